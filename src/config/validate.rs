@@ -1,0 +1,65 @@
+//! What the settings must agree on among themselves.
+use std::time::Duration;
+
+use super::{Automatic, Settings};
+
+/// Every contradiction, each with what to do about it; empty when the settings can be used.
+pub fn faults(settings: &Settings, environment: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |holds: bool, otherwise: &str| {
+        if !holds {
+            faults.push(otherwise.to_owned());
+        }
+    };
+    let s = settings;
+    let is_production = environment == "production";
+    check(!s.roles.is_empty(), "roles: name at least one of api, webhook, worker");
+
+    let has_database = s.database.url.is_some();
+    check(
+        has_database || (s.database.embedded == Automatic::Auto && !is_production),
+        "database.url is not set and the embedded database is off (as always in production): set DATABASE_URL",
+    );
+    check(s.database.max_connections >= 2, "database.max_connections must be at least 2");
+
+    let p = &s.provider;
+    let credentials = [p.client_id.is_some(), p.client_secret.is_some(), p.jwt.is_some()];
+    if p.base_url.is_some() {
+        check(
+            credentials.iter().all(|set| *set),
+            "provider.base_url is set: also set provider.client_id, provider.client_secret and provider.jwt",
+        );
+        check(
+            s.webhook.public_url.is_some(),
+            "webhook.public_url is not set: the provider needs an address for its results",
+        );
+    } else {
+        check(
+            !credentials.iter().any(|set| *set),
+            "provider credentials are set without provider.base_url (https://platform.ringcentral.com)",
+        );
+        check(
+            !is_production,
+            "provider.base_url is not set; the sandbox does not run in production",
+        );
+    }
+    if let Some(url) = s.webhook.public_url.as_ref().filter(|_| environment != "dev") {
+        check(
+            url.scheme() == "https",
+            "webhook.public_url must be https unless AFTERCALL_ENV is dev",
+        );
+    }
+
+    check(p.gate.limit >= 1, "provider.gate.limit must be at least 1");
+    check(!p.gate.window.is_zero(), "provider.gate.window must be longer than nothing");
+    check((0.0..=1.0).contains(&p.gate.poll_share), "provider.gate.poll_share is a share: 0 to 1");
+    check(s.dispatch.concurrency >= 1, "dispatch.concurrency must be at least 1");
+    check(s.dispatch.max_attempts >= 1, "dispatch.max_attempts must be at least 1");
+    check(
+        s.dispatch.lease >= p.timeout * 2,
+        "dispatch.lease must be at least twice provider.timeout (one token and one submission)",
+    );
+    check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
+    check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
+    faults
+}

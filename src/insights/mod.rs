@@ -1,0 +1,83 @@
+//! What the provider found in a recording: domain types, and the tables that hold them.
+//!
+//! The result is kept twice, by one transaction: as one document, served verbatim, and as rows for
+//! filters, search and dashboards. Where the two could differ, the document is the truth.
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A result in Aftercall's own model. Times are seconds from the start of the recording.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Analysis {
+    /// The provider's result object as it came, member for member; unreadable parts included.
+    pub document: Map<String, Value>,
+    pub utterances: Vec<Utterance>,
+    /// As the provider counted; `None` when it did not say.
+    pub speaker_count: Option<i32>,
+    pub speaker_insights: Vec<SpeakerInsight>,
+    pub questions: Vec<Question>,
+    pub conversation_insights: Vec<ConversationInsight>,
+    /// What in `document` did not become rows, and why. Not empty: the result is partial.
+    pub issues: Vec<Issue>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Utterance {
+    /// Position in the provider's list, from 0.
+    pub seq: i32,
+    pub start: f64,
+    pub end: f64,
+    pub text: String,
+    pub confidence: Option<f64>,
+    pub speaker_id: Option<String>,
+    /// Value of the insight named `Emotion`.
+    pub emotion: Option<String>,
+    pub emotion_confidence: Option<f64>,
+    /// `wordTimings` as sent: a list of `{word, start, end}`.
+    pub word_timings: Option<Value>,
+}
+
+/// One insight about one speaker, such as `Energy` or `TalkToListenRatio`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpeakerInsight {
+    pub speaker_id: String,
+    pub name: String,
+    /// The value as text, whatever its JSON type was: `"58:42"`, `"medium"`, `"86.64"`.
+    pub value: String,
+    /// The value as a number: itself for a number, the talk share (0 to 100) of a talk-to-listen
+    /// ratio, the words per minute of a pace; `None` when it has no number.
+    pub number: Option<f64>,
+}
+
+/// One question of `QuestionsAsked`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    pub speaker_id: String,
+    pub text: String,
+    pub start: Option<f64>,
+    pub end: Option<f64>,
+}
+
+/// One value of a conversational insight, such as one key phrase or one summary paragraph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConversationInsight {
+    pub name: String,
+    /// Position among the values of its name, from 0.
+    pub seq: i32,
+    pub value: String,
+    pub start: Option<f64>,
+    pub end: Option<f64>,
+    pub confidence: Option<f64>,
+    pub speaker_id: Option<String>,
+    /// Every other member of the value, such as `groupId`, `assignee`, `category`.
+    pub extra: Map<String, Value>,
+}
+
+/// A part of a result that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Issue {
+    /// JSON pointer into the result object.
+    pub pointer: String,
+    /// Stable slug: `missing`, `type`, `range`, `encoding`.
+    pub code: String,
+    pub detail: String,
+}

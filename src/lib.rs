@@ -1,0 +1,6 @@
+pub mod cli;
+pub mod config;
+pub mod db;
+pub mod insights;
+pub mod provider;
+pub mod supervise;

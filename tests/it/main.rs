@@ -1,0 +1,2 @@
+#![cfg(test)]
+//! One test binary: a module per stage, shared helpers in `support`.
