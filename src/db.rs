@@ -1,5 +1,81 @@
-//! The connection pool and the migrations.
-use sqlx::migrate::Migrator;
+//! The connection pool, the migrations, and what errors of the database mean.
+use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
-/// The files in `migrations/`, built into the binary.
-pub static MIGRATOR: Migrator = sqlx::migrate!();
+use sqlx::{
+    PgPool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// The files in `migrations/`, built into the binary. Which of them ran is kept in our own schema.
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!();
+    migrator.create_schema("aftercall");
+    migrator.dangerous_set_table_name("aftercall.schema_migrations");
+    migrator
+});
+
+/// Size and patience of a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolOptions {
+    pub max_connections: u32,
+    pub acquire_timeout: Duration,
+}
+
+/// Reads a `postgres://` URL; the error never repeats it, as it may hold a password.
+pub fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| anyhow::anyhow!("database.url is not a postgres:// URL"))?;
+    Ok(options.application_name("aftercall"))
+}
+
+/// Opens the pool. The first connection is made here, so that a wrong URL shows at start.
+pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(pool.max_connections)
+        .acquire_timeout(pool.acquire_timeout)
+        .connect_with(options)
+        .await
+}
+
+/// Applies what is missing, one process at a time: an advisory lock makes the others wait.
+pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
+    MIGRATOR.run(db).await
+}
+
+/// Whether every migration of this binary has been applied. Newer ones do not matter: a newer
+/// replica may already have migrated, and its schema still serves this one.
+pub async fn is_migrated(db: &PgPool) -> sqlx::Result<bool> {
+    let wanted: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+    let has_table = sqlx::query_scalar!(
+        r#"select to_regclass('aftercall.schema_migrations') is not null as "has!""#
+    )
+    .fetch_one(db)
+    .await?;
+    if !has_table {
+        return Ok(false);
+    }
+    let applied = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from aftercall.schema_migrations
+        where success and version = any($1)"#,
+        &wanted,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(usize::try_from(applied).is_ok_and(|applied| applied == wanted.len()))
+}
+
+/// Makes the month partitions of all partitioned tables up to `months_ahead`; how many were missing.
+pub async fn ensure_partitions(db: &PgPool, months_ahead: u32) -> sqlx::Result<i32> {
+    let months = i32::try_from(months_ahead).unwrap_or(i32::MAX);
+    sqlx::query_scalar!(r#"select aftercall.ensure_partitions($1) as "made!""#, months)
+        .fetch_one(db)
+        .await
+}
+
+/// The secret of that name, shared by all replicas; made by a migration.
+pub async fn service_secret(db: &PgPool, name: &str) -> sqlx::Result<Vec<u8>> {
+    sqlx::query_scalar!("select secret from aftercall.service_secrets where name = $1", name)
+        .fetch_one(db)
+        .await
+}

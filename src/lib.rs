@@ -1,6 +1,12 @@
+pub mod callers;
 pub mod cli;
 pub mod config;
 pub mod db;
+pub mod deliveries;
+pub mod http;
 pub mod insights;
+pub mod intake;
+pub mod jobs;
+pub mod outcome;
 pub mod provider;
 pub mod supervise;

@@ -2,8 +2,17 @@
 //!
 //! The result is kept twice, by one transaction: as one document, served verbatim, and as rows for
 //! filters, search and dashboards. Where the two could differ, the document is the truth.
+mod read;
+mod write;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+pub use read::{
+    ConversationInsightRow, QuestionRow, SpeakerInsightRow, SpeakerRow, StoredResult, UtteranceRow,
+    conversation_insights, questions, result, speaker_insights, speakers, utterances,
+};
+pub use write::{Origin, store};
 
 /// A result in Aftercall's own model. Times are seconds from the start of the recording.
 #[derive(Debug, Clone, Default, PartialEq)]

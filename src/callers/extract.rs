@@ -1,0 +1,34 @@
+//! Who is calling: the extractor of every `/v1` handler.
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use uuid::Uuid;
+
+use crate::http::{ApiError, ApiState};
+
+/// The internal app behind a request; its id scopes every row that is read or written for it.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub id: Uuid,
+    pub name: String,
+    pub key_id: String,
+}
+
+impl FromRequestParts<ApiState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let key = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, key)| key.trim())
+            .ok_or(ApiError::Unauthorized)?;
+        let caller = super::authenticate(&state.db, key).await?.ok_or(ApiError::Unauthorized)?;
+        tracing::Span::current().record("caller.name", &caller.name);
+        Ok(caller)
+    }
+}

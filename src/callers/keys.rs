@@ -1,0 +1,132 @@
+//! API keys: `ac_<id>_<secret>`. Shown once; only the SHA-256 of the whole key is stored.
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use rand::Rng as _;
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+use sqlx::{PgExecutor, PgPool};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use super::Caller;
+
+/// A key that was just made; the only time its text exists on our side.
+#[derive(Debug)]
+pub struct NewKey {
+    pub id: String,
+    pub text: SecretString,
+}
+
+/// A key as it is listed.
+#[derive(Debug)]
+pub struct KeyRow {
+    pub id: String,
+    pub caller: String,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// Makes a key for a caller, who is registered if new. `lifetime`: `None` never expires.
+///
+/// # Errors
+/// Violates `callers_name_form` when the caller's name is not lower-case letters, digits and `._-`.
+pub async fn create(
+    db: &PgPool,
+    caller: &str,
+    name: &str,
+    lifetime: Option<Duration>,
+) -> sqlx::Result<NewKey> {
+    let mut random = [0; 40];
+    rand::rng().fill_bytes(&mut random);
+    let id: String = random[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!("ac_{id}_{}", URL_SAFE_NO_PAD.encode(&random[8..]));
+    let key_sha = Sha256::digest(&text);
+    sqlx::query!(
+        r#"
+        with caller as (
+            insert into aftercall.callers (id, name) values ($1, $2)
+            on conflict on constraint callers_name_unique do update set name = excluded.name
+            returning id
+        )
+        insert into aftercall.api_keys (id, caller_id, name, key_sha, expires_at)
+        select $3, id, $4, $5, now() + make_interval(secs => $6) from caller
+        "#,
+        Uuid::now_v7(),
+        caller,
+        id,
+        name,
+        key_sha.as_slice(),
+        lifetime.map(|lifetime| lifetime.as_secs_f64()),
+    )
+    .execute(db)
+    .await?;
+    Ok(NewKey { id, text: text.into() })
+}
+
+/// The caller who holds this key; `None` when it is unknown, revoked or expired.
+///
+/// Use is noted to the minute, so that a busy key costs one write a minute.
+pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>> {
+    let Some((id, _)) = key.strip_prefix("ac_").and_then(|rest| rest.split_once('_')) else {
+        return Ok(None);
+    };
+    let Some(row) = sqlx::query!(
+        r#"
+        select k.key_sha, k.caller_id, c.name as caller,
+            k.last_used_at is null or k.last_used_at < now() - interval '1 minute' as "stale!"
+        from aftercall.api_keys k join aftercall.callers c on c.id = k.caller_id
+        where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+        "#,
+        id,
+    )
+    .fetch_optional(db)
+    .await?
+    else {
+        return Ok(None);
+    };
+    if !bool::from(Sha256::digest(key).as_slice().ct_eq(&row.key_sha)) {
+        return Ok(None);
+    }
+    if row.stale {
+        touch(db, id).await?;
+    }
+    Ok(Some(Caller { id: row.caller_id, name: row.caller, key_id: id.to_owned() }))
+}
+
+async fn touch(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()> {
+    sqlx::query!("update aftercall.api_keys set last_used_at = now() where id = $1", id)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// All keys, by caller and age.
+pub async fn keys(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KeyRow>> {
+    sqlx::query_as!(
+        KeyRow,
+        r#"
+        select k.id, c.name as caller, k.name, k.created_at, k.expires_at, k.revoked_at,
+            k.last_used_at
+        from aftercall.api_keys k join aftercall.callers c on c.id = k.caller_id
+        order by c.name, k.created_at, k.id
+        "#,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// `false` when there is no such key, or it was revoked before.
+pub async fn revoke(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update aftercall.api_keys set revoked_at = now() where id = $1 and revoked_at is null",
+        id,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

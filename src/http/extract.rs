@@ -1,0 +1,68 @@
+//! Extractors whose rejections are problems instead of plain text.
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request, rejection::PathRejection},
+    http::{StatusCode, header},
+};
+use axum_extra::extract::QueryRejection;
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::ApiError;
+
+/// A JSON body with its bytes, which name the request for idempotency.
+#[derive(Debug)]
+pub struct ApiJson {
+    pub value: Value,
+    pub bytes: Bytes,
+}
+
+impl<S: Send + Sync> FromRequest<S> for ApiJson {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        if !kind.and_then(|value| value.to_str().ok()).is_some_and(is_json) {
+            return Err(ApiError::NotJson);
+        }
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| {
+                match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
+                    _ => {
+                        ApiError::MalformedBody("the body ended before it was complete".to_owned())
+                    }
+                }
+            })?;
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| ApiError::MalformedBody(error.to_string()))?;
+        Ok(Self { value, bytes })
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// `axum::extract::Path` with problems.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(ApiError))]
+pub struct ApiPath<T>(pub T);
+
+/// A query string in which a key may be repeated.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum_extra::extract::Query), rejection(ApiError))]
+pub struct ApiQuery<T>(pub T);
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::InvalidParameter(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::InvalidParameter(rejection.body_text())
+    }
+}

@@ -1,0 +1,108 @@
+//! The middleware around every route of a listener: request id, log span, panics, deadline, problems.
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
+
+use super::{ApiError, Problem};
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Unknown paths and wrong methods are problems too.
+pub fn fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .fallback(async || ApiError::NoSuchRoute)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+}
+
+/// Adds the middleware. A request passes it from top to bottom, its response from bottom to top.
+pub fn layered<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    listener: &'static str,
+    limit: Duration,
+) -> Router<S> {
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(listener, observed))
+            .layer(from_fn(problems_completed))
+            .layer(CatchPanicLayer::custom(ApiError::from_panic))
+            .layer(from_fn_with_state(limit, deadline)),
+    )
+}
+
+#[derive(Clone)]
+struct RequestId(String);
+
+/// Gives the request an id and writes one log line about it. The path is logged as its route only:
+/// real paths and queries may hold secrets.
+async fn observed(
+    State(listener): State<&'static str>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let id = given
+        .filter(|id| is_request_id(id))
+        .map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    let method = request.method().clone();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let span = tracing::info_span!(
+        "request", request_id = id, listener, route, %method,
+        caller.name = tracing::field::Empty, job.id = tracing::field::Empty,
+    );
+    let started = tokio::time::Instant::now();
+    let mut response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
+    let status = response.status().as_u16();
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(status, duration_ms, "answered"));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn is_request_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// Writes the body of a problem, now that the request is at hand.
+async fn problems_completed(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else {
+        return response;
+    };
+    let Some(mut problem) = Arc::into_inner(problem) else { return response };
+    problem.instance = Some(path);
+    problem.request_id = id;
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(axum::http::header::CONTENT_LENGTH);
+    match serde_json::to_vec(&problem) {
+        Ok(body) => Response::from_parts(parts, body.into()),
+        Err(error) => ApiError::Internal(Box::new(error)).into_response(),
+    }
+}
+
+/// Answers with a problem when a handler takes longer than `limit`.
+async fn deadline(
+    State(limit): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| ApiError::TookTooLong)
+}

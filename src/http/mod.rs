@@ -1,0 +1,14 @@
+//! Plumbing of the HTTP listeners that knows no business: problems, extractors, pages, state.
+mod etag;
+mod extract;
+mod layers;
+mod page;
+mod problem;
+mod state;
+
+pub use etag::conditional;
+pub use extract::{ApiJson, ApiPath, ApiQuery};
+pub use layers::{REQUEST_ID, fallbacks, layered};
+pub use page::{Cursors, MAX_LIMIT, Page, limit};
+pub use problem::{ApiError, CODES, Fault, Problem};
+pub use state::ApiState;

@@ -1,0 +1,17 @@
+//! What every handler of the REST API may reach.
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use super::Cursors;
+
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    pub db: PgPool,
+    pub cursors: Cursors,
+    /// Poked after a job was queued, so that it does not wait for the dispatcher's next look.
+    pub wake_dispatcher: Arc<Notify>,
+    /// Time from intake to `timed_out`.
+    pub deadline: std::time::Duration,
+}

@@ -1,0 +1,166 @@
+//! `POST /v1/jobs`.
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{
+    Submission,
+    idempotency::{self, Replay},
+};
+use crate::{
+    callers::Caller,
+    http::{ApiError, ApiJson, ApiState, Problem},
+    jobs::{self, JobView, NewJob},
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(submit))
+}
+
+/// A recording to be analysed. Members that are not listed are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "contentUri": "https://media.example/calls/42.wav", "encoding": "Wav", "languageCode": "en-US",
+    "audioType": "CallCenter", "insights": ["All"], "externalId": "call-42", "tags": ["support"],
+}))]
+#[expect(dead_code, reason = "describes the body; Submission::read checks it, fault by fault")]
+pub struct SubmitJob {
+    /// Where the provider fetches the recording with one plain GET, within minutes. Exactly one of
+    /// `contentUri` and `content`.
+    #[schema(format = "uri", max_length = 8192)]
+    content_uri: Option<String>,
+    /// The recording itself, base64 (RFC 4648, section 4).
+    #[schema(format = "byte")]
+    content: Option<String>,
+    /// `Mpeg`, `Mp4`, `Wav`, `Webm`, `Webp`, `Aac`, `Avi` or `Ogg`. MP3 is `Mpeg`.
+    encoding: String,
+    /// Language tag; the provider knows English only.
+    #[schema(default = "en-US")]
+    language_code: Option<String>,
+    /// Samples per second, in Hz.
+    #[schema(minimum = 1, maximum = 768_000)]
+    sample_rate: Option<f64>,
+    /// Where the recording was made: `Phone`, `RingCentral`, `GoogleMeet`, `Zoom` …
+    #[schema(min_length = 1, max_length = 200)]
+    source: Option<String>,
+    /// `CallCenter` (2 to 3 speakers), `Meeting` (4 and more), `EarningsCalls`, `Interview`,
+    /// `PressConference` or `Voicemail`.
+    audio_type: Option<String>,
+    /// Each channel holds one speaker.
+    separate_speaker_per_channel: Option<bool>,
+    /// Speakers in the recording, announcements included; -1 for unknown.
+    #[schema(minimum = -1)]
+    speaker_count: Option<i32>,
+    /// Enrolled speakers to be recognised.
+    speaker_ids: Option<Vec<String>>,
+    /// Former name of `speakerIds`.
+    enrollment_ids: Option<Vec<String>>,
+    /// Drop silence and noise; recommended.
+    enable_voice_activity_detection: Option<bool>,
+    /// What to find: `All`, `KeyPhrases`, `Emotion`, `AbstractiveSummaryLong`,
+    /// `AbstractiveSummaryShort`, `ExtractiveSummary`, `TalkToListenRatio`, `Energy`, `Pace`,
+    /// `QuestionsAsked`, `Topics`, `Title`, `Tasks`. Left out: `All`.
+    insights: Option<Vec<String>>,
+    /// Phrases to expect: objects with 1 to 50 `phrases`.
+    speech_contexts: Option<Vec<SpeechContext>>,
+    enable_punctuation: Option<bool>,
+    enable_speaker_diarization: Option<bool>,
+    /// Ask for the time of each word.
+    enable_word_timings: Option<bool>,
+    /// Your own name for the recording; filter by it later.
+    #[schema(min_length = 1, max_length = 200)]
+    external_id: Option<String>,
+    #[schema(max_items = 20)]
+    tags: Option<Vec<String>>,
+    /// Returned as given: at most 50 members and 8 KiB.
+    metadata: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes a part of the body")]
+pub struct SpeechContext {
+    #[schema(min_items = 1, max_items = 50)]
+    phrases: Vec<String>,
+}
+
+/// Hand over a recording.
+///
+/// It is queued durably; the result comes later, see `links`. With an `Idempotency-Key` the same
+/// request can be sent again for 24 hours without being paid for twice.
+#[utoipa::path(
+    post, path = "/v1/jobs", operation_id = "submitJob", tag = "jobs",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters")),
+    request_body = SubmitJob,
+    responses(
+        (status = ACCEPTED, body = JobView, headers(("Location" = String), ("ETag" = String))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn submit(
+    State(state): State<ApiState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: ApiJson,
+) -> Result<Response, ApiError> {
+    let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
+    let submission = Submission::read(body.value).map_err(ApiError::ValidationFailed)?;
+    let id = Uuid::now_v7();
+    tracing::Span::current().record("job.id", tracing::field::display(id));
+
+    let mut tx = state.db.begin().await?;
+    if let Some(key) = &key
+        && let Replay::Stored(answer) = idempotency::reserve(&mut tx, key).await?
+    {
+        return Ok(answer);
+    }
+    let new = NewJob {
+        id,
+        caller_id: caller.id,
+        external_id: submission.external_id.as_deref(),
+        tags: &submission.tags,
+        metadata: &submission.metadata,
+        request: &submission.request,
+        content: submission.content.as_deref(),
+        deadline: state.deadline,
+    };
+    jobs::enqueue(&mut tx, &new).await?;
+    let job = jobs::find(&mut *tx, caller.id, id)
+        .await?
+        .ok_or_else(|| ApiError::Internal("the new job cannot be read".into()))?;
+    let view = JobView::from(job);
+    let json = serde_json::to_string(&view).map_err(|error| ApiError::Internal(error.into()))?;
+    if let Some(key) = &key {
+        idempotency::record(&mut tx, key, &view.links.job, &json).await?;
+    }
+    tx.commit().await?;
+    state.wake_dispatcher.notify_one();
+    answer(&view.links.job, json, Some(&view.etag()))
+}
+
+/// The 202 of a new job, and of the request that asked for it before.
+pub(super) fn answer(
+    location: &str,
+    json: String,
+    etag: Option<&str>,
+) -> Result<Response, ApiError> {
+    let mut response = (StatusCode::ACCEPTED, json).into_response();
+    let value =
+        |text: &str| HeaderValue::from_str(text).map_err(|error| ApiError::Internal(error.into()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::LOCATION, value(location)?);
+    if let Some(etag) = etag {
+        headers.insert(header::ETAG, value(etag)?);
+    }
+    Ok(response)
+}

@@ -1,0 +1,69 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): the same key and body get the
+//! stored answer for 24 hours; the key, the job and the answer commit together.
+use axum::{
+    http::{HeaderMap, HeaderValue},
+    response::Response,
+};
+use sha2::{Digest as _, Sha256};
+use sqlx::PgTransaction;
+
+use super::handler::answer;
+use crate::{
+    callers::Caller,
+    http::ApiError,
+    jobs::idempotency::{self, Key, Reserved},
+};
+
+pub enum Replay {
+    /// The first request with this key.
+    First,
+    /// What the first one was answered.
+    Stored(Response),
+}
+
+/// The key of a request, if it has one; quoted and bare forms are the same key.
+pub fn key(
+    headers: &HeaderMap,
+    caller: &Caller,
+    route: &'static str,
+    body: &[u8],
+) -> Result<Option<Key>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    if !(1..=255).contains(&text.len()) {
+        let detail = "Idempotency-Key: must have 1 to 255 visible ASCII characters";
+        return Err(ApiError::InvalidParameter(detail.to_owned()));
+    }
+    Ok(Some(Key {
+        api_key_id: caller.key_id.clone(),
+        route,
+        text: text.to_owned(),
+        fingerprint: Sha256::digest(body).into(),
+    }))
+}
+
+/// Holds the key for this transaction; a concurrent request with the same key waits for it here.
+pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> Result<Replay, ApiError> {
+    match idempotency::reserve(tx, key).await? {
+        Reserved::First => Ok(Replay::First),
+        Reserved::Before { fingerprint, .. } if fingerprint != key.fingerprint => {
+            Err(ApiError::IdempotencyKeyReused)
+        }
+        Reserved::Before { location, body, .. } => {
+            let mut response = answer(&location, body, None)?;
+            let replayed = HeaderValue::from_static("true");
+            response.headers_mut().insert("idempotent-replayed", replayed);
+            Ok(Replay::Stored(response))
+        }
+    }
+}
+
+pub async fn record(
+    tx: &mut PgTransaction<'_>,
+    key: &Key,
+    location: &str,
+    body: &str,
+) -> Result<(), ApiError> {
+    Ok(idempotency::record(tx, key, location, body).await?)
+}

@@ -1,0 +1,265 @@
+//! The members of a request, and the rules each must keep. Sources: the provider's developer guide
+//! (2022-12 to 2025-09) and OpenAPI document; where they name limits, those are used.
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{http::Fault, provider::wire};
+
+const MAX_URI_CHARS: usize = 8192;
+const MAX_PHRASES: usize = 50;
+/// Highest sample rate in use, with room: 8 × 96 kHz.
+const MAX_SAMPLE_RATE: f64 = 768_000.0;
+
+/// Checks one member; faults are added with a pointer below `at`.
+type Rule = fn(at: &str, value: &Value, faults: &mut Vec<Fault>);
+
+/// Every member that is passed on to the provider.
+pub const PROVIDER_MEMBERS: &[(&str, Rule)] = &[
+    ("contentUri", content_uri),
+    ("content", content),
+    ("encoding", |at, value, faults| one_of(at, value, wire::ENCODINGS, faults)),
+    ("languageCode", language_code),
+    ("sampleRate", sample_rate),
+    ("source", |at, value, faults| text(at, value, 200, faults)),
+    ("audioType", |at, value, faults| one_of(at, value, wire::AUDIO_TYPES, faults)),
+    ("separateSpeakerPerChannel", boolean),
+    ("speakerCount", speaker_count),
+    ("speakerIds", |at, value, faults| texts(at, value, 100, 200, faults)),
+    ("enrollmentIds", |at, value, faults| texts(at, value, 100, 200, faults)),
+    ("enableVoiceActivityDetection", boolean),
+    ("insights", insights),
+    ("speechContexts", speech_contexts),
+    ("enablePunctuation", boolean),
+    ("enableSpeakerDiarization", boolean),
+    ("enableWordTimings", boolean),
+];
+
+/// Members that stay with Aftercall.
+pub const OWN_MEMBERS: &[(&str, Rule)] = &[
+    ("externalId", |at, value, faults| text(at, value, 200, faults)),
+    ("tags", |at, value, faults| texts(at, value, 20, 64, faults)),
+    ("metadata", metadata),
+];
+
+pub fn fault(pointer: &str, code: &'static str, detail: impl Into<String>) -> Fault {
+    Fault { pointer: pointer.to_owned(), code, detail: detail.into() }
+}
+
+fn content_uri(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    let Some(text) = value.as_str() else {
+        faults.push(fault(at, "type", "must be a text"));
+        return;
+    };
+    if text.chars().count() > MAX_URI_CHARS {
+        faults.push(fault(at, "length", format!("must have at most {MAX_URI_CHARS} characters")));
+        return;
+    }
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            faults.push(fault(at, "scheme", "must be an http or https URL"));
+        }
+        Ok(_) => {}
+        Err(error) => faults.push(fault(
+            at,
+            "format",
+            format!("must be an absolute http or https URL: {error}"),
+        )),
+    }
+}
+
+fn content(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    match value.as_str() {
+        None => faults.push(fault(at, "type", "must be a text")),
+        Some("") => faults.push(fault(at, "length", "must not be empty")),
+        Some(text) => {
+            if let Err(error) = STANDARD.decode(text) {
+                let detail = format!("must be base64 (RFC 4648, section 4, padded): {error}");
+                faults.push(fault(at, "base64", detail));
+            }
+        }
+    }
+}
+
+fn language_code(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    let is_tag = |text: &str| {
+        let mut parts = text.split('-');
+        let language = parts.next().unwrap_or_default();
+        (2..=3).contains(&language.len())
+            && language.bytes().all(|b| b.is_ascii_alphabetic())
+            && parts
+                .all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    match value.as_str() {
+        None => faults.push(fault(at, "type", "must be a text")),
+        Some(text) if !is_tag(text) => {
+            faults.push(fault(at, "format", "must be a language tag such as en-US (BCP 47)"));
+        }
+        Some(_) => {}
+    }
+}
+
+fn sample_rate(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    match value.as_f64() {
+        None => faults.push(fault(at, "type", "must be a number")),
+        Some(rate) if !(1.0..=MAX_SAMPLE_RATE).contains(&rate) => {
+            faults.push(fault(at, "range", format!("must be 1 to {MAX_SAMPLE_RATE} Hz")));
+        }
+        Some(_) => {}
+    }
+}
+
+fn speaker_count(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    let is_int32 = |number: i64| i32::try_from(number).is_ok_and(|count| count >= -1);
+    match value.as_i64() {
+        Some(number) if is_int32(number) => {}
+        _ if value.is_number() => faults.push(fault(
+            at,
+            "range",
+            "must be a whole number from -1 (unknown) to 2147483647",
+        )),
+        _ => faults.push(fault(at, "type", "must be a whole number")),
+    }
+}
+
+fn insights(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    match value.as_array() {
+        None => faults.push(fault(at, "type", "must be a list of texts")),
+        Some(names) if names.is_empty() => {
+            faults.push(fault(
+                at,
+                "length",
+                "must name at least one insight, or be left out for All",
+            ));
+        }
+        Some(names) => {
+            for (i, name) in names.iter().enumerate() {
+                one_of(&format!("{at}/{i}"), name, wire::INSIGHTS, faults);
+            }
+        }
+    }
+}
+
+fn speech_contexts(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    let Some(contexts) = value.as_array() else {
+        faults.push(fault(at, "type", "must be a list of objects with phrases"));
+        return;
+    };
+    for (i, context) in contexts.iter().enumerate() {
+        let at = format!("{at}/{i}");
+        let Some(context) = context.as_object() else {
+            faults.push(fault(&at, "type", "must be an object with phrases"));
+            continue;
+        };
+        for name in context.keys().filter(|name| *name != "phrases") {
+            faults.push(fault(
+                &member(&at, name),
+                "unknown",
+                "is not known; the only one is phrases",
+            ));
+        }
+        let at = format!("{at}/phrases");
+        match context.get("phrases") {
+            None => faults.push(fault(&at, "missing", "is required")),
+            Some(Value::Array(phrases)) if phrases.is_empty() => {
+                faults.push(fault(&at, "length", format!("must have 1 to {MAX_PHRASES} phrases")));
+            }
+            Some(phrases) => texts(&at, phrases, MAX_PHRASES, 1000, faults),
+        }
+    }
+}
+
+fn metadata(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    const MAX_KEYS: usize = 50;
+    const MAX_BYTES: usize = 8 * 1024;
+    let Some(map) = value.as_object() else {
+        faults.push(fault(at, "type", "must be an object"));
+        return;
+    };
+    if map.len() > MAX_KEYS {
+        faults.push(fault(at, "length", format!("must have at most {MAX_KEYS} members")));
+    }
+    if value.to_string().len() > MAX_BYTES {
+        faults.push(fault(at, "length", format!("must be at most {MAX_BYTES} bytes of JSON")));
+    }
+}
+
+fn boolean(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    if !value.is_boolean() {
+        faults.push(fault(at, "type", "must be true or false"));
+    }
+}
+
+fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
+    match value.as_str().map(|text| text.chars().count()) {
+        None => faults.push(fault(at, "type", "must be a text")),
+        Some(chars) if chars == 0 || chars > max => {
+            faults.push(fault(at, "length", format!("must have 1 to {max} characters")));
+        }
+        Some(_) => {}
+    }
+}
+
+fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Vec<Fault>) {
+    let Some(items) = value.as_array() else {
+        faults.push(fault(at, "type", "must be a list of texts"));
+        return;
+    };
+    if items.len() > max {
+        faults.push(fault(at, "length", format!("must have at most {max} items")));
+    }
+    for (i, item) in items.iter().enumerate() {
+        text(&format!("{at}/{i}"), item, max_chars, faults);
+    }
+}
+
+fn one_of(at: &str, value: &Value, known: &[&str], faults: &mut Vec<Fault>) {
+    match value.as_str() {
+        None => faults.push(fault(at, "type", "must be a text")),
+        Some(text) if !known.contains(&text) => {
+            let hint = closest(text, known.iter().copied());
+            faults.push(fault(at, "enum", format!("must be one of {}{hint}", known.join(", "))));
+        }
+        Some(_) => {}
+    }
+}
+
+/// `; did you mean X?` when something known is near.
+pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .map(|(_, known)| format!("; did you mean {known}?"))
+        .unwrap_or_default()
+}
+
+/// Postgres keeps no NUL, neither in values nor in member names.
+pub fn no_nul(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    const DETAIL: &str = "must not contain the character U+0000";
+    match value {
+        Value::String(text) if text.contains('\0') => faults.push(fault(at, "nul", DETAIL)),
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                no_nul(&format!("{at}/{i}"), item, faults);
+            }
+        }
+        Value::Object(map) => check_members(at, map, faults),
+        _ => {}
+    }
+}
+
+fn check_members(at: &str, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    for (name, value) in map {
+        let at = member(at, &name.replace('\0', "\u{fffd}"));
+        if name.contains('\0') {
+            faults.push(fault(&at, "nul", "member names must not contain the character U+0000"));
+        }
+        no_nul(&at, value, faults);
+    }
+}
+
+/// Pointer to a member (RFC 6901: `~` and `/` are escaped).
+pub fn member(at: &str, name: &str) -> String {
+    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+}

@@ -1,0 +1,186 @@
+//! A request body becomes a submission, or the list of all its faults.
+use serde_json::{Map, Value};
+
+use super::members::{OWN_MEMBERS, PROVIDER_MEMBERS, closest, fault, member, no_nul};
+use crate::{http::Fault, provider::wire};
+
+/// A request that keeps every rule, with the defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    pub external_id: Option<String>,
+    pub tags: Vec<String>,
+    pub metadata: Map<String, Value>,
+    /// What the provider will be sent, in the caller's order, without `content`.
+    pub request: Map<String, Value>,
+    pub content: Option<String>,
+}
+
+impl Submission {
+    /// # Errors
+    /// All faults of the body, in its order.
+    pub fn read(body: Value) -> Result<Self, Vec<Fault>> {
+        let Value::Object(mut body) = body else {
+            return Err(vec![fault("#", "type", "the body must be a JSON object")]);
+        };
+        let mut faults = faults(&body);
+        relations(&body, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let external_id = body.shift_remove("externalId");
+        let tags = body.shift_remove("tags");
+        let metadata = body.shift_remove("metadata");
+        let content = body.shift_remove("content");
+        body.retain(|_, value| !value.is_null());
+        for (name, default) in [
+            ("languageCode", Value::from(wire::DEFAULT_LANGUAGE)),
+            ("insights", Value::from(vec!["All"])),
+        ] {
+            body.entry(name).or_insert(default);
+        }
+        Ok(Self {
+            external_id: external_id.as_ref().and_then(Value::as_str).map(str::to_owned),
+            tags: tags.map(texts).unwrap_or_default(),
+            metadata: match metadata {
+                Some(Value::Object(map)) => map,
+                _ => Map::new(),
+            },
+            content: match content {
+                Some(Value::String(text)) => Some(text),
+                _ => None,
+            },
+            request: body,
+        })
+    }
+}
+
+/// Each member by itself. A null counts as a member that was left out.
+fn faults(body: &Map<String, Value>) -> Vec<Fault> {
+    let known = || PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS);
+    let mut faults = Vec::new();
+    for (name, value) in body {
+        let at = member("#", &name.replace('\0', "\u{fffd}"));
+        match known().find(|(known, _)| known == name) {
+            None => {
+                let hint = closest(name, known().map(|(known, _)| *known));
+                faults.push(fault(&at, "unknown", format!("is not a member of a request{hint}")));
+            }
+            Some(_) if value.is_null() => {}
+            Some((_, rule)) => {
+                rule(&at, value, &mut faults);
+                no_nul(&at, value, &mut faults);
+            }
+        }
+    }
+    faults
+}
+
+/// What members demand of one another.
+fn relations(body: &Map<String, Value>, faults: &mut Vec<Fault>) {
+    let has = |name| body.get(name).is_some_and(|value| !value.is_null());
+    match (has("contentUri"), has("content")) {
+        (true, true) => faults.push(fault(
+            "#/content",
+            "conflict",
+            "give either contentUri or content, not both",
+        )),
+        (false, false) => {
+            faults.push(fault("#/contentUri", "missing", "give contentUri or content"));
+        }
+        _ => {}
+    }
+    if !has("encoding") {
+        let known = wire::ENCODINGS.join(", ");
+        faults.push(fault("#/encoding", "missing", format!("is required: one of {known}")));
+    }
+    if has("speakerIds") && has("enrollmentIds") {
+        let detail = "is the former name of speakerIds; give one of them";
+        faults.push(fault("#/enrollmentIds", "conflict", detail));
+    }
+}
+
+fn texts(list: Value) -> Vec<String> {
+    let Value::Array(items) = list else { return Vec::new() };
+    items.into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn codes(body: Value) -> Vec<String> {
+        let faults = Submission::read(body).unwrap_err();
+        faults.into_iter().map(|fault| format!("{} {}", fault.pointer, fault.code)).collect()
+    }
+
+    #[test]
+    fn the_smallest_request_gets_the_defaults() {
+        let body = json!({"contentUri": "https://media.example/call.wav", "encoding": "Wav"});
+        let read = Submission::read(body).unwrap();
+        assert_eq!(
+            Value::Object(read.request),
+            json!({"contentUri": "https://media.example/call.wav", "encoding": "Wav",
+                "languageCode": "en-US", "insights": ["All"]}),
+        );
+    }
+
+    #[test]
+    fn all_faults_come_at_once_with_their_pointers() {
+        let body = json!({
+            "contentUri": "ftp://media.example/a.wav", "encoding": "mp3", "speakerCount": 2.5,
+            "sampleRate": "8k", "insights": ["All", "Mood"], "tags": ["ok", ""],
+            "speechContexts": [{"phrases": []}, {"words": 1}], "contentURI": 1,
+            "metadata": {"a/b": "x\u{0}"},
+        });
+        assert_eq!(
+            codes(body),
+            [
+                "#/contentUri scheme",
+                "#/encoding enum",
+                "#/speakerCount range",
+                "#/sampleRate type",
+                "#/insights/1 enum",
+                "#/tags/1 length",
+                "#/speechContexts/0/phrases length",
+                "#/speechContexts/1/words unknown",
+                "#/speechContexts/1/phrases missing",
+                "#/contentURI unknown",
+                "#/metadata/a~1b nul",
+            ]
+        );
+    }
+
+    #[test]
+    fn exactly_one_source_of_audio() {
+        assert_eq!(codes(json!({"encoding": "Wav"})), ["#/contentUri missing"]);
+        let both =
+            json!({"encoding": "Wav", "content": "AAAA", "contentUri": "https://a.example/b"});
+        assert_eq!(codes(both), ["#/content conflict"]);
+        assert_eq!(
+            codes(json!({"encoding": "Wav", "content": "no base64!"})),
+            ["#/content base64"]
+        );
+    }
+
+    #[test]
+    fn an_unknown_member_names_the_closest() {
+        let body =
+            json!({"contentUri": "https://a.example/b", "encoding": "Wav", "speakercount": 2});
+        let faults = Submission::read(body).unwrap_err();
+        assert!(faults[0].detail.ends_with("did you mean speakerCount?"), "{faults:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_member_value_panics(name in "[a-zA-Z]{1,12}", text in ".{0,20}", number: f64) {
+            for value in [json!(text), json!(number), json!([text]), json!({"phrases": [number]})] {
+                for known in PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS).map(|(known, _)| *known) {
+                    let _ = Submission::read(json!({known: value.clone(), name.as_str(): 1}));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The dispatcher takes jobs that are due.
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sqlx::{PgTransaction, types::Json};
+use uuid::Uuid;
+
+use super::token::{Token, sha_of};
+
+/// A job this process is handing to the provider, until its lease expires.
+#[derive(Debug)]
+pub struct Claimed {
+    pub job_id: Uuid,
+    pub attempt: i32,
+    pub lease_id: Uuid,
+    pub failures: i32,
+    pub request: Map<String, Value>,
+    pub content: Option<String>,
+    /// For the webhook URL; its hash is in the attempt's row already.
+    pub token: Token,
+}
+
+/// Takes up to `limit` due jobs: each goes to `submitting` with a new attempt and a new token.
+///
+/// Callers take turns, the one served longest ago first; within a caller the longest due job comes
+/// first. The caller of this function commits before it calls the provider, so that a webhook that
+/// overtakes the provider's answer finds its attempt.
+pub async fn claim(
+    tx: &mut PgTransaction<'_>,
+    limit: usize,
+    lease: Duration,
+) -> sqlx::Result<Vec<Claimed>> {
+    let secrets: Vec<[u8; 32]> = (0..limit).map(|_| Token::random_secret()).collect();
+    let shas: Vec<Vec<u8>> = secrets.iter().map(|secret| sha_of(secret).to_vec()).collect();
+    let rows = sqlx::query!(
+        r#"
+        with turns as (
+            select due.id, due.turn, c.last_served_at, due.due_at
+            from aftercall.callers c
+            cross join lateral (
+                select j.id, j.due_at, row_number() over (order by j.due_at, j.id) as turn
+                from aftercall.jobs j
+                where j.caller_id = c.id and j.state = 'queued' and j.due_at <= now()
+                order by j.due_at, j.id
+                limit cardinality($1::bytea[])
+            ) due
+            order by due.turn, c.last_served_at nulls first, due.due_at
+            limit cardinality($1::bytea[])
+        ), locked as materialized (
+            select j.id from aftercall.jobs j join turns using (id)
+            where j.state = 'queued'
+            order by turns.turn, turns.last_served_at nulls first, turns.due_at
+            for update of j skip locked
+        ), numbered as (
+            select id, row_number() over () as n from locked
+        ), claimed as (
+            update aftercall.jobs j set
+                state = 'submitting', version = version + 1, lease_id = gen_random_uuid(),
+                due_at = now() + make_interval(secs => $2)
+            from numbered where j.id = numbered.id
+            returning j.id, j.caller_id, j.version, j.lease_id, j.failures, j.request, numbered.n
+        ), attempt as (
+            insert into aftercall.attempts (job_id, number, token_sha)
+            select id, 1 + (select count(*) from aftercall.attempts a where a.job_id = claimed.id),
+                ($1::bytea[])[n]
+            from claimed
+            returning job_id, number
+        ), served as (
+            update aftercall.callers set last_served_at = clock_timestamp()
+            where id in (select caller_id from claimed)
+        ), event as (
+            insert into aftercall.job_events (job_id, seq, kind, detail)
+            select id, version, 'submitting', json_build_object('attempt', number)
+            from claimed join attempt on attempt.job_id = claimed.id
+        )
+        select claimed.id, attempt.number, lease_id as "lease_id!", failures, n as "n!",
+            request as "request: Json<Map<String, Value>>", content as "content?"
+        from claimed
+        join attempt on attempt.job_id = claimed.id
+        left join aftercall.job_contents contents on contents.job_id = claimed.id
+        order by n
+        "#,
+        &shas,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let claimed = rows.into_iter().zip(secrets).map(|(row, secret)| Claimed {
+        job_id: row.id,
+        attempt: row.number,
+        lease_id: row.lease_id,
+        failures: row.failures,
+        request: row.request.0,
+        content: row.content,
+        token: Token::new(row.id, secret),
+    });
+    Ok(claimed.collect())
+}

@@ -1,0 +1,87 @@
+//! Stored answers to requests that carried an Idempotency-Key.
+use sqlx::{PgPool, PgTransaction};
+
+/// A key within its scope: one API key and one route.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub api_key_id: String,
+    pub route: &'static str,
+    pub text: String,
+    /// SHA-256 of the request body.
+    pub fingerprint: [u8; 32],
+}
+
+#[derive(Debug)]
+pub enum Reserved {
+    First,
+    Before { fingerprint: Vec<u8>, location: String, body: String },
+}
+
+/// Inserts the key, or says what was stored under it less than 24 hours ago. A transaction that
+/// inserted the same key and has not ended yet is waited for.
+pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Reserved> {
+    let inserted = sqlx::query!(
+        r#"
+        insert into aftercall.idempotency_keys as k
+            (api_key_id, route, key, fingerprint, location, body)
+        values ($1, $2, $3, $4, '', '')
+        on conflict on constraint idempotency_keys_pkey do update set
+            fingerprint = excluded.fingerprint, location = '', body = '', created_at = now()
+            where k.created_at < now() - interval '24 hours'
+        "#,
+        key.api_key_id,
+        key.route,
+        key.text,
+        &key.fingerprint,
+    )
+    .execute(&mut **tx)
+    .await?;
+    if inserted.rows_affected() == 1 {
+        return Ok(Reserved::First);
+    }
+    let row = sqlx::query!(
+        r#"
+        select fingerprint, location, body from aftercall.idempotency_keys
+        where api_key_id = $1 and route = $2 and key = $3
+        "#,
+        key.api_key_id,
+        key.route,
+        key.text,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Reserved::Before { fingerprint: row.fingerprint, location: row.location, body: row.body })
+}
+
+/// Stores the answer under a key reserved in the same transaction.
+pub async fn record(
+    tx: &mut PgTransaction<'_>,
+    key: &Key,
+    location: &str,
+    body: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update aftercall.idempotency_keys set location = $4, body = $5
+        where api_key_id = $1 and route = $2 and key = $3
+        "#,
+        key.api_key_id,
+        key.route,
+        key.text,
+        location,
+        body,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Forgets keys older than a day; how many there were.
+pub async fn forget_old(db: &PgPool) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "delete from aftercall.idempotency_keys where created_at < now() - interval '24 hours'"
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}

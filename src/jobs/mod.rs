@@ -1,0 +1,152 @@
+//! Jobs and their attempts: what they are, and every statement that changes one.
+//!
+//! This folder is the state diagram. Each transition is one guarded statement that says whether it
+//! applied, bumps the version and writes the event with that number; a final state never changes,
+//! except that a late result may complete a job that timed out.
+mod attempts;
+mod claim;
+mod events;
+mod finish;
+pub mod idempotency;
+mod new;
+mod overdue;
+mod read;
+mod submission;
+mod token;
+mod view;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+pub use attempts::{Attempt, attempts, matching_attempt};
+pub use claim::{Claimed, claim};
+pub use events::{Event, note, timeline};
+pub use finish::{Locked, complete, fail, lock};
+pub use new::{NewJob, enqueue};
+pub use overdue::{
+    PollTarget, abandon_leases, claim_polls, expire, lose_attempt, poll_soon, requeue_unconfirmed,
+};
+pub use read::{Filter, find, list};
+pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
+pub use token::Token;
+pub use view::{JobView, Links};
+
+/// Where a job stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for its turn at the provider.
+    Queued,
+    /// Is being handed to the provider, or may have been: its fate is not known yet.
+    Submitting,
+    /// The provider has it; the result comes on the webhook.
+    Submitted,
+    /// The result is stored.
+    Completed,
+    /// The provider refused it or could not analyse it.
+    Failed,
+    /// No answer came before the deadline.
+    TimedOut,
+    /// The caller took it back.
+    Canceled,
+}
+
+/// Which channel brought the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, utoipa::ToSchema)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum CompletedVia {
+    Webhook,
+    Poll,
+    Replay,
+}
+
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub id: Uuid,
+    pub external_id: Option<String>,
+    pub tags: Vec<String>,
+    pub metadata: Json<Map<String, Value>>,
+    pub request: Json<Map<String, Value>>,
+    pub state: State,
+    pub version: i32,
+    pub completed_via: Option<CompletedVia>,
+    pub error: Option<Json<JobError>>,
+    pub created_at: DateTime<Utc>,
+    pub deadline_at: DateTime<Utc>,
+    pub submitted_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Tries at handing it to the provider so far.
+    pub attempts: i64,
+}
+
+/// Why a job failed, or why its last attempt did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobError {
+    pub class: ErrorClass,
+    /// The provider's own code, such as `CAI-101`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    pub message: String,
+    /// The request member the provider objects to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// Further errors of the same answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<UpstreamError>,
+}
+
+/// One error as the provider reported it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamError {
+    pub code: String,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+}
+
+/// What kind of thing went wrong; new classes may be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// The provider refused the request as such.
+    Validation,
+    /// Aftercall's credentials at the provider do not work.
+    Auth,
+    /// The provider is out of order or out of reach.
+    Upstream,
+    /// The provider took the job and reported that it failed.
+    Analysis,
+    /// No answer in time.
+    Timeout,
+}
+
+impl JobError {
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        let retryable = !matches!(class, ErrorClass::Validation | ErrorClass::Analysis);
+        let message = message.into();
+        Self { class, code: None, message, parameter: None, retryable, others: Vec::new() }
+    }
+
+    /// The first of the provider's errors with the rest behind it; `otherwise` when there is none.
+    pub fn upstream(class: ErrorClass, errors: Vec<UpstreamError>, otherwise: &str) -> Self {
+        let mut errors = errors.into_iter();
+        let Some(first) = errors.next() else { return Self::new(class, otherwise) };
+        Self {
+            code: Some(first.code),
+            parameter: first.parameter,
+            others: errors.collect(),
+            ..Self::new(class, first.message)
+        }
+    }
+}

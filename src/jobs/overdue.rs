@@ -1,0 +1,172 @@
+//! Jobs that waited too long for something: a lease, an answer, a result, the deadline.
+use std::time::Duration;
+
+use sqlx::{PgPool, PgTransaction, types::Json};
+use uuid::Uuid;
+
+use super::{ErrorClass, JobError};
+
+/// A submitted job whose result is to be asked for.
+#[derive(Debug, Clone)]
+pub struct PollTarget {
+    pub job_id: Uuid,
+    pub attempt: i32,
+    pub provider_job_id: String,
+}
+
+/// Attempts whose process died before it recorded an answer: their fate is unknown. They stay open
+/// until `wait` after they began.
+pub async fn abandon_leases(db: &PgPool, wait: Duration) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs j set
+                version = version + 1, lease_id = null,
+                due_at = a.created_at + make_interval(secs => $1)
+            from aftercall.attempts a
+            where j.state = 'submitting' and j.lease_id is not null and j.due_at < now()
+              and a.job_id = j.id and a.outcome = 'open'
+            returning j.id, j.version, a.number, j.due_at
+        ), attempt as (
+            update aftercall.attempts a set outcome = 'unknown', answered_at = now()
+            from job where a.job_id = job.id and a.number = job.number
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, 'abandoned', json_build_object('attempt', number, 'until', due_at)
+        from job
+        "#,
+        wait.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Attempts of unknown fate that have waited long enough: back to the queue for another one, or
+/// `failed` when that was the last of `max_attempts`.
+pub async fn requeue_unconfirmed(db: &PgPool, max_attempts: u32) -> sqlx::Result<u64> {
+    let error = JobError::new(
+        ErrorClass::Upstream,
+        "the provider never confirmed a submission, and no result came",
+    );
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                version = version + 1, failures = failures + 1,
+                state = case when failures + 1 < $1 then 'queued' else 'failed' end,
+                due_at = case when failures + 1 < $1 then now() end,
+                finished_at = case when failures + 1 < $1 then null else now() end,
+                error = $2
+            where state = 'submitting' and lease_id is null and due_at < now()
+            returning id, version, state
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, case state when 'queued' then 'requeued' else 'failed' end,
+            json_build_object('because', 'unknown')
+        from job
+        "#,
+        i32::try_from(max_attempts).unwrap_or(i32::MAX),
+        Json(error) as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Takes up to `limit` submitted jobs that are due to be asked for, longest due first; each is due
+/// again after `again`, but once more at its deadline.
+pub async fn claim_polls(
+    tx: &mut PgTransaction<'_>,
+    limit: i64,
+    again: Duration,
+) -> sqlx::Result<Vec<PollTarget>> {
+    sqlx::query_as!(
+        PollTarget,
+        r#"
+        with due as materialized (
+            select j.id from aftercall.jobs j
+            where j.state = 'submitted' and j.due_at <= now() and exists (
+                select from aftercall.attempts a
+                where a.job_id = j.id and a.provider_job_id is not null)
+            order by j.due_at
+            limit $1
+            for update skip locked
+        ), job as (
+            update aftercall.jobs j set due_at = case
+                when deadline_at > now() then least(now() + make_interval(secs => $2), deadline_at)
+                else now() + make_interval(secs => $2) end
+            from due where j.id = due.id
+            returning j.id
+        )
+        select distinct on (a.job_id) a.job_id, a.number as attempt,
+            a.provider_job_id as "provider_job_id!"
+        from job join aftercall.attempts a on a.job_id = job.id
+        where a.provider_job_id is not null
+        order by a.job_id, a.number desc
+        "#,
+        limit,
+        again.as_secs_f64(),
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The provider does not know a job that it had accepted: back to the queue for another attempt.
+pub async fn lose_attempt(db: &PgPool, target: &PollTarget) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                state = 'queued', version = version + 1, failures = failures + 1, due_at = now()
+            where id = $1 and state = 'submitted' and not exists (
+                select from aftercall.attempts where job_id = $1 and number > $2)
+            returning id, version
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, 'requeued', json_build_object('attempt', $2::int, 'because', 'forgotten')
+        from job
+        "#,
+        target.job_id,
+        target.attempt,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Open jobs past their deadline are `timed_out`; one that can be asked for is asked once more
+/// first, which moves its `due_at` past the deadline.
+pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
+    let error = JobError::new(ErrorClass::Timeout, "no result came before the deadline");
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs j set
+                state = 'timed_out', version = version + 1, lease_id = null, due_at = null,
+                finished_at = now(), error = $1
+            where finished_at is null and deadline_at < now()
+              and (state <> 'submitted' or due_at > deadline_at or not exists (
+                select from aftercall.attempts a
+                where a.job_id = j.id and a.provider_job_id is not null))
+            returning id, version
+        )
+        insert into aftercall.job_events (job_id, seq, kind) select id, version, 'timed_out' from job
+        "#,
+        Json(error) as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Asks for the result of a submitted job at the next round, because its webhook was of no use.
+pub async fn poll_soon(tx: &mut PgTransaction<'_>, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update aftercall.jobs set due_at = now() where id = $1 and state = 'submitted'",
+        id,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! How an attempt to submit ended. Each statement is guarded by the lease: `false` means that the
+//! job had moved on, and nothing changed but the attempt's own row. A lease that was taken away, but
+//! not yet given to anybody else, still counts: late knowledge of an attempt's fate is knowledge.
+//! The job's row is locked before the attempt's, here as everywhere.
+use std::time::Duration;
+
+use sqlx::{PgTransaction, types::Json};
+
+use super::{Claimed, JobError};
+
+/// Why an attempt did not reach the provider; a name in `attempts.outcome`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setback {
+    Throttled,
+    Broken,
+    Unreachable,
+    Unauthorized,
+}
+
+impl Setback {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Broken => "broken",
+            Self::Unreachable => "unreachable",
+            Self::Unauthorized => "unauthorized",
+        }
+    }
+
+    /// A 429 is no failure: the job did nothing wrong and the gate will hold it back.
+    fn counts(self) -> bool {
+        self != Self::Throttled
+    }
+}
+
+/// The provider took the job. Without a job id (2022) it can never be asked for, only awaited.
+///
+/// `poll_after`: when to ask for the result instead of waiting on.
+pub async fn mark_submitted(
+    tx: &mut PgTransaction<'_>,
+    claimed: &Claimed,
+    provider_job_id: Option<&str>,
+    poll_after: Duration,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                state = 'submitted', version = version + 1, lease_id = null, error = null,
+                submitted_at = now(),
+                due_at = least(now() + make_interval(secs => $3), deadline_at)
+            where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+            returning id, version
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, 'submitted',
+            json_build_object('attempt', $4::int, 'providerJobId', $5::text)
+        from job
+        "#,
+        claimed.job_id,
+        claimed.lease_id,
+        poll_after.as_secs_f64(),
+        claimed.attempt,
+        provider_job_id,
+    )
+    .execute(&mut **tx)
+    .await?;
+    answer(tx, claimed, "accepted", provider_job_id, None).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Nothing was accepted; the job goes back to the queue for `delay`.
+pub async fn release(
+    tx: &mut PgTransaction<'_>,
+    claimed: &Claimed,
+    setback: Setback,
+    delay: Duration,
+    error: &JobError,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                state = 'queued', version = version + 1, lease_id = null, error = $5,
+                failures = failures + $4, due_at = now() + make_interval(secs => $3)
+            where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+            returning id, version, due_at
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, 'requeued',
+            json_build_object('attempt', $6::int, 'because', $7::text, 'until', due_at)
+        from job
+        "#,
+        claimed.job_id,
+        claimed.lease_id,
+        delay.as_secs_f64(),
+        i32::from(setback.counts()),
+        Json(error) as _,
+        claimed.attempt,
+        setback.name(),
+    )
+    .execute(&mut **tx)
+    .await?;
+    answer(tx, claimed, setback.name(), None, Some(error)).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The provider refused the job for good, or too many attempts failed: it is `failed`.
+///
+/// `setback` is what the last attempt met when it was not a refusal.
+pub async fn refuse(
+    tx: &mut PgTransaction<'_>,
+    claimed: &Claimed,
+    setback: Option<Setback>,
+    error: &JobError,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                state = 'failed', version = version + 1, lease_id = null, error = $3,
+                due_at = null, finished_at = now()
+            where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+            returning id, version
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, 'failed', json_build_object('attempt', $4::int) from job
+        "#,
+        claimed.job_id,
+        claimed.lease_id,
+        Json(error) as _,
+        claimed.attempt,
+    )
+    .execute(&mut **tx)
+    .await?;
+    answer(tx, claimed, setback.map_or("refused", Setback::name), None, Some(error)).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// No answer came, but the provider may have taken the job: it stays `submitting`, its webhook
+/// still counts, and only after `wait` is another attempt made.
+pub async fn mark_unknown(
+    tx: &mut PgTransaction<'_>,
+    claimed: &Claimed,
+    wait: Duration,
+    error: &JobError,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                version = version + 1, lease_id = null, error = $4,
+                due_at = now() + make_interval(secs => $3)
+            where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+            returning id, version, due_at
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, 'unconfirmed', json_build_object('attempt', $5::int, 'until', due_at)
+        from job
+        "#,
+        claimed.job_id,
+        claimed.lease_id,
+        wait.as_secs_f64(),
+        Json(error) as _,
+        claimed.attempt,
+    )
+    .execute(&mut **tx)
+    .await?;
+    answer(tx, claimed, "unknown", None, Some(error)).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes the attempt's own row; true facts, whether or not the job still waits for them.
+async fn answer(
+    tx: &mut PgTransaction<'_>,
+    claimed: &Claimed,
+    outcome: &str,
+    provider_job_id: Option<&str>,
+    error: Option<&JobError>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update aftercall.attempts set
+            outcome = $3, provider_job_id = coalesce($4, provider_job_id), error = $5,
+            answered_at = now()
+        where job_id = $1 and number = $2
+        "#,
+        claimed.job_id,
+        claimed.attempt,
+        outcome,
+        provider_job_id,
+        error.map(Json) as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! A job and a request as callers see them.
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use url::Url;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{CompletedVia, Job, JobError, State};
+
+/// A recording to be analysed, from intake to a final state.
+///
+/// Later versions may add members; ignore those you do not know.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobView {
+    pub id: Uuid,
+    pub state: State,
+    /// Rises with every change; also in the `ETag`.
+    pub version: i32,
+    pub external_id: Option<String>,
+    pub tags: Vec<String>,
+    pub metadata: Map<String, Value>,
+    /// What the provider is sent. Credentials and query values of `contentUri` are masked, and
+    /// `content` is left out.
+    pub request: Map<String, Value>,
+    /// Tries at handing it to the provider so far.
+    pub attempts: i64,
+    /// The channel that brought the result.
+    pub completed_via: Option<CompletedVia>,
+    /// Why it failed, or why the last attempt did.
+    pub error: Option<JobError>,
+    pub created_at: DateTime<Utc>,
+    pub submitted_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When it will be `timed_out` if nothing comes.
+    pub deadline_at: DateTime<Utc>,
+    pub links: Links,
+}
+
+/// Paths of what belongs to a job.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Links {
+    #[serde(rename = "self")]
+    pub job: String,
+    pub result: String,
+    pub utterances: String,
+    pub speakers: String,
+    pub insights: String,
+    pub timeline: String,
+}
+
+impl JobView {
+    /// Weak entity tag: the version names the state, not the bytes.
+    pub fn etag(&self) -> String {
+        format!("W/\"{}\"", self.version)
+    }
+}
+
+impl From<Job> for JobView {
+    fn from(job: Job) -> Self {
+        let path = format!("/v1/jobs/{}", job.id);
+        let links = Links {
+            result: format!("{path}/result"),
+            utterances: format!("{path}/utterances"),
+            speakers: format!("{path}/speakers"),
+            insights: format!("{path}/insights"),
+            timeline: format!("{path}/timeline"),
+            job: path,
+        };
+        Self {
+            id: job.id,
+            state: job.state,
+            version: job.version,
+            external_id: job.external_id,
+            tags: job.tags,
+            metadata: job.metadata.0,
+            request: masked(job.request.0),
+            attempts: job.attempts,
+            completed_via: job.completed_via,
+            error: job.error.map(|error| error.0),
+            created_at: job.created_at,
+            submitted_at: job.submitted_at,
+            finished_at: job.finished_at,
+            deadline_at: job.deadline_at,
+            links,
+        }
+    }
+}
+
+fn masked(mut request: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Value::String(uri)) = request.get_mut("contentUri") {
+        *uri = masked_uri(uri);
+    }
+    request
+}
+
+/// The URL without user, password, query values and fragment: any of them may be a credential.
+fn masked_uri(uri: &str) -> String {
+    let Ok(mut url) = Url::parse(uri) else { return "…".to_owned() };
+    if !url.username().is_empty() || url.password().is_some() {
+        // Only URLs without a host refuse, and intake lets none in.
+        let _ = url.set_username("***");
+        let _ = url.set_password(None);
+    }
+    url.set_fragment(None);
+    if url.query().is_some() {
+        let names: Vec<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        url.query_pairs_mut().clear().extend_pairs(names.iter().map(|name| (name, "***")));
+    }
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_urls_are_masked() {
+        let uri = "https://me:hush@media.example/a.wav?access_token=hush&raw=true#hush";
+        assert_eq!(masked_uri(uri), "https://***@media.example/a.wav?access_token=***&raw=***");
+        assert_eq!(masked_uri("https://media.example/a.wav"), "https://media.example/a.wav");
+    }
+}

@@ -1,0 +1,142 @@
+//! The provider gate: one row in Postgres decides for all replicas when the provider may be called.
+//!
+//! RingCentral counts submissions, status polls and more in one group, "Heavy": by default 10 calls
+//! in a sliding window of 60 s, then a penalty of 60 s that every call sent during it starts anew
+//! (developer guide, "Rate limits").
+use std::time::Duration;
+
+use sqlx::{PgExecutor, PgTransaction};
+
+use super::RateHeaders;
+use crate::config::GateSettings;
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Purpose {
+    Submission,
+    /// `share`: the part of the budget that polls may use, 1.0 when no submission waits.
+    Poll {
+        share: f64,
+    },
+}
+
+/// Calls travel for different times, so ours are spaced a little wider than the provider's window.
+const STRETCH: f64 = 1.05;
+
+/// Grants up to `wanted` calls and notes them as made. The row stays locked until the transaction
+/// ends, so replicas take turns; commit before calling.
+pub async fn take(
+    tx: &mut PgTransaction<'_>,
+    settings: &GateSettings,
+    purpose: Purpose,
+    wanted: usize,
+) -> sqlx::Result<usize> {
+    let row = sqlx::query!(
+        r#"
+        update aftercall.provider_gate set
+            submissions = array(select made from unnest(submissions) made
+                where made > clock_timestamp() - make_interval(secs => $1)),
+            polls = array(select made from unnest(polls) made
+                where made > clock_timestamp() - make_interval(secs => $1))
+        where rate_group = 'heavy'
+        returning cardinality(submissions) as "submissions!", cardinality(polls) as "polls!",
+            limit_seen, coalesce(blocked_until > clock_timestamp(), false) as "blocked!"
+        "#,
+        settings.window.as_secs_f64() * STRETCH,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if row.blocked {
+        return Ok(0);
+    }
+    let limit = row
+        .limit_seen
+        .map_or(settings.limit, |seen| settings.limit.min(u32::try_from(seen).unwrap_or_default()));
+    let free = i64::from(limit) - i64::from(row.submissions) - i64::from(row.polls);
+    let free = match purpose {
+        Purpose::Submission => free,
+        Purpose::Poll { share } => {
+            #[expect(clippy::cast_possible_truncation, reason = "a share of a small number")]
+            let budget = (f64::from(limit) * share).floor().max(1.0) as i64;
+            free.min(budget - i64::from(row.polls))
+        }
+    };
+    let granted = usize::try_from(free).unwrap_or_default().min(wanted);
+    note_calls(tx, purpose, i32::try_from(granted).unwrap_or(i32::MAX)).await?;
+    Ok(granted)
+}
+
+/// Takes back calls that [`take`] granted in this transaction and that found nothing to do.
+pub async fn give_back(
+    tx: &mut PgTransaction<'_>,
+    purpose: Purpose,
+    unused: usize,
+) -> sqlx::Result<()> {
+    let unused = i32::try_from(unused).unwrap_or(i32::MAX);
+    sqlx::query!(
+        r#"
+        update aftercall.provider_gate set
+            submissions = case when $1 then trim_array(submissions, $2) else submissions end,
+            polls = case when $1 then polls else trim_array(polls, $2) end
+        where rate_group = 'heavy'
+        "#,
+        purpose == Purpose::Submission,
+        unused,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn note_calls(tx: &mut PgTransaction<'_>, purpose: Purpose, calls: i32) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update aftercall.provider_gate set
+            submissions = case when $1 then submissions || array_fill(clock_timestamp(), array[$2::int])
+                else submissions end,
+            polls = case when $1 then polls else polls || array_fill(clock_timestamp(), array[$2::int]) end
+        where rate_group = 'heavy'
+        "#,
+        purpose == Purpose::Submission,
+        calls,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Nothing is sent for `pause` from now, by anybody.
+pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update aftercall.provider_gate set blocked_until =
+            greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
+        where rate_group = 'heavy'
+        "#,
+        pause.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Learns from the rate headers of an answer: the limit, and calls of the same group that others
+/// make (call log, recording downloads), which are noted as if they were ours.
+pub async fn learn(db: impl PgExecutor<'_>, rate: &RateHeaders) -> sqlx::Result<()> {
+    let (Some(limit), Some(remaining)) = (rate.limit, rate.remaining) else { return Ok(()) };
+    let used = i32::try_from(limit.saturating_sub(remaining)).unwrap_or(i32::MAX);
+    sqlx::query!(
+        r#"
+        update aftercall.provider_gate set
+            limit_seen = $1,
+            submissions = submissions || array_fill(clock_timestamp(),
+                array[greatest(0, $2 - cardinality(submissions) - cardinality(polls))])
+        where rate_group = 'heavy'
+        "#,
+        i32::try_from(limit).unwrap_or(i32::MAX),
+        used,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
