@@ -5,7 +5,8 @@ use sqlx::PgTransaction;
 use crate::{
     deliveries::{self, Delivery, Outcome},
     insights::{self, Analysis},
-    jobs::{self, ErrorClass, JobError, Locked, UpstreamError},
+    jobs::{self, CompletedVia, ErrorClass, JobError, Locked, UpstreamError},
+    provider::{Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
 };
 
 /// A delivery as it was understood.
@@ -22,6 +23,33 @@ pub enum Reading {
     },
     /// Why it could not be understood, without quoting it.
     Unreadable(String),
+}
+
+impl Reading {
+    /// What a parsed body means here; `None` while the provider is still at work.
+    pub fn of(parsed: Result<Message, Unreadable>) -> Option<Self> {
+        let message = match parsed {
+            Ok(message) => message,
+            Err(why) => return Some(Self::Unreadable(why.to_string())),
+        };
+        let provider_job_id = message.provider_job_id;
+        match message.verdict {
+            Verdict::Success(analysis) => {
+                Some(Self::Success { provider_job_id, parser_version: PARSER_VERSION, analysis })
+            }
+            Verdict::Fail(errors) => {
+                let errors = errors.into_iter().map(UpstreamError::from).collect();
+                Some(Self::Failure { provider_job_id, errors })
+            }
+            Verdict::InProgress => None,
+        }
+    }
+}
+
+impl From<ProviderError> for UpstreamError {
+    fn from(error: ProviderError) -> Self {
+        Self { code: error.code, message: error.message, parameter: error.parameter }
+    }
 }
 
 /// Keeps the delivery and, if it is the first to tell how its job ended, ends the job: document,
@@ -49,7 +77,8 @@ pub async fn apply(
         "attempt": delivery.attempt, "via": delivery.via, "outcome": outcome.name(), "reason": reason,
     });
     jobs::note(tx, delivery.job_id, "delivery", &detail).await?;
-    if matches!(outcome, Outcome::Malformed | Outcome::Mismatch) {
+    let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
+    if is_useless && delivery.via == CompletedVia::Webhook {
         jobs::poll_soon(tx, delivery.job_id).await?;
     }
     Ok(Some(outcome))

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sqlx::{PgTransaction, types::Json};
+use sqlx::{PgExecutor, PgTransaction, types::Json};
 use uuid::Uuid;
 
 use super::token::{Token, sha_of};
@@ -18,6 +18,19 @@ pub struct Claimed {
     pub content: Option<String>,
     /// For the webhook URL; its hash is in the attempt's row already.
     pub token: Token,
+}
+
+/// Whether a job waits to be submitted now; cheap enough to ask often.
+pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from aftercall.jobs where state = 'queued' and due_at <= now()
+        ) as "due!"
+        "#
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Takes up to `limit` due jobs: each goes to `submitting` with a new attempt and a new token.

@@ -22,12 +22,12 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use attempts::{Attempt, attempts, matching_attempt};
-pub use claim::{Claimed, claim};
+pub use claim::{Claimed, claim, has_due};
 pub use events::{Event, note, timeline};
 pub use finish::{Locked, complete, fail, lock};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
-    PollTarget, abandon_leases, claim_polls, expire, lose_attempt, poll_soon, requeue_unconfirmed,
+    PollTarget, abandon_leases, claim_polls, expire, has_polls, lose_attempt, poll_soon, requeue_unconfirmed,
 };
 pub use read::{Filter, find, list};
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
@@ -55,6 +55,21 @@ pub enum State {
     TimedOut,
     /// The caller took it back.
     Canceled,
+}
+
+impl State {
+    /// As it is written in JSON and in Postgres.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Submitting => "submitting",
+            Self::Submitted => "submitted",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Canceled => "canceled",
+        }
+    }
 }
 
 /// Which channel brought the result.

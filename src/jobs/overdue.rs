@@ -74,6 +74,19 @@ pub async fn requeue_unconfirmed(db: &PgPool, max_attempts: u32) -> sqlx::Result
     Ok(done.rows_affected())
 }
 
+/// Whether a submitted job is due to be asked for.
+pub async fn has_polls(db: &PgPool) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from aftercall.jobs where state = 'submitted' and due_at <= now()
+        ) as "due!"
+        "#
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Takes up to `limit` submitted jobs that are due to be asked for, longest due first; each is due
 /// again after `again`, but once more at its deadline.
 pub async fn claim_polls(

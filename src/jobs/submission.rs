@@ -27,9 +27,10 @@ impl Setback {
         }
     }
 
-    /// A 429 is no failure: the job did nothing wrong and the gate will hold it back.
-    fn counts(self) -> bool {
-        self != Self::Throttled
+    /// Whether the provider may have looked at the job. Otherwise trying again costs nothing, and
+    /// only the deadline ends it.
+    pub fn counts(self) -> bool {
+        self == Self::Broken
     }
 }
 

@@ -1,0 +1,184 @@
+//! Stage 2: queued jobs are handed to the provider. Due jobs come in through the provider gate;
+//! each leaves as submitted, requeued, unconfirmed or failed.
+mod verdict;
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use url::Url;
+
+use self::verdict::Verdict;
+use crate::{
+    config::{DispatchSettings, GateSettings},
+    jobs::{self, Claimed},
+    provider::{
+        self,
+        gate::{self, Purpose},
+    },
+    supervise::Outcome,
+};
+
+/// Everything the dispatcher needs; cheap to clone into each submission.
+#[derive(Debug, Clone)]
+pub struct Dispatcher {
+    pub db: PgPool,
+    pub provider: provider::Client,
+    pub settings: DispatchSettings,
+    pub gate: GateSettings,
+    /// Public address of the webhook listener.
+    pub webhook_base: Url,
+    /// How long to wait for the webhook before asking for the result.
+    pub poll_after: Duration,
+    /// Poked by intake, so that a new job does not wait for the next look.
+    pub wake: Arc<Notify>,
+}
+
+impl Dispatcher {
+    /// Claims and submits until `stop` is cancelled, then finishes what is in flight.
+    pub async fn run(self, stop: CancellationToken) -> Outcome {
+        let mut in_flight = JoinSet::new();
+        while !stop.is_cancelled() {
+            let free = self.settings.concurrency.saturating_sub(in_flight.len());
+            for claimed in self.claim(free).await {
+                let this = self.clone();
+                in_flight.spawn(async move { this.submit(claimed).await });
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(joined) = in_flight.join_next() => log_panic(joined),
+                () = self.wake.notified() => {}
+                () = sleep(jittered(self.settings.poll_interval)) => {}
+            }
+        }
+        while let Some(joined) = in_flight.join_next().await {
+            log_panic(joined);
+        }
+        Ok(())
+    }
+
+    /// Submits everything that is due and that the gate lets through; returns how much that was.
+    /// For tests.
+    pub async fn drain(&self) -> usize {
+        let mut done = 0;
+        loop {
+            let batch = self.claim(self.settings.concurrency).await;
+            if batch.is_empty() {
+                return done;
+            }
+            done += batch.len();
+            for claimed in batch {
+                self.submit(claimed).await;
+            }
+        }
+    }
+
+    async fn claim(&self, free: usize) -> Vec<Claimed> {
+        if free == 0 {
+            return Vec::new();
+        }
+        self.try_claim(free).await.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "cannot claim jobs");
+            Vec::new()
+        })
+    }
+
+    /// Gate and claim commit together: a call is granted exactly when there is a job for it.
+    async fn try_claim(&self, free: usize) -> sqlx::Result<Vec<Claimed>> {
+        if !jobs::has_due(&self.db).await? {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.db.begin().await?;
+        let granted = gate::take(&mut tx, &self.gate, Purpose::Submission, free).await?;
+        let claimed = if granted == 0 {
+            Vec::new()
+        } else {
+            jobs::claim(&mut tx, granted, self.settings.lease).await?
+        };
+        if claimed.len() < granted {
+            gate::give_back(&mut tx, Purpose::Submission, granted - claimed.len()).await?;
+        }
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    async fn submit(&self, claimed: Claimed) {
+        let span = tracing::info_span!(
+            "submit", job.id = %claimed.job_id, job.attempt = claimed.attempt
+        );
+        let job_id = claimed.job_id;
+        async {
+            match self.try_submit(claimed).await {
+                Ok(true) => {}
+                Ok(false) => tracing::info!(%job_id, "the job had moved on meanwhile"),
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot record the outcome; the attempt counts as unknown once its lease ends"
+                ),
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn try_submit(&self, mut claimed: Claimed) -> sqlx::Result<bool> {
+        let mut body = claimed.request.clone();
+        if let Some(content) = claimed.content.take() {
+            body.insert("content".to_owned(), Value::String(content));
+        }
+        let webhook = claimed.token.url(&self.webhook_base);
+        let answer = self.provider.submit(&body, &webhook).await;
+
+        let rate = match &answer {
+            Ok(accepted) => Some(accepted.rate),
+            Err(error) => error.rate(),
+        };
+        if let Some(rate) = rate {
+            gate::learn(&self.db, &rate).await?;
+        }
+        let verdict = Verdict::of(answer, &claimed, &self.settings, &self.gate);
+        if let Verdict::Release { setback: jobs::Setback::Throttled, delay, .. } = &verdict {
+            gate::block(&self.db, *delay).await?;
+        }
+        self.record(&claimed, verdict).await
+    }
+
+    async fn record(&self, claimed: &Claimed, verdict: Verdict) -> sqlx::Result<bool> {
+        let mut tx = self.db.begin().await?;
+        let applied = match verdict {
+            Verdict::Accepted { provider_job_id } => {
+                tracing::info!(provider_job_id, "submitted");
+                let id = provider_job_id.as_deref();
+                jobs::mark_submitted(&mut tx, claimed, id, self.poll_after).await?
+            }
+            Verdict::Refuse { setback, error } => {
+                tracing::warn!(code = error.code, setback = ?setback, "failed for good");
+                jobs::refuse(&mut tx, claimed, setback, &error).await?
+            }
+            Verdict::Release { setback, delay, error } => {
+                tracing::warn!(?setback, delay_secs = delay.as_secs(), "will be tried again");
+                jobs::release(&mut tx, claimed, setback, delay, &error).await?
+            }
+            Verdict::Unknown { wait, error } => {
+                tracing::warn!(wait_secs = wait.as_secs(), "fate unknown; waiting for its webhook");
+                jobs::mark_unknown(&mut tx, claimed, wait, &error).await?
+            }
+        };
+        tx.commit().await?;
+        Ok(applied)
+    }
+}
+
+/// `base` ± 10 %, so that several processes do not look in step.
+fn jittered(base: Duration) -> Duration {
+    base.mul_f64(rand::random_range(0.9..1.1))
+}
+
+fn log_panic(joined: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = joined {
+        tracing::error!(%error, "a submission panicked; its lease will expire");
+    }
+}

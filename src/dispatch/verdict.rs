@@ -1,0 +1,88 @@
+//! What the provider's answer to a submission means for the job.
+use std::time::Duration;
+
+use crate::{
+    config::{DispatchSettings, GateSettings},
+    jobs::{Claimed, ErrorClass, JobError, Setback, UpstreamError},
+    provider::{Accepted, SubmitError},
+};
+
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    Accepted { provider_job_id: Option<String> },
+    /// For good. `setback`: what the last attempt met when it was no refusal.
+    Refuse { setback: Option<Setback>, error: JobError },
+    Release { setback: Setback, delay: Duration, error: JobError },
+    Unknown { wait: Duration, error: JobError },
+}
+
+impl Verdict {
+    pub fn of(
+        answer: Result<Accepted, SubmitError>,
+        claimed: &Claimed,
+        settings: &DispatchSettings,
+        gate: &GateSettings,
+    ) -> Self {
+        let error = match answer {
+            Ok(accepted) => return Self::Accepted { provider_job_id: accepted.job_id },
+            Err(error) => error,
+        };
+        let message = error.to_string();
+        let of_class = |class| JobError::new(class, message.clone());
+        let (setback, asked, error) = match error {
+            SubmitError::Refused { errors, .. } => {
+                let errors = errors.into_iter().map(UpstreamError::from).collect();
+                let error = JobError::upstream(ErrorClass::Validation, errors, &message);
+                return Self::Refuse { setback: None, error };
+            }
+            SubmitError::UnknownFate(_) => {
+                let error = of_class(ErrorClass::Upstream);
+                return Self::Unknown { wait: settings.unconfirmed_wait, error };
+            }
+            SubmitError::Throttled { retry_after, .. } => {
+                let delay = retry_after.unwrap_or(gate.penalty);
+                (Setback::Throttled, Some(delay), of_class(ErrorClass::Upstream))
+            }
+            SubmitError::Broken { retry_after, .. } => {
+                (Setback::Broken, retry_after, of_class(ErrorClass::Upstream))
+            }
+            SubmitError::Unreachable(_) | SubmitError::TokenUnavailable(_) => {
+                (Setback::Unreachable, None, of_class(ErrorClass::Upstream))
+            }
+            SubmitError::Unauthorized { .. } => {
+                (Setback::Unauthorized, None, of_class(ErrorClass::Auth))
+            }
+        };
+        let failures = u32::try_from(claimed.failures).unwrap_or(0) + 1;
+        if setback.counts() && failures >= settings.max_attempts {
+            return Self::Refuse { setback: Some(setback), error };
+        }
+        let delay = asked.unwrap_or_else(|| backoff(settings, claimed.attempt));
+        Self::Release { setback, delay, error }
+    }
+}
+
+/// `backoff`, doubled with each attempt after the first, up to `backoff_max`.
+fn backoff(settings: &DispatchSettings, attempt: i32) -> Duration {
+    let doublings = u32::try_from(attempt.clamp(1, 32) - 1).unwrap_or_default();
+    let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
+    settings.backoff.saturating_mul(factor).min(settings.backoff_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn waits_grow_from_the_first_to_the_longest(attempt in any::<i32>()) {
+            let loaded = crate::config::load(None).unwrap();
+            let settings = loaded.settings.dispatch;
+            let wait = backoff(&settings, attempt);
+            prop_assert!(wait >= settings.backoff && wait <= settings.backoff_max);
+            prop_assert!(backoff(&settings, attempt.saturating_add(1)) >= wait || attempt < 1);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Jobs, one and many, and their timelines.
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::views::EventView;
+use crate::{
+    callers::Caller,
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Page, Problem},
+    jobs::{self, Filter, Job, JobView, State as JobState},
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(list)).routes(routes!(timeline))
+}
+
+/// The caller's job, or 404 for everybody else's.
+pub async fn owned(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
+    tracing::Span::current().record("job.id", tracing::field::display(id));
+    let job = jobs::find(&state.db, caller.id, id).await?;
+    job.ok_or_else(|| ApiError::JobNotFound(id.to_string()))
+}
+
+/// Show one job.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", operation_id = "getJob", tag = "jobs",
+    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = OK, body = JobView, headers(("ETag" = String))),
+        (status = NOT_MODIFIED, description = "Unchanged since the version in If-None-Match"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let view = JobView::from(owned(&state, &caller, id).await?);
+    let etag = view.etag();
+    http::conditional(&headers, &etag, Json(view))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListJobs {
+    /// Only jobs in these states; may be repeated.
+    #[serde(default)]
+    status: Vec<JobState>,
+    /// Only jobs with this name of yours.
+    external_id: Option<String>,
+    /// Jobs a page, 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// `nextCursor` of the page before, with the same filters.
+    cursor: Option<String>,
+}
+
+/// List jobs, newest first.
+///
+/// A walk along `nextCursor` neither repeats nor skips a job that existed when it began.
+#[utoipa::path(
+    get, path = "/v1/jobs", operation_id = "listJobs", tag = "jobs",
+    params(ListJobs),
+    responses(
+        (status = OK, body = Page<JobView>, headers(("Link" = String))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ListJobs>,
+) -> Result<Response, ApiError> {
+    let limit = http::limit(query.limit)?;
+    let listing = format!("jobs {} {:?} {:?}", caller.id, query.status, query.external_id);
+    let before = query
+        .cursor
+        .as_deref()
+        .map(|cursor| state.cursors.open::<16>(&listing, cursor).map(Uuid::from_bytes))
+        .transpose()?;
+    let filter = Filter { states: query.status, external_id: query.external_id };
+    let rows = jobs::list(&state.db, caller.id, &filter, before, limit + 1).await?;
+    let seal = |job: &Job| state.cursors.seal(&listing, job.id.as_bytes());
+    let page = Page::new(rows, limit, seal, JobView::from);
+    let next = page.next_cursor.as_deref().map(|cursor| next_link(&filter, limit, cursor));
+    let mut response = Json(page).into_response();
+    if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+        response.headers_mut().insert(header::LINK, next);
+    }
+    Ok(response)
+}
+
+/// RFC 8288.
+fn next_link(filter: &Filter, limit: i64, cursor: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for state in &filter.states {
+        query.append_pair("status", state.name());
+    }
+    if let Some(id) = &filter.external_id {
+        query.append_pair("externalId", id);
+    }
+    query.append_pair("limit", &limit.to_string()).append_pair("cursor", cursor);
+    format!("</v1/jobs?{}>; rel=\"next\"", query.finish())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Rows a page, 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<i64>,
+    /// `nextCursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Show what happened to a job, oldest first.
+///
+/// `seq` has no gaps: it is the version that the job had after the event.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/timeline", operation_id = "getTimeline", tag = "jobs",
+    params(("id" = Uuid, Path), PageQuery),
+    responses(
+        (status = OK, body = Page<EventView>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn timeline(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(query): ApiQuery<PageQuery>,
+) -> Result<Json<Page<EventView>>, ApiError> {
+    let job = owned(&state, &caller, id).await?;
+    let limit = http::limit(query.limit)?;
+    let listing = format!("timeline {}", job.id);
+    let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(0);
+    let rows = jobs::timeline(&state.db, job.id, after, limit + 1).await?;
+    let seal = |row: &jobs::Event| state.cursors.seal(&listing, &row.seq.to_be_bytes());
+    Ok(Json(Page::new(rows, limit, seal, EventView::from)))
+}
+
+/// The seq in a cursor.
+pub fn position(
+    state: &ApiState,
+    listing: &str,
+    cursor: Option<&str>,
+) -> Result<Option<i32>, ApiError> {
+    let open = |cursor| state.cursors.open::<4>(listing, cursor).map(i32::from_be_bytes);
+    cursor.map(open).transpose()
+}

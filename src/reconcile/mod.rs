@@ -1,0 +1,140 @@
+//! Stage 4: what the webhook does not bring. Overdue jobs are asked for at the provider, abandoned
+//! and unconfirmed attempts are taken up again, and the deadline ends the rest.
+use serde_json::Map;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{DispatchSettings, GateSettings, ReconcileSettings},
+    deliveries::Delivery,
+    jobs::{self, CompletedVia, PollTarget},
+    outcome::{self, Reading},
+    provider::{
+        self, StatusError,
+        gate::{self, Purpose},
+    },
+    supervise::Outcome,
+};
+
+/// Most status polls of one round; the gate usually allows fewer.
+const POLLS_A_ROUND: usize = 20;
+
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    pub db: PgPool,
+    pub provider: provider::Client,
+    pub settings: ReconcileSettings,
+    pub dispatch: DispatchSettings,
+    pub gate: GateSettings,
+}
+
+impl Reconciler {
+    /// Makes its rounds until `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) -> Outcome {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.round().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "round not finished");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(self.settings.interval) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// One look at everything that may be overdue.
+    pub async fn round(&self) -> sqlx::Result<()> {
+        let abandoned = jobs::abandon_leases(&self.db, self.dispatch.unconfirmed_wait).await?;
+        let requeued = jobs::requeue_unconfirmed(&self.db, self.dispatch.max_attempts).await?;
+        for target in self.claim_polls().await? {
+            if !self.poll(&target).await? {
+                break;
+            }
+        }
+        let expired = jobs::expire(&self.db).await?;
+        if abandoned + requeued + expired > 0 {
+            tracing::info!(abandoned, requeued, expired, "overdue jobs");
+        }
+        Ok(())
+    }
+
+    /// Polls keep to their share of the budget while submissions wait.
+    async fn claim_polls(&self) -> sqlx::Result<Vec<PollTarget>> {
+        if !jobs::has_polls(&self.db).await? {
+            return Ok(Vec::new());
+        }
+        let share = if jobs::has_due(&self.db).await? { self.gate.poll_share } else { 1.0 };
+        let purpose = Purpose::Poll { share };
+        let mut tx = self.db.begin().await?;
+        let granted = gate::take(&mut tx, &self.gate, purpose, POLLS_A_ROUND).await?;
+        let limit = i64::try_from(granted).unwrap_or(i64::MAX);
+        let targets = jobs::claim_polls(&mut tx, limit, self.settings.after).await?;
+        if targets.len() < granted {
+            gate::give_back(&mut tx, purpose, granted - targets.len()).await?;
+        }
+        tx.commit().await?;
+        Ok(targets)
+    }
+
+    /// Asks for one result. `false`: the provider wants no more questions now.
+    #[tracing::instrument(skip_all, fields(job.id = %target.job_id))]
+    async fn poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
+        let answer = self.provider.status(&target.provider_job_id).await;
+        let rate = match &answer {
+            Ok(answer) => Some(answer.rate),
+            Err(error) => error.rate(),
+        };
+        if let Some(rate) = rate {
+            gate::learn(&self.db, &rate).await?;
+        }
+        match answer {
+            Ok(answer) => {
+                if let Some(reading) = Reading::of(Ok(answer.message)) {
+                    self.apply(target, &answer.body, &reading).await?;
+                }
+            }
+            Err(StatusError::Unreadable { why, body, .. }) => {
+                let reading = Reading::Unreadable(why.to_string());
+                self.apply(target, &body.0, &reading).await?;
+            }
+            // Only a 404 says that the provider has no such job (OpenAPI document).
+            Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
+                tracing::warn!("the provider does not know the job any more");
+                jobs::lose_attempt(&self.db, target).await?;
+            }
+            Err(StatusError::Throttled { retry_after, .. }) => {
+                gate::block(&self.db, retry_after.unwrap_or(self.gate.penalty)).await?;
+                return Ok(false);
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot ask for the job");
+            }
+        }
+        Ok(true)
+    }
+
+    async fn apply(
+        &self,
+        target: &PollTarget,
+        body: &[u8],
+        reading: &Reading,
+    ) -> sqlx::Result<()> {
+        let delivery = Delivery {
+            job_id: target.job_id,
+            attempt: target.attempt,
+            via: CompletedVia::Poll,
+            headers: &Map::new(),
+            body,
+            body_sha: Sha256::digest(body).into(),
+        };
+        let mut tx = self.db.begin().await?;
+        let expected = Some(target.provider_job_id.as_str());
+        let outcome = outcome::apply(&mut tx, &delivery, expected, reading).await?;
+        tx.commit().await?;
+        tracing::info!(?outcome, "result fetched");
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! Housekeeping: partitions ahead of the calendar, and rows whose time is over.
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::RetentionSettings, db, jobs::idempotency, supervise::Outcome};
+
+const INTERVAL: Duration = Duration::from_hours(1);
+
+#[derive(Debug, Clone)]
+pub struct Sweeper {
+    pub db: PgPool,
+    pub settings: RetentionSettings,
+}
+
+impl Sweeper {
+    /// Sweeps every hour until `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) -> Outcome {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.sweep().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "sweep not finished");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(INTERVAL) => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn sweep(&self) -> sqlx::Result<()> {
+        let partitions = db::ensure_partitions(&self.db, self.settings.partitions_ahead).await?;
+        let forgotten = idempotency::forget_old(&self.db).await?;
+        if partitions > 0 || forgotten > 0 {
+            tracing::info!(partitions, forgotten, "swept");
+        }
+        Ok(())
+    }
+}
