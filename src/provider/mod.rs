@@ -1,4 +1,17 @@
 //! The provider: RingCentral's Interaction Analytics API, or anything that speaks its contract.
 //!
-//! The only module that knows the provider's JSON.
+//! The only module that knows the provider's JSON. Requests go out through [`Client`]; what comes
+//! back, on the webhook or from the status endpoint, is read by [`result::parse`].
+mod answer;
+mod auth;
+mod client;
+mod errors;
+mod repair;
+pub mod result;
 pub mod wire;
+
+pub use answer::RateHeaders;
+pub use auth::{Credentials, TokenError};
+pub use client::{Accepted, Client, StatusAnswer};
+pub use errors::{ProviderError, RawBody, StatusError, SubmitError};
+pub use result::{Message, PARSER_VERSION, Unreadable, Verdict, parse};
