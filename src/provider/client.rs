@@ -214,9 +214,14 @@ impl Client {
     }
 }
 
-/// `path` below the base URL, which may have a path of its own.
+/// `path` below the base URL, which may have a path of its own. A user name in it would become a
+/// second `Authorization` header beside ours.
 fn endpoint(root: &Url, path: &str) -> Url {
     let mut url = root.clone();
+    // These fail only for URLs that cannot have one.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
     url.set_path(&format!("{}{path}", root.path().trim_end_matches('/')));
     url
 }

@@ -5,6 +5,8 @@
 //! 2023 with job id and times. Source: RingCentral's guide and OpenAPI document; where official
 //! payloads contradict the official schema, the payloads.
 mod conversation;
+#[cfg(test)]
+mod properties;
 mod read;
 mod speakers;
 #[cfg(test)]

@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use aftercall::provider::{Accepted, RateHeaders, SubmitError};
 use serde_json::{Value, json};
-use wiremock::ResponseTemplate;
+use wiremock::{MockServer, ResponseTemplate};
 
 use super::{
-    ANALYZE, SECRETS, WEBHOOK, assert_redacted, client, job, requests_to, server_answering, webhook,
+    ANALYZE, SECRETS, TOKEN, WEBHOOK, assert_redacted, client, client_of, granted, job,
+    requests_to, server_answering, stub, webhook,
 };
 
 async fn submitted(answer: ResponseTemplate) -> Result<Accepted, SubmitError> {
@@ -136,5 +137,18 @@ async fn an_outage_is_told_from_a_refusal() {
         assert_eq!(error.rate().unwrap().remaining, Some(3));
         let SubmitError::Broken { retry_after, .. } = error else { panic!("{status}: {error}") };
         assert_eq!(retry_after, Some(Duration::from_secs(5)));
+    }
+}
+
+#[tokio::test]
+async fn a_base_url_may_have_a_path_and_its_user_name_is_ignored() {
+    let server = MockServer::start().await;
+    stub(&server, "POST", &format!("/base{TOKEN}"), granted()).await;
+    stub(&server, "POST", &format!("/base{ANALYZE}"), ResponseTemplate::new(202)).await;
+    let base = format!("{}/base/?x=y", server.uri().replace("http://", "http://user:pass@"));
+    let client = client_of(&base, Duration::from_secs(20));
+    client.submit(&job(), &webhook()).await.unwrap();
+    for request in server.received_requests().await.unwrap() {
+        assert_eq!(request.headers.get_all("authorization").iter().count(), 1);
     }
 }
