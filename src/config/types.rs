@@ -210,6 +210,11 @@ impl Settings {
         self.roles.contains(&role)
     }
 
+    /// The embedded database belongs to this process alone, so it is always migrated.
+    pub fn migrates_at_start(&self) -> bool {
+        self.database.migrate == Automatic::Auto || self.database.url.is_none()
+    }
+
     /// Whether a provider is configured; without one the sandbox takes its place.
     pub fn has_provider(&self) -> bool {
         self.provider.base_url.is_some()

@@ -9,11 +9,23 @@ use crate::{
 
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
-    Accepted { provider_job_id: Option<String> },
+    Accepted {
+        provider_job_id: Option<String>,
+    },
     /// For good. `setback`: what the last attempt met when it was no refusal.
-    Refuse { setback: Option<Setback>, error: JobError },
-    Release { setback: Setback, delay: Duration, error: JobError },
-    Unknown { wait: Duration, error: JobError },
+    Refuse {
+        setback: Option<Setback>,
+        error: JobError,
+    },
+    Release {
+        setback: Setback,
+        delay: Duration,
+        error: JobError,
+    },
+    Unknown {
+        wait: Duration,
+        error: JobError,
+    },
 }
 
 impl Verdict {

@@ -38,6 +38,11 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
     )
 }
 
+/// Adds the log span and the request id only, for a listener whose answers stay bare.
+pub fn observed_only(router: Router, listener: &'static str) -> Router {
+    router.layer(CatchPanicLayer::new()).layer(from_fn_with_state(listener, observed))
+}
+
 #[derive(Clone)]
 struct RequestId(String);
 

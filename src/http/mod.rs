@@ -2,13 +2,15 @@
 mod etag;
 mod extract;
 mod layers;
+mod ops;
 mod page;
 mod problem;
 mod state;
 
 pub use etag::conditional;
 pub use extract::{ApiJson, ApiPath, ApiQuery};
-pub use layers::{REQUEST_ID, fallbacks, layered};
+pub use layers::{REQUEST_ID, fallbacks, layered, observed_only};
+pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, MAX_LIMIT, Page, limit};
 pub use problem::{ApiError, CODES, Fault, Problem};
 pub use state::ApiState;

@@ -27,7 +27,8 @@ pub use events::{Event, note, timeline};
 pub use finish::{Locked, complete, fail, lock};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
-    PollTarget, abandon_leases, claim_polls, expire, has_polls, lose_attempt, poll_soon, requeue_unconfirmed,
+    PollTarget, abandon_leases, claim_polls, expire, has_polls, lose_attempt, poll_soon,
+    requeue_unconfirmed,
 };
 pub use read::{Filter, find, list};
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};

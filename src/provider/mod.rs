@@ -1,12 +1,18 @@
 //! The provider: RingCentral's Interaction Analytics API, or anything that speaks its contract.
 //!
-//! The only module that knows the provider's JSON.
+//! The only module that knows the provider's JSON. Requests go out through [`Client`]; what comes
+//! back, on the webhook or from the status endpoint, is read by [`result::parse`].
+mod answer;
+mod auth;
+mod client;
+mod errors;
 pub mod gate;
+mod repair;
+pub mod result;
 pub mod wire;
 
-#[derive(Debug, Clone, Default)]
-pub struct RateHeaders {
-    pub limit: Option<u32>,
-    pub remaining: Option<u32>,
-    pub window: Option<std::time::Duration>,
-}
+pub use answer::RateHeaders;
+pub use auth::{Credentials, TokenError};
+pub use client::{Accepted, Client, StatusAnswer};
+pub use errors::{ProviderError, RawBody, StatusError, SubmitError};
+pub use result::{Message, PARSER_VERSION, Unreadable, Verdict, parse};

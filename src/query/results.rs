@@ -142,8 +142,7 @@ async fn conversation(
     ApiQuery(query): ApiQuery<ListInsights>,
 ) -> Result<Response, ApiError> {
     let job = finished(&state, &caller, id).await?;
-    let rows =
-        insights::conversation_insights(&state.db, job.id, query.name.as_deref()).await?;
+    let rows = insights::conversation_insights(&state.db, job.id, query.name.as_deref()).await?;
     let view = InsightsView { data: rows.into_iter().map(InsightView::from).collect() };
     let mut response = Json(view).into_response();
     not_cached(&mut response);

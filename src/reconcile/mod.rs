@@ -116,12 +116,7 @@ impl Reconciler {
         Ok(true)
     }
 
-    async fn apply(
-        &self,
-        target: &PollTarget,
-        body: &[u8],
-        reading: &Reading,
-    ) -> sqlx::Result<()> {
+    async fn apply(&self, target: &PollTarget, body: &[u8], reading: &Reading) -> sqlx::Result<()> {
         let delivery = Delivery {
             job_id: target.job_id,
             attempt: target.attempt,

@@ -1,0 +1,230 @@
+//! Puts the pieces together; the only module that may import every other one.
+mod api;
+mod surroundings;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use axum::Router;
+use sqlx::PgPool;
+use tokio::{
+    net::TcpListener,
+    sync::Notify,
+    task::JoinSet,
+};
+use url::Url;
+
+pub use api::{api, document};
+use surroundings::Surroundings;
+
+use crate::{
+    config::{Role, Settings},
+    db,
+    dispatch::Dispatcher,
+    http::{self, ApiState, Cursors, OpsState},
+    provider,
+    reconcile::Reconciler,
+    supervise::{self, Lifecycle, Outcome, Patience},
+    sweep::Sweeper,
+    webhook::{self, Limits, WebhookState},
+};
+
+/// A running service.
+pub struct App {
+    pub addresses: Addresses,
+    pub db: PgPool,
+    pub lifecycle: Lifecycle,
+    parts: JoinSet<Outcome>,
+    patience: Patience,
+    surroundings: Surroundings,
+}
+
+/// Where it listens; port 0 in the settings becomes a real one here.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    pub api: Option<SocketAddr>,
+    pub webhook: Option<SocketAddr>,
+    pub ops: SocketAddr,
+    /// Of the sandbox, when it takes the provider's place.
+    pub sandbox: Option<Url>,
+}
+
+/// Connects, migrates, binds and starts every part of the configured roles.
+///
+/// # Errors
+/// When the database cannot be had or an address is taken; nothing keeps running then.
+pub async fn start(settings: &Settings) -> anyhow::Result<App> {
+    let lifecycle = Lifecycle::default();
+    let mut parts = JoinSet::new();
+    let listeners = Listeners::bind(settings).await?;
+    let (db, surroundings) = surroundings::database(settings, &lifecycle, &mut parts).await?;
+    prepare(&db, settings).await?;
+    let (provider, sandbox) =
+        surroundings::provider(settings, &surroundings, &lifecycle, &mut parts).await?;
+
+    let addresses = listeners.addresses(sandbox)?;
+    let wake = Arc::new(Notify::new());
+    if settings.has_role(Role::Worker) {
+        let webhook_base = webhook_base(settings, &addresses)?;
+        start_workers(settings, &db, &provider, webhook_base, &wake, &lifecycle, &mut parts);
+    }
+    let cursors = Cursors::new(db::service_secret(&db, "cursor").await?);
+    let api = ApiState {
+        db: db.clone(),
+        cursors,
+        wake_dispatcher: wake,
+        deadline: settings.jobs.deadline,
+    };
+    listeners.serve(settings, api, &db, &lifecycle, &mut parts);
+    let patience = Patience {
+        drain_delay: settings.shutdown.drain_delay,
+        grace: settings.shutdown.timeout,
+    };
+    Ok(App { addresses, db, lifecycle, parts, patience, surroundings })
+}
+
+impl App {
+    /// Runs until it is told to stop through `lifecycle`, or a part fails.
+    pub async fn run(self) -> Outcome {
+        let result = supervise::until_stopped(self.parts, &self.lifecycle, self.patience).await;
+        self.db.close().await;
+        self.surroundings.stop().await;
+        result
+    }
+}
+
+/// Brings the schema up to date, or insists that it is, and makes this month's partitions.
+async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
+    if settings.migrates_at_start() {
+        db::migrate(db).await.context("cannot migrate the database")?;
+    }
+    anyhow::ensure!(
+        db::is_migrated(db).await?,
+        "the database is not migrated and database.migrate is off; run `aftercall migrate`"
+    );
+    let made = db::ensure_partitions(db, settings.retention.partitions_ahead).await?;
+    tracing::info!(partitions_made = made, "database ready");
+    Ok(())
+}
+
+/// Where the provider reaches the webhook listener.
+fn webhook_base(settings: &Settings, addresses: &Addresses) -> anyhow::Result<Url> {
+    if let Some(url) = &settings.webhook.public_url {
+        return Ok(url.clone());
+    }
+    let port = addresses.webhook.map_or(settings.webhook.listen.port(), |address| address.port());
+    Ok(Url::parse(&format!("http://127.0.0.1:{port}"))?)
+}
+
+fn start_workers(
+    settings: &Settings,
+    db: &PgPool,
+    provider: &provider::Client,
+    webhook_base: Url,
+    wake: &Arc<Notify>,
+    lifecycle: &Lifecycle,
+    parts: &mut JoinSet<Outcome>,
+) {
+    let dispatcher = Dispatcher {
+        db: db.clone(),
+        provider: provider.clone(),
+        settings: settings.dispatch.clone(),
+        gate: settings.provider.gate.clone(),
+        webhook_base,
+        poll_after: settings.reconcile.after,
+        wake: wake.clone(),
+    };
+    let reconciler = Reconciler {
+        db: db.clone(),
+        provider: provider.clone(),
+        settings: settings.reconcile.clone(),
+        dispatch: settings.dispatch.clone(),
+        gate: settings.provider.gate.clone(),
+    };
+    let sweeper = Sweeper { db: db.clone(), settings: settings.retention.clone() };
+    parts.spawn(dispatcher.run(lifecycle.draining.clone()));
+    parts.spawn(reconciler.run(lifecycle.draining.clone()));
+    parts.spawn(sweeper.run(lifecycle.draining.clone()));
+}
+
+struct Listeners {
+    api: Option<TcpListener>,
+    webhook: Option<TcpListener>,
+    ops: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        let has = |role| settings.has_role(role);
+        let api = if has(Role::Api) { Some(bind(settings.api.listen).await?) } else { None };
+        let webhook =
+            if has(Role::Webhook) { Some(bind(settings.webhook.listen).await?) } else { None };
+        Ok(Self { api, webhook, ops: bind(settings.ops.listen).await? })
+    }
+
+    fn addresses(&self, sandbox: Option<Url>) -> anyhow::Result<Addresses> {
+        Ok(Addresses {
+            api: self.api.as_ref().map(TcpListener::local_addr).transpose()?,
+            webhook: self.webhook.as_ref().map(TcpListener::local_addr).transpose()?,
+            ops: self.ops.local_addr()?,
+            sandbox,
+        })
+    }
+
+    fn serve(
+        self,
+        settings: &Settings,
+        api: ApiState,
+        db: &PgPool,
+        lifecycle: &Lifecycle,
+        parts: &mut JoinSet<Outcome>,
+    ) {
+        let health = OpsState { db: db.clone(), draining: lifecycle.draining.clone() };
+        if let Some(listener) = self.api {
+            let router = api::router(api, health.clone(), &settings.api);
+            parts.spawn(serve(listener, router, lifecycle.clone()));
+        }
+        if let Some(listener) = self.webhook {
+            let state = WebhookState {
+                db: db.clone(),
+                limits: Limits {
+                    raw: bytes(settings.webhook.max_body),
+                    inflated: bytes(settings.webhook.max_inflated),
+                },
+            };
+            let router = http::observed_only(webhook::router(state), "webhook");
+            parts.spawn(serve(listener, router, lifecycle.clone()));
+        }
+        parts.spawn(serve(self.ops, http::ops(health), lifecycle.clone()));
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> Outcome {
+    let stop = lifecycle.stop.cancelled_owned();
+    Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
+}
+
+fn bytes(size: bytesize::ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// Starts to drain on SIGTERM or Ctrl-C; a second signal ends the process at once with 130.
+pub fn drain_on_signal(lifecycle: &Lifecycle) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let draining = lifecycle.draining.clone();
+    tokio::spawn(async move {
+        let mut next = async || tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} };
+        next().await;
+        tracing::info!("told to stop");
+        draining.cancel();
+        next().await;
+        std::process::exit(130);
+    });
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Health and version: alive, ready to be sent work, and which build this is.
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{RawQuery, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde_json::json;
+use sqlx::PgPool;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::db;
+
+/// Longest wait for the database before it counts as gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone)]
+pub struct OpsState {
+    pub db: PgPool,
+    /// Cancelled once the process is on its way out.
+    pub draining: CancellationToken,
+}
+
+/// `/livez` never asks the database: a database that is down is no reason to restart this process.
+pub fn health(state: OpsState) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(state)
+}
+
+/// Health and `/version`, for the operators' listener.
+pub fn ops(state: OpsState) -> Router {
+    health(state).route("/version", get(version))
+}
+
+async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Response {
+    let migrated = timeout(PATIENCE, db::is_migrated(&state.db)).await;
+    let has_database = matches!(migrated, Ok(Ok(_)));
+    let is_migrated = matches!(migrated, Ok(Ok(true)));
+    let is_draining = state.draining.is_cancelled();
+    let is_ready = is_migrated && !is_draining;
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = |fine: bool| if fine { "ok" } else { "fail" };
+    let mut body = json!({ "status": word(is_ready) });
+    if !is_ready || query.is_some_and(|query| query.starts_with("verbose")) {
+        body["checks"] = json!({
+            "database": word(has_database),
+            "migrations": word(is_migrated),
+            "draining": is_draining,
+        });
+    }
+    (status, Json(body)).into_response()
+}
+
+async fn version() -> Response {
+    Json(json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") }))
+        .into_response()
+}

@@ -1,0 +1,176 @@
+//! Access tokens by JWT-bearer grant: credentials in, a valid token out.
+//!
+//! Source: RingCentral's guide "JWT auth flow" and the token endpoint of its OpenAPI document.
+mod cache;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::{answer, wire};
+use cache::{Cache, Grant};
+
+pub(super) use cache::AccessToken;
+
+const BODY_LIMIT: usize = 1 << 20;
+/// Taken when the answer has no `expires_in`: shorter than any lifetime the provider gives out.
+const UNSTATED_LIFETIME: Duration = Duration::from_mins(5);
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+
+/// What the app identifies itself with: its id and secret, and the JWT credential of its user.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub client_id: String,
+    pub client_secret: SecretString,
+    pub jwt: SecretString,
+}
+
+/// Why there is no access token. Cloned to every caller that waited for the same request.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TokenError {
+    /// Wrong or revoked credentials; `code` is the OAuth error, such as `invalid_client (OAU-153)`.
+    #[error("the token endpoint refused our credentials: {code}")]
+    Refused { code: String },
+    /// A 429, or a call before the wait it asked for is over (then nothing was sent).
+    #[error("the token endpoint asked us to slow down")]
+    Throttled { retry_after: Option<Duration> },
+    #[error("the token endpoint answered {status}")]
+    Broken { status: StatusCode, retry_after: Option<Duration> },
+    #[error("the token endpoint could not be reached")]
+    Unreachable(#[source] Arc<reqwest::Error>),
+    #[error("the token endpoint's answer has no usable token")]
+    Unreadable,
+    #[error("no token within the time for the whole call")]
+    TimedOut,
+}
+
+/// Source of access tokens for one app and user.
+pub(super) struct Tokens {
+    http: reqwest::Client,
+    url: url::Url,
+    timeout: Duration,
+    credentials: Credentials,
+    cache: Cache,
+}
+
+impl Tokens {
+    pub fn new(
+        http: reqwest::Client,
+        url: url::Url,
+        timeout: Duration,
+        credentials: Credentials,
+    ) -> Self {
+        Self { http, url, timeout, credentials, cache: Cache::default() }
+    }
+
+    /// A token that should be valid now; asks for one only when the held one is about to expire.
+    pub async fn current(&self) -> Result<AccessToken, TokenError> {
+        self.cache.current(self.fetch()).await
+    }
+
+    /// Forgets `token` because the provider did not accept it; a newer one is kept.
+    pub async fn invalidate(&self, token: &AccessToken) {
+        self.cache.invalidate(token).await;
+    }
+
+    async fn fetch(&self) -> Result<Grant, TokenError> {
+        let form =
+            [("grant_type", wire::GRANT_TYPE), ("assertion", self.credentials.jwt.expose_secret())];
+        let unreachable =
+            |error: reqwest::Error| TokenError::Unreachable(Arc::new(error.without_url()));
+        let response = self
+            .http
+            .post(self.url.clone())
+            .basic_auth(
+                &self.credentials.client_id,
+                Some(self.credentials.client_secret.expose_secret()),
+            )
+            .header(reqwest::header::ACCEPT, "application/json")
+            .timeout(self.timeout)
+            .form(&form)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = response.status();
+        let retry_after = answer::retry_after(response.headers());
+        let body = match answer::body(response, BODY_LIMIT).await {
+            Ok(body) => serde_json::from_slice(&body).unwrap_or_default(),
+            Err(answer::BodyError::Lost(error)) if status.is_success() => {
+                return Err(unreachable(error));
+            }
+            Err(_) => Value::Null,
+        };
+        match status {
+            StatusCode::OK => grant(&body).ok_or(TokenError::Unreadable),
+            StatusCode::TOO_MANY_REQUESTS => Err(TokenError::Throttled { retry_after }),
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(TokenError::Refused { code: oauth_code(&body, status) })
+            }
+            status => Err(TokenError::Broken { status, retry_after }),
+        }
+    }
+}
+
+/// Only the two members we need: published samples lack others that the OpenAPI document requires.
+fn grant(body: &Value) -> Option<Grant> {
+    let token = body.get("access_token")?.as_str()?;
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let lifetime = match body.get("expires_in") {
+        Some(Value::String(secs)) => secs.parse().ok(),
+        other => other.and_then(Value::as_f64),
+    };
+    let lifetime = lifetime
+        .map_or(UNSTATED_LIFETIME, |secs| Duration::try_from_secs_f64(secs).unwrap_or_default())
+        .min(LONGEST_LIFETIME);
+    Some(Grant { token: token.into(), lifetime })
+}
+
+/// The OAuth error code and the provider's own, without any text that could quote a credential.
+fn oauth_code(body: &Value, status: StatusCode) -> String {
+    let code = |value: Option<&Value>| -> Option<String> {
+        let text = value?.as_str()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        (!text.is_empty() && text.len() <= 40 && text.bytes().all(plain)).then(|| text.into())
+    };
+    let own = code(body.pointer("/errors/0/errorCode"));
+    match (code(body.get("error")).or_else(|| code(body.get("errorCode"))), own) {
+        (Some(oauth), Some(own)) => format!("{oauth} ({own})"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => format!("status {}", status.as_u16()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_grant_needs_no_more_than_the_token() {
+        let read = |body: Value| grant(&body).map(|grant| grant.lifetime);
+        assert_eq!(read(json!({ "access_token": "t" })), Some(UNSTATED_LIFETIME));
+        let stated = json!({ "access_token": "t", "expires_in": 7199 });
+        assert_eq!(read(stated), Some(Duration::from_secs(7199)));
+        assert_eq!(read(json!({ "access_token": "t", "expires_in": -5 })), Some(Duration::ZERO));
+        assert_eq!(read(json!({ "access_token": "line\nbreak" })), None);
+        assert_eq!(read(json!({ "expires_in": 60 })), None);
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_codes_only() {
+        let body = json!({
+            "error": "invalid_client",
+            "error_description": "secret hunter2 is wrong",
+            "errors": [{ "errorCode": "OAU-153" }],
+        });
+        assert_eq!(oauth_code(&body, StatusCode::BAD_REQUEST), "invalid_client (OAU-153)");
+        let prose = json!({ "error": "the secret was hunter2" });
+        assert_eq!(oauth_code(&prose, StatusCode::UNAUTHORIZED), "status 401");
+    }
+}

@@ -1,0 +1,296 @@
+//! The two calls we make: hand a recording over, and ask how a job stands.
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::answer::{self, BodyError, RateHeaders};
+use super::auth::{AccessToken, Credentials, TokenError, Tokens};
+use super::errors::{ProviderError, RawBody, StatusError, SubmitError};
+use super::result::{self, Message};
+use super::wire;
+
+const SUBMIT_LIMIT: usize = 1 << 20;
+const STATUS_LIMIT: usize = 64 << 20;
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+/// Shorter than the keep-alive of common servers: a connection that dies under a submission leaves
+/// its fate unknown, a new one costs a handshake.
+const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+/// Longest job id taken; the published ones are UUIDs.
+const LONGEST_ID: usize = 200;
+
+/// Speaks to the provider for one app and user. Cheap to clone; clones share the access token.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    root: Url,
+    timeout: Duration,
+    tokens: Arc<Tokens>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("host", &self.root.host_str()).finish_non_exhaustive()
+    }
+}
+
+/// The provider took a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// `None` from services of 2022, which answered without a body: only the webhook tells.
+    pub job_id: Option<String>,
+    pub rate: RateHeaders,
+}
+
+/// How a job stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusAnswer {
+    pub message: Message,
+    /// The answer byte for byte, for keeping.
+    pub body: Bytes,
+    pub rate: RateHeaders,
+}
+
+/// An answer that is not about our token any more, and the token it was given for.
+struct Answer {
+    status: StatusCode,
+    rate: RateHeaders,
+    retry_after: Option<Duration>,
+    token: AccessToken,
+    response: Response,
+}
+
+enum CallError {
+    Token(TokenError),
+    Http(reqwest::Error),
+}
+
+impl Client {
+    /// `timeout` bounds each request; one call with all its token requests takes twice that.
+    ///
+    /// # Errors
+    /// When the TLS backend cannot be set up.
+    pub fn new(
+        base_url: &Url,
+        credentials: Credentials,
+        timeout: Duration,
+    ) -> reqwest::Result<Self> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("Aftercall/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(LONGEST_CONNECT.min(timeout / 2))
+            .timeout(timeout)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()?;
+        let tokens =
+            Tokens::new(http.clone(), endpoint(base_url, wire::TOKEN_PATH), timeout, credentials);
+        Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens) })
+    }
+
+    /// Hands a recording over; the result arrives at `webhook`, perhaps before this returns.
+    ///
+    /// `body` is sent as given. Every 202 is an acceptance, also without a readable body; so is any
+    /// other 2xx whose body is empty or a JSON object. Source: RingCentral's guide, `POST
+    /// /ai/insights/v1/async/analyze-interaction?webhook=…`.
+    ///
+    /// # Errors
+    /// Each variant of [`SubmitError`] asks for something else of the caller; see there.
+    pub async fn submit(
+        &self,
+        body: &Map<String, Value>,
+        webhook: &Url,
+    ) -> Result<Accepted, SubmitError> {
+        let url = endpoint(&self.root, wire::ANALYZE_PATH);
+        let request =
+            || self.http.post(url.clone()).query(&[("webhook", webhook.as_str())]).json(body);
+        let answer = self.call(request).await.map_err(submit_failure)?;
+        let Answer { status, rate, retry_after, token, response } = answer;
+        let body = answer::body(response, SUBMIT_LIMIT).await;
+        if status.is_success() {
+            let broken = SubmitError::Broken { status, retry_after, rate };
+            return accepted(status, body.as_deref(), rate).ok_or(broken);
+        }
+        let mut errors = ProviderError::list_from_bytes(&body.unwrap_or_default());
+        let secrets = secrets(webhook, &token);
+        for error in &mut errors {
+            error.redact(&secrets);
+        }
+        Err(match status {
+            StatusCode::UNAUTHORIZED => {
+                SubmitError::Unauthorized { code: first_code(errors), rate: Some(rate) }
+            }
+            StatusCode::TOO_MANY_REQUESTS => SubmitError::Throttled { retry_after, rate },
+            status if is_final(status) => SubmitError::Refused { status, errors, rate },
+            status => SubmitError::Broken { status, retry_after, rate },
+        })
+    }
+
+    /// Asks how a job stands. Costs as much of the call budget as a submission.
+    ///
+    /// Source: RingCentral's guide and OpenAPI document, `GET /ai/status/v1/jobs/{jobId}`.
+    ///
+    /// # Errors
+    /// [`StatusError::UnknownJob`] is an answer about the job; all others are about the question.
+    pub async fn status(&self, provider_job_id: &str) -> Result<StatusAnswer, StatusError> {
+        let mut url = endpoint(&self.root, wire::STATUS_PATH);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(provider_job_id);
+        }
+        let answer = self.call(|| self.http.get(url.clone())).await.map_err(status_failure)?;
+        let Answer { status, rate, retry_after, token, response } = answer;
+        let body = match answer::body(response, STATUS_LIMIT).await {
+            Ok(body) => body,
+            Err(BodyError::Lost(error)) if status.is_success() => {
+                return Err(StatusError::Unreachable(error));
+            }
+            Err(BodyError::TooLarge) if status.is_success() => {
+                return Err(StatusError::TooLarge { limit: STATUS_LIMIT, rate });
+            }
+            Err(_) => Bytes::new(),
+        };
+        if status.is_success() {
+            return match result::parse(&body) {
+                Ok(message) => Ok(StatusAnswer { message, body, rate }),
+                Err(why) => Err(StatusError::Unreadable { why, body: RawBody(body), rate }),
+            };
+        }
+        let mut errors = ProviderError::list_from_bytes(&body);
+        for error in &mut errors {
+            error.redact(&[token.expose().to_owned()]);
+        }
+        Err(match status {
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
+                StatusError::UnknownJob { status, errors, rate }
+            }
+            StatusCode::UNAUTHORIZED => {
+                StatusError::Unauthorized { code: first_code(errors), rate: Some(rate) }
+            }
+            StatusCode::TOO_MANY_REQUESTS => StatusError::Throttled { retry_after, rate },
+            status if is_final(status) => StatusError::Refused { status, errors, rate },
+            status => StatusError::Broken { status, retry_after, rate },
+        })
+    }
+
+    /// Sends with a token, and once more with a fresh one if the first is not accepted.
+    async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<Answer, CallError> {
+        let deadline = Instant::now() + 2 * self.timeout;
+        let first = self.send(&request, deadline).await?;
+        if first.status != StatusCode::UNAUTHORIZED {
+            return Ok(first);
+        }
+        self.tokens.invalidate(&first.token).await;
+        self.send(&request, deadline).await
+    }
+
+    async fn send(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        deadline: Instant,
+    ) -> Result<Answer, CallError> {
+        let token = timeout_at(deadline, self.tokens.current())
+            .await
+            .unwrap_or(Err(TokenError::TimedOut))
+            .map_err(CallError::Token)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let response = request()
+            .bearer_auth(token.expose())
+            .timeout(left.min(self.timeout))
+            .send()
+            .await
+            .map_err(|error| CallError::Http(error.without_url()))?;
+        Ok(Answer {
+            status: response.status(),
+            rate: RateHeaders::read(response.headers()),
+            retry_after: answer::retry_after(response.headers()),
+            token,
+            response,
+        })
+    }
+}
+
+/// `path` below the base URL, which may have a path of its own. A user name in it would become a
+/// second `Authorization` header beside ours.
+fn endpoint(root: &Url, path: &str) -> Url {
+    let mut url = root.clone();
+    // These fail only for URLs that cannot have one.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_path(&format!("{}{path}", root.path().trim_end_matches('/')));
+    url
+}
+
+/// `None` for a success that is none of the provider's, such as the page of a proxy. A body that was
+/// lost on the way takes nothing back.
+fn accepted(
+    status: StatusCode,
+    body: Result<&[u8], &BodyError>,
+    rate: RateHeaders,
+) -> Option<Accepted> {
+    let read = body.ok().and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok());
+    let foreign = match body {
+        Ok(body) => read.is_none() && !body.trim_ascii().is_empty(),
+        Err(BodyError::TooLarge) => true,
+        Err(BodyError::Lost(_)) => false,
+    };
+    if foreign && status != StatusCode::ACCEPTED {
+        return None;
+    }
+    let job_id = read.and_then(|body| match body.get("jobId")? {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    });
+    let usable =
+        |id: &String| !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control);
+    Some(Accepted { job_id: job_id.filter(usable), rate })
+}
+
+/// The 4xx that repeating does not cure; 408 and 425 ask for exactly that.
+fn is_final(status: StatusCode) -> bool {
+    status.is_client_error()
+        && status != StatusCode::REQUEST_TIMEOUT
+        && status != StatusCode::TOO_EARLY
+}
+
+fn first_code(errors: Vec<ProviderError>) -> String {
+    errors.into_iter().next().map_or_else(|| "no code".into(), |error| error.code)
+}
+
+/// What of our request an error message might quote: the token, the webhook URL plain and escaped,
+/// and its last segment, which alone lets anyone deliver.
+fn secrets(webhook: &Url, token: &AccessToken) -> Vec<String> {
+    let escaped = url::form_urlencoded::byte_serialize(webhook.as_str().as_bytes()).collect();
+    let last = webhook.path_segments().and_then(|mut segments| segments.next_back());
+    let last = last.filter(|segment| segment.len() >= 16).unwrap_or_default();
+    vec![token.expose().to_owned(), webhook.as_str().to_owned(), escaped, last.to_owned()]
+}
+
+fn submit_failure(error: CallError) -> SubmitError {
+    match error {
+        CallError::Token(TokenError::Refused { code }) => {
+            SubmitError::Unauthorized { code, rate: None }
+        }
+        CallError::Token(error) => SubmitError::TokenUnavailable(error),
+        CallError::Http(error) if error.is_builder() || error.is_connect() => {
+            SubmitError::Unreachable(error)
+        }
+        CallError::Http(error) => SubmitError::UnknownFate(error),
+    }
+}
+
+fn status_failure(error: CallError) -> StatusError {
+    match error {
+        CallError::Token(TokenError::Refused { code }) => {
+            StatusError::Unauthorized { code, rate: None }
+        }
+        CallError::Token(error) => StatusError::TokenUnavailable(error),
+        CallError::Http(error) => StatusError::Unreachable(error),
+    }
+}

@@ -1,0 +1,227 @@
+//! What goes wrong between us and the provider, split by what the caller must do about it.
+//!
+//! No error holds a URL, a token or a credential: a webhook URL is a secret of its own.
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::answer::RateHeaders;
+use super::auth::TokenError;
+use super::result::Unreadable;
+
+/// Most errors kept of one answer, and the most characters of one of their texts.
+const MOST_ERRORS: usize = 50;
+const MOST_CHARS: usize = 1000;
+
+/// One fault as the provider names it. Branch on `code`, never on `message`.
+///
+/// Source: RingCentral's OpenAPI document, `CaiErrorResponse`, and its guide on platform errors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProviderError {
+    /// Such as `CAI-101` or `CMN-401`; `unknown` when the answer named none.
+    pub code: String,
+    pub message: String,
+    /// The request member at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+}
+
+impl ProviderError {
+    /// Reads both shapes: `{errors: […]}` of the analytics endpoints, and the platform's, which
+    /// repeats a code at the top. The inner list is the more exact one and wins.
+    pub(super) fn list(body: &Value) -> Vec<Self> {
+        let Some(top) = body.as_object() else { return Vec::new() };
+        let inner: Vec<Self> = top
+            .get("errors")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object)
+            .take(MOST_ERRORS)
+            .map(Self::read)
+            .collect();
+        if inner.is_empty() && (top.contains_key("errorCode") || top.contains_key("message")) {
+            return vec![Self::read(top)];
+        }
+        inner
+    }
+
+    pub(super) fn list_from_bytes(body: &[u8]) -> Vec<Self> {
+        serde_json::from_slice(body).map_or_else(|_| Vec::new(), |body| Self::list(&body))
+    }
+
+    fn read(members: &Map<String, Value>) -> Self {
+        let text = |name: &str| members.get(name).and_then(Value::as_str).map(bounded);
+        let nested = || {
+            let first = members.get("parameters")?.as_array()?.first()?;
+            first.get("parameterName")?.as_str().map(bounded)
+        };
+        Self {
+            code: text("errorCode")
+                .filter(|code| !code.is_empty())
+                .unwrap_or_else(|| "unknown".into()),
+            message: text("message").unwrap_or_default(),
+            parameter: text("parameterName").or_else(nested),
+        }
+    }
+
+    /// Takes out what the provider may have quoted from our request.
+    pub(super) fn redact(&mut self, secrets: &[String]) {
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            for text in [Some(&mut self.code), Some(&mut self.message), self.parameter.as_mut()]
+                .into_iter()
+                .flatten()
+                .filter(|text| text.contains(secret.as_str()))
+            {
+                *text = text.replace(secret.as_str(), "[redacted]");
+            }
+        }
+    }
+}
+
+/// Shortened, and without NUL, which Postgres cannot store.
+fn bounded(text: &str) -> String {
+    text.chars()
+        .take(MOST_CHARS)
+        .map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
+}
+
+/// The codes only: messages are the provider's prose and may quote the request.
+fn codes(errors: &[ProviderError]) -> String {
+    errors.iter().map(|error| error.code.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Why the provider did not take a job.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// A 4xx: sending the same job again will not help.
+    #[error("provider refused the job with {status} ({})", codes(errors))]
+    Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
+    /// A 429: send nothing of this rate group before `retry_after` is over.
+    #[error("provider asked us to slow down")]
+    Throttled { retry_after: Option<Duration>, rate: RateHeaders },
+    /// A 5xx, 408, 425, a redirect, or a success that is not the provider's: retry later.
+    ///
+    /// The contract does not say whether a 5xx may still mean an accepted job; we take it not to.
+    #[error("provider answered {status}")]
+    Broken { status: StatusCode, retry_after: Option<Duration>, rate: RateHeaders },
+    /// Surely not sent: name resolution, connection or TLS failed.
+    #[error("provider could not be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// The connection or the patience ended after the request may have been read: the job may run.
+    #[error("the fate of the submission is unknown")]
+    UnknownFate(#[source] reqwest::Error),
+    /// Our credentials were refused, or a fresh token was; nothing was submitted.
+    #[error("provider does not accept our credentials ({code})")]
+    Unauthorized { code: String, rate: Option<RateHeaders> },
+    /// No token to submit with; nothing was submitted.
+    #[error("no access token")]
+    TokenUnavailable(#[source] TokenError),
+}
+
+impl SubmitError {
+    /// What the answer said about our budget; `None` when there was no answer of that rate group.
+    pub fn rate(&self) -> Option<RateHeaders> {
+        match self {
+            Self::Refused { rate, .. }
+            | Self::Throttled { rate, .. }
+            | Self::Broken { rate, .. } => Some(*rate),
+            Self::Unauthorized { rate, .. } => *rate,
+            Self::Unreachable(_) | Self::UnknownFate(_) | Self::TokenUnavailable(_) => None,
+        }
+    }
+}
+
+/// Bytes of an answer, for keeping; its `Debug` tells only their number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawBody(pub Bytes);
+
+impl fmt::Debug for RawBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// Why the standing of a job could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// A 400 or 404: the provider has no such job, or no longer has.
+    #[error("provider does not know the job ({status}, {})", codes(errors))]
+    UnknownJob { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
+    /// Any other 4xx, such as a missing app permission: asking again will not help.
+    #[error("provider refused the question with {status} ({})", codes(errors))]
+    Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
+    /// A 429: send nothing of this rate group before `retry_after` is over.
+    #[error("provider asked us to slow down")]
+    Throttled { retry_after: Option<Duration>, rate: RateHeaders },
+    #[error("provider answered {status}")]
+    Broken { status: StatusCode, retry_after: Option<Duration>, rate: RateHeaders },
+    /// A 200 that is no status answer; `body` holds what came.
+    #[error("provider's status answer is unreadable")]
+    Unreadable { why: Unreadable, body: RawBody, rate: RateHeaders },
+    #[error("provider's status answer is larger than {limit} bytes")]
+    TooLarge { limit: usize, rate: RateHeaders },
+    /// No whole answer, for whatever reason: ask again later.
+    #[error("provider could not be reached")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("provider does not accept our credentials ({code})")]
+    Unauthorized { code: String, rate: Option<RateHeaders> },
+    #[error("no access token")]
+    TokenUnavailable(#[source] TokenError),
+}
+
+impl StatusError {
+    /// What the answer said about our budget; `None` when there was no answer of that rate group.
+    pub fn rate(&self) -> Option<RateHeaders> {
+        match self {
+            Self::UnknownJob { rate, .. }
+            | Self::Refused { rate, .. }
+            | Self::Throttled { rate, .. }
+            | Self::Broken { rate, .. }
+            | Self::Unreadable { rate, .. }
+            | Self::TooLarge { rate, .. } => Some(*rate),
+            Self::Unauthorized { rate, .. } => *rate,
+            Self::Unreachable(_) | Self::TokenUnavailable(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn analytics_errors_name_code_and_parameter() {
+        let body = json!({ "errors": [
+            { "errorCode": "CAI-104", "message": "bad", "parameterName": "encoding" },
+            "not an object",
+            { "message": "no code" },
+        ]});
+        let errors = ProviderError::list(&body);
+        assert_eq!(errors.len(), 2);
+        assert_eq!(errors[0].code, "CAI-104");
+        assert_eq!(errors[0].parameter.as_deref(), Some("encoding"));
+        assert_eq!(errors[1].code, "unknown");
+    }
+
+    #[test]
+    fn platform_errors_prefer_the_inner_code() {
+        let both = json!({ "errorCode": "TokenInvalid", "message": "outer", "errors": [
+            { "errorCode": "OAU-213", "message": "inner",
+              "parameters": [{ "parameterName": "access" }] },
+        ]});
+        let errors = ProviderError::list(&both);
+        assert_eq!((errors.len(), errors[0].code.as_str()), (1, "OAU-213"));
+        assert_eq!(errors[0].parameter.as_deref(), Some("access"));
+        let outer = json!({ "errorCode": "CMN-301", "message": "slow" });
+        assert_eq!(ProviderError::list(&outer)[0].code, "CMN-301");
+        assert!(ProviderError::list(&json!([1])).is_empty());
+    }
+}

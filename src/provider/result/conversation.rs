@@ -1,0 +1,70 @@
+//! `conversationalInsights`: summaries, key phrases, topics, tasks and names yet unknown.
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::read::{Code, Element, Issues, storable};
+use crate::insights::ConversationInsight;
+
+/// Members that have a column of their own.
+const COLUMNS: [&str; 5] = ["start", "end", "confidence", "speakerId", "enrollmentId"];
+/// Where the text may be, best first: the guide of 2024 says `sentence` for extracts, `question` is
+/// from the OpenAPI document.
+const TEXTS: [&str; 3] = ["value", "sentence", "question"];
+
+pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Vec<ConversationInsight> {
+    let mut rows = Vec::new();
+    // A name may appear in several entries; its values are then numbered on.
+    let mut next: HashMap<String, i32> = HashMap::new();
+    let at = top.at.member("conversationalInsights");
+    for (index, value) in top.list("conversationalInsights", issues).iter().enumerate() {
+        let Some(insight) = Element::of(value, at.index(index), issues) else { continue };
+        insight.require("values", issues);
+        let name = insight.require("name", issues).and_then(|_| insight.text("name", issues));
+        let Some(name) = name else { continue };
+        let seq = next.entry(name.clone()).or_default();
+        let at = insight.at.member("values");
+        for (index, value) in insight.list("values", issues).iter().enumerate() {
+            let element = Element::of(value, at.index(index), issues);
+            rows.extend(element.and_then(|element| row(&name, *seq, &element, issues)));
+            *seq += 1;
+        }
+    }
+    rows
+}
+
+fn row(
+    name: &str,
+    seq: i32,
+    element: &Element<'_>,
+    issues: &mut Issues,
+) -> Option<ConversationInsight> {
+    let Some(source) = TEXTS.into_iter().find(|text| element.get(text).is_some()) else {
+        issues.add(&element.at.member("value"), Code::Missing, "required");
+        return None;
+    };
+    let value = element.text(source, issues)?;
+    let (start, end) = element.span(issues);
+    Some(ConversationInsight {
+        name: name.to_owned(),
+        seq,
+        value,
+        start,
+        end,
+        confidence: element.confidence(issues),
+        speaker_id: element.speaker(issues),
+        extra: extra(source, element, issues),
+    })
+}
+
+fn extra(source: &str, element: &Element<'_>, issues: &mut Issues) -> Map<String, Value> {
+    let others = element
+        .members
+        .iter()
+        .filter(|(name, _)| *name != source && !COLUMNS.contains(&name.as_str()));
+    let others = Value::Object(others.map(|(name, value)| (name.clone(), value.clone())).collect());
+    match storable(&others, &element.at, issues) {
+        Value::Object(extra) => extra,
+        _ => Map::new(),
+    }
+}

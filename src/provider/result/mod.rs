@@ -1,0 +1,169 @@
+//! The envelope: the bytes of a webhook delivery or a status answer in, a [`Message`] out.
+//!
+//! Tolerant by element: whatever cannot become a row stays in [`Analysis::document`] and is named
+//! in its issues. Both generations of the envelope are read: the bare one of 2022, and the one since
+//! 2023 with job id and times. Source: RingCentral's guide and OpenAPI document; where official
+//! payloads contradict the official schema, the payloads.
+mod conversation;
+#[cfg(test)]
+mod properties;
+mod read;
+mod speakers;
+#[cfg(test)]
+mod tests;
+mod utterances;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::errors::ProviderError;
+use super::repair::{self, Repaired};
+use crate::insights::Analysis;
+use read::{Element, Issues};
+
+/// Raised when the same bytes would give other rows, so that stored results can be read anew.
+pub const PARSER_VERSION: i32 = 1;
+
+/// `serde_json` refuses what is nested this deep.
+const TOO_DEEP: usize = 128;
+
+/// What the provider told about one job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// `None` in the envelope of 2022.
+    pub provider_job_id: Option<String>,
+    pub creation_time: Option<DateTime<Utc>>,
+    pub completion_time: Option<DateTime<Utc>>,
+    /// When the provider forgets the job.
+    pub expiration_time: Option<DateTime<Utc>>,
+    pub verdict: Verdict,
+}
+
+/// Told by member `status` alone, never by the shape of `response`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    Success(Box<Analysis>),
+    /// May be empty: a failure that names no error is still one.
+    Fail(Vec<ProviderError>),
+    /// Status answers only.
+    InProgress,
+}
+
+/// Why bytes are no message. Quotes nothing of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the body is empty")]
+    Empty,
+    /// `at` counts bytes, after mending if there was something to mend.
+    #[error("the body is not JSON at byte {at}")]
+    NotJson { at: usize },
+    #[error("the body ends in the middle of its JSON")]
+    Truncated,
+    #[error("the body is nested deeper than {TOO_DEEP} levels")]
+    TooDeep,
+    #[error("the body has too many faults of encoding")]
+    BeyondRepair,
+    #[error("the body is JSON, but no object")]
+    NotAnObject,
+    #[error("member status is missing")]
+    StatusMissing,
+    #[error("member status is none of Success, Fail, InProgress")]
+    StatusUnknown,
+    #[error("status is Success, but member response is missing")]
+    ResponseMissing,
+    #[error("status is Success, but member response is no object")]
+    ResponseNotAnObject,
+}
+
+/// Reads the body of a webhook delivery or a status answer. Of a repeated key the last one counts.
+pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
+    let (value, repaired) = json(body)?;
+    let Value::Object(mut top) = value else { return Err(Unreadable::NotAnObject) };
+    let status = match top.get("status") {
+        None | Some(Value::Null) => return Err(Unreadable::StatusMissing),
+        Some(status) => status.as_str().unwrap_or_default().to_owned(),
+    };
+    let response = top.remove("response").unwrap_or_default();
+    let verdict = match status.as_str() {
+        "Success" => match response {
+            Value::Object(document) => Verdict::Success(Box::new(analysis(document, &repaired))),
+            Value::Null => return Err(Unreadable::ResponseMissing),
+            _ => return Err(Unreadable::ResponseNotAnObject),
+        },
+        "Fail" => Verdict::Fail(ProviderError::list(&response)),
+        "InProgress" => Verdict::InProgress,
+        _ => return Err(Unreadable::StatusUnknown),
+    };
+    Ok(Message {
+        provider_job_id: job_id(&top),
+        creation_time: time(&top, "creationTime"),
+        completion_time: time(&top, "completionTime"),
+        expiration_time: time(&top, "expirationTime"),
+        verdict,
+    })
+}
+
+/// Strict first, since nearly all bodies are sound; mended only when refused.
+fn json(body: &[u8]) -> Result<(Value, Repaired), Unreadable> {
+    let refused = match serde_json::from_slice(body) {
+        Ok(value) => return Ok((value, Repaired::default())),
+        Err(refused) => refused,
+    };
+    if body.trim_ascii().is_empty() {
+        return Err(Unreadable::Empty);
+    }
+    let mended = repair::repair(body).ok_or(Unreadable::BeyondRepair)?;
+    if !mended.is_changed() {
+        return Err(unreadable(body, &mended, &refused));
+    }
+    match serde_json::from_str(&mended.text) {
+        Ok(value) => Ok((value, mended)),
+        Err(refused) => Err(unreadable(mended.text.as_bytes(), &mended, &refused)),
+    }
+}
+
+fn unreadable(body: &[u8], mended: &Repaired, refused: &serde_json::Error) -> Unreadable {
+    if mended.depth >= TOO_DEEP {
+        return Unreadable::TooDeep;
+    }
+    if refused.is_eof() {
+        return Unreadable::Truncated;
+    }
+    // `serde_json` counts lines and columns from 1.
+    let lines_before = refused.line().saturating_sub(1);
+    let line: usize =
+        body.split_inclusive(|byte| *byte == b'\n').take(lines_before).map(<[u8]>::len).sum();
+    Unreadable::NotJson { at: (line + refused.column().saturating_sub(1)).min(body.len()) }
+}
+
+fn job_id(top: &Map<String, Value>) -> Option<String> {
+    match top.get("jobId")? {
+        Value::String(id) if !id.is_empty() && !id.contains('\0') => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+fn time(top: &Map<String, Value>, name: &str) -> Option<DateTime<Utc>> {
+    let text = top.get(name)?.as_str()?;
+    DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| time.to_utc())
+}
+
+/// Members that are no list of insights we know, such as `trackerInsights`, stay in the document
+/// without an issue: there are no rows they could have become.
+fn analysis(document: Map<String, Value>, repaired: &Repaired) -> Analysis {
+    let mut issues = Issues::starting_with(repaired.issues());
+    let top = Element::root(&document);
+    let utterances = utterances::read(&top, &mut issues);
+    let speakers = speakers::read(&top, &mut issues);
+    let conversation_insights = conversation::read(&top, &mut issues);
+    Analysis {
+        document,
+        utterances,
+        speaker_count: speakers.count,
+        speaker_insights: speakers.insights,
+        questions: speakers.questions,
+        conversation_insights,
+        issues: issues.finish(),
+    }
+}

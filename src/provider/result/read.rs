@@ -1,0 +1,259 @@
+//! Reading one member at a time: the value if it is usable, an issue with its pointer if not.
+use serde_json::{Map, Value};
+
+use crate::insights::Issue;
+
+/// Issues kept of one result; one more sums up the rest.
+pub(super) const MOST_ISSUES: usize = 100;
+/// Seconds; about 115 days, longer than any recording.
+const LONGEST: f64 = 1e7;
+const TIME_RANGE: &str = "not within 0 and 10000000 seconds";
+
+/// Stable slugs of issues.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Code {
+    Missing,
+    Type,
+    Range,
+    Encoding,
+    Duplicate,
+}
+
+impl Code {
+    fn slug(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Type => "type",
+            Self::Range => "range",
+            Self::Encoding => "encoding",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// Where we are in the result object; becomes a JSON pointer only when there is an issue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    parent: Option<&'a At<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Member(&'a str),
+    Index(usize),
+}
+
+impl<'a> At<'a> {
+    pub fn member(&'a self, name: &'a str) -> Self {
+        Self { parent: Some(self), step: Step::Member(name) }
+    }
+
+    pub fn index(&'a self, index: usize) -> Self {
+        Self { parent: Some(self), step: Step::Index(index) }
+    }
+
+    /// Names need no escaping: only members that we look for are ever pointed at.
+    fn pointer(&self) -> String {
+        let parent = self.parent.map(At::pointer).unwrap_or_default();
+        match self.step {
+            Step::Root => parent,
+            Step::Member(name) => format!("{parent}/{name}"),
+            Step::Index(index) => format!("{parent}/{index}"),
+        }
+    }
+}
+
+/// Collects issues, the first [`MOST_ISSUES`] in full.
+#[derive(Debug)]
+pub(super) struct Issues {
+    list: Vec<Issue>,
+    more: usize,
+}
+
+impl Issues {
+    pub fn starting_with(list: Vec<Issue>) -> Self {
+        Self { list, more: 0 }
+    }
+
+    pub fn add(&mut self, at: &At<'_>, code: Code, detail: &str) {
+        if self.list.len() >= MOST_ISSUES {
+            self.more += 1;
+            return;
+        }
+        self.list.push(Issue {
+            pointer: at.pointer(),
+            code: code.slug().into(),
+            detail: detail.into(),
+        });
+    }
+
+    pub fn finish(mut self) -> Vec<Issue> {
+        if self.more > 0 {
+            self.list.push(Issue {
+                pointer: String::new(),
+                code: "more".into(),
+                detail: format!("{} more issues, not listed", self.more),
+            });
+        }
+        self.list
+    }
+}
+
+/// An object of the result. Its readers return `None` for a member that is absent, null or, with
+/// an issue, unusable.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Element<'a> {
+    pub members: &'a Map<String, Value>,
+    pub at: At<'a>,
+}
+
+impl<'a> Element<'a> {
+    pub fn root(members: &'a Map<String, Value>) -> Self {
+        Self { members, at: At { parent: None, step: Step::Root } }
+    }
+
+    pub fn of(value: &'a Value, at: At<'a>, issues: &mut Issues) -> Option<Self> {
+        let Some(members) = value.as_object() else {
+            issues.add(&at, Code::Type, expected("an object", value).as_str());
+            return None;
+        };
+        Some(Self { members, at })
+    }
+
+    pub fn get(&self, name: &str) -> Option<&'a Value> {
+        self.members.get(name).filter(|value| !value.is_null())
+    }
+
+    /// An issue when the member is absent or null.
+    pub fn require(&self, name: &str, issues: &mut Issues) -> Option<&'a Value> {
+        let value = self.get(name);
+        if value.is_none() {
+            issues.add(&self.at.member(name), Code::Missing, "required");
+        }
+        value
+    }
+
+    /// The items of a list; none when it is absent.
+    pub fn list(&self, name: &str, issues: &mut Issues) -> &'a [Value] {
+        match self.get(name) {
+            None => &[],
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                issues.add(&self.at.member(name), Code::Type, &expected("a list", other));
+                &[]
+            }
+        }
+    }
+
+    /// A string, or a number as text; NUL, which Postgres cannot store, as U+FFFD.
+    pub fn text(&self, name: &str, issues: &mut Issues) -> Option<String> {
+        text(self.get(name)?, &self.at.member(name), issues)
+    }
+
+    /// A number, or a string that holds one.
+    pub fn number(&self, name: &str, issues: &mut Issues) -> Option<f64> {
+        let value = self.get(name)?;
+        let number = number(value);
+        if number.is_none() {
+            issues.add(&self.at.member(name), Code::Type, &expected("a number", value));
+        }
+        number
+    }
+
+    /// 0 to 1.
+    pub fn confidence(&self, issues: &mut Issues) -> Option<f64> {
+        let confidence = self.number("confidence", issues)?;
+        if !(0.0..=1.0).contains(&confidence) {
+            issues.add(&self.at.member("confidence"), Code::Range, "not within 0 and 1");
+            return None;
+        }
+        Some(confidence)
+    }
+
+    /// Both names that the provider used for it over the years.
+    pub fn speaker(&self, issues: &mut Issues) -> Option<String> {
+        self.text("speakerId", issues).or_else(|| self.text("enrollmentId", issues))
+    }
+
+    /// Start and end in seconds; neither when the end comes first.
+    pub fn span(&self, issues: &mut Issues) -> (Option<f64>, Option<f64>) {
+        let (start, end) = (self.seconds("start", issues), self.seconds("end", issues));
+        if start.zip(end).is_some_and(|(start, end)| end < start) {
+            issues.add(&self.at.member("end"), Code::Range, "before start");
+            return (None, None);
+        }
+        (start, end)
+    }
+
+    fn seconds(&self, name: &str, issues: &mut Issues) -> Option<f64> {
+        let seconds = self.number(name, issues)?;
+        if !(0.0..=LONGEST).contains(&seconds) {
+            issues.add(&self.at.member(name), Code::Range, TIME_RANGE);
+            return None;
+        }
+        // Negative zero passes the check; adding zero makes it plain.
+        Some(seconds + 0.0)
+    }
+}
+
+pub(super) fn text(value: &Value, at: &At<'_>, issues: &mut Issues) -> Option<String> {
+    match value {
+        Value::String(text) if text.contains('\0') => {
+            issues.add(at, Code::Encoding, "NUL became U+FFFD");
+            Some(without_nul(text))
+        }
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        other => {
+            issues.add(at, Code::Type, &expected("a string", other));
+            None
+        }
+    }
+}
+
+/// `None` as well for a string that is not plainly a number.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    let Value::String(text) = value else { return value.as_f64() };
+    let text = text.trim();
+    // `f64::from_str` would also take "inf" and "nan".
+    let plain = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+    text.bytes().all(plain).then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite())
+}
+
+/// A copy that Postgres can store as `jsonb`, which has no NUL either.
+pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> Value {
+    let copy = mapped(value);
+    if copy != *value {
+        issues.add(at, Code::Encoding, "NUL became U+FFFD");
+    }
+    copy
+}
+
+fn mapped(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without_nul(text)),
+        Value::Array(items) => items.iter().map(mapped).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (without_nul(name), mapped(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
+
+pub(super) fn expected(what: &str, found: &Value) -> String {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    format!("expected {what}, found {found}")
+}
