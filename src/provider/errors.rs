@@ -135,6 +135,15 @@ impl SubmitError {
             Self::Unreachable(_) | Self::UnknownFate(_) | Self::TokenUnavailable(_) => None,
         }
     }
+
+    /// The wait that was asked for, whichever endpoint did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } | Self::Broken { retry_after, .. } => *retry_after,
+            Self::TokenUnavailable(error) => error.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 /// Bytes of an answer, for keeping; its `Debug` tells only their number.
@@ -187,6 +196,15 @@ impl StatusError {
             | Self::TooLarge { rate, .. } => Some(*rate),
             Self::Unauthorized { rate, .. } => *rate,
             Self::Unreachable(_) | Self::TokenUnavailable(_) => None,
+        }
+    }
+
+    /// The wait that was asked for, whichever endpoint did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } | Self::Broken { retry_after, .. } => *retry_after,
+            Self::TokenUnavailable(error) => error.retry_after(),
+            _ => None,
         }
     }
 }

@@ -47,6 +47,16 @@ pub enum TokenError {
     TimedOut,
 }
 
+impl TokenError {
+    /// The wait that the token endpoint asked for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } | Self::Broken { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
 /// Source of access tokens for one app and user.
 pub(super) struct Tokens {
     http: reqwest::Client,

@@ -131,11 +131,21 @@ async fn a_throttled_token_endpoint_is_left_alone() {
     let client = client(&server);
     let first = submit_at_once(&client, 5).await;
     for outcome in first.into_iter().chain(submit_at_once(&client, 5).await) {
-        let Err(SubmitError::TokenUnavailable(TokenError::Throttled { retry_after })) = outcome
-        else {
-            panic!("should be throttled")
-        };
-        assert!(retry_after.is_some());
+        let error = outcome.unwrap_err();
+        assert!(error.retry_after().is_some());
+        assert!(matches!(error, SubmitError::TokenUnavailable(TokenError::Throttled { .. })));
     }
+    assert_eq!(requests_to(&server, TOKEN).await.len(), 1);
+}
+
+#[tokio::test]
+async fn calls_can_be_spawned() {
+    let server = server_answering(ResponseTemplate::new(202)).await;
+    let client = client(&server);
+    let asking = client.clone();
+    let asked = tokio::spawn(async move { asking.status("rc-1").await });
+    let submitted = tokio::spawn(async move { client.submit(&job(), &webhook()).await });
+    assert!(asked.await.unwrap().is_err());
+    assert!(submitted.await.unwrap().is_ok());
     assert_eq!(requests_to(&server, TOKEN).await.len(), 1);
 }
