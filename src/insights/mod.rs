@@ -86,7 +86,7 @@ pub struct ConversationInsight {
 pub struct Issue {
     /// JSON pointer into the result object.
     pub pointer: String,
-    /// Stable slug: `missing`, `type`, `range`, `encoding`.
+    /// Stable slug: `missing`, `type`, `range`, `encoding`, `duplicate`, or `more` for the rest.
     pub code: String,
     pub detail: String,
 }
