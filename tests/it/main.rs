@@ -1,2 +1,4 @@
 #![cfg(test)]
 //! One test binary: a module per stage, shared helpers in `support`.
+mod support;
+mod test_db;
