@@ -1,4 +1,5 @@
 #![cfg(test)]
 //! One test binary: a module per stage, shared helpers in `support`.
+mod embedded;
 mod support;
 mod test_db;
