@@ -26,8 +26,11 @@ pub fn clear(data: &Path, sockets: &Path) -> Result<(), StartError> {
     if let Some(pid) = named_in(&pid_file) {
         stop_orphan(pid, data)?;
         await_sessions(data)?;
-        // Postgres would believe a file whose number some other process has by now.
-        remove(&pid_file)?;
+        // Postgres knows what to do about a dead server, and frees its shared memory; but it would
+        // take the file at its word when some other process has the number by now.
+        if kill(pid, None) != Err(Errno::ESRCH) {
+            remove(&pid_file)?;
+        }
     }
     remove(&socket_file(sockets))?;
     remove(&sockets.join(format!(".s.PGSQL.{PORT}.lock")))

@@ -72,13 +72,14 @@ impl Plan {
     /// Starts the server and waits until it accepts connections.
     pub async fn launch(&self) -> Result<Server, StartError> {
         leftovers::clear(&self.data, &self.sockets)?;
+        let left_over = fs::read_to_string(self.pid_file()).unwrap_or_default();
         let mut command = tokio::process::Command::from(self.command()?);
         let child = command.spawn().map_err(StartError::at(&self.options.exe))?;
         let mut server = Server { child, lifeline: None };
         if !cfg!(target_os = "linux") {
             server.lifeline = server.open_lifeline(&self.data)?;
         }
-        match self.await_ready(&mut server).await {
+        match self.await_ready(&mut server, &left_over).await {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.shut_down().await;
@@ -124,9 +125,16 @@ impl Plan {
         Ok(command)
     }
 
+    fn pid_file(&self) -> PathBuf {
+        self.data.join("postmaster.pid")
+    }
+
     /// The server's own file tells: line 1 its process id, line 8 its state.
-    async fn await_ready(&self, server: &mut Server) -> Result<(), StartError> {
-        let pid_file = self.data.join("postmaster.pid");
+    ///
+    /// `left_over` is what an earlier server wrote there. In a container that was started again it
+    /// had the same process id, more likely than not.
+    async fn await_ready(&self, server: &mut Server, left_over: &str) -> Result<(), StartError> {
+        let pid_file = self.pid_file();
         let since = Instant::now();
         loop {
             if let Ok(Some(status)) = server.child.try_wait() {
@@ -135,7 +143,8 @@ impl Plan {
             let content = fs::read_to_string(&pid_file).unwrap_or_default();
             let line = |number: usize| content.lines().nth(number - 1).map(str::trim);
             let named = line(1).and_then(|pid| pid.parse().ok());
-            if named.is_some() && named == server.child.id() && line(8) == Some("ready") {
+            let is_current = content != left_over && named.is_some() && named == server.child.id();
+            if is_current && line(8) == Some("ready") {
                 return Ok(());
             }
             if since.elapsed() > READY_WITHIN {
