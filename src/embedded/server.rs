@@ -108,6 +108,7 @@ impl Plan {
         set("timezone=UTC");
         set("log_timezone=UTC");
         set("log_min_messages=warning");
+        set("log_checkpoints=off");
         if options.ephemeral {
             EPHEMERAL.iter().copied().for_each(set);
         }
