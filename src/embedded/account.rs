@@ -3,7 +3,7 @@ use std::{
     fs::DirBuilder,
     io::ErrorKind,
     os::unix::{
-        fs::{DirBuilderExt, MetadataExt, chown},
+        fs::{DirBuilderExt, MetadataExt, lchown},
         process::CommandExt,
     },
     path::Path,
@@ -71,7 +71,7 @@ impl Owner {
             return Err(StartError::ForeignFolder { folder: folder.into(), uid: found.uid() });
         }
         if let Some(Account { uid, gid, .. }) = self.0 {
-            chown(folder, Some(uid), Some(gid)).map_err(StartError::at(folder))?;
+            lchown(folder, Some(uid), Some(gid)).map_err(StartError::at(folder))?;
         }
         Ok(())
     }

@@ -2,7 +2,10 @@
 use std::{
     ffi::OsString,
     fs::{self, File, TryLockError},
-    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::OpenOptionsExt as _,
+    },
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -159,7 +162,7 @@ impl Cluster {
 fn enter(folders: &Folders) -> Result<Entry, StartError> {
     let path = folders.lock();
     let mut open = File::options();
-    let lock = open.create(true).truncate(false).write(true).open(&path);
+    let lock = open.create(true).truncate(false).write(true).mode(0o600).open(&path);
     let lock = lock.map_err(StartError::at(&path))?;
     let since = Instant::now();
     loop {
@@ -184,6 +187,9 @@ fn enter(folders: &Folders) -> Result<Entry, StartError> {
 fn prepare(options: Options, folders: &Folders, owner: Owner) -> Result<Plan, StartError> {
     let _ = fs::remove_file(folders.endpoint()); // left by an owner that was killed
     let binaries = discover::find(folders, &owner, &options.environment)?;
+    for major in folders.majors().iter().filter(|major| **major != binaries.major) {
+        tracing::warn!(major, used = binaries.major, "there is data of another PostgreSQL version");
+    }
     let data = folders.data(binaries.major);
     let sockets = folders.sockets();
     owner.make_folder(&sockets)?;

@@ -48,7 +48,8 @@ pub fn find(
     } else {
         for folder in candidates(environment) {
             found.extend(probed(&folder));
-            if !found.is_empty() && data.is_empty() {
+            let newest = |binaries: &Binaries| Some(&binaries.major) == data.first();
+            if found.iter().any(|binaries| data.is_empty() || newest(binaries)) {
                 break;
             }
         }

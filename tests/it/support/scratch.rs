@@ -1,5 +1,7 @@
 //! Folders for tests, in memory where there is room.
 use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -25,7 +27,9 @@ impl Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = base().join(format!("aftercall-it-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        // Whatever the umask: the server's user has to pass through.
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         Self(path)
     }
 
@@ -37,6 +41,6 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // Servers that were killed may still be leaving.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
