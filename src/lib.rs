@@ -1,9 +1,38 @@
+//! Aftercall takes recordings from internal apps, has them analysed by RingCentral's Interaction
+//! Analytics API, and serves the insights.
+//!
+//! ```text
+//!  caller ──POST /v1/jobs──▶ intake ─┐                              ┌─▶ query ──GET /v1/…──▶ caller
+//!                                    ▼                              │
+//!                            ┌──────────────── Postgres ────────────┴──────┐
+//!                            │ jobs · attempts · deliveries · insights · … │
+//!                            └──▲──────────▲────────────▲──────────────▲───┘
+//!                               │          │            │              │
+//!                           dispatch    webhook     reconcile        sweep
+//!                               │          ▲            │
+//!                               ▼          │            ▼
+//!                 POST analyze-interaction │   GET status
+//!                               └──── provider ─────────┘
+//! ```
+//!
+//! Stages never import one another; they meet only in Postgres rows. A state change and the row that
+//! starts the next stage commit together. The modules, in reading order:
+//!
+//! - process: [`cli`], [`app`], [`supervise`], [`config`], [`telemetry`], [`db`], [`embedded`]
+//! - plumbing: [`http`]
+//! - tables: [`callers`], [`jobs`], [`deliveries`], [`insights`]
+//! - [`outcome`]: how a job ends, whoever brought the news
+//! - [`provider`]: the only module that knows RingCentral's JSON
+//! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], and [`sweep`]
+//! - [`sandbox`]: an emulator of the provider
+pub mod app;
 pub mod callers;
 pub mod cli;
 pub mod config;
 pub mod db;
 pub mod deliveries;
 pub mod dispatch;
+pub mod embedded;
 pub mod http;
 pub mod insights;
 pub mod intake;
@@ -12,6 +41,8 @@ pub mod outcome;
 pub mod provider;
 pub mod query;
 pub mod reconcile;
+pub mod sandbox;
 pub mod supervise;
 pub mod sweep;
+pub mod telemetry;
 pub mod webhook;

@@ -18,6 +18,8 @@ pub struct EmbeddedEnvironment {
     pub xdg_cache_home: Option<PathBuf>,
     pub home: Option<PathBuf>,
     pub path: OsString,
+    /// `LD_LIBRARY_PATH`: some installations of Postgres find their libraries only through it.
+    pub library_path: Option<OsString>,
 }
 
 impl EmbeddedEnvironment {
@@ -34,6 +36,7 @@ impl EmbeddedEnvironment {
             xdg_cache_home: folder("XDG_CACHE_HOME"),
             home: folder("HOME"),
             path: std::env::var_os("PATH").unwrap_or_default(),
+            library_path: std::env::var_os("LD_LIBRARY_PATH"),
         }
     }
 }

@@ -1,4 +1,6 @@
 #![cfg(test)]
 //! One test binary: a module per stage, shared helpers in `support`.
-
+mod embedded;
 mod provider;
+mod support;
+mod test_db;

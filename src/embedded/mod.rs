@@ -1,0 +1,99 @@
+//! The managed Postgres: a private cluster that Aftercall starts, watches and stops.
+//!
+//! [`Options`] enter, a [`Cluster`] leaves; it listens on a Unix socket only its owner can open.
+//! Used when no database is configured, and by the tests. Whatever else runs on the machine, and
+//! whatever `PG*` or `LANG` say, stays out of it.
+#[cfg(unix)]
+mod account;
+#[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
+mod discover;
+mod error;
+#[cfg(unix)]
+mod fetch;
+#[cfg(unix)]
+mod folders;
+#[cfg(unix)]
+mod initdb;
+#[cfg(unix)]
+mod keeper;
+#[cfg(unix)]
+mod leftovers;
+#[cfg(unix)]
+mod lend;
+#[cfg(unix)]
+mod server;
+#[cfg(unix)]
+mod trampoline;
+#[cfg(not(unix))]
+mod unsupported;
+
+use std::path::{Path, PathBuf};
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use crate::config::EmbeddedEnvironment;
+
+#[cfg(unix)]
+pub use cluster::Cluster;
+pub use error::StartError;
+#[cfg(unix)]
+pub use folders::data_root;
+#[cfg(unix)]
+pub use keeper::Health;
+#[cfg(unix)]
+pub use lend::{IN_USE, READY, STARTING, lend};
+#[cfg(unix)]
+pub use trampoline::{DeathSignal, Order};
+#[cfg(not(unix))]
+pub use unsupported::{Cluster, Health, data_root};
+
+/// The database that Aftercall uses in its cluster.
+pub const DATABASE: &str = "aftercall";
+
+/// The only role of the cluster, a superuser.
+const ROLE: &str = "aftercall";
+
+/// Part of the socket's file name; nothing listens on TCP.
+const PORT: u16 = 5432;
+
+/// What a cluster is to be like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that holds everything of the cluster; made when missing.
+    pub root: PathBuf,
+    /// A cluster for tests: fast, not durable, empty at every start and deleted at the end.
+    pub ephemeral: bool,
+    /// The `aftercall` binary, which starts the server through its hidden `pg-exec`.
+    pub exe: PathBuf,
+    pub max_connections: u32,
+    pub environment: EmbeddedEnvironment,
+}
+
+impl Options {
+    /// The cluster of the service: durable, in the data folder.
+    pub fn durable(environment: EmbeddedEnvironment, max_connections: u32) -> anyhow::Result<Self> {
+        let root = data_root(&environment)?;
+        Ok(Self { root, ephemeral: false, exe: own_exe()?, max_connections, environment })
+    }
+}
+
+/// The running binary. On Linux it stays reachable under this name after an upgrade replaced it.
+fn own_exe() -> std::io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
+/// How to reach `database` on the server whose socket is in `sockets`.
+///
+/// Sets all that sqlx would otherwise take from `PG*`, except `PGOPTIONS`, which it always adds.
+pub fn connect_options(sockets: &Path, database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(sockets)
+        .port(PORT)
+        .username(ROLE)
+        .password("")
+        .database(database)
+        .application_name("aftercall")
+        .ssl_mode(PgSslMode::Disable)
+}

@@ -1,0 +1,225 @@
+//! A database of its own for each test, cloned from a migrated template.
+//!
+//! The server is shared by all test processes of this checkout: the first one starts it through
+//! the hidden `aftercall pg-supervise`, which ends it when nobody has used it for ten seconds
+//! (`AFTERCALL_TEST_PG_IDLE`). `TEST_DATABASE_URL` names another server to use instead.
+use std::{
+    ffi::OsString,
+    fs::{self, File, Permissions},
+    os::unix::{
+        ffi::OsStringExt as _,
+        fs::{MetadataExt as _, PermissionsExt as _},
+        net::UnixStream,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use aftercall::{
+    db::MIGRATOR,
+    embedded::{IN_USE, READY, STARTING, connect_options},
+};
+use sha2::{Digest as _, Sha256};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::sync::OnceCell;
+
+use super::{eventually, scratch};
+
+/// Any number will do, as long as all test processes agree.
+const TEMPLATE_LOCK: i64 = 4_711_001;
+const POOL_SIZE: u32 = 5;
+
+/// A migrated, otherwise empty database.
+///
+/// Dropped at the end of the test, kept and named if the test failed.
+#[derive(Debug)]
+pub struct TestDb {
+    pub pool: PgPool,
+    name: String,
+    admin: PgConnectOptions,
+}
+
+impl TestDb {
+    pub async fn new() -> Self {
+        let server = Server::shared().await;
+        let mut admin = PgConnection::connect_with(&server.admin).await.unwrap();
+        let template = template(&server.admin, &mut admin).await;
+        let name = format!("t_{}_{:08x}", std::process::id(), rand::random::<u32>());
+        // Copying files beats writing the copy to the log, but ends in a checkpoint, which only a
+        // server without fsync takes lightly. Postgres 14 does not know the word.
+        let version: String =
+            sqlx::query_scalar("show server_version_num").fetch_one(&mut admin).await.unwrap();
+        let is_fast = server.is_own && version.parse::<u32>().unwrap() >= 150_000;
+        let strategy = if is_fast { "strategy file_copy" } else { "" };
+        run(&mut admin, format!("create database {name} template {template} {strategy}")).await;
+        admin.close().await.unwrap();
+
+        let options = server.admin.clone().database(&name);
+        let pool = PgPoolOptions::new().max_connections(POOL_SIZE).connect_lazy_with(options);
+        Self { pool, name, admin: server.admin.clone() }
+    }
+
+    /// For code under test that opens its own connections.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        self.admin.clone().database(&self.name)
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A connection to the database that the server was made with.
+    pub async fn admin(&self) -> PgConnection {
+        PgConnection::connect_with(&self.admin).await.unwrap()
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let socket = self.admin.get_socket().cloned().unwrap_or_default();
+            eprintln!(
+                "kept for you: psql -h {} -U {} {} (AFTERCALL_TEST_PG_IDLE=3600 keeps the server)",
+                socket.display(),
+                self.admin.get_username(),
+                self.name
+            );
+            return;
+        }
+        // Its own thread: the test's runtime is busy with this very drop.
+        let (admin, name) = (self.admin.clone(), self.name.clone());
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let mut db = PgConnection::connect_with(&admin).await.unwrap();
+                run(&mut db, format!("drop database if exists {name} with (force)")).await;
+                db.close().await.unwrap();
+            });
+        });
+        dropped.join().unwrap();
+    }
+}
+
+/// The name of the migrated template, made if this is the first test that needs it.
+async fn template(options: &PgConnectOptions, admin: &mut PgConnection) -> String {
+    let mut hash = Sha256::new();
+    for migration in MIGRATOR.iter() {
+        hash.update(migration.version.to_be_bytes());
+        hash.update(&migration.checksum);
+    }
+    let name = format!("tpl_{:016x}", short(hash));
+    let exists = "select exists (select from pg_database where datname = $1 and datistemplate)";
+    let is_there = sqlx::query_scalar::<_, bool>(exists).bind(&name);
+    if is_there.fetch_one(&mut *admin).await.unwrap() {
+        return name;
+    }
+    sqlx::query("select pg_advisory_lock($1)")
+        .bind(TEMPLATE_LOCK)
+        .execute(&mut *admin)
+        .await
+        .unwrap();
+    let is_there = sqlx::query_scalar::<_, bool>(exists).bind(&name);
+    if !is_there.fetch_one(&mut *admin).await.unwrap() {
+        let unfinished = format!("{name}_unfinished");
+        run(admin, format!("drop database if exists {unfinished} with (force)")).await;
+        run(admin, format!("create database {unfinished}")).await;
+        let mut db =
+            PgConnection::connect_with(&options.clone().database(&unfinished)).await.unwrap();
+        MIGRATOR.run(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        run(admin, format!("alter database {unfinished} rename to {name}")).await;
+        run(admin, format!("alter database {name} is_template true allow_connections false")).await;
+    }
+    sqlx::query("select pg_advisory_unlock($1)").bind(TEMPLATE_LOCK).execute(admin).await.unwrap();
+    name
+}
+
+async fn run(db: &mut PgConnection, statement: String) {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(db).await.unwrap();
+}
+
+fn short(hash: Sha256) -> u64 {
+    hash.finalize().iter().take(8).fold(0, |short, byte| short << 8 | u64::from(*byte))
+}
+
+/// The server that this process uses until it ends.
+#[derive(Debug)]
+struct Server {
+    admin: PgConnectOptions,
+    is_own: bool,
+    /// Tells the supervisor that we are here.
+    _in_use: Option<File>,
+}
+
+impl Server {
+    async fn shared() -> &'static Self {
+        static SERVER: OnceCell<Server> = OnceCell::const_new();
+        SERVER.get_or_init(Self::attach).await
+    }
+
+    async fn attach() -> Self {
+        if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
+            return Self { admin: url.parse().unwrap(), is_own: false, _in_use: None };
+        }
+        let folder = shared_folder();
+        let lock_file = |name: &str| {
+            let mut open = File::options();
+            open.create(true).truncate(false).write(true).open(folder.join(name)).unwrap()
+        };
+        let starting = lock_file(STARTING);
+        starting.lock().unwrap();
+        let in_use = lock_file(IN_USE);
+        in_use.lock_shared().unwrap();
+        let sockets = match sockets(&folder) {
+            Some(sockets) => sockets,
+            None => supervisor(&folder).await,
+        };
+        let admin = connect_options(&sockets, "postgres");
+        Self { admin, is_own: true, _in_use: Some(in_use) }
+    }
+}
+
+/// One for each checkout and user, so that two checkouts do not get in each other's way.
+fn shared_folder() -> PathBuf {
+    let checkout = short(Sha256::new_with_prefix(env!("CARGO_MANIFEST_DIR")));
+    let uid = nix::unistd::geteuid();
+    let folder = scratch::base().join(format!("aftercall-test-{uid}-{checkout:016x}"));
+    let _ = fs::create_dir(&folder); // may be there from an earlier run
+    let owner = fs::symlink_metadata(&folder).unwrap().uid();
+    assert_eq!(owner, uid.as_raw(), "{} belongs to somebody else", folder.display());
+    // The server's user has to pass through, nobody needs to look around.
+    fs::set_permissions(&folder, Permissions::from_mode(0o711)).unwrap();
+    folder
+}
+
+/// Where the server listens, if there is one.
+fn sockets(folder: &Path) -> Option<PathBuf> {
+    let sockets = PathBuf::from(OsString::from_vec(fs::read(folder.join(READY)).ok()?));
+    UnixStream::connect(sockets.join(".s.PGSQL.5432")).is_ok().then_some(sockets)
+}
+
+/// Starts a server that outlives this process, and waits for it.
+async fn supervisor(folder: &Path) -> PathBuf {
+    let _ = fs::remove_file(folder.join(READY)); // left by one that was killed
+    let log_path = folder.join("supervisor.log");
+    let log = File::create(&log_path).unwrap();
+    let mut supervisor = Command::new(env!("CARGO_BIN_EXE_aftercall"))
+        .arg("pg-supervise")
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    eventually("the tests' server", async || {
+        if let Some(status) = supervisor.try_wait().unwrap() {
+            let log = fs::read_to_string(&log_path).unwrap();
+            panic!("the tests' server did not start ({status}):\n{log}");
+        }
+        sockets(folder)
+    })
+    .await
+}

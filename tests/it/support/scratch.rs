@@ -1,0 +1,46 @@
+//! Folders for tests, in memory where there is room.
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Docker gives 64 MB by default, a migrated database takes 8.
+const ROOM_NEEDED: u128 = 1 << 30;
+
+/// Where scratch folders go. Not below the checkout: it may be closed to the server's user.
+pub fn base() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let room = nix::sys::statvfs::statvfs(memory).map_or(0, |found| {
+        u128::from(found.blocks_available()) * u128::from(found.fragment_size())
+    });
+    if room >= ROOM_NEEDED { memory.to_path_buf() } else { std::env::temp_dir() }
+}
+
+/// A folder of one test, removed at its end.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = base().join(format!("aftercall-it-{}-{number}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        // Whatever the umask: the server's user has to pass through.
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Servers that were killed may still be leaving.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
