@@ -3,4 +3,5 @@ pub mod config;
 pub mod db;
 pub mod insights;
 pub mod provider;
+pub mod sandbox;
 pub mod supervise;

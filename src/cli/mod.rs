@@ -1,4 +1,6 @@
 //! The command line: one file per subcommand.
+mod sandbox;
+
 use clap::{Parser, Subcommand};
 
 /// Turns recordings into durable, searchable insights.
@@ -10,11 +12,15 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Sandbox(sandbox::SandboxCommand),
+}
 
 impl Cli {
     /// Runs the command that was asked for.
     pub fn run(self) -> anyhow::Result<()> {
-        match self.command {}
+        match self.command {
+            Command::Sandbox(command) => command.run(),
+        }
     }
 }
