@@ -6,20 +6,18 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::Router;
+use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
-use tokio::{
-    net::TcpListener,
-    sync::Notify,
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use url::Url;
 
-pub use api::{api, document};
+pub use api::{api, document, router};
 use surroundings::Surroundings;
+pub use surroundings::{SandboxAddress, pool_options, private_cluster};
 
 use crate::{
     config::{Role, Settings},
-    db,
+    db::{self, PoolOptions},
     dispatch::Dispatcher,
     http::{self, ApiState, Cursors, OpsState},
     provider,
@@ -45,8 +43,10 @@ pub struct Addresses {
     pub api: Option<SocketAddr>,
     pub webhook: Option<SocketAddr>,
     pub ops: SocketAddr,
+    /// What the database is, for people; no credentials.
+    pub database: String,
     /// Of the sandbox, when it takes the provider's place.
-    pub sandbox: Option<Url>,
+    pub sandbox: Option<SandboxAddress>,
 }
 
 /// Connects, migrates, binds and starts every part of the configured roles.
@@ -59,12 +59,11 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let listeners = Listeners::bind(settings).await?;
     let (db, surroundings) = surroundings::database(settings, &lifecycle, &mut parts).await?;
     prepare(&db, settings).await?;
-    let (provider, sandbox) =
-        surroundings::provider(settings, &surroundings, &lifecycle, &mut parts).await?;
+    let (provider, sandbox) = surroundings::provider(settings, &lifecycle, &mut parts).await?;
 
-    let addresses = listeners.addresses(sandbox)?;
+    let addresses = listeners.addresses(surroundings.database.clone(), sandbox)?;
     let wake = Arc::new(Notify::new());
-    if settings.has_role(Role::Worker) {
+    if let Some(provider) = provider {
         let webhook_base = webhook_base(settings, &addresses)?;
         start_workers(settings, &db, &provider, webhook_base, &wake, &lifecycle, &mut parts);
     }
@@ -76,10 +75,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         deadline: settings.jobs.deadline,
     };
     listeners.serve(settings, api, &db, &lifecycle, &mut parts);
-    let patience = Patience {
-        drain_delay: settings.shutdown.drain_delay,
-        grace: settings.shutdown.timeout,
-    };
+    let patience =
+        Patience { drain_delay: settings.shutdown.drain_delay, grace: settings.shutdown.timeout };
     Ok(App { addresses, db, lifecycle, parts, patience, surroundings })
 }
 
@@ -96,7 +93,7 @@ impl App {
 /// Brings the schema up to date, or insists that it is, and makes this month's partitions.
 async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
     if settings.migrates_at_start() {
-        db::migrate(db).await.context("cannot migrate the database")?;
+        migrate(settings, db).await?;
     }
     anyhow::ensure!(
         db::is_migrated(db).await?,
@@ -105,6 +102,18 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
     let made = db::ensure_partitions(db, settings.retention.partitions_ahead).await?;
     tracing::info!(partitions_made = made, "database ready");
     Ok(())
+}
+
+/// Applies the migrations, through `database.migration_url` when there is one.
+pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
+    let direct = match &settings.database.migration_url {
+        Some(url) => {
+            let one = PoolOptions { max_connections: 1, ..pool_options(settings) };
+            Some(db::connect(db::options(url.expose_secret())?, one).await?)
+        }
+        None => None,
+    };
+    db::migrate(direct.as_ref().unwrap_or(db)).await.context("cannot migrate the database")
 }
 
 /// Where the provider reaches the webhook listener.
@@ -162,8 +171,13 @@ impl Listeners {
         Ok(Self { api, webhook, ops: bind(settings.ops.listen).await? })
     }
 
-    fn addresses(&self, sandbox: Option<Url>) -> anyhow::Result<Addresses> {
+    fn addresses(
+        &self,
+        database: String,
+        sandbox: Option<SandboxAddress>,
+    ) -> anyhow::Result<Addresses> {
         Ok(Addresses {
+            database,
             api: self.api.as_ref().map(TcpListener::local_addr).transpose()?,
             webhook: self.webhook.as_ref().map(TcpListener::local_addr).transpose()?,
             ops: self.ops.local_addr()?,
@@ -181,7 +195,7 @@ impl Listeners {
     ) {
         let health = OpsState { db: db.clone(), draining: lifecycle.draining.clone() };
         if let Some(listener) = self.api {
-            let router = api::router(api, health.clone(), &settings.api);
+            let router = router(api, health.clone(), &settings.api);
             parts.spawn(serve(listener, router, lifecycle.clone()));
         }
         if let Some(listener) = self.webhook {
@@ -219,7 +233,8 @@ pub fn drain_on_signal(lifecycle: &Lifecycle) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let draining = lifecycle.draining.clone();
     tokio::spawn(async move {
-        let mut next = async || tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} };
+        let mut next =
+            async || tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} };
         next().await;
         tracing::info!("told to stop");
         draining.cancel();

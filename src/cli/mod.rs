@@ -1,8 +1,21 @@
 //! The command line: one file per subcommand.
+mod client;
+mod config;
+mod demo;
+mod healthcheck;
+mod keys;
+mod migrate;
+mod openapi;
 #[cfg(unix)]
 mod pg_exec;
 #[cfg(unix)]
 mod pg_supervise;
+mod report;
+mod sandbox;
+mod serve;
+mod submit;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -10,12 +23,35 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "aftercall", version)]
 pub struct Cli {
+    /// A file of settings, on top of the defaults and below the variables.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service.
+    Serve,
+    /// Run everything in one process, send a recording through it, and show what was found.
+    Demo(demo::Args),
+    /// Send a recording to a running service, wait, and show what was found.
+    Submit(submit::Args),
+    /// Run the provider emulator alone, to develop and test clients of the provider.
+    Sandbox(sandbox::Args),
+    /// Bring the database up to date.
+    Migrate,
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Show the settings.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Ask the service on this machine whether it is ready; for container health checks.
+    Healthcheck,
+    /// Print the OpenAPI document.
+    Openapi,
     #[cfg(unix)]
     #[command(hide = true)]
     PgExec(pg_exec::Args),
@@ -27,11 +63,28 @@ enum Command {
 impl Cli {
     /// Runs the command that was asked for.
     pub fn run(self) -> anyhow::Result<()> {
+        let loaded = || crate::config::load(self.config.as_deref());
         match self.command {
+            Command::Serve => block_on(serve::run(loaded()?.settings)),
+            Command::Demo(args) => {
+                let loaded = crate::config::load_demo(self.config.as_deref())?;
+                block_on(demo::run(loaded.settings, args))
+            }
+            Command::Submit(args) => block_on(submit::run(args)),
+            Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings.sandbox, args)),
+            Command::Migrate => block_on(migrate::run(loaded()?.settings)),
+            Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
+            Command::Config(command) => config::run(&loaded()?, &command),
+            Command::Healthcheck => block_on(healthcheck::run(loaded()?.settings)),
+            Command::Openapi => openapi::run(),
             #[cfg(unix)]
             Command::PgExec(args) => args.run(),
             #[cfg(unix)]
             Command::PgSupervise(args) => args.run(),
         }
     }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(work)
 }

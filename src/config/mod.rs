@@ -8,5 +8,5 @@ mod types;
 mod validate;
 
 pub use environment::{ClientEnvironment, EmbeddedEnvironment};
-pub use sources::{ConfigError, Loaded, Origin, load};
+pub use sources::{ConfigError, Loaded, Origin, load, load_demo};
 pub use types::*;

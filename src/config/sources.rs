@@ -10,6 +10,8 @@ use config::{Config, File, FileFormat, Value, ValueKind};
 use super::{Settings, validate};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
+/// Put over the defaults, and below everything else, by `aftercall demo`.
+const DEMO: &str = include_str!("../../config/demo.toml");
 
 /// Settings that hold a secret: redacted wherever they are shown, and readable from `<VAR>_FILE`.
 const SECRETS: &[&str] = &[
@@ -76,19 +78,32 @@ type Layer = BTreeMap<String, Value>;
 ///
 /// `file` is the one named by `--config`; it must exist.
 pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    from_variables(file, &variables)
+    from_variables(file, "", &process_variables())
 }
 
-fn from_variables(file: Option<&Path>, variables: &Variables) -> Result<Loaded, ConfigError> {
+/// The same with the defaults of `aftercall demo`.
+pub fn load_demo(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+    from_variables(file, DEMO, &process_variables())
+}
+
+fn process_variables() -> Variables {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn from_variables(
+    file: Option<&Path>,
+    preset: &str,
+    variables: &Variables,
+) -> Result<Loaded, ConfigError> {
     let environment = variables.get("AFTERCALL_ENV").map_or("dev", String::as_str).to_owned();
     let mut faults = Vec::new();
     let defaults = leaves(&File::from_str(DEFAULTS, FileFormat::Toml), "defaults", &mut faults);
     let (fallbacks, direct) = from_aliases(variables, &mut faults);
 
-    let mut layers = vec![fallbacks];
+    let preset = leaves(&File::from_str(preset, FileFormat::Toml), "demo", &mut faults);
+    let mut layers = vec![preset, fallbacks];
     let of_environment = PathBuf::from(format!("config/{environment}.toml"));
     layers.push(from_file(&of_environment, false, &mut faults));
     if let Some(path) = file {
@@ -289,11 +304,11 @@ mod tests {
     }
 
     fn loaded(pairs: &[(&str, &str)]) -> Loaded {
-        from_variables(None, &variables(pairs)).unwrap()
+        from_variables(None, "", &variables(pairs)).unwrap()
     }
 
     fn refused(pairs: &[(&str, &str)]) -> String {
-        from_variables(None, &variables(pairs)).unwrap_err().to_string()
+        from_variables(None, "", &variables(pairs)).unwrap_err().to_string()
     }
 
     #[test]
@@ -301,6 +316,12 @@ mod tests {
         let loaded = loaded(&[]);
         assert_eq!(loaded.settings.dispatch.concurrency, 4);
         assert!(!loaded.settings.has_provider());
+    }
+
+    #[test]
+    fn the_preset_of_the_demo_fits_the_settings() {
+        let loaded = from_variables(None, DEMO, &variables(&[])).unwrap();
+        assert_eq!(loaded.origins["dispatch.lease"].source, "demo");
     }
 
     #[test]

@@ -159,11 +159,16 @@ pub struct ShutdownSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one open question about the provider")]
 pub struct SandboxSettings {
     pub listen: SocketAddr,
     pub client_id: String,
     pub client_secret: SecretString,
     pub jwt: SecretString,
+    pub scope: String,
+    pub jwt_error_code: String,
+    pub max_sessions: usize,
+    pub refresh_tokens: bool,
     #[serde(deserialize_with = "present")]
     pub ledger: Option<PathBuf>,
     #[serde(with = "humantime_serde")]
@@ -173,22 +178,71 @@ pub struct SandboxSettings {
     pub rate_window: Duration,
     #[serde(with = "humantime_serde")]
     pub rate_penalty: Duration,
+    pub auth_rate_limit: u32,
+    pub max_body: ByteSize,
+    pub media_max: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub media_max_length: Duration,
+    #[serde(with = "humantime_serde")]
+    pub media_timeout: Duration,
     pub delivery_attempts: u32,
     #[serde(with = "humantime_serde")]
     pub delivery_backoff: Duration,
     #[serde(with = "humantime_serde")]
     pub delivery_timeout: Duration,
+    pub acknowledge: Acknowledge,
+    pub retry_unreachable: bool,
+    pub envelope: Envelope,
+    pub request_id_header: bool,
     #[serde(with = "humantime_serde")]
     pub token_lifetime: Duration,
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
+    pub unknown_job_status: u16,
+    pub unknown_job_code: String,
+    pub media_error_code: String,
     pub pace_slow_below: f64,
     pub pace_fast_above: f64,
+    pub energy_floor: f64,
+    pub ratio_of_many: RatioOfMany,
     pub webhook_required: bool,
+    pub required_parameters: Vec<String>,
+    pub content_allowed: bool,
     pub sync_uri_validation: bool,
     pub default_insights: Vec<String>,
+    pub enrolled_speakers: Vec<String>,
     pub faults: Vec<String>,
+    #[serde(with = "humantime_serde")]
+    pub late_by: Duration,
+    #[serde(with = "humantime_serde")]
+    pub slow_by: Duration,
     pub seed: u64,
+}
+
+/// Which answers to a delivery the sandbox takes as received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Acknowledge {
+    #[serde(rename = "200")]
+    Exactly200,
+    #[serde(rename = "2xx")]
+    AnySuccess,
+}
+
+/// Generation of the provider whose 202 and delivery the sandbox imitates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Envelope {
+    #[serde(rename = "2022")]
+    Bare,
+    #[serde(rename = "2023")]
+    WithJob,
+}
+
+/// What the talk of one among three or more speakers is set against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RatioOfMany {
+    Rest,
+    Recording,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,7 +1,7 @@
 //! What the settings must agree on among themselves.
 use std::time::Duration;
 
-use super::{Automatic, Settings};
+use super::{Automatic, SandboxSettings, Settings};
 
 /// Every contradiction, each with what to do about it; empty when the settings can be used.
 pub fn faults(settings: &Settings, environment: &str) -> Vec<String> {
@@ -61,5 +61,29 @@ pub fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     );
     check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
     check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
+    faults.extend(sandbox_faults(&s.sandbox));
+    faults
+}
+
+fn sandbox_faults(s: &SandboxSettings) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |holds: bool, otherwise: &str| {
+        if !holds {
+            faults.push(otherwise.to_owned());
+        }
+    };
+    check(s.max_sessions >= 1, "sandbox.max_sessions must be at least 1");
+    check(s.rate_limit >= 1, "sandbox.rate_limit must be at least 1");
+    check(s.auth_rate_limit >= 1, "sandbox.auth_rate_limit must be at least 1");
+    check(s.delivery_attempts >= 1, "sandbox.delivery_attempts must be at least 1");
+    check(s.energy_floor < 0.0, "sandbox.energy_floor is a level below full scale: less than 0");
+    check(
+        s.pace_slow_below <= s.pace_fast_above,
+        "sandbox.pace_slow_below must not exceed sandbox.pace_fast_above",
+    );
+    check(
+        (400..500).contains(&s.unknown_job_status),
+        "sandbox.unknown_job_status is a refusal: 400 to 499",
+    );
     faults
 }

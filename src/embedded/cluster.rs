@@ -144,8 +144,12 @@ impl Cluster {
     /// Waits until the server is gone for good, and says why. Never returns for a guest.
     pub async fn gone(&self) -> String {
         let mut health = self.health.clone();
-        match health.wait_for(|health| matches!(health, Health::Gone(_))).await.as_deref() {
-            Ok(Health::Gone(reason)) => reason.clone(),
+        let gone = health
+            .wait_for(|health| matches!(health, Health::Gone(_)))
+            .await
+            .map(|health| Health::clone(&health));
+        match gone {
+            Ok(Health::Gone(reason)) => reason,
             _ => std::future::pending().await,
         }
     }

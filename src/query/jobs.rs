@@ -1,4 +1,5 @@
 //! Jobs, one and many, and their timelines.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     Json,
     extract::State,

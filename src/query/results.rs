@@ -1,4 +1,5 @@
 //! Results: the stored document, and its parts as rows.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     Json,
     extract::State,

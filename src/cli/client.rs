@@ -1,0 +1,97 @@
+//! A client of Aftercall's own API, for `demo` and `submit`.
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+const POLL: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: SecretString,
+}
+
+impl Client {
+    /// `base`: where the API listens, such as `http://127.0.0.1:8080`.
+    pub fn new(base: &str, key: SecretString) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key })
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Hands a recording over; the job.
+    pub async fn submit(&self, body: &Value) -> anyhow::Result<Value> {
+        self.send(self.http.post(format!("{}/v1/jobs", self.base)).json(body)).await
+    }
+
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// Every page of a list.
+    pub async fn all(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let mut rows = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{separator}limit=200{cursor}")).await?;
+            rows.extend(page["data"].as_array().into_iter().flatten().cloned());
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    /// Waits until the job is final, telling each state it goes through; the final job.
+    pub async fn finished(
+        &self,
+        id: &str,
+        mut tell: impl FnMut(Duration, &str),
+    ) -> anyhow::Result<Value> {
+        let started = Instant::now();
+        let mut last = String::new();
+        loop {
+            let job = self.get(&format!("/v1/jobs/{id}")).await?;
+            let state = job["state"].as_str().unwrap_or_default();
+            if state != last {
+                tell(started.elapsed(), state);
+                state.clone_into(&mut last);
+            }
+            if !matches!(state, "queued" | "submitting" | "submitted") {
+                return Ok(job);
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let answer = request
+            .bearer_auth(self.key.expose_secret())
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("cannot reach Aftercall at {}", self.base))?;
+        let status = answer.status();
+        let body: Value = answer.json().await.map_err(reqwest::Error::without_url)?;
+        anyhow::ensure!(status.is_success(), refusal(status.as_u16(), &body));
+        Ok(body)
+    }
+}
+
+/// A problem document as a person reads it: what is wrong, fault by fault.
+fn refusal(status: u16, problem: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut told = format!("{status} {}: {}", text(&problem["code"]), text(&problem["detail"]));
+    for fault in problem["errors"].as_array().into_iter().flatten() {
+        told += &format!("\n  {} {}", text(&fault["pointer"]), text(&fault["detail"]));
+    }
+    told
+}

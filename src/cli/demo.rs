@@ -1,0 +1,142 @@
+//! `aftercall demo`: the whole service in one process, and one recording on its way through it.
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use super::{client::Client, submit};
+use crate::{
+    app::{self, Addresses, App},
+    callers,
+    config::Settings,
+    telemetry,
+};
+
+const CALLER: &str = "demo";
+const KEY_LIFETIME: Duration = Duration::from_hours(24);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Stop once the insights are shown, instead of serving on until Ctrl-C.
+    #[arg(long)]
+    once: bool,
+}
+
+#[expect(clippy::print_stdout, reason = "the demo is for reading")]
+pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
+    telemetry::init(settings.log.format, "error")?;
+    let taken = take_free_ports(&mut settings);
+    let app = app::start(&settings).await?;
+    app::drain_on_signal(&app.lifecycle)?;
+    let addresses = app.addresses.clone();
+    introduce(&addresses, &taken);
+    let key = callers::create(&app.db, CALLER, "made by demo", Some(KEY_LIFETIME)).await?.text;
+    let api = addresses.api.context("the demo needs the role api; see `aftercall config print`")?;
+    let client = Client::new(&format!("http://{api}"), key.clone())?;
+
+    let lifecycle = app.lifecycle.clone();
+    let running = tokio::spawn(App::run(app));
+    let story = async {
+        tokio::select! {
+            told = tell(&client, &addresses) => told.map(Some),
+            () = lifecycle.draining.cancelled() => Ok(None),
+        }
+    };
+    let told = story.await;
+    if let Ok(Some(job)) = &told {
+        show_commands(&client, job, &key, args.once);
+    }
+    if args.once || told.is_err() {
+        lifecycle.draining.cancel();
+    } else if !lifecycle.draining.is_cancelled() {
+        println!("\nStill serving; Ctrl-C stops it.");
+    }
+    let ended = running.await.context("the service panicked")?;
+    told.map(|_| ()).and(ended)
+}
+
+/// Finishes what an earlier demo left behind, then sends the shipped recording; its job.
+#[expect(clippy::print_stdout, reason = "the demo is for reading")]
+async fn tell(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
+    let open = "/v1/jobs?status=queued&status=submitting&status=submitted";
+    for job in client.all(open).await? {
+        println!("\nAn earlier run left a job unfinished; it goes on.");
+        let finished = submit::wait(client, &job).await?;
+        submit::print(client, &finished, false).await?;
+    }
+    let sandbox = addresses.sandbox.as_ref().context(
+        "a real provider is configured; the demo sends its recording to the sandbox only: unset \
+         provider.base_url, or use `aftercall serve` and `aftercall submit`",
+    )?;
+    println!("\nSending the recording in the box: a support call, one speaker per channel.");
+    let body = json!({
+        "contentUri": sandbox.recording_url, "encoding": "Wav", "languageCode": "en-US",
+        "audioType": "CallCenter", "separateSpeakerPerChannel": true,
+        "enableVoiceActivityDetection": true, "insights": ["All"],
+        "externalId": "demo-support-call", "tags": ["demo"],
+    });
+    let job = client.submit(&body).await?;
+    let job = submit::wait(client, &job).await?;
+    submit::print(client, &job, false).await?;
+    Ok(job)
+}
+
+#[expect(clippy::print_stdout, reason = "the demo is for reading")]
+fn introduce(addresses: &Addresses, taken: &[String]) {
+    println!("Aftercall {}", env!("CARGO_PKG_VERSION"));
+    for note in taken {
+        println!("  note      {note}");
+    }
+    println!("  database  {}", addresses.database);
+    match &addresses.sandbox {
+        Some(sandbox) => println!("  provider  the sandbox on {}", sandbox.base_url),
+        None => println!("  provider  as configured"),
+    }
+    if let Some(api) = addresses.api {
+        println!("  api       http://{api}/docs");
+    }
+    if let Some(webhook) = addresses.webhook {
+        println!("  webhooks  http://{webhook}/webhooks/…");
+    }
+    println!("  health    http://{}/readyz", addresses.ops);
+}
+
+/// The key is shown only where the service lives on, and dies within a day.
+#[expect(clippy::print_stdout, reason = "the demo is for reading")]
+fn show_commands(client: &Client, job: &Value, key: &SecretString, once: bool) {
+    let id = job["id"].as_str().unwrap_or_default();
+    let base = client.base();
+    if once {
+        println!("\nStored as job {id}. Run the demo without --once to look further.");
+        return;
+    }
+    println!("\nLook further (the key is for this demo and ends in 24 hours):");
+    println!("  export AFTERCALL_API_KEY={}", key.expose_secret());
+    for path in ["result", "utterances", "speakers", "insights?name=KeyPhrases", "timeline"] {
+        println!(
+            "  curl -sH \"Authorization: Bearer $AFTERCALL_API_KEY\" '{base}/v1/jobs/{id}/{path}'"
+        );
+    }
+    println!("  AFTERCALL_URL={base} aftercall submit <file or URL>");
+}
+
+/// A demo must not fail because something else listens on a usual port: it takes a free one then.
+fn take_free_ports(settings: &mut Settings) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut check = |address: &mut SocketAddr| {
+        if TcpListener::bind(*address).is_err() {
+            notes
+                .push(format!("{address} is in use by something else; taking a free port instead"));
+            address.set_port(0);
+        }
+    };
+    check(&mut settings.api.listen);
+    check(&mut settings.webhook.listen);
+    check(&mut settings.ops.listen);
+    check(&mut settings.sandbox.listen);
+    notes
+}

@@ -1,0 +1,116 @@
+//! `aftercall keys`: who may call the API.
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use secrecy::ExposeSecret as _;
+use sqlx::PgPool;
+
+use crate::{
+    app, callers,
+    config::Settings,
+    db,
+    embedded::{self, Cluster},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a key. It is shown once and cannot be shown again.
+    Create {
+        /// The internal app that will use it: lower-case letters, digits, `.`, `_`, `-`.
+        caller: String,
+        /// What this key is for, such as a host or a person.
+        #[arg(long, default_value = "default")]
+        name: String,
+        /// How long it is valid, such as 90d; for ever when left out.
+        #[arg(long, value_parser = humantime_serde::re::humantime::parse_duration)]
+        expires_in: Option<Duration>,
+    },
+    /// List all keys; never their secrets.
+    List,
+    /// End a key at once.
+    Revoke {
+        /// The part of the key between `ac_` and the next `_`.
+        id: String,
+    },
+}
+
+pub async fn run(settings: Settings, command: Command) -> anyhow::Result<()> {
+    let database = open(&settings).await?;
+    if settings.migrates_at_start() {
+        app::migrate(&settings, &database.pool).await?;
+    }
+    let result = carry_out(&database.pool, command).await;
+    database.close().await;
+    result
+}
+
+#[expect(clippy::print_stdout, reason = "keys are this command's output")]
+async fn carry_out(db: &PgPool, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Create { caller, name, expires_in } => {
+            let key = callers::create(db, &caller, &name, expires_in).await.with_context(|| {
+                format!("cannot make a key for {caller:?}; names are like crm or call-center.eu")
+            })?;
+            eprintln!("Key {} of {caller}; it is shown this once:", key.id);
+            println!("{}", key.text.expose_secret());
+        }
+        Command::List => {
+            let day = |at: Option<chrono::DateTime<chrono::Utc>>| {
+                at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string())
+            };
+            println!(
+                "{:16}  {:20}  {:16}  {:16}  {:16}  REVOKED",
+                "ID", "CALLER", "NAME", "EXPIRES", "LAST USED"
+            );
+            for key in callers::keys(db).await? {
+                println!(
+                    "{:16}  {:20}  {:16}  {:16}  {:16}  {}",
+                    key.id,
+                    key.caller,
+                    key.name,
+                    day(key.expires_at),
+                    day(key.last_used_at),
+                    day(key.revoked_at)
+                );
+            }
+        }
+        Command::Revoke { id } => {
+            anyhow::ensure!(
+                callers::revoke(db, &id).await?,
+                "there is no valid key {id}; see `aftercall keys list`"
+            );
+            eprintln!("Key {id} is revoked.");
+        }
+    }
+    Ok(())
+}
+
+/// The database of the service for a command of its own; joins the embedded one when it runs.
+pub struct Database {
+    pub pool: PgPool,
+    cluster: Option<Cluster>,
+}
+
+pub async fn open(settings: &Settings) -> anyhow::Result<Database> {
+    let (options, cluster) = match &settings.database.url {
+        Some(url) => (db::options(url.expose_secret())?, None),
+        None => {
+            let cluster = app::private_cluster(settings).await?;
+            (cluster.connect_options(embedded::DATABASE), Some(cluster))
+        }
+    };
+    let pool = db::connect(options, app::pool_options(settings))
+        .await
+        .context("cannot connect to the database")?;
+    Ok(Database { pool, cluster })
+}
+
+impl Database {
+    pub async fn close(self) {
+        self.pool.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What was found in a recording, for a person at a terminal.
+#![expect(clippy::print_stdout, reason = "the report is what the command is for")]
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::client::Client;
+
+const BAR: usize = 24;
+const MOST_LINES: usize = 12;
+
+/// Fetches and prints the insights of a completed job.
+pub async fn print(client: &Client, job: &Value) -> anyhow::Result<()> {
+    let path = format!("/v1/jobs/{}", text(&job["id"]));
+    let utterances = client.all(&format!("{path}/utterances")).await?;
+    let speakers = client.get(&format!("{path}/speakers")).await?;
+    let insights = client.get(&format!("{path}/insights")).await?;
+    let length = utterances.iter().filter_map(|u| u["end"].as_f64()).fold(0.0, f64::max);
+    let speakers = list(&speakers["data"]);
+    println!(
+        "\n{} of speech, {} speakers, {} utterances, completed via {}",
+        clock(length),
+        speakers.len(),
+        utterances.len(),
+        text(&job["completedVia"]),
+    );
+    print_speakers(speakers);
+    print_emotions(&utterances);
+    print_questions(speakers);
+    print_phrases(list(&insights["data"]));
+    for (name, title) in [
+        ("AbstractiveSummaryShort", "In short"),
+        ("AbstractiveSummaryLong", "Summary"),
+        ("ExtractiveSummary", "Key sentences"),
+        ("Tasks", "Tasks"),
+    ] {
+        print_values(title, list(&insights["data"]), name);
+    }
+    print_transcript(&utterances);
+    Ok(())
+}
+
+fn print_speakers(speakers: &[Value]) {
+    println!("\nWho spoke");
+    for speaker in speakers {
+        let percent = speaker["talkPercent"].as_f64().unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 24")]
+        let filled = (percent / 100.0 * f64::from(u8::try_from(BAR).unwrap_or(0))).round() as usize;
+        let bar = "█".repeat(filled.min(BAR)) + &"░".repeat(BAR.saturating_sub(filled));
+        let insight = |name: &str| list(&speaker["insights"]).iter().find(|i| i["name"] == name);
+        let mut facts = String::new();
+        if let Some(pace) = insight("Pace") {
+            facts += &format!(", {} pace", text(&pace["value"]));
+            if let Some(wpm) = pace["number"].as_f64() {
+                facts += &format!(" ({wpm} words a minute)");
+            }
+        }
+        if let Some(energy) = insight("Energy") {
+            facts += &format!(", energy {}", text(&energy["value"]));
+        }
+        println!(
+            "  speaker {}  {bar} {percent:>5.1} %  {} words{facts}",
+            text(&speaker["speakerId"]),
+            speaker["words"],
+        );
+    }
+}
+
+fn print_emotions(utterances: &[Value]) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for emotion in utterances.iter().filter_map(|u| u["emotion"].as_str()) {
+        *counts.entry(emotion).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    let told: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    println!("\nEmotions\n  {}", if told.is_empty() { "none".to_owned() } else { told.join(", ") });
+}
+
+fn print_questions(speakers: &[Value]) {
+    println!("\nQuestions");
+    for speaker in speakers {
+        for question in list(&speaker["questions"]) {
+            println!(
+                "  {}  speaker {}: {}",
+                clock(question["start"].as_f64().unwrap_or_default()),
+                text(&speaker["speakerId"]),
+                text(&question["text"]),
+            );
+        }
+    }
+}
+
+fn print_phrases(insights: &[Value]) {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for phrase in insights.iter().filter(|i| i["name"] == "KeyPhrases") {
+        let value = phrase["value"].as_str().unwrap_or_default();
+        match counts.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((value, 1)),
+        }
+    }
+    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    let told: Vec<_> = counts
+        .iter()
+        .take(MOST_LINES)
+        .map(
+            |(phrase, count)| {
+                if *count > 1 { format!("{phrase} ×{count}") } else { (*phrase).to_owned() }
+            },
+        )
+        .collect();
+    println!(
+        "\nKey phrases\n  {}",
+        if told.is_empty() { "none".to_owned() } else { told.join(", ") }
+    );
+}
+
+fn print_values(title: &str, insights: &[Value], name: &str) {
+    let values: Vec<_> = insights.iter().filter(|insight| insight["name"] == name).collect();
+    if values.is_empty() {
+        return;
+    }
+    println!("\n{title}");
+    for value in values.iter().take(MOST_LINES) {
+        println!("  {}", text(&value["value"]));
+    }
+}
+
+fn print_transcript(utterances: &[Value]) {
+    println!("\nWhat was said");
+    for utterance in utterances.iter().take(MOST_LINES) {
+        println!(
+            "  {}  {}: {}",
+            clock(utterance["start"].as_f64().unwrap_or_default()),
+            text(&utterance["speakerId"]),
+            text(&utterance["text"]),
+        );
+    }
+    if utterances.len() > MOST_LINES {
+        println!("  … and {} more", utterances.len() - MOST_LINES);
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
+
+/// Minutes and seconds.
+fn clock(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    let whole = seconds.clamp(0.0, 1e9) as u64;
+    format!("{}:{:02}", whole / 60, whole % 60)
+}

@@ -1,0 +1,25 @@
+//! `aftercall sandbox`: the provider emulator by itself.
+use std::net::SocketAddr;
+
+use crate::{app, config::SandboxSettings, sandbox::Sandbox, supervise::Lifecycle};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Address to listen on instead of `sandbox.listen`; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+#[expect(clippy::print_stdout, reason = "the address is this command's output")]
+pub async fn run(mut settings: SandboxSettings, args: Args) -> anyhow::Result<()> {
+    settings.listen = args.listen.unwrap_or(settings.listen);
+    let sandbox = Sandbox::bind(&settings).await?;
+    println!("sandbox: {}", sandbox.base_url());
+    println!("recording: {}", sandbox.recording_url());
+    println!(
+        "credentials: sandbox.client_id, sandbox.client_secret and sandbox.jwt of the settings"
+    );
+    let lifecycle = Lifecycle::default();
+    app::drain_on_signal(&lifecycle)?;
+    sandbox.run(lifecycle.draining).await
+}

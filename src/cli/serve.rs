@@ -1,0 +1,16 @@
+//! `aftercall serve`: the service itself.
+use crate::{app, config::Settings, telemetry};
+
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    telemetry::init(settings.log.format, "info,sqlx=warn")?;
+    let app = app::start(&settings).await?;
+    app::drain_on_signal(&app.lifecycle)?;
+    let addresses = &app.addresses;
+    tracing::info!(
+        api = addresses.api.map(tracing::field::display),
+        webhook = addresses.webhook.map(tracing::field::display),
+        ops = %addresses.ops,
+        "ready"
+    );
+    app.run().await
+}

@@ -1,0 +1,151 @@
+//! `POST /ai/insights/v1/async/analyze-interaction`: checks a submission and accepts it as a job.
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Arc, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{ConnectInfo, RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use super::{
+    Emulator, RequestId,
+    connection::Cut,
+    faults::{self, Fault},
+    ledger::Job,
+    now,
+    rate::Standing,
+    refusal::{CaiError, Refusal},
+    request::{self, Submission},
+};
+use crate::config::Envelope;
+
+pub async fn submit(
+    State(emulator): State<Arc<Emulator>>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    ConnectInfo(connection): ConnectInfo<Cut>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Response> {
+    let (submission, webhook) =
+        read(&emulator, query.as_deref(), &headers, &body).map_err(IntoResponse::into_response)?;
+    let asked = headers.get(faults::HEADER).map(|value| value.to_str().unwrap_or("?"));
+    let faults = emulator.faults.of(asked, &recording(&submission)).map_err(|unknown| {
+        let message = unknown.to_string();
+        Refusal::platform(StatusCode::BAD_REQUEST, "CMN-101", &message).into_response()
+    })?;
+    spoil(&emulator, &faults, &headers).await?;
+
+    let job_id = Uuid::new_v4().to_string();
+    let job = Job {
+        id: job_id.clone(),
+        created: now(),
+        request_id,
+        webhook,
+        request: submission,
+        faults: faults.clone(),
+        finished: None,
+        tries: 0,
+        settled: false,
+    };
+    if let Err(error) = emulator.ledger.accept(job).await {
+        tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
+        return Err(broken().into_response());
+    }
+    tracing::info!(job.id = job_id, faults = ?faults, "the sandbox accepted a job");
+    let (told, first_delivery) = oneshot::channel();
+    emulator.start(job_id.clone(), Some(told));
+    if faults.contains(&Fault::Early) {
+        // An error only says that there was nothing to deliver.
+        let _ = first_delivery.await;
+    }
+    if faults.contains(&Fault::Reset) {
+        connection.cut();
+    }
+    let has_id =
+        emulator.settings.envelope == Envelope::WithJob && !faults.contains(&Fault::NoJobId);
+    if has_id {
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "jobId": job_id }))).into_response());
+    }
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+fn read(
+    emulator: &Emulator,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(Submission, Option<String>), Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json")) {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refusal::platform(status, "CMN-104", "Unsupported media type"));
+    }
+    let body: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
+        Refusal::platform(StatusCode::BAD_REQUEST, "CMN-103", "The request body is no JSON object")
+    })?;
+    let mut errors = Vec::new();
+    let webhook = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(name, _)| name == "webhook")
+        .map(|(_, value)| value.into_owned());
+    let is_wrong = match &webhook {
+        Some(webhook) => request::web_address(webhook).is_none(),
+        None => emulator.settings.webhook_required,
+    };
+    if is_wrong {
+        errors.push(CaiError::invalid("webhook", "a valid uri"));
+    }
+    match request::read(&body, &emulator.settings) {
+        Ok(submission) if errors.is_empty() => Ok((submission, webhook)),
+        Ok(_) => Err(Refusal::cai(StatusCode::BAD_REQUEST, &errors)),
+        Err(others) => {
+            errors.extend(others);
+            Err(Refusal::cai(StatusCode::BAD_REQUEST, &errors))
+        }
+    }
+}
+
+/// The faults that stand in for the answer.
+async fn spoil(emulator: &Emulator, faults: &[Fault], headers: &HeaderMap) -> Result<(), Response> {
+    if faults.contains(&Fault::Slow) {
+        tokio::time::sleep(emulator.settings.slow_by).await;
+    }
+    if faults.contains(&Fault::Unauthorized) {
+        return Err(emulator.sessions.end_of(headers).into_response());
+    }
+    if faults.contains(&Fault::Throttled) {
+        let mut heavy = emulator.heavy.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = heavy.punish(Instant::now());
+        let mut response = Standing::refusal().into_response();
+        standing.write(response.headers_mut());
+        return Err(response);
+    }
+    if faults.contains(&Fault::Broken) {
+        return Err(broken().into_response());
+    }
+    Ok(())
+}
+
+fn broken() -> Refusal {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Refusal::platform(status, "CMN-201", "Service is temporarily unavailable")
+}
+
+/// What tells this recording from others; for content, a digest.
+fn recording(submission: &Submission) -> String {
+    submission.content_uri.clone().unwrap_or_else(|| {
+        let mut hasher = DefaultHasher::new();
+        submission.content.hash(&mut hasher);
+        format!("content:{:x}", hasher.finish())
+    })
+}

@@ -1,0 +1,172 @@
+//! Delivers a result to its webhook until it is acknowledged, with the faults that were asked for.
+//!
+//! Source: `RingCentral` guide 2023 on: only 200 acknowledges, else up to five redeliveries with
+//! exponential backoff. The intervals and the timeout are ours.
+use std::{io::Write as _, time::Duration};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::{
+    Emulator,
+    faults::Fault,
+    ledger::{Job, Try},
+    now, request, status,
+};
+use crate::{
+    config::{Acknowledge, Envelope},
+    provider::wire,
+};
+
+/// Bytes that the fault `large` adds.
+const PADDING: usize = 5 << 20;
+
+pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender<()>>) {
+    let settings = &emulator.settings;
+    let Some(url) = job.webhook.as_deref().and_then(request::web_address) else { return };
+    hold(emulator, &job).await;
+    let message = Message::new(emulator, &job);
+    for number in job.tries + 1..=settings.delivery_attempts {
+        if number > job.tries + 1 {
+            tokio::time::sleep(backoff(settings.delivery_backoff, number - 1)).await;
+        }
+        let answer = message.post(&emulator.webhooks, &url).await;
+        if let Some(told) = told.take() {
+            // Nobody waits unless the delivery was to come before the 202.
+            let _ = told.send(());
+        }
+        let is_done = match (answer, settings.acknowledge) {
+            (Some(answer), Acknowledge::Exactly200) => answer == 200,
+            (Some(answer), Acknowledge::AnySuccess) => (200..300).contains(&answer),
+            (None, _) => !settings.retry_unreachable,
+        };
+        let settled = is_done || number == settings.delivery_attempts;
+        tracing::info!(job.id = job.id, number, answer, settled, "the sandbox delivered a result");
+        let delivery = Try { at: now(), number, answer, settled };
+        if let Err(error) = emulator.ledger.delivered(&job.id, delivery).await {
+            tracing::error!(job.id = job.id, error = %format!("{error:#}"), "delivery not kept");
+        }
+        if is_done {
+            break;
+        }
+    }
+    emulator.delivered.notify_waiters();
+    if job.faults.contains(&Fault::Duplicate) {
+        message.post(&emulator.webhooks, &url).await;
+    }
+}
+
+/// Keeps a late delivery back, and a reordered one until another job's result has overtaken it.
+async fn hold(emulator: &Emulator, job: &Job) {
+    let late = emulator.settings.late_by;
+    if job.faults.contains(&Fault::Late) {
+        tokio::time::sleep(late).await;
+    }
+    if job.faults.contains(&Fault::Reordered) {
+        // Out of patience is fine: there was nobody to overtake.
+        let _ = tokio::time::timeout(late, emulator.delivered.notified()).await;
+    }
+}
+
+/// Wait after `tries` tries: `first`, and twice as long each time.
+fn backoff(first: Duration, tries: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
+}
+
+struct Message {
+    headers: HeaderMap,
+    body: Vec<u8>,
+    is_chunked: bool,
+}
+
+impl Message {
+    fn new(emulator: &Emulator, job: &Job) -> Self {
+        let has = |fault| job.faults.contains(&fault);
+        let mut value = status::envelope(job, emulator.settings.retention);
+        if emulator.settings.envelope == Envelope::Bare || has(Fault::NoJobId) {
+            value = json!({ "status": value["status"], "response": value["response"] });
+        }
+        if has(Fault::WrongTypes) {
+            swap_types(&mut value["response"]);
+        }
+        if has(Fault::Large) {
+            value["padding"] = json!("x".repeat(PADDING));
+        }
+        let mut body = value.to_string().into_bytes();
+        if has(Fault::Malformed) {
+            body.truncate(body.len() / 2);
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if has(Fault::Gzip) {
+            body = gzipped(&body);
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let (true, Ok(id)) = (emulator.settings.request_id_header, job.request_id.parse()) {
+            headers.insert(HeaderName::from_static(wire::REQUEST_ID), id);
+        }
+        Self { headers, body, is_chunked: has(Fault::Chunked) }
+    }
+
+    /// Status of the answer; `None` when there was none.
+    async fn post(&self, client: &reqwest::Client, url: &url::Url) -> Option<u16> {
+        let body = if self.is_chunked {
+            let pieces: Vec<_> = self
+                .body
+                .chunks(1024)
+                .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+                .collect();
+            reqwest::Body::wrap_stream(futures_util::stream::iter(pieces))
+        } else {
+            self.body.clone().into()
+        };
+        let sent = client.post(url.clone()).headers(self.headers.clone()).body(body).send().await;
+        match sent {
+            Ok(response) => Some(response.status().as_u16()),
+            Err(error) => {
+                tracing::warn!(error = %error.without_url(), "no answer to a delivery");
+                None
+            }
+        }
+    }
+}
+
+/// Numbers become texts, as the provider's own schema has them, and texts numbers.
+fn swap_types(value: &mut Value) {
+    match value {
+        Value::Number(number) => *value = json!(number.to_string()),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match (name.as_str(), &member) {
+                    ("speakerId", Value::String(id)) => {
+                        *member = id.parse::<u32>().map_or(Value::Null, |id| json!(id));
+                    }
+                    _ => swap_types(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(swap_types),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles() {
+        let waits: Vec<u64> =
+            (1..=5).map(|tries| backoff(Duration::from_secs(1), tries).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16]);
+    }
+}

@@ -1,0 +1,239 @@
+//! Jobs of the sandbox, in memory and, when a path is set, in an append-only file of JSON lines.
+//!
+//! A job is on disk before it is accepted, so that a restart finishes what was promised. The file
+//! holds webhook URLs and recordings' addresses: it is readable by its owner only.
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{faults::Fault, request::Submission};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    #[serde(rename = "jobId")]
+    pub id: String,
+    pub created: DateTime<Utc>,
+    /// Value of `RCRequestId` on the submission's answer.
+    pub request_id: String,
+    /// `None`: nobody asked to be told.
+    pub webhook: Option<String>,
+    pub request: Submission,
+    pub faults: Vec<Fault>,
+    #[serde(skip)]
+    pub finished: Option<Finished>,
+    /// Deliveries tried.
+    #[serde(skip)]
+    pub tries: u32,
+    /// Nothing more will be delivered.
+    #[serde(skip)]
+    pub settled: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finished {
+    pub completed: DateTime<Utc>,
+    /// `Success` or `Fail`.
+    pub status: String,
+    pub response: Value,
+}
+
+/// One delivery and what came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Try {
+    pub at: DateTime<Utc>,
+    pub number: u32,
+    /// `None` when no answer came.
+    pub answer: Option<u16>,
+    /// Whether this was the last one.
+    pub settled: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+enum Entry {
+    Accepted(Box<Job>),
+    #[serde(rename_all = "camelCase")]
+    Finished {
+        job_id: String,
+        finished: Finished,
+    },
+    #[serde(rename_all = "camelCase")]
+    Delivery {
+        job_id: String,
+        delivery: Try,
+    },
+}
+
+impl Entry {
+    fn job_id(&self) -> &str {
+        match self {
+            Self::Accepted(job) => &job.id,
+            Self::Finished { job_id, .. } | Self::Delivery { job_id, .. } => job_id,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Ledger {
+    jobs: Mutex<BTreeMap<String, Job>>,
+    retention: Duration,
+    file: Option<Arc<Mutex<File>>>,
+    /// Held for as long as the ledger is open: two writers would lose each other's jobs.
+    lock: Option<File>,
+}
+
+impl Ledger {
+    /// Reloads the file, if any, without the jobs that are past `retention` at `now`.
+    pub fn open(
+        path: Option<&Path>,
+        retention: Duration,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Self> {
+        let mut ledger = Self { jobs: Mutex::default(), retention, file: None, lock: None };
+        let Some(path) = path else { return Ok(ledger) };
+        let context = || format!("the sandbox's ledger {}", path.display());
+        let lock =
+            private().create(true).truncate(false).write(true).open(path.with_extension("lock"));
+        let lock = lock.with_context(context)?;
+        lock.try_lock().with_context(|| format!("{} is in use", context()))?;
+        let mut entries = read(path).with_context(context)?;
+        let mut jobs = BTreeMap::new();
+        for entry in &entries {
+            apply(entry, &mut jobs);
+        }
+        jobs.retain(|_, job| !is_past(job, retention, now));
+        entries.retain(|entry| jobs.contains_key(entry.job_id()));
+        let file = rewrite(path, &entries).with_context(context)?;
+        ledger.jobs = Mutex::new(jobs);
+        ledger.file = Some(Arc::new(Mutex::new(file)));
+        ledger.lock = Some(lock);
+        Ok(ledger)
+    }
+
+    /// Durable when this returns; forgets jobs past their retention on the way.
+    pub async fn accept(&self, job: Job) -> anyhow::Result<()> {
+        let now = job.created;
+        self.write(Entry::Accepted(Box::new(job)), true).await?;
+        self.jobs().retain(|_, job| !is_past(job, self.retention, now));
+        Ok(())
+    }
+
+    pub async fn finish(&self, job_id: &str, finished: Finished) -> anyhow::Result<()> {
+        self.write(Entry::Finished { job_id: job_id.to_owned(), finished }, true).await
+    }
+
+    /// Not awaited by the disk: lost to a crash, a delivery is only repeated.
+    pub async fn delivered(&self, job_id: &str, delivery: Try) -> anyhow::Result<()> {
+        self.write(Entry::Delivery { job_id: job_id.to_owned(), delivery }, false).await
+    }
+
+    /// `None` when there is no such job at `now`, or no longer.
+    pub fn job(&self, job_id: &str, now: DateTime<Utc>) -> Option<Job> {
+        self.jobs().get(job_id).filter(|job| !is_past(job, self.retention, now)).cloned()
+    }
+
+    /// Jobs with work left: to be analysed or delivered.
+    pub fn unsettled(&self) -> Vec<String> {
+        self.jobs().values().filter(|job| !job.settled).map(|job| job.id.clone()).collect()
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(&self, entry: Entry, durably: bool) -> anyhow::Result<()> {
+        if let Some(file) = self.file.clone() {
+            let line = line(&entry)?;
+            let write = move || {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.write_all(&line)?;
+                if durably { file.sync_data() } else { Ok(()) }
+            };
+            tokio::task::spawn_blocking(write).await?.context("writing the sandbox's ledger")?;
+        }
+        apply(&entry, &mut self.jobs());
+        Ok(())
+    }
+}
+
+fn is_past(job: &Job, retention: Duration, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(job.created).to_std().is_ok_and(|age| age > retention)
+}
+
+fn apply(entry: &Entry, jobs: &mut BTreeMap<String, Job>) {
+    if let Entry::Accepted(job) = entry {
+        jobs.insert(job.id.clone(), (**job).clone());
+    }
+    let Some(job) = jobs.get_mut(entry.job_id()) else { return };
+    match entry {
+        Entry::Accepted(_) => {}
+        Entry::Finished { finished, .. } => {
+            job.finished = Some(finished.clone());
+            // The recording has done its part.
+            job.request.content = None;
+            job.settled |= job.webhook.is_none() || job.faults.contains(&Fault::Lost);
+        }
+        Entry::Delivery { delivery, .. } => {
+            job.tries = delivery.number;
+            job.settled |= delivery.settled;
+        }
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut entries = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(entry) => entries.push(entry),
+            // The line that was being written when the process died.
+            Err(_) if number + 1 == text.lines().count() => {
+                tracing::warn!(line = number + 1, "the ledger's last line is incomplete; left out");
+            }
+            Err(error) => return Err(error).with_context(|| format!("line {}", number + 1)),
+        }
+    }
+    Ok(entries)
+}
+
+/// Puts `entries` in place of the file in one step and gives it back open at its end.
+fn rewrite(path: &Path, entries: &[Entry]) -> anyhow::Result<File> {
+    let new = path.with_extension("new");
+    let mut file = private().create(true).truncate(true).write(true).open(&new)?;
+    for entry in entries {
+        file.write_all(&line(entry)?)?;
+    }
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    Ok(file)
+}
+
+fn line(entry: &Entry) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(entry)?;
+    line.push(b'\n');
+    Ok(line)
+}

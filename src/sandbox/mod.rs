@@ -1,0 +1,261 @@
+//! The provider emulator: speaks `RingCentral`'s wire contract, analyses real audio, misbehaves on demand.
+//!
+//! A submission enters at `analyze`, becomes a job in the `ledger`, is turned into a result by `work`
+//! and leaves through `deliver`. `docs/sandbox.md` tells facts of the provider from our guesses.
+mod analyze;
+mod auth;
+mod connection;
+mod conversation;
+mod decode;
+mod deliver;
+mod faults;
+mod insights;
+mod ledger;
+mod media;
+mod number;
+mod rate;
+mod refusal;
+mod request;
+mod samples;
+mod script;
+mod speech;
+mod status;
+mod transcript;
+mod work;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use chrono::{DateTime, Utc};
+use reqwest::redirect::Policy;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, oneshot},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+use uuid::Uuid;
+
+use self::{
+    auth::Sessions,
+    connection::{Cut, Cuttable},
+    faults::Faults,
+    ledger::Ledger,
+    rate::{Limiter, Standing},
+    refusal::Refusal,
+};
+use crate::{config::SandboxSettings, provider::wire, supervise::Outcome};
+
+/// A sandbox that is bound to its address and not yet serving.
+pub struct Sandbox {
+    listener: TcpListener,
+    base_url: Url,
+    emulator: Arc<Emulator>,
+}
+
+/// What every endpoint and every job shares.
+struct Emulator {
+    settings: Arc<SandboxSettings>,
+    sessions: Sessions,
+    heavy: Mutex<Limiter>,
+    auth: Mutex<Limiter>,
+    faults: Faults,
+    ledger: Ledger,
+    /// Fetches recordings; follows redirects.
+    media: reqwest::Client,
+    /// Delivers results; does not.
+    webhooks: reqwest::Client,
+    /// Told after each job's last delivery.
+    delivered: Notify,
+    jobs: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Value of `RCRequestId` on the answer.
+#[derive(Debug, Clone)]
+struct RequestId(String);
+
+impl Sandbox {
+    /// Takes the address and opens the ledger.
+    ///
+    /// # Errors
+    /// When the address is taken, the ledger cannot be read or is in use, or the settings name an
+    /// unknown fault or insight.
+    pub async fn bind(settings: &SandboxSettings) -> anyhow::Result<Self> {
+        let settings = Arc::new(settings.clone());
+        for name in &settings.default_insights {
+            let is_known = wire::INSIGHTS.contains(&name.as_str());
+            anyhow::ensure!(is_known, "sandbox.default_insights: no insight is called {name}");
+        }
+        let seed = if settings.seed == 0 { rand::random() } else { settings.seed };
+        if !settings.faults.is_empty() {
+            tracing::info!(seed, faults = ?settings.faults, "the sandbox misbehaves at random");
+        }
+        let faults = Faults::new(&settings.faults, seed).context("sandbox.faults")?;
+        let ledger = Ledger::open(settings.ledger.as_deref(), settings.retention, now())?;
+        let limiter = |group, limit| {
+            let (window, penalty) = (settings.rate_window, settings.rate_penalty);
+            Mutex::new(Limiter::new(group, limit, window, penalty))
+        };
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("the sandbox cannot listen on {}", settings.listen))?;
+        let emulator = Emulator {
+            sessions: Sessions::default(),
+            heavy: limiter("heavy", settings.rate_limit),
+            auth: limiter("auth", settings.auth_rate_limit),
+            faults,
+            ledger,
+            media: client(settings.media_timeout, Policy::limited(10))?,
+            webhooks: client(settings.delivery_timeout, Policy::none())?,
+            delivered: Notify::new(),
+            jobs: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            settings,
+        };
+        Ok(Self {
+            base_url: reachable(listener.local_addr()?)?,
+            listener,
+            emulator: Arc::new(emulator),
+        })
+    }
+
+    /// Where clients on this machine reach it.
+    pub fn base_url(&self) -> Url {
+        self.base_url.clone()
+    }
+
+    /// Address of the recording in the box, fit for `contentUri`.
+    pub fn recording_url(&self) -> Url {
+        let mut url = self.base_url();
+        url.set_path(&format!("/media/{}", samples::RECORDING));
+        url
+    }
+
+    /// Serves until `stop`. Jobs that are then unfinished go on at the next start if there is a
+    /// ledger, and are lost otherwise.
+    pub async fn run(self, stop: CancellationToken) -> Outcome {
+        let emulator = self.emulator;
+        for job_id in emulator.ledger.unsettled() {
+            emulator.start(job_id, None);
+        }
+        let app = router(Arc::clone(&emulator)).into_make_service_with_connect_info::<Cut>();
+        let end = emulator.stop.clone();
+        // Handlers may wait for a job (fault `early`): jobs are told first.
+        let until = async move {
+            stop.cancelled().await;
+            end.cancel();
+        };
+        axum::serve(Cuttable(self.listener), app).with_graceful_shutdown(until).await?;
+        emulator.jobs.close();
+        emulator.jobs.wait().await;
+        Ok(())
+    }
+}
+
+impl Emulator {
+    /// Works on the job in the background until it is settled or the sandbox stops.
+    fn start(self: &Arc<Self>, job_id: String, told: Option<oneshot::Sender<()>>) {
+        let emulator = Arc::clone(self);
+        self.jobs.spawn(async move {
+            let stop = emulator.stop.clone();
+            stop.run_until_cancelled(work::run(&emulator, &job_id, told)).await;
+        });
+    }
+
+    /// Answers within rate group "Auth".
+    fn in_auth_group(&self, answer: impl FnOnce() -> Result<Response, Refusal>) -> Response {
+        let standing = locked(&self.auth).admit(Instant::now());
+        let answer =
+            if standing.retry_after.is_some() { Err(Standing::refusal()) } else { answer() };
+        let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+        standing.write(response.headers_mut());
+        response
+    }
+}
+
+fn router(emulator: Arc<Emulator>) -> Router {
+    let guarded = middleware::from_fn_with_state(Arc::clone(&emulator), in_heavy_group);
+    let largest = usize::try_from(emulator.settings.max_body.as_u64()).unwrap_or(usize::MAX);
+    Router::new()
+        .route(wire::ANALYZE_PATH, post(analyze::submit))
+        .route(&format!("{}/{{job_id}}", wire::STATUS_PATH), get(status::show))
+        .route_layer(guarded)
+        .route(wire::TOKEN_PATH, post(auth::token_endpoint))
+        .route(wire::REVOKE_PATH, post(auth::revoke_endpoint))
+        .route("/media/{file}", get(samples::serve))
+        .fallback(|| async { Refusal::platform(StatusCode::NOT_FOUND, "CMN-120", "Invalid URI") })
+        .method_not_allowed_fallback(|| async {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            Refusal::platform(status, "CMN-104", "Method is not supported")
+        })
+        .layer(DefaultBodyLimit::max(largest))
+        .layer(middleware::from_fn(with_request_id))
+        .with_state(emulator)
+}
+
+/// Checks the token, then the rate group "Heavy" that submissions and status calls share.
+async fn in_heavy_group(
+    State(emulator): State<Arc<Emulator>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(refusal) = emulator.sessions.check(request.headers(), &emulator.settings) {
+        return refusal.into_response();
+    }
+    let standing = locked(&emulator.heavy).admit(Instant::now());
+    let mut response = match standing.retry_after {
+        Some(_) => Standing::refusal().into_response(),
+        None => next.run(request).await,
+    };
+    standing.write(response.headers_mut());
+    response
+}
+
+async fn with_request_id(mut request: Request, next: Next) -> Response {
+    let id = Uuid::new_v4().to_string();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(HeaderName::from_static(wire::REQUEST_ID), value);
+    }
+    response
+}
+
+/// "All addresses" is none to connect to.
+fn reachable(mut address: SocketAddr) -> anyhow::Result<Url> {
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(Url::parse(&format!("http://{address}"))?)
+}
+
+fn client(timeout: Duration, redirects: Policy) -> anyhow::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().timeout(timeout).redirect(redirects);
+    builder.build().context("an HTTP client for the sandbox")
+}
+
+/// Data behind our locks is whole between any two statements, also after a panic.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sandbox stands for another company's machine: it has no database whose clock could decide"
+)]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
