@@ -1,6 +1,7 @@
 //! What the tests share.
 pub mod db;
 pub mod scratch;
+pub mod ward;
 
 use std::time::{Duration, Instant};
 
