@@ -13,7 +13,7 @@ use nix::{
 use sqlx::Connection as _;
 
 use super::{connect, data, is_running, server_pid, start};
-use crate::support::{eventually, scratch::Scratch};
+use crate::support::{eventually, scratch::Scratch, ward::Ward};
 
 fn kill_hard(pid: i32) {
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -54,7 +54,7 @@ async fn a_pid_file_that_names_another_process_is_no_obstacle() {
     if geteuid().is_root() {
         sleep.uid(owner.uid()).gid(owner.gid());
     }
-    let mut bystander = sleep.spawn().unwrap();
+    let mut bystander = Ward::spawn(&mut sleep);
     let lock = format!("{}\n{}\n1\n5432\n\n\n\nready   \n", bystander.id(), data.display());
     fs::write(data.join("postmaster.pid"), &lock).unwrap();
     fs::write(scratch.path().join("s/.s.PGSQL.5432.lock"), &lock).unwrap();
@@ -62,8 +62,6 @@ async fn a_pid_file_that_names_another_process_is_no_obstacle() {
     let cluster = start(scratch.path()).await;
     connect(&cluster).await.ping().await.unwrap();
     assert_eq!(bystander.try_wait().unwrap(), None, "the other process must not be touched");
-    bystander.kill().unwrap();
-    bystander.wait().unwrap();
 }
 
 #[tokio::test]
@@ -81,7 +79,7 @@ async fn a_server_without_a_master_is_stopped_and_replaced() {
     if geteuid().is_root() {
         postgres.uid(owner.uid()).gid(owner.gid());
     }
-    let mut orphan = postgres.spawn().unwrap();
+    let mut orphan = Ward::spawn(&mut postgres);
     eventually("the orphan is up", async || {
         let state = fs::read_to_string(data.join("postmaster.pid")).ok()?;
         (state.lines().nth(7)?.trim() == "ready").then_some(())

@@ -4,14 +4,14 @@ use std::{
     fs,
     os::unix::ffi::OsStringExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use aftercall::embedded::{READY, connect_options};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{connect, is_running, server_pid, start};
-use crate::support::{eventually, scratch::Scratch};
+use crate::support::{eventually, scratch::Scratch, ward::Ward};
 
 /// A process with a cluster in `folder/cluster`.
 fn owner(folder: &Path) -> Command {
@@ -27,7 +27,7 @@ pub fn owner_by(binary: &Path, folder: &Path) -> Command {
 }
 
 /// Waits for the cluster of `owner`; returns where it listens.
-pub async fn ready(owner: &mut Child, folder: &Path) -> PathBuf {
+pub async fn ready(owner: &mut Ward, folder: &Path) -> PathBuf {
     eventually("the cluster of another process", async || {
         assert_eq!(owner.try_wait().unwrap(), None, "it ended");
         Some(PathBuf::from(OsString::from_vec(fs::read(folder.join(READY)).ok()?)))
@@ -38,13 +38,12 @@ pub async fn ready(owner: &mut Child, folder: &Path) -> PathBuf {
 #[tokio::test]
 async fn the_server_ends_with_its_killed_owner() {
     let scratch = Scratch::new();
-    let mut owner = owner(scratch.path()).spawn().unwrap();
+    let mut owner = Ward::spawn(&mut owner(scratch.path()));
     ready(&mut owner, scratch.path()).await;
     let root = scratch.path().join("cluster");
     let pid = server_pid(&root).unwrap();
     assert!(is_running(pid));
-    owner.kill().unwrap();
-    owner.wait().unwrap();
+    owner.kill_hard();
     eventually("the end of the server", async || (!is_running(pid)).then_some(())).await;
     assert_eq!(server_pid(&root), None, "it was a clean shutdown");
 
@@ -61,14 +60,13 @@ async fn an_interrupted_initdb_leaves_nothing_behind() {
         let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
         names.find(|name| name.contains(".init."))
     };
-    let mut owner = owner(scratch.path()).spawn().unwrap();
+    let mut owner = Ward::spawn(&mut owner(scratch.path()));
     eventually("initdb at work", async || {
         let name = unfinished()?;
         root.join(name).join("global").exists().then_some(())
     })
     .await;
-    owner.kill().unwrap();
-    owner.wait().unwrap();
+    owner.kill_hard();
 
     let cluster = start(&root).await;
     connect(&cluster).await.ping().await.unwrap();
@@ -82,7 +80,7 @@ async fn nothing_in_the_environment_changes_the_server() {
     command.envs([("PGHOST", "nowhere"), ("PGPORT", "9999"), ("PGUSER", "who"), ("PGDATA", "/x")]);
     command.envs([("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", "/x"), ("PGPASSWORD", "x")]);
     command.envs([("PGDATABASE", "x"), ("LANG", "xx_XX"), ("LC_ALL", "xx_XX.latin1")]);
-    let mut owner = command.spawn().unwrap();
+    let mut owner = Ward::spawn(&mut command);
     let sockets = ready(&mut owner, scratch.path()).await;
 
     let mut db = PgConnection::connect_with(&connect_options(&sockets, "postgres")).await.unwrap();
@@ -92,15 +90,14 @@ async fn nothing_in_the_environment_changes_the_server() {
     let pid = server_pid(&scratch.path().join("cluster")).unwrap();
     let environment = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
     assert!(!environment.contains("nowhere") && environment.contains("LC_ALL=C\0"));
-    owner.kill().unwrap();
-    owner.wait().unwrap();
+    owner.kill_hard();
     eventually("the end of the server", async || (!is_running(pid)).then_some(())).await;
 }
 
 #[tokio::test]
 async fn an_unused_lender_clears_up_and_leaves() {
     let scratch = Scratch::new();
-    let mut owner = owner(scratch.path()).env("AFTERCALL_TEST_PG_IDLE", "0").spawn().unwrap();
+    let mut owner = Ward::spawn(owner(scratch.path()).env("AFTERCALL_TEST_PG_IDLE", "0"));
     let status = eventually("the end of the lender", async || owner.try_wait().unwrap()).await;
     assert!(status.success());
     assert!(!scratch.path().join(READY).exists());

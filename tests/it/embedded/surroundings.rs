@@ -14,7 +14,7 @@ use nix::unistd::{User, chown, geteuid};
 use sqlx::Connection as _;
 
 use super::{connect, is_running, options, processes, server_pid, start};
-use crate::support::{eventually, scratch::Scratch};
+use crate::support::{eventually, scratch::Scratch, ward::Ward};
 
 async fn refusal(options: Options) -> StartError {
     Cluster::start(options).await.unwrap_err()
@@ -122,10 +122,9 @@ async fn an_ordinary_user_needs_no_privileges() {
 
     let mut command = processes::owner_by(&binary, &folder);
     command.uid(nobody.uid.as_raw()).gid(nobody.gid.as_raw()).current_dir("/");
-    let mut owner = command.spawn().unwrap();
+    let mut owner = Ward::spawn(&mut command);
     processes::ready(&mut owner, &folder).await;
     let pid = server_pid(&folder.join("cluster")).unwrap();
-    owner.kill().unwrap();
-    owner.wait().unwrap();
+    owner.kill_hard();
     eventually("the end of the server", async || (!is_running(pid)).then_some(())).await;
 }

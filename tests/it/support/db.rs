@@ -45,15 +45,9 @@ pub struct TestDb {
 impl TestDb {
     pub async fn new() -> Self {
         let server = Server::shared().await;
-        let mut admin = PgConnection::connect_with(&server.admin).await.unwrap();
-        let template = template(&server.admin, &mut admin).await;
         let name = format!("t_{}_{:08x}", std::process::id(), rand::random::<u32>());
-        // Copying files beats writing the copy to the log, but ends in a checkpoint, which only a
-        // server without fsync takes lightly. Postgres 14 does not know the word.
-        let version: String =
-            sqlx::query_scalar("show server_version_num").fetch_one(&mut admin).await.unwrap();
-        let is_fast = server.is_own && version.parse::<u32>().unwrap() >= 150_000;
-        let strategy = if is_fast { "strategy file_copy" } else { "" };
+        let mut admin = PgConnection::connect_with(&server.admin).await.unwrap();
+        let Server { template, strategy, .. } = server;
         run(&mut admin, format!("create database {name} template {template} {strategy}")).await;
         admin.close().await.unwrap();
 
@@ -95,12 +89,30 @@ impl Drop for TestDb {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let mut db = PgConnection::connect_with(&admin).await.unwrap();
+                end_sessions(&mut db, &name).await;
                 run(&mut db, format!("drop database if exists {name} with (force)")).await;
                 db.close().await.unwrap();
             });
         });
         dropped.join().unwrap();
     }
+}
+
+/// Ends all sessions in `database`; `with (force)` alone then takes a nap of 100 ms
+/// (`CountOtherDBBackends` in `procarray.c`), which would be most of the time of a test.
+async fn end_sessions(db: &mut PgConnection, database: &str) {
+    eventually("the end of all sessions", async || {
+        let ended: i64 = sqlx::query_scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+             where datname = $1 and backend_type = 'client backend'",
+        )
+        .bind(database)
+        .fetch_one(&mut *db)
+        .await
+        .unwrap();
+        (ended == 0).then_some(())
+    })
+    .await;
 }
 
 /// The name of the migrated template, made if this is the first test that needs it.
@@ -149,7 +161,9 @@ fn short(hash: Sha256) -> u64 {
 #[derive(Debug)]
 struct Server {
     admin: PgConnectOptions,
-    is_own: bool,
+    template: String,
+    /// Of `create database`.
+    strategy: &'static str,
     /// Tells the supervisor that we are here.
     _in_use: Option<File>,
 }
@@ -162,7 +176,7 @@ impl Server {
 
     async fn attach() -> Self {
         if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
-            return Self { admin: url.parse().unwrap(), is_own: false, _in_use: None };
+            return Self::prepare(url.parse().unwrap(), None).await;
         }
         let folder = shared_folder();
         let lock_file = |name: &str| {
@@ -177,8 +191,19 @@ impl Server {
             Some(sockets) => sockets,
             None => supervisor(&folder).await,
         };
-        let admin = connect_options(&sockets, "postgres");
-        Self { admin, is_own: true, _in_use: Some(in_use) }
+        Self::prepare(connect_options(&sockets, "postgres"), Some(in_use)).await
+    }
+
+    async fn prepare(admin: PgConnectOptions, in_use: Option<File>) -> Self {
+        let mut db = PgConnection::connect_with(&admin).await.unwrap();
+        let template = template(&admin, &mut db).await;
+        // Copying files beats writing the copy to the log, but ends in a checkpoint, which only a
+        // server without fsync takes lightly. Postgres 14 does not know the word.
+        let version = db.server_version_num().unwrap();
+        let is_fast = in_use.is_some() && version >= 150_000;
+        db.close().await.unwrap();
+        let strategy = if is_fast { "strategy file_copy" } else { "" };
+        Self { admin, template, strategy, _in_use: in_use }
     }
 }
 
