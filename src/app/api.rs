@@ -74,8 +74,8 @@ pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Rout
     let pages = Router::new()
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/docs/errors", get(errors));
-    let router = routes.with_state(state).merge(pages).merge(http::health(health));
-    http::layered(http::fallbacks(router), "api", settings.request_timeout)
+    let all = routes.with_state(state).merge(pages).merge(http::health(health));
+    http::layered(http::fallbacks(all), "api", settings.request_timeout)
         .layer(DefaultBodyLimit::max(limit))
 }
 

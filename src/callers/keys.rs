@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::Caller;
+use crate::http::hex;
 
 /// A key that was just made; the only time its text exists on our side.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub async fn create(
 ) -> sqlx::Result<NewKey> {
     let mut random = [0; 40];
     rand::rng().fill_bytes(&mut random);
-    let id: String = random[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex(&random[..8]);
     let text = format!("ac_{id}_{}", URL_SAFE_NO_PAD.encode(&random[8..]));
     let key_sha = Sha256::digest(&text);
     sqlx::query!(

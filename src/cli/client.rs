@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 const POLL: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Client {
     http: reqwest::Client,
@@ -91,7 +91,8 @@ fn refusal(status: u16, problem: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut told = format!("{status} {}: {}", text(&problem["code"]), text(&problem["detail"]));
     for fault in problem["errors"].as_array().into_iter().flatten() {
-        told += &format!("\n  {} {}", text(&fault["pointer"]), text(&fault["detail"]));
+        told.push_str("\n  ");
+        told.push_str(&[text(&fault["pointer"]), text(&fault["detail"])].join(" "));
     }
     told
 }

@@ -10,7 +10,7 @@ pub enum Command {
 }
 
 #[expect(clippy::print_stdout, reason = "the settings are this command's output")]
-pub fn run(loaded: &Loaded, command: &Command) -> anyhow::Result<()> {
+pub fn run(loaded: &Loaded, command: &Command) {
     let Command::Print = command;
     let width = |text: fn(&(&String, &crate::config::Origin)) -> usize| {
         loaded.origins.iter().map(|pair| text(&pair)).max().unwrap_or_default()
@@ -20,5 +20,4 @@ pub fn run(loaded: &Loaded, command: &Command) -> anyhow::Result<()> {
     for (key, origin) in &loaded.origins {
         println!("{key:keys$}  {:values$}  {}", origin.value, origin.source);
     }
-    Ok(())
 }

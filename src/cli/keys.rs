@@ -93,12 +93,11 @@ pub struct Database {
 }
 
 pub async fn open(settings: &Settings) -> anyhow::Result<Database> {
-    let (options, cluster) = match &settings.database.url {
-        Some(url) => (db::options(url.expose_secret())?, None),
-        None => {
-            let cluster = app::private_cluster(settings).await?;
-            (cluster.connect_options(embedded::DATABASE), Some(cluster))
-        }
+    let (options, cluster) = if let Some(url) = &settings.database.url {
+        (db::options(url.expose_secret())?, None)
+    } else {
+        let cluster = app::private_cluster(settings).await?;
+        (cluster.connect_options(embedded::DATABASE), Some(cluster))
     };
     let pool = db::connect(options, app::pool_options(settings))
         .await

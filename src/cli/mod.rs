@@ -74,7 +74,10 @@ impl Cli {
             Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings.sandbox, args)),
             Command::Migrate => block_on(migrate::run(loaded()?.settings)),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
-            Command::Config(command) => config::run(&loaded()?, &command),
+            Command::Config(command) => {
+                config::run(&loaded()?, &command);
+                Ok(())
+            }
             Command::Healthcheck => block_on(healthcheck::run(loaded()?.settings)),
             Command::Openapi => openapi::run(),
             #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! What was found in a recording, for a person at a terminal.
 #![expect(clippy::print_stdout, reason = "the report is what the command is for")]
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde_json::Value;
 
@@ -48,20 +48,19 @@ fn print_speakers(speakers: &[Value]) {
         let filled = (percent / 100.0 * f64::from(u8::try_from(BAR).unwrap_or(0))).round() as usize;
         let bar = "█".repeat(filled.min(BAR)) + &"░".repeat(BAR.saturating_sub(filled));
         let insight = |name: &str| list(&speaker["insights"]).iter().find(|i| i["name"] == name);
-        let mut facts = String::new();
+        let mut facts = vec![format!("{} words", speaker["words"])];
         if let Some(pace) = insight("Pace") {
-            facts += &format!(", {} pace", text(&pace["value"]));
-            if let Some(wpm) = pace["number"].as_f64() {
-                facts += &format!(" ({wpm} words a minute)");
-            }
+            let wpm = pace["number"].as_f64();
+            let wpm = wpm.map(|wpm| format!(" ({wpm} words a minute)")).unwrap_or_default();
+            facts.push(format!("{} pace{wpm}", text(&pace["value"])));
         }
         if let Some(energy) = insight("Energy") {
-            facts += &format!(", energy {}", text(&energy["value"]));
+            facts.push(format!("energy {}", text(&energy["value"])));
         }
         println!(
-            "  speaker {}  {bar} {percent:>5.1} %  {} words{facts}",
+            "  speaker {}  {bar} {percent:>5.1} %  {}",
             text(&speaker["speakerId"]),
-            speaker["words"],
+            facts.join(", "),
         );
     }
 }
@@ -72,7 +71,7 @@ fn print_emotions(utterances: &[Value]) {
         *counts.entry(emotion).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, count)| Reverse(*count));
     let told: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
     println!("\nEmotions\n  {}", if told.is_empty() { "none".to_owned() } else { told.join(", ") });
 }
@@ -100,7 +99,7 @@ fn print_phrases(insights: &[Value]) {
             None => counts.push((value, 1)),
         }
     }
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, count)| Reverse(*count));
     let told: Vec<_> = counts
         .iter()
         .take(MOST_LINES)

@@ -25,6 +25,16 @@ pub fn conditional(
     Ok(response)
 }
 
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// If-None-Match compares weakly: `W/` does not matter.
 fn strong(tag: &str) -> &str {
     let tag = tag.trim();

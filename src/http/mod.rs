@@ -7,7 +7,7 @@ mod page;
 mod problem;
 mod state;
 
-pub use etag::conditional;
+pub use etag::{conditional, hex};
 pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use layers::{REQUEST_ID, fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};

@@ -55,7 +55,7 @@ async fn result(
     let Some(stored) = insights::result(&state.db, caller.id, id).await? else {
         return Err(no_result(&owned(&state, &caller, id).await?));
     };
-    let sha: String = stored.document_sha.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha = http::hex(&stored.document_sha);
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let mut response = http::conditional(&headers, &format!("\"{sha}\""), (json, stored.document))?;
     not_cached(&mut response);
