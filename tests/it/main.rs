@@ -1,6 +1,8 @@
 #![cfg(test)]
 //! One test binary: a module per stage, shared helpers in `support`.
+mod architecture;
 mod embedded;
+mod openapi;
 mod provider;
 mod support;
 mod test_db;
