@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use crate::{config, sandbox::Sandbox};
 
@@ -22,16 +23,24 @@ pub struct SandboxCommand {
 impl SandboxCommand {
     pub fn run(self) -> anyhow::Result<()> {
         let mut settings = config::load(self.config.as_deref())?.settings.sandbox;
+        log_to_stderr();
         settings.listen = self.listen.unwrap_or(settings.listen);
         let runtime = tokio::runtime::Runtime::new().context("the async runtime")?;
         runtime.block_on(serve(settings))
     }
 }
 
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // An error says that somebody else already set up the logs.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
 #[expect(clippy::print_stdout, reason = "the address is this command's output")]
 async fn serve(settings: config::SandboxSettings) -> anyhow::Result<()> {
     let sandbox = Sandbox::bind(&settings).await?;
-    println!("sandbox: {}", sandbox.base_url());
+    println!("sandbox: {}", sandbox.base_url().as_str().trim_end_matches('/'));
     println!("recording: {}", sandbox.recording_url());
     println!(
         "credentials: sandbox.client_id, sandbox.client_secret and sandbox.jwt of the settings"
