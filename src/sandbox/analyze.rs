@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{ConnectInfo, RawQuery, State},
+    extract::{ConnectInfo, RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -35,8 +35,12 @@ pub async fn submit(
     ConnectInfo(connection): ConnectInfo<Cut>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Response> {
+    let body = body.map_err(|rejection| {
+        Refusal::platform(rejection.status(), "CMN-104", "The request body cannot be read")
+            .into_response()
+    })?;
     let (submission, webhook) =
         read(&emulator, query.as_deref(), &headers, &body).map_err(IntoResponse::into_response)?;
     let asked = headers.get(faults::HEADER).map(|value| value.to_str().unwrap_or("?"));
