@@ -62,13 +62,22 @@ pub async fn submit(
         tries: 0,
         settled: false,
     };
-    if let Err(error) = emulator.ledger.accept(job).await {
+    let (told, first_delivery) = oneshot::channel();
+    let accept = {
+        let emulator = Arc::clone(&emulator);
+        let job_id = job_id.clone();
+        async move {
+            emulator.ledger.accept(job).await?;
+            emulator.start(job_id, Some(told));
+            anyhow::Ok(())
+        }
+    };
+    // A task of its own: a client that hangs up in between leaves no job that nobody works on.
+    if let Err(error) = tokio::spawn(accept).await.unwrap_or_else(|panic| Err(panic.into())) {
         tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
         return Err(broken().into_response());
     }
     tracing::info!(job.id = job_id, faults = ?faults, "the sandbox accepted a job");
-    let (told, first_delivery) = oneshot::channel();
-    emulator.start(job_id.clone(), Some(told));
     if faults.contains(&Fault::Early) {
         // An error only says that there was nothing to deliver.
         let _ = first_delivery.await;
