@@ -42,7 +42,7 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
             None => !settings.retry_unreachable,
         };
         let settled = is_done || number == settings.delivery_attempts;
-        tracing::info!(job.id = job.id, number, answer, settled, "the sandbox delivered a result");
+        tracing::info!(job.id = job.id, number, answer, settled, "the sandbox tried a delivery");
         let delivery = Try { at: now(), number, answer, settled };
         if let Err(error) = emulator.ledger.delivered(&job.id, delivery).await {
             tracing::error!(job.id = job.id, error = %format!("{error:#}"), "delivery not kept");
@@ -132,7 +132,8 @@ impl Message {
         match sent {
             Ok(response) => Some(response.status().as_u16()),
             Err(error) => {
-                tracing::warn!(error = %error.without_url(), "no answer to a delivery");
+                let error = anyhow::Error::from(error.without_url());
+                tracing::warn!(error = %format!("{error:#}"), "no answer to a delivery");
                 None
             }
         }
