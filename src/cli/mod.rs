@@ -71,7 +71,7 @@ impl Cli {
                 block_on(demo::run(loaded.settings, args))
             }
             Command::Submit(args) => block_on(submit::run(args)),
-            Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings.sandbox, args)),
+            Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings, args)),
             Command::Migrate => block_on(migrate::run(loaded()?.settings)),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
             Command::Config(command) => {

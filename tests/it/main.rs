@@ -4,5 +4,6 @@ mod architecture;
 mod embedded;
 mod openapi;
 mod provider;
+mod sandbox;
 mod support;
 mod test_db;
