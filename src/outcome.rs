@@ -1,11 +1,14 @@
-//! What the provider found is applied to its job: one function, whoever brought it.
+//! What the provider found is applied to its jobs: one function, whoever brought it, however many.
 use serde_json::json;
 use sqlx::PgTransaction;
+use uuid::Uuid;
 
 use crate::{
-    deliveries::{self, Delivery, Outcome},
+    deliveries::{self, Delivery, Judged, Outcome},
     insights::{self, Analysis},
-    jobs::{self, CompletedVia, ErrorClass, JobError, Locked, UpstreamError},
+    jobs::{
+        self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, State, UpstreamError,
+    },
     provider::{Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
 };
 
@@ -52,80 +55,118 @@ impl From<ProviderError> for UpstreamError {
     }
 }
 
-/// Keeps the delivery and, if it is the first to tell how its job ended, ends the job: document,
-/// rows, state, timeline and delivery commit together or not at all.
-///
-/// `expected` is the provider's job id where the attempt knows it. `None` when the job is gone.
-pub async fn apply(
-    tx: &mut PgTransaction<'_>,
-    delivery: &Delivery<'_>,
-    expected: Option<&str>,
-    reading: &Reading,
-) -> sqlx::Result<Option<Outcome>> {
-    let Some(job) = jobs::lock(tx, delivery.job_id).await? else { return Ok(None) };
-    let (outcome, reason) = if deliveries::is_known(tx, delivery).await? {
-        (Outcome::Duplicate, None)
-    } else {
-        judge(job, expected, reading)
-    };
-    deliveries::keep(tx, delivery, outcome, reason).await?;
-    if outcome == Outcome::Accepted {
-        finish(tx, delivery, reading).await?;
-        return Ok(Some(outcome));
-    }
-    let detail = json!({
-        "attempt": delivery.attempt, "via": delivery.via, "outcome": outcome.name(), "reason": reason,
-    });
-    jobs::note(tx, delivery.job_id, "delivery", &detail).await?;
-    let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
-    if is_useless && delivery.via == CompletedVia::Webhook {
-        jobs::poll_soon(tx, delivery.job_id).await?;
-    }
-    Ok(Some(outcome))
+/// A delivery and what it says.
+#[derive(Debug)]
+pub struct Arrival {
+    pub delivery: Delivery,
+    /// The provider's job id where the attempt knows it.
+    pub expected: Option<String>,
+    pub reading: Reading,
 }
 
-fn judge<'a>(
-    job: Locked,
-    expected: Option<&str>,
-    reading: &'a Reading,
-) -> (Outcome, Option<&'a str>) {
-    let (provider_job_id, still_wanted) = match reading {
+/// Keeps the deliveries, and ends each job whose end one of them is the first to tell: documents,
+/// rows, states, timelines and deliveries commit together or not at all.
+///
+/// Outcomes are in the order of the arrivals; `None` where the job is gone.
+pub async fn apply(
+    tx: &mut PgTransaction<'_>,
+    arrivals: &[Arrival],
+) -> sqlx::Result<Vec<Option<Outcome>>> {
+    let ids: Vec<Uuid> = arrivals.iter().map(|arrival| arrival.delivery.job_id).collect();
+    let mut states = jobs::lock(tx, &ids).await?;
+    let deliveries: Vec<&Delivery> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
+    let mut known = deliveries::known(tx, &deliveries).await?;
+
+    let mut effects = Effects::default();
+    let mut outcomes = Vec::with_capacity(arrivals.len());
+    for arrival in arrivals {
+        let delivery = &arrival.delivery;
+        let Some(state) = states.get_mut(&delivery.job_id) else {
+            outcomes.push(None);
+            continue;
+        };
+        let is_new = known.insert((delivery.job_id, delivery.body_sha.to_vec()));
+        let (outcome, reason) =
+            if is_new { judge(*state, arrival) } else { (Outcome::Duplicate, None) };
+        if outcome == Outcome::Accepted {
+            *state = effects.accept(arrival, *state);
+        } else {
+            effects.set_aside(delivery, outcome, reason);
+        }
+        effects.judged.push(Judged { delivery, outcome, reason });
+        outcomes.push(Some(outcome));
+    }
+    effects.write(tx).await?;
+    Ok(outcomes)
+}
+
+fn judge(state: State, arrival: &Arrival) -> (Outcome, Option<&str>) {
+    let (provider_job_id, still_wanted) = match &arrival.reading {
         Reading::Unreadable(why) => return (Outcome::Malformed, Some(why)),
-        Reading::Success { provider_job_id, .. } => (provider_job_id, job.awaits_result()),
-        Reading::Failure { provider_job_id, .. } => (provider_job_id, job.awaits_failure()),
+        Reading::Success { provider_job_id, .. } => (provider_job_id, state.awaits_result()),
+        Reading::Failure { provider_job_id, .. } => (provider_job_id, state.awaits_failure()),
     };
-    match (expected, provider_job_id) {
+    match (&arrival.expected, provider_job_id) {
         (Some(expected), Some(told)) if expected != told => {
             (Outcome::Mismatch, Some("jobId is not the one the provider gave this attempt"))
         }
         _ if still_wanted => (Outcome::Accepted, None),
-        _ if job.state == jobs::State::Completed => (Outcome::Superseded, None),
+        _ if state == State::Completed => (Outcome::Superseded, None),
         _ => (Outcome::Late, None),
     }
 }
 
-async fn finish(
-    tx: &mut PgTransaction<'_>,
-    delivery: &Delivery<'_>,
-    reading: &Reading,
-) -> sqlx::Result<()> {
-    let (id, attempt) = (delivery.job_id, delivery.attempt);
-    match reading {
-        Reading::Success { provider_job_id, parser_version, analysis } => {
-            let origin = insights::Origin {
-                job_id: id,
-                provider_job_id: provider_job_id.as_deref(),
-                parser_version: *parser_version,
-            };
-            insights::store(tx, origin, analysis).await?;
-            jobs::complete(tx, id, attempt, delivery.via).await?;
+/// What a batch changes, table by table.
+#[derive(Default)]
+struct Effects<'a> {
+    judged: Vec<Judged<'a>>,
+    found: Vec<(insights::Origin<'a>, &'a Analysis)>,
+    completions: Vec<Completion>,
+    failures: Vec<Failure>,
+    notes: Vec<Note>,
+    useless: Vec<Uuid>,
+}
+
+impl<'a> Effects<'a> {
+    /// The state its job ends in.
+    fn accept(&mut self, arrival: &'a Arrival, state: State) -> State {
+        let Delivery { job_id, attempt, via, .. } = arrival.delivery;
+        match &arrival.reading {
+            Reading::Success { provider_job_id, parser_version, analysis } => {
+                let provider_job_id = provider_job_id.as_deref();
+                let parser_version = *parser_version;
+                let origin = insights::Origin { job_id, provider_job_id, parser_version };
+                self.found.push((origin, analysis));
+                self.completions.push(Completion { job_id, attempt, via });
+                State::Completed
+            }
+            Reading::Failure { errors, .. } => {
+                let otherwise = "the provider reported a failure without saying why";
+                let error = JobError::upstream(ErrorClass::Analysis, errors.clone(), otherwise);
+                self.failures.push(Failure { job_id, attempt, error });
+                State::Failed
+            }
+            Reading::Unreadable(_) => state,
         }
-        Reading::Failure { errors, .. } => {
-            let otherwise = "the provider reported a failure without saying why";
-            let error = JobError::upstream(ErrorClass::Analysis, errors.clone(), otherwise);
-            jobs::fail(tx, id, attempt, &error).await?;
-        }
-        Reading::Unreadable(_) => {}
     }
-    Ok(())
+
+    fn set_aside(&mut self, delivery: &Delivery, outcome: Outcome, reason: Option<&str>) {
+        let Delivery { job_id, attempt, via, .. } = *delivery;
+        let detail =
+            json!({ "attempt": attempt, "via": via, "outcome": outcome.name(), "reason": reason });
+        self.notes.push(Note { job_id, kind: "delivery", detail });
+        let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
+        if is_useless && via == CompletedVia::Webhook {
+            self.useless.push(job_id);
+        }
+    }
+
+    async fn write(self, tx: &mut PgTransaction<'_>) -> sqlx::Result<()> {
+        deliveries::keep(tx, &self.judged).await?;
+        insights::store(tx, &self.found).await?;
+        jobs::complete(tx, &self.completions).await?;
+        jobs::fail(tx, &self.failures).await?;
+        jobs::note(tx, &self.notes).await?;
+        jobs::poll_soon(tx, &self.useless).await
+    }
 }

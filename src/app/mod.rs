@@ -24,7 +24,7 @@ use crate::{
     reconcile::Reconciler,
     supervise::{self, Lifecycle, Outcome, Patience},
     sweep::Sweeper,
-    webhook::{self, Limits, WebhookState},
+    webhook::{self, Limits, Memory, WebhookState, ingest::Ingest},
 };
 
 /// A running service.
@@ -199,18 +199,24 @@ impl Listeners {
             parts.spawn(serve(listener, router, lifecycle.clone()));
         }
         if let Some(listener) = self.webhook {
-            let state = WebhookState {
-                db: db.clone(),
-                limits: Limits {
-                    raw: bytes(settings.webhook.max_body),
-                    inflated: bytes(settings.webhook.max_inflated),
-                },
-            };
+            let (state, ingest) = webhook_state(settings, db);
+            parts.spawn(ingest.run());
             let router = http::observed_only(webhook::router(state), "webhook");
             parts.spawn(serve(listener, router, lifecycle.clone()));
         }
         parts.spawn(serve(self.ops, http::ops(health), lifecycle.clone()));
     }
+}
+
+/// The receiver's state, and the ingest that ends once the receiver is gone.
+pub fn webhook_state(settings: &Settings, db: &PgPool) -> (WebhookState, Ingest) {
+    let (queue, ingest) = Ingest::new(db.clone(), &settings.ingest);
+    let limits = Limits {
+        raw: bytes(settings.webhook.max_body),
+        inflated: bytes(settings.webhook.max_inflated),
+    };
+    let memory = Memory::new(bytes(settings.ingest.memory));
+    (WebhookState { db: db.clone(), limits, memory, queue }, ingest)
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

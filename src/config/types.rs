@@ -13,6 +13,7 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub api: ApiSettings,
     pub webhook: WebhookSettings,
+    pub ingest: IngestSettings,
     pub ops: OpsSettings,
     pub provider: ProviderSettings,
     pub dispatch: DispatchSettings,
@@ -74,6 +75,17 @@ pub struct WebhookSettings {
     pub public_url: Option<Url>,
     pub max_body: ByteSize,
     pub max_inflated: ByteSize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IngestSettings {
+    pub batch_max: usize,
+    #[serde(with = "humantime_serde")]
+    pub batch_wait: Duration,
+    pub writers: usize,
+    pub queue_max: usize,
+    pub memory: ByteSize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

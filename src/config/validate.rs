@@ -59,6 +59,15 @@ pub fn faults(settings: &Settings, environment: &str) -> Vec<String> {
         s.dispatch.lease >= p.timeout * 2,
         "dispatch.lease must be at least twice provider.timeout (one token and one submission)",
     );
+    let i = &s.ingest;
+    check(
+        i.batch_max >= 1 && i.writers >= 1 && i.queue_max >= 1,
+        "ingest.batch_max, ingest.writers and ingest.queue_max must be at least 1",
+    );
+    check(
+        i.memory >= s.webhook.max_body,
+        "ingest.memory must hold at least one delivery of webhook.max_body",
+    );
     check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
     check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
     faults.extend(sandbox_faults(&s.sandbox));

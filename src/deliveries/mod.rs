@@ -1,4 +1,7 @@
 //! Raw deliveries: what the provider sent, byte for byte, and what became of it.
+use std::collections::HashSet;
+
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use sqlx::PgTransaction;
 use uuid::Uuid;
@@ -37,58 +40,77 @@ impl Outcome {
 }
 
 #[derive(Debug)]
-pub struct Delivery<'a> {
+pub struct Delivery {
     pub job_id: Uuid,
     pub attempt: i32,
     pub via: CompletedVia,
-    pub headers: &'a Map<String, Value>,
+    pub headers: Map<String, Value>,
     /// As received, before any `Content-Encoding` is undone.
-    pub body: &'a [u8],
+    pub body: Bytes,
     /// SHA-256 of `body`.
     pub body_sha: [u8; 32],
 }
 
-/// Whether the same bytes reached this job before. Exact while the job's row is locked.
-pub async fn is_known(tx: &mut PgTransaction<'_>, delivery: &Delivery<'_>) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"
-        select exists (
-            select from aftercall.deliveries where job_id = $1 and body_sha = $2
-        ) as "known!"
-        "#,
-        delivery.job_id,
-        &delivery.body_sha,
-    )
-    .fetch_one(&mut **tx)
-    .await
+/// What was decided about a delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    pub delivery: &'a Delivery,
+    pub outcome: Outcome,
+    /// Why it was not accepted.
+    pub reason: Option<&'a str>,
 }
 
-/// Keeps the delivery. The bytes of a duplicate are there already and are not stored again.
-pub async fn keep(
+/// Which of these bytes reached their jobs before. Exact while the jobs' rows are locked.
+pub async fn known(
     tx: &mut PgTransaction<'_>,
-    delivery: &Delivery<'_>,
-    outcome: Outcome,
-    reason: Option<&str>,
-) -> sqlx::Result<()> {
-    let body = (outcome != Outcome::Duplicate).then_some(delivery.body);
+    deliveries: &[&Delivery],
+) -> sqlx::Result<HashSet<(Uuid, Vec<u8>)>> {
+    let jobs: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.job_id).collect();
+    let shas: Vec<&[u8]> = deliveries.iter().map(|delivery| &delivery.body_sha[..]).collect();
+    let rows = sqlx::query!(
+        r#"
+        select d.job_id, d.body_sha from aftercall.deliveries d
+        join unnest($1::uuid[], $2::bytea[]) as given (job_id, body_sha)
+            on d.job_id = given.job_id and d.body_sha = given.body_sha
+        "#,
+        &jobs,
+        &shas as &[&[u8]],
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.job_id, row.body_sha)).collect())
+}
+
+/// Keeps the deliveries. The bytes of a duplicate are there already and are not stored again.
+pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Judged<'_>]) -> sqlx::Result<()> {
+    let bytes = |j: &Judged<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
         insert into aftercall.deliveries
             (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        select d.job_id, d.id, d.attempt, d.via, d.outcome, d.reason, d.headers::json, d.body,
+            d.body_sha, d.body_bytes
+        from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
+                $7::text[], $8::bytea[], $9::bytea[], $10::int[])
+            as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes)
         "#,
-        delivery.job_id,
-        Uuid::now_v7(),
-        delivery.attempt,
-        delivery.via as CompletedVia,
-        outcome as Outcome,
-        reason,
-        sqlx::types::Json(delivery.headers) as _,
-        body,
-        &delivery.body_sha,
-        i32::try_from(delivery.body.len()).unwrap_or(i32::MAX),
+        &column(judged, |j| j.delivery.job_id),
+        &column(judged, |_| Uuid::now_v7()),
+        &column(judged, |j| j.delivery.attempt),
+        &column(judged, |j| j.delivery.via.name()) as &[&str],
+        &column(judged, |j| j.outcome.name()) as &[&str],
+        &column(judged, |j| j.reason) as &[Option<&str>],
+        &column(judged, |j| Value::Object(j.delivery.headers.clone()).to_string()),
+        &column(judged, |j| { (j.outcome != Outcome::Duplicate).then_some(&j.delivery.body[..]) })
+            as &[Option<&[u8]>],
+        &column(judged, |j| &j.delivery.body_sha[..]) as &[&[u8]],
+        &column(judged, bytes),
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+fn column<'a, C>(rows: &'a [Judged<'a>], member: impl Fn(&'a Judged<'a>) -> C) -> Vec<C> {
+    rows.iter().map(member).collect()
 }

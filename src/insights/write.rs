@@ -1,4 +1,4 @@
-//! A result becomes one document and its rows, in the caller's transaction.
+//! Results become documents and their rows, many at once, in the caller's transaction.
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{Analysis, Utterance};
+use super::Analysis;
 
 /// Where a result came from; part of its document.
 #[derive(Debug, Clone, Copy)]
@@ -16,33 +16,43 @@ pub struct Origin<'a> {
     pub parser_version: i32,
 }
 
-/// Stores the result of a job that has none.
+/// Stores the results of jobs that have none, each table with one statement.
 pub async fn store(
     tx: &mut PgTransaction<'_>,
-    origin: Origin<'_>,
-    analysis: &Analysis,
+    found: &[(Origin<'_>, &Analysis)],
 ) -> sqlx::Result<()> {
-    let document = document(origin, analysis);
-    let document_sha = Sha256::digest(&document);
+    if found.is_empty() {
+        return Ok(());
+    }
+    store_documents(tx, found).await?;
+    store_utterances(tx, found).await?;
+    store_speakers(tx, found).await?;
+    store_speaker_insights(tx, found).await?;
+    store_questions(tx, found).await?;
+    store_conversation_insights(tx, found).await
+}
+
+async fn store_documents(
+    tx: &mut PgTransaction<'_>,
+    found: &[(Origin<'_>, &Analysis)],
+) -> sqlx::Result<()> {
+    let documents = column(found, |(origin, analysis)| document(*origin, analysis));
     sqlx::query!(
         r#"
         insert into aftercall.results
             (job_id, document, document_sha, parser_version, is_partial, speaker_count)
-        values ($1, $2, $3, $4, $5, $6)
+        select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::bool[], $6::int[])
         "#,
-        origin.job_id,
-        document,
-        document_sha.as_slice(),
-        origin.parser_version,
-        !analysis.issues.is_empty(),
-        analysis.speaker_count,
+        &column(found, |(origin, _)| origin.job_id),
+        &documents,
+        &column(&documents, |document| Sha256::digest(document).to_vec()),
+        &column(found, |(origin, _)| origin.parser_version),
+        &column(found, |(_, analysis)| !analysis.issues.is_empty()),
+        &column(found, |(_, analysis)| analysis.speaker_count) as &[Option<i32>],
     )
     .execute(&mut **tx)
     .await?;
-    store_utterances(tx, origin.job_id, &analysis.utterances).await?;
-    store_speakers(tx, origin.job_id, analysis).await?;
-    store_speaker_insights(tx, origin.job_id, analysis).await?;
-    store_conversation_insights(tx, origin.job_id, analysis).await
+    Ok(())
 }
 
 /// The provider's members as they came, behind what Aftercall knows about them. Members that the
@@ -74,67 +84,90 @@ fn document(origin: Origin<'_>, analysis: &Analysis) -> String {
 
 async fn store_utterances(
     tx: &mut PgTransaction<'_>,
-    job_id: Uuid,
-    utterances: &[Utterance],
+    found: &[(Origin<'_>, &Analysis)],
 ) -> sqlx::Result<()> {
-    let words = |u: &Utterance| u.word_timings.as_ref().map(Value::to_string);
+    let rows = of_all(found, |analysis| &analysis.utterances);
+    if rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         r#"
         insert into aftercall.utterances (job_id, seq, start_seconds, end_seconds, text,
             confidence, speaker_id, emotion, emotion_confidence, word_timings)
-        select $1, u.seq, u.start_seconds, u.end_seconds, u.text,
+        select u.job_id, u.seq, u.start_seconds, u.end_seconds, u.text,
             u.confidence, u.speaker_id, u.emotion, u.emotion_confidence, u.word_timings::json
-        from unnest($2::int[], $3::float8[], $4::float8[], $5::text[], $6::float8[], $7::text[],
-                $8::text[], $9::float8[], $10::text[])
-            as u (seq, start_seconds, end_seconds, text, confidence, speaker_id, emotion,
+        from unnest($1::uuid[], $2::int[], $3::float8[], $4::float8[], $5::text[], $6::float8[],
+                $7::text[], $8::text[], $9::float8[], $10::text[])
+            as u (job_id, seq, start_seconds, end_seconds, text, confidence, speaker_id, emotion,
                 emotion_confidence, word_timings)
         "#,
-        job_id,
-        &column(utterances, |u| u.seq),
-        &column(utterances, |u| u.start),
-        &column(utterances, |u| u.end),
-        &column(utterances, |u| u.text.clone()),
-        &column(utterances, |u| u.confidence) as &[Option<f64>],
-        &column(utterances, |u| u.speaker_id.clone()) as &[Option<String>],
-        &column(utterances, |u| u.emotion.clone()) as &[Option<String>],
-        &column(utterances, |u| u.emotion_confidence) as &[Option<f64>],
-        &column(utterances, words) as &[Option<String>],
+        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(_, u)| u.seq),
+        &column(&rows, |(_, u)| u.start),
+        &column(&rows, |(_, u)| u.end),
+        &column(&rows, |(_, u)| u.text.as_str()) as &[&str],
+        &column(&rows, |(_, u)| u.confidence) as &[Option<f64>],
+        &column(&rows, |(_, u)| u.speaker_id.as_deref()) as &[Option<&str>],
+        &column(&rows, |(_, u)| u.emotion.as_deref()) as &[Option<&str>],
+        &column(&rows, |(_, u)| u.emotion_confidence) as &[Option<f64>],
+        &column(&rows, |(_, u)| u.word_timings.as_ref().map(Value::to_string))
+            as &[Option<String>],
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
+/// What one speaker said, counted.
+#[derive(Default)]
+struct Talk {
+    utterances: i32,
+    words: i32,
+    seconds: f64,
+}
+
 /// Everybody who speaks or about whom something is said.
-async fn store_speakers(
-    tx: &mut PgTransaction<'_>,
-    job_id: Uuid,
-    analysis: &Analysis,
-) -> sqlx::Result<()> {
-    let mut speakers: BTreeMap<&str, (i32, i32, f64)> = BTreeMap::new();
+fn talk_by_speaker(analysis: &Analysis) -> BTreeMap<&str, Talk> {
+    let mut speakers: BTreeMap<&str, Talk> = BTreeMap::new();
     for insight in &analysis.speaker_insights {
         speakers.entry(&insight.speaker_id).or_default();
     }
     for utterance in &analysis.utterances {
         let Some(id) = &utterance.speaker_id else { continue };
-        let (count, words, talk) = speakers.entry(id).or_default();
-        *count += 1;
-        let spoken = utterance.text.split_whitespace().count();
-        *words = words.saturating_add(i32::try_from(spoken).unwrap_or(i32::MAX));
-        *talk += utterance.end - utterance.start;
+        let talk = speakers.entry(id).or_default();
+        let words = utterance.text.split_whitespace().count();
+        talk.utterances += 1;
+        talk.words = talk.words.saturating_add(i32::try_from(words).unwrap_or(i32::MAX));
+        talk.seconds += utterance.end - utterance.start;
     }
-    let speakers: Vec<_> = speakers.into_iter().collect();
+    speakers
+}
+
+async fn store_speakers(
+    tx: &mut PgTransaction<'_>,
+    found: &[(Origin<'_>, &Analysis)],
+) -> sqlx::Result<()> {
+    let rows: Vec<(Uuid, &str, Talk)> = found
+        .iter()
+        .flat_map(|(origin, analysis)| {
+            let speakers = talk_by_speaker(analysis).into_iter();
+            speakers.map(|(id, talk)| (origin.job_id, id, talk))
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         r#"
         insert into aftercall.speakers
             (job_id, speaker_id, utterance_count, word_count, talk_seconds)
-        select $1, * from unnest($2::text[], $3::int[], $4::int[], $5::float8[])
+        select * from unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::float8[])
         "#,
-        job_id,
-        &column(&speakers, |(id, _)| (*id).to_owned()),
-        &column(&speakers, |(_, (count, _, _))| *count),
-        &column(&speakers, |(_, (_, words, _))| *words),
-        &column(&speakers, |(_, (_, _, talk))| *talk),
+        &column(&rows, |(job_id, _, _)| *job_id),
+        &column(&rows, |(_, id, _)| *id) as &[&str],
+        &column(&rows, |(_, _, talk)| talk.utterances),
+        &column(&rows, |(_, _, talk)| talk.words),
+        &column(&rows, |(_, _, talk)| talk.seconds),
     )
     .execute(&mut **tx)
     .await?;
@@ -143,39 +176,51 @@ async fn store_speakers(
 
 async fn store_speaker_insights(
     tx: &mut PgTransaction<'_>,
-    job_id: Uuid,
-    analysis: &Analysis,
+    found: &[(Origin<'_>, &Analysis)],
 ) -> sqlx::Result<()> {
-    let insights = &analysis.speaker_insights;
+    let rows = of_all(found, |analysis| &analysis.speaker_insights);
+    if rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         r#"
         insert into aftercall.speaker_insights (job_id, speaker_id, name, value, number, seq)
-        select $1, i.speaker_id, i.name, i.value, i.number, i.seq
-        from unnest($2::text[], $3::text[], $4::text[], $5::float8[])
-            with ordinality as i (speaker_id, name, value, number, seq)
+        select i.job_id, i.speaker_id, i.name, i.value, i.number, i.seq
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[])
+            with ordinality as i (job_id, speaker_id, name, value, number, seq)
         "#,
-        job_id,
-        &column(insights, |i| i.speaker_id.clone()),
-        &column(insights, |i| i.name.clone()),
-        &column(insights, |i| i.value.clone()),
-        &column(insights, |i| i.number) as &[Option<f64>],
+        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(_, i)| i.speaker_id.as_str()) as &[&str],
+        &column(&rows, |(_, i)| i.name.as_str()) as &[&str],
+        &column(&rows, |(_, i)| i.value.as_str()) as &[&str],
+        &column(&rows, |(_, i)| i.number) as &[Option<f64>],
     )
     .execute(&mut **tx)
     .await?;
-    let questions = &analysis.questions;
+    Ok(())
+}
+
+async fn store_questions(
+    tx: &mut PgTransaction<'_>,
+    found: &[(Origin<'_>, &Analysis)],
+) -> sqlx::Result<()> {
+    let rows = of_all(found, |analysis| &analysis.questions);
+    if rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         r#"
         insert into aftercall.questions
             (job_id, speaker_id, text, start_seconds, end_seconds, seq)
-        select $1, q.speaker_id, q.text, q.start_seconds, q.end_seconds, q.seq
-        from unnest($2::text[], $3::text[], $4::float8[], $5::float8[])
-            with ordinality as q (speaker_id, text, start_seconds, end_seconds, seq)
+        select q.job_id, q.speaker_id, q.text, q.start_seconds, q.end_seconds, q.seq
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[])
+            with ordinality as q (job_id, speaker_id, text, start_seconds, end_seconds, seq)
         "#,
-        job_id,
-        &column(questions, |q| q.speaker_id.clone()),
-        &column(questions, |q| q.text.clone()),
-        &column(questions, |q| q.start) as &[Option<f64>],
-        &column(questions, |q| q.end) as &[Option<f64>],
+        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(_, q)| q.speaker_id.as_str()) as &[&str],
+        &column(&rows, |(_, q)| q.text.as_str()) as &[&str],
+        &column(&rows, |(_, q)| q.start) as &[Option<f64>],
+        &column(&rows, |(_, q)| q.end) as &[Option<f64>],
     )
     .execute(&mut **tx)
     .await?;
@@ -184,36 +229,49 @@ async fn store_speaker_insights(
 
 async fn store_conversation_insights(
     tx: &mut PgTransaction<'_>,
-    job_id: Uuid,
-    analysis: &Analysis,
+    found: &[(Origin<'_>, &Analysis)],
 ) -> sqlx::Result<()> {
-    let insights = &analysis.conversation_insights;
+    let rows = of_all(found, |analysis| &analysis.conversation_insights);
+    if rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         r#"
         insert into aftercall.conversation_insights (job_id, name, seq, value, start_seconds,
             end_seconds, confidence, speaker_id, extra)
-        select $1, i.name, i.seq, i.value, i.start_seconds,
+        select i.job_id, i.name, i.seq, i.value, i.start_seconds,
             i.end_seconds, i.confidence, i.speaker_id, i.extra::json
-        from unnest($2::text[], $3::int[], $4::text[], $5::float8[], $6::float8[], $7::float8[],
-                $8::text[], $9::text[])
-            as i (name, seq, value, start_seconds, end_seconds, confidence, speaker_id, extra)
+        from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::float8[], $6::float8[],
+                $7::float8[], $8::text[], $9::text[])
+            as i (job_id, name, seq, value, start_seconds, end_seconds, confidence, speaker_id, extra)
         "#,
-        job_id,
-        &column(insights, |i| i.name.clone()),
-        &column(insights, |i| i.seq),
-        &column(insights, |i| i.value.clone()),
-        &column(insights, |i| i.start) as &[Option<f64>],
-        &column(insights, |i| i.end) as &[Option<f64>],
-        &column(insights, |i| i.confidence) as &[Option<f64>],
-        &column(insights, |i| i.speaker_id.clone()) as &[Option<String>],
-        &column(insights, |i| Value::Object(i.extra.clone()).to_string()),
+        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(_, i)| i.name.as_str()) as &[&str],
+        &column(&rows, |(_, i)| i.seq),
+        &column(&rows, |(_, i)| i.value.as_str()) as &[&str],
+        &column(&rows, |(_, i)| i.start) as &[Option<f64>],
+        &column(&rows, |(_, i)| i.end) as &[Option<f64>],
+        &column(&rows, |(_, i)| i.confidence) as &[Option<f64>],
+        &column(&rows, |(_, i)| i.speaker_id.as_deref()) as &[Option<&str>],
+        &column(&rows, |(_, i)| Value::Object(i.extra.clone()).to_string()),
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
+/// The rows of one kind of all results, each with its job.
+fn of_all<'a, T>(
+    found: &'a [(Origin<'_>, &Analysis)],
+    rows: impl Fn(&'a Analysis) -> &'a [T],
+) -> Vec<(Uuid, &'a T)> {
+    found
+        .iter()
+        .flat_map(|(origin, analysis)| rows(analysis).iter().map(|row| (origin.job_id, row)))
+        .collect()
+}
+
 /// One member of every row, as `unnest` takes it.
-fn column<T, C>(rows: &[T], member: impl Fn(&T) -> C) -> Vec<C> {
+fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(member).collect()
 }

@@ -12,24 +12,41 @@ pub struct Event {
     pub created_at: DateTime<Utc>,
 }
 
-/// Adds an event that changes nothing but the version, such as a duplicate delivery.
-pub async fn note(
-    tx: &mut PgTransaction<'_>,
-    job_id: Uuid,
-    kind: &str,
-    detail: &Value,
-) -> sqlx::Result<()> {
+/// An event that changes nothing but the version, such as a duplicate delivery.
+#[derive(Debug, Clone)]
+pub struct Note {
+    pub job_id: Uuid,
+    pub kind: &'static str,
+    pub detail: Value,
+}
+
+/// Adds the notes in their order; several may be about one job.
+pub async fn note(tx: &mut PgTransaction<'_>, notes: &[Note]) -> sqlx::Result<()> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = notes.iter().map(|note| note.job_id).collect();
+    let kinds: Vec<&str> = notes.iter().map(|note| note.kind).collect();
+    let details: Vec<String> = notes.iter().map(|note| note.detail.to_string()).collect();
     sqlx::query!(
         r#"
-        with job as (
-            update aftercall.jobs set version = version + 1 where id = $1 returning id, version
+        with note as (
+            select job_id, kind, detail, row_number() over (partition by job_id order by n) as nth,
+                count(*) over (partition by job_id) as of_job
+            from unnest($1::uuid[], $2::text[], $3::text[])
+                with ordinality as given (job_id, kind, detail, n)
+        ), job as (
+            update aftercall.jobs j set version = version + note.of_job::int
+            from note where j.id = note.job_id and note.nth = 1
+            returning j.id, j.version - note.of_job as before
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, $2, $3 from job
+        select note.job_id, job.before + note.nth, note.kind, note.detail::json
+        from note join job on job.id = note.job_id
         "#,
-        job_id,
-        kind,
-        detail as _,
+        &ids,
+        &kinds as &[&str],
+        &details,
     )
     .execute(&mut **tx)
     .await?;

@@ -1,99 +1,107 @@
-//! Jobs reach a final state because of what the provider answered.
-use sqlx::{PgTransaction, types::Json};
+//! Jobs reach a final state because of what the provider answered, many at once.
+use std::collections::HashMap;
+
+use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use super::{CompletedVia, JobError, State};
 
-/// A job's row, locked until the transaction ends.
+/// The result of a job is stored.
 #[derive(Debug, Clone, Copy)]
-pub struct Locked {
-    pub state: State,
+pub struct Completion {
+    pub job_id: Uuid,
+    pub attempt: i32,
+    pub via: CompletedVia,
 }
 
-impl Locked {
-    /// Whether a success may still change the job: it is open, or only the clock ended it.
-    pub fn awaits_result(self) -> bool {
-        !matches!(self.state, State::Completed | State::Failed | State::Canceled)
-    }
-
-    /// Whether a failure may still change the job.
-    pub fn awaits_failure(self) -> bool {
-        matches!(self.state, State::Queued | State::Submitting | State::Submitted)
-    }
+/// The provider reported that the analysis of a job failed.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub job_id: Uuid,
+    pub attempt: i32,
+    pub error: JobError,
 }
 
-/// Locks the job's row; `None` when it does not exist.
-pub async fn lock(tx: &mut PgTransaction<'_>, id: Uuid) -> sqlx::Result<Option<Locked>> {
-    sqlx::query_as!(
-        Locked,
-        r#"select state as "state: State" from aftercall.jobs where id = $1 for update"#,
-        id,
-    )
-    .fetch_optional(&mut **tx)
-    .await
-}
-
-/// The result is stored: the job is `completed`, also when it had timed out (then it is late).
-pub async fn complete(
-    tx: &mut PgTransaction<'_>,
-    id: Uuid,
-    attempt: i32,
-    via: CompletedVia,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
+/// Locks the rows of these jobs, in the order of their ids so that no two batches wait for each
+/// other, and says how they stand. Jobs that do not exist are left out.
+pub async fn lock(tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, State>> {
+    let rows = sqlx::query!(
         r#"
-        with before as (
-            select id, state from aftercall.jobs where id = $1
+        select id, state as "state: State" from aftercall.jobs
+        where id = any($1) order by id for update
+        "#,
+        ids,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.state)).collect())
+}
+
+/// The jobs are `completed`, also those that had timed out (then it is late).
+pub async fn complete(tx: &mut PgTransaction<'_>, done: &[Completion]) -> sqlx::Result<()> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = done.iter().map(|completion| completion.job_id).collect();
+    let attempts: Vec<i32> = done.iter().map(|completion| completion.attempt).collect();
+    let via: Vec<&str> = done.iter().map(|completion| completion.via.name()).collect();
+    sqlx::query!(
+        r#"
+        with done as (
+            select d.id, d.attempt, d.via, j.state
+            from unnest($1::uuid[], $2::int[], $3::text[]) as d (id, attempt, via)
+            join aftercall.jobs j on j.id = d.id
+            where j.state in ('queued', 'submitting', 'submitted', 'timed_out')
         ), job as (
             update aftercall.jobs j set
-                state = 'completed', version = version + 1, completed_via = $2, error = null,
+                state = 'completed', version = version + 1, completed_via = done.via, error = null,
                 lease_id = null, due_at = null, finished_at = now(),
                 submitted_at = coalesce(submitted_at, now())
-            from before
-            where j.id = before.id
-              and j.state in ('queued', 'submitting', 'submitted', 'timed_out')
-            returning j.id, j.version, before.state = 'timed_out' as late
+            from done where j.id = done.id
+            returning j.id, j.version, done.attempt, done.via, done.state = 'timed_out' as late
         ), content as (
             delete from aftercall.job_contents where job_id in (select id from job)
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, 'completed',
-            json_build_object('attempt', $3::int, 'via', $2::text, 'late', late)
+            json_build_object('attempt', attempt, 'via', via, 'late', late)
         from job
         "#,
-        id,
-        via as CompletedVia,
-        attempt,
+        &ids,
+        &attempts,
+        &via as &[&str],
     )
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }
 
-/// The provider reported that the analysis failed.
-pub async fn fail(
-    tx: &mut PgTransaction<'_>,
-    id: Uuid,
-    attempt: i32,
-    error: &JobError,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
+/// The jobs are `failed`, unless they had ended before.
+pub async fn fail(tx: &mut PgTransaction<'_>, failed: &[Failure]) -> sqlx::Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = failed.iter().map(|failure| failure.job_id).collect();
+    let attempts: Vec<i32> = failed.iter().map(|failure| failure.attempt).collect();
+    let errors: Vec<_> = failed.iter().map(|failure| sqlx::types::Json(&failure.error)).collect();
+    sqlx::query!(
         r#"
         with job as (
-            update aftercall.jobs set
-                state = 'failed', version = version + 1, error = $2, lease_id = null,
+            update aftercall.jobs j set
+                state = 'failed', version = version + 1, error = f.error, lease_id = null,
                 due_at = null, finished_at = now()
-            where id = $1 and state in ('queued', 'submitting', 'submitted')
-            returning id, version
+            from unnest($1::uuid[], $2::int[], $3::jsonb[]) as f (id, attempt, error)
+            where j.id = f.id and j.state in ('queued', 'submitting', 'submitted')
+            returning j.id, j.version, f.attempt
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, 'failed', json_build_object('attempt', $3::int) from job
+        select id, version, 'failed', json_build_object('attempt', attempt) from job
         "#,
-        id,
-        Json(error) as _,
-        attempt,
+        &ids,
+        &attempts,
+        &errors as _,
     )
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }

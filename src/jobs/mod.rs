@@ -21,10 +21,10 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use attempts::{Attempt, attempts, matching_attempt};
+pub use attempts::{Attempt, matching_attempts};
 pub use claim::{Claimed, claim, has_due};
-pub use events::{Event, note, timeline};
-pub use finish::{Locked, complete, fail, lock};
+pub use events::{Event, Note, note, timeline};
+pub use finish::{Completion, Failure, complete, fail, lock};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
     PollTarget, abandon_leases, claim_polls, expire, has_polls, lose_attempt, poll_soon,
@@ -59,6 +59,16 @@ pub enum State {
 }
 
 impl State {
+    /// Whether a success may still change the job: it is open, or only the clock ended it.
+    pub fn awaits_result(self) -> bool {
+        self.awaits_failure() || self == Self::TimedOut
+    }
+
+    /// Whether a failure may still change the job.
+    pub fn awaits_failure(self) -> bool {
+        matches!(self, Self::Queued | Self::Submitting | Self::Submitted)
+    }
+
     /// As it is written in JSON and in Postgres.
     pub fn name(self) -> &'static str {
         match self {
@@ -81,6 +91,17 @@ pub enum CompletedVia {
     Webhook,
     Poll,
     Replay,
+}
+
+impl CompletedVia {
+    /// As it is written in JSON and in Postgres.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Poll => "poll",
+            Self::Replay => "replay",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -173,11 +173,14 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Asks for the result of a submitted job at the next round, because its webhook was of no use.
-pub async fn poll_soon(tx: &mut PgTransaction<'_>, id: Uuid) -> sqlx::Result<()> {
+/// Asks for the results of submitted jobs at the next round, because their webhook was of no use.
+pub async fn poll_soon(tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        "update aftercall.jobs set due_at = now() where id = $1 and state = 'submitted'",
-        id,
+        "update aftercall.jobs set due_at = now() where id = any($1) and state = 'submitted'",
+        ids,
     )
     .execute(&mut **tx)
     .await?;

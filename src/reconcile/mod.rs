@@ -1,5 +1,6 @@
 //! Stage 4: what the webhook does not bring. Overdue jobs are asked for at the provider, abandoned
 //! and unconfirmed attempts are taken up again, and the deadline ends the rest.
+use bytes::Bytes;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
@@ -8,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{DispatchSettings, GateSettings, ReconcileSettings},
-    deliveries::Delivery,
+    deliveries::{Delivery, Outcome},
     jobs::{self, CompletedVia, PollTarget},
-    outcome::{self, Reading},
+    outcome::{self, Arrival, Reading},
     provider::{
         self, StatusError,
         gate::{self, Purpose},
     },
-    supervise::Outcome,
+    supervise,
 };
 
 /// Most status polls of one round; the gate usually allows fewer.
@@ -32,7 +33,7 @@ pub struct Reconciler {
 
 impl Reconciler {
     /// Makes its rounds until `stop` is cancelled.
-    pub async fn run(self, stop: CancellationToken) -> Outcome {
+    pub async fn run(self, stop: CancellationToken) -> supervise::Outcome {
         while !stop.is_cancelled() {
             if let Err(error) = self.round().await {
                 tracing::error!(error = &error as &dyn std::error::Error, "round not finished");
@@ -93,12 +94,12 @@ impl Reconciler {
         match answer {
             Ok(answer) => {
                 if let Some(reading) = Reading::of(Ok(answer.message)) {
-                    self.apply(target, &answer.body, &reading).await?;
+                    self.apply(target, answer.body, reading).await?;
                 }
             }
             Err(StatusError::Unreadable { why, body, .. }) => {
                 let reading = Reading::Unreadable(why.to_string());
-                self.apply(target, &body.0, &reading).await?;
+                self.apply(target, body.0, reading).await?;
             }
             // Only a 404 says that the provider has no such job (OpenAPI document).
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
@@ -116,20 +117,21 @@ impl Reconciler {
         Ok(true)
     }
 
-    async fn apply(&self, target: &PollTarget, body: &[u8], reading: &Reading) -> sqlx::Result<()> {
+    async fn apply(&self, target: &PollTarget, body: Bytes, reading: Reading) -> sqlx::Result<()> {
         let delivery = Delivery {
             job_id: target.job_id,
             attempt: target.attempt,
             via: CompletedVia::Poll,
-            headers: &Map::new(),
+            headers: Map::new(),
+            body_sha: Sha256::digest(&body).into(),
             body,
-            body_sha: Sha256::digest(body).into(),
         };
+        let expected = Some(target.provider_job_id.clone());
         let mut tx = self.db.begin().await?;
-        let expected = Some(target.provider_job_id.as_str());
-        let outcome = outcome::apply(&mut tx, &delivery, expected, reading).await?;
+        let arrivals = [Arrival { delivery, expected, reading }];
+        let outcomes = outcome::apply(&mut tx, &arrivals).await?;
         tx.commit().await?;
-        tracing::info!(?outcome, "result fetched");
+        tracing::info!(outcome = outcomes[0].map(Outcome::name), "result fetched");
         Ok(())
     }
 }

@@ -1,31 +1,79 @@
 //! The body of a delivery: read within bounds, its compression undone, its text understood.
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
-use axum::body::Body;
-use bytes::Bytes;
+use axum::body::Body as Incoming;
+use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Limits;
 use crate::{outcome::Reading, provider};
 
 /// A plain body up to this is parsed where it is; any other on a thread that may block.
 const INLINE_BYTES: usize = 64 * 1024;
+/// Unit in which memory is counted.
+const PAGE: usize = 4096;
+
+/// Most bytes of a delivery, as sent and once its compression is undone.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub raw: usize,
+    pub inflated: usize,
+}
+
+/// Memory for the bodies of all deliveries in hand.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<Semaphore>);
+
+impl Memory {
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new((bytes / PAGE).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// `None` when there is no room for that many bytes more.
+    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let pages = u32::try_from(bytes.div_ceil(PAGE)).ok()?;
+        self.0.clone().try_acquire_many_owned(pages).ok()
+    }
+}
+
+/// A body and the memory it is counted for.
+#[derive(Debug)]
+pub struct Body {
+    pub bytes: Bytes,
+    _memory: Option<OwnedSemaphorePermit>,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadError {
     TooLarge,
+    /// All memory for bodies is in use.
+    NoRoom,
     /// The sender went away, or broke the protocol, before the body was complete.
     Lost,
 }
 
-/// Reads at most `limits.raw` bytes.
-pub async fn read(body: Body, limits: Limits) -> Result<Bytes, ReadError> {
-    match Limited::new(body, limits.raw).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ReadError::TooLarge),
-        Err(_) => Err(ReadError::Lost),
+/// Reads at most `limits.raw` bytes, as far as there is memory for them.
+pub async fn read(mut body: Incoming, limits: Limits, memory: &Memory) -> Result<Body, ReadError> {
+    let mut whole = BytesMut::new();
+    let mut taken: Option<OwnedSemaphorePermit> = None;
+    let mut room = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| ReadError::Lost)?.into_data() else { continue };
+        if whole.len() + data.len() > limits.raw {
+            return Err(ReadError::TooLarge);
+        }
+        if whole.len() + data.len() > room {
+            let more = memory.take(data.len()).ok_or(ReadError::NoRoom)?;
+            room += data.len().div_ceil(PAGE) * PAGE;
+            match &mut taken {
+                Some(taken) => taken.merge(more),
+                None => taken = Some(more),
+            }
+        }
+        whole.extend_from_slice(&data);
     }
+    Ok(Body { bytes: whole.freeze(), _memory: taken })
 }
 
 /// What a body says. Never fails: what cannot be understood is a reading as well.

@@ -1,4 +1,6 @@
 //! `POST /webhooks/{token}`.
+use std::time::Duration;
+
 use axum::{
     Router,
     body::Body,
@@ -7,18 +9,16 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use bytes::Bytes;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    WebhookState,
-    body::{self, ReadError},
+    body::{self, Limits, Memory, ReadError},
+    ingest::{Answer, Item},
 };
 use crate::{
-    deliveries::{Delivery, Outcome},
-    jobs::{self, Attempt, CompletedVia, Token},
-    outcome,
+    jobs::{self, Token},
     provider::wire,
 };
 
@@ -27,6 +27,20 @@ const KEPT_HEADERS: &[&str] =
     &["content-type", "content-encoding", "content-length", "user-agent", wire::REQUEST_ID];
 /// Longest `Validation-Token` that is echoed.
 const MAX_VALIDATION_TOKEN: usize = 255;
+/// A body announced to be this small is read before its token is looked up with its batch; a larger
+/// one must show a good token first.
+const UNPROVEN_BYTES: u64 = 64 * 1024;
+/// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
+const READ_PATIENCE: Duration = Duration::from_mins(2);
+
+/// What the receiver needs.
+#[derive(Debug, Clone)]
+pub struct WebhookState {
+    pub db: PgPool,
+    pub limits: Limits,
+    pub memory: Memory,
+    pub queue: mpsc::Sender<Item>,
+}
 
 pub fn router(state: WebhookState) -> Router {
     Router::new()
@@ -43,55 +57,47 @@ async fn receive(
     body: Body,
 ) -> Response {
     let Some(token) = Token::parse(&token) else { return unknown() };
-    let attempt = match jobs::matching_attempt(&state.db, &token).await {
-        Ok(Some(attempt)) => attempt,
-        Ok(None) => return unknown(),
-        Err(error) => return not_stored(&error),
-    };
     tracing::Span::current().record("job.id", tracing::field::display(token.job_id));
-    let bytes = match body::read(body, state.limits).await {
-        Ok(bytes) => bytes,
-        Err(ReadError::TooLarge) => {
+    if !is_small(&headers) {
+        match jobs::matching_attempts(&state.db, &[&token]).await.as_deref() {
+            Ok([Some(_)]) => {}
+            Ok(_) => return unknown(),
+            Err(error) => return not_stored(error),
+        }
+    }
+    let read = body::read(body, state.limits, &state.memory);
+    let body = match tokio::time::timeout(READ_PATIENCE, read).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(ReadError::TooLarge)) => {
             tracing::warn!(outcome = "too_large", "delivery refused");
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }
-        Err(ReadError::Lost) => return StatusCode::BAD_REQUEST.into_response(),
+        Ok(Err(ReadError::NoRoom)) => return busy(),
+        Ok(Err(ReadError::Lost)) => return StatusCode::BAD_REQUEST.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
-    match store(&state, &token, &attempt, &headers, bytes).await {
-        Ok(Some(outcome)) => {
-            tracing::info!(outcome = outcome.name(), job.attempt = attempt.number, "delivery kept");
-            acknowledged(&headers)
-        }
-        Ok(None) => unknown(),
-        Err(error) => not_stored(&error),
-    }
-}
-
-/// Understands the body, then commits everything that follows from it in one transaction.
-async fn store(
-    state: &WebhookState,
-    token: &Token,
-    attempt: &Attempt,
-    headers: &HeaderMap,
-    bytes: Bytes,
-) -> sqlx::Result<Option<Outcome>> {
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let reading = body::understand(bytes.clone(), encoding, state.limits).await;
-    let delivery = Delivery {
-        job_id: token.job_id,
-        attempt: attempt.number,
-        via: CompletedVia::Webhook,
-        headers: &kept(headers),
-        body: &bytes,
-        body_sha: Sha256::digest(&bytes).into(),
-    };
-    let mut tx = state.db.begin().await?;
-    let expected = attempt.provider_job_id.as_deref();
-    let outcome = outcome::apply(&mut tx, &delivery, expected, &reading).await?;
-    tx.commit().await?;
-    Ok(outcome)
+    let reading = body::understand(body.bytes.clone(), encoding, state.limits).await;
+    let (answer, answered) = oneshot::channel();
+    let item = Item { token, headers: kept(&headers), body, reading, answer };
+    if state.queue.try_send(item).is_err() {
+        return busy();
+    }
+    match answered.await {
+        Ok(Answer::Kept(outcome)) => {
+            tracing::info!(outcome = outcome.name(), "delivery kept");
+            acknowledged(&headers)
+        }
+        Ok(Answer::UnknownToken) => unknown(),
+        Ok(Answer::NotStored) | Err(_) => later(),
+    }
+}
+
+fn is_small(headers: &HeaderMap) -> bool {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    announced.and_then(|text| text.parse().ok()).is_some_and(|bytes: u64| bytes <= UNPROVEN_BYTES)
 }
 
 fn kept(headers: &HeaderMap) -> Map<String, Value> {
@@ -122,13 +128,19 @@ fn unknown() -> Response {
     StatusCode::NOT_FOUND.into_response()
 }
 
-/// The provider will deliver again; nothing was kept.
+fn busy() -> Response {
+    tracing::warn!(outcome = "store_failed", "no room for another delivery");
+    later()
+}
+
 fn not_stored(error: &sqlx::Error) -> Response {
-    tracing::error!(
-        outcome = "store_failed",
-        error = error as &dyn std::error::Error,
-        "delivery not stored"
-    );
+    let error = error as &dyn std::error::Error;
+    tracing::error!(outcome = "store_failed", error, "delivery not stored");
+    later()
+}
+
+/// The provider will deliver again; nothing was kept.
+fn later() -> Response {
     let later = [(header::RETRY_AFTER, HeaderValue::from_static("5"))];
     (StatusCode::SERVICE_UNAVAILABLE, later).into_response()
 }

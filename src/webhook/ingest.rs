@@ -1,0 +1,176 @@
+//! Micro-batches: deliveries that wait while one batch commits make up the next one, so the cost of a
+//! commit is shared by as many as there are, and nobody waits when there is only one.
+//!
+//! A batch that Postgres refuses is split in halves until the delivery that spoils it stands alone.
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::body::Body;
+use crate::{
+    config::IngestSettings,
+    deliveries::{Delivery, Outcome},
+    jobs::{self, CompletedVia, Token},
+    outcome::{self, Arrival, Reading},
+    supervise,
+};
+
+/// A delivery on its way to its batch.
+#[derive(Debug)]
+pub struct Item {
+    pub token: Token,
+    pub headers: Map<String, Value>,
+    pub body: Body,
+    pub reading: Reading,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What became of a delivery; sent after its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Kept(Outcome),
+    UnknownToken,
+    /// Nothing was kept.
+    NotStored,
+}
+
+/// The end of the queue that takes deliveries out and stores them.
+pub struct Ingest {
+    db: PgPool,
+    settings: IngestSettings,
+    queue: mpsc::Receiver<Item>,
+}
+
+impl Ingest {
+    /// The queue, and what empties it.
+    pub fn new(db: PgPool, settings: &IngestSettings) -> (mpsc::Sender<Item>, Self) {
+        let (sender, queue) = mpsc::channel(settings.queue_max);
+        (sender, Self { db, settings: settings.clone(), queue })
+    }
+
+    /// Stores batches until the listener is gone and the queue is empty.
+    pub async fn run(self) -> supervise::Outcome {
+        let queue = Arc::new(Mutex::new(self.queue));
+        let mut writers = tokio::task::JoinSet::new();
+        for _ in 0..self.settings.writers {
+            let (db, settings, queue) = (self.db.clone(), self.settings.clone(), queue.clone());
+            writers.spawn(async move {
+                loop {
+                    let batch = gather(&mut *queue.lock().await, &settings).await;
+                    if batch.is_empty() {
+                        return;
+                    }
+                    store(&db, batch).await;
+                }
+            });
+        }
+        while let Some(ended) = writers.join_next().await {
+            ended?;
+        }
+        Ok(())
+    }
+}
+
+/// The deliveries that are waiting, at least one; none when the queue is closed and empty.
+async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> Vec<Item> {
+    let mut batch = Vec::new();
+    queue.recv_many(&mut batch, settings.batch_max).await;
+    if settings.batch_wait > Duration::ZERO && !batch.is_empty() {
+        let until = Instant::now() + settings.batch_wait;
+        while batch.len() < settings.batch_max {
+            let room = settings.batch_max - batch.len();
+            match timeout_at(until, queue.recv_many(&mut batch, room)).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+    }
+    batch
+}
+
+/// Commits the batch and answers each of its deliveries.
+async fn store(db: &PgPool, batch: Vec<Item>) {
+    let mut answers = Vec::with_capacity(batch.len());
+    let mut arrivals = Vec::with_capacity(batch.len());
+    let tokens: Vec<&Token> = batch.iter().map(|item| &item.token).collect();
+    let attempts = match jobs::matching_attempts(db, &tokens).await {
+        Ok(attempts) => attempts,
+        Err(error) => {
+            report(&error);
+            return batch.into_iter().for_each(|item| tell(item.answer, Answer::NotStored));
+        }
+    };
+    for (item, attempt) in batch.into_iter().zip(attempts) {
+        let Some(attempt) = attempt else {
+            tell(item.answer, Answer::UnknownToken);
+            continue;
+        };
+        let delivery = Delivery {
+            job_id: item.token.job_id,
+            attempt: attempt.number,
+            via: CompletedVia::Webhook,
+            headers: item.headers,
+            body_sha: Sha256::digest(&item.body.bytes).into(),
+            body: item.body.bytes.clone(),
+        };
+        let expected = attempt.provider_job_id;
+        arrivals.push(Arrival { delivery, expected, reading: item.reading });
+        answers.push((item.answer, item.body));
+    }
+    let outcomes = commit_or_split(db, &arrivals).await;
+    // Bodies are let go of only now: the memory they were counted for is in use until here.
+    for ((answer, _body), outcome) in answers.into_iter().zip(outcomes) {
+        tell(answer, outcome);
+    }
+}
+
+/// Answers in the order of the arrivals.
+async fn commit_or_split(db: &PgPool, arrivals: &[Arrival]) -> Vec<Answer> {
+    let error = match commit(db, arrivals).await {
+        Ok(outcomes) => {
+            let answer =
+                |outcome: Option<Outcome>| outcome.map_or(Answer::UnknownToken, Answer::Kept);
+            return outcomes.into_iter().map(answer).collect();
+        }
+        Err(error) => error,
+    };
+    // Without a database each half would fail for the same reason, only later.
+    if arrivals.len() == 1 || !matches!(error, sqlx::Error::Database(_)) {
+        report(&error);
+        return vec![Answer::NotStored; arrivals.len()];
+    }
+    tracing::warn!(deliveries = arrivals.len(), "a batch was refused; splitting it");
+    let (first, second) = arrivals.split_at(arrivals.len() / 2);
+    let mut answers = Box::pin(commit_or_split(db, first)).await;
+    answers.extend(Box::pin(commit_or_split(db, second)).await);
+    answers
+}
+
+async fn commit(db: &PgPool, arrivals: &[Arrival]) -> sqlx::Result<Vec<Option<Outcome>>> {
+    if arrivals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = db.begin().await?;
+    let outcomes = outcome::apply(&mut tx, arrivals).await?;
+    tx.commit().await?;
+    Ok(outcomes)
+}
+
+fn tell(answer: oneshot::Sender<Answer>, what: Answer) {
+    // A sender that has hung up will deliver again, and find its delivery known.
+    let _ = answer.send(what);
+}
+
+fn report(error: &sqlx::Error) {
+    tracing::error!(
+        outcome = "store_failed",
+        error = error as &dyn std::error::Error,
+        "deliveries not stored"
+    );
+}
