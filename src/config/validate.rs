@@ -50,27 +50,7 @@ pub fn faults(settings: &Settings, environment: &str) -> Vec<String> {
         );
     }
 
-    check(p.gate.limit >= 1, "provider.gate.limit must be at least 1");
-    check(!p.gate.window.is_zero(), "provider.gate.window must be longer than nothing");
-    check((0.0..=1.0).contains(&p.gate.poll_share), "provider.gate.poll_share is a share: 0 to 1");
-    check(s.dispatch.concurrency >= 1, "dispatch.concurrency must be at least 1");
-    check(s.dispatch.max_attempts >= 1, "dispatch.max_attempts must be at least 1");
-    check(
-        s.dispatch.lease >= p.timeout * 2,
-        "dispatch.lease must be at least twice provider.timeout (one token and one submission)",
-    );
-    let i = &s.ingest;
-    check(
-        i.batch_max >= 1 && i.writers >= 1 && i.queue_max >= 1,
-        "ingest.batch_max, ingest.writers and ingest.queue_max must be at least 1",
-    );
-    check(
-        i.memory >= s.webhook.max_body,
-        "ingest.memory must hold at least one delivery of webhook.max_body",
-    );
-    check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
-    check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
-    faults.extend(sandbox_faults(&s.sandbox));
+    faults.extend(limits(s));
     faults
 }
 
@@ -94,5 +74,38 @@ fn sandbox_faults(s: &SandboxSettings) -> Vec<String> {
         (400..500).contains(&s.unknown_job_status),
         "sandbox.unknown_job_status is a refusal: 400 to 499",
     );
+    faults
+}
+
+/// Numbers that each make no sense by themselves.
+fn limits(s: &Settings) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |holds: bool, otherwise: &str| {
+        if !holds {
+            faults.push(otherwise.to_owned());
+        }
+    };
+    let p = &s.provider;
+    check(p.gate.limit >= 1, "provider.gate.limit must be at least 1");
+    check(!p.gate.window.is_zero(), "provider.gate.window must be longer than nothing");
+    check((0.0..=1.0).contains(&p.gate.poll_share), "provider.gate.poll_share is a share: 0 to 1");
+    check(s.dispatch.concurrency >= 1, "dispatch.concurrency must be at least 1");
+    check(s.dispatch.max_attempts >= 1, "dispatch.max_attempts must be at least 1");
+    check(
+        s.dispatch.lease >= p.timeout * 2,
+        "dispatch.lease must be at least twice provider.timeout (one token and one submission)",
+    );
+    let i = &s.ingest;
+    check(
+        i.batch_max >= 1 && i.writers >= 1 && i.queue_max >= 1,
+        "ingest.batch_max, ingest.writers and ingest.queue_max must be at least 1",
+    );
+    check(
+        i.memory >= s.webhook.max_body,
+        "ingest.memory must hold at least one delivery of webhook.max_body",
+    );
+    check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
+    check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
+    faults.extend(sandbox_faults(&s.sandbox));
     faults
 }
