@@ -72,6 +72,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         db: db.clone(),
         cursors,
         wake_dispatcher: wake,
+        gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
     };
     listeners.serve(settings, api, &db, &lifecycle, &mut parts);

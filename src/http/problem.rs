@@ -28,6 +28,8 @@ pub enum ApiError {
     JobNotFound(String),
     #[error("the job is {0}; it has no result")]
     ResultNotAvailable(&'static str),
+    #[error("a job that is {1} cannot be asked to {0}")]
+    StateConflict(&'static str, &'static str),
     #[error("the API has nothing at this path; see /docs")]
     NoSuchRoute,
     #[error("the path exists, but not for this method; see the Allow header")]
@@ -55,6 +57,7 @@ pub const CODES: &[&str] = &[
     "unauthorized",
     "job-not-found",
     "result-not-available",
+    "state-conflict",
     "no-such-route",
     "method-not-allowed",
     "not-json",
@@ -123,6 +126,7 @@ impl ApiError {
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid API key"),
             Self::JobNotFound(_) => (S::NOT_FOUND, "job-not-found", "No such job"),
             Self::ResultNotAvailable(_) => (S::NOT_FOUND, "result-not-available", "No result yet"),
+            Self::StateConflict(..) => (S::CONFLICT, "state-conflict", "Not in this state"),
             Self::NoSuchRoute => (S::NOT_FOUND, "no-such-route", "No such path"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")

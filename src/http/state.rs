@@ -5,6 +5,7 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use super::Cursors;
+use crate::config::GateSettings;
 
 #[derive(Debug, Clone)]
 pub struct ApiState {
@@ -12,6 +13,8 @@ pub struct ApiState {
     pub cursors: Cursors,
     /// Poked after a job was queued, so that it does not wait for the dispatcher's next look.
     pub wake_dispatcher: Arc<Notify>,
+    /// Tells queued jobs when their turn comes.
+    pub gate: GateSettings,
     /// Time from intake to `timed_out`.
     pub deadline: std::time::Duration,
 }

@@ -1,9 +1,14 @@
 //! Stage 1: callers hand over recordings. A request comes in; a queued job is in Postgres, or every
 //! fault of the request is in the answer.
+mod commands;
 mod handler;
 mod idempotency;
 mod members;
 mod submission;
 
-pub use handler::router;
 pub use submission::Submission;
+
+/// What callers may do to jobs.
+pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::http::ApiState> {
+    handler::router().merge(commands::router())
+}

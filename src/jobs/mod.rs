@@ -5,11 +5,13 @@
 //! except that a late result may complete a job that timed out.
 mod attempts;
 mod claim;
+mod command;
 mod events;
 mod finish;
 pub mod idempotency;
 mod new;
 mod overdue;
+mod queue;
 mod read;
 mod submission;
 mod token;
@@ -23,6 +25,7 @@ use uuid::Uuid;
 
 pub use attempts::{Attempt, matching_attempts};
 pub use claim::{Claimed, claim, has_due};
+pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
 pub use finish::{Completion, Failure, complete, fail, lock};
 pub use new::{NewJob, enqueue};
@@ -30,10 +33,11 @@ pub use overdue::{
     PollTarget, abandon_leases, claim_polls, expire, has_polls, lose_attempt, poll_soon,
     requeue_unconfirmed,
 };
+pub use queue::position;
 pub use read::{Filter, find, list};
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
-pub use view::{JobView, Links};
+pub use view::{JobView, Links, QueueView};
 
 /// Where a job stands.
 #[derive(

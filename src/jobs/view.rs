@@ -24,6 +24,9 @@ pub struct JobView {
     /// What the provider is sent. Credentials and query values of `contentUri` are masked, and
     /// `content` is left out.
     pub request: Map<String, Value>,
+    /// Where it stands in the queue, while it waits there; told for single jobs only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueView>,
     /// Tries at handing it to the provider so far.
     pub attempts: i64,
     /// The channel that brought the result.
@@ -36,6 +39,18 @@ pub struct JobView {
     /// When it will be `timed_out` if nothing comes.
     pub deadline_at: DateTime<Utc>,
     pub links: Links,
+}
+
+/// Where a queued job stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueView {
+    /// Submissions until this one is through, itself included.
+    pub position: i64,
+    /// When that will be if nothing fails: the provider's rate limit and penalties are counted in.
+    pub eta: DateTime<Utc>,
+    /// The provider wants no calls before this.
+    pub blocked_until: Option<DateTime<Utc>>,
 }
 
 /// Paths of what belongs to a job.
@@ -77,6 +92,7 @@ impl From<Job> for JobView {
             tags: job.tags,
             metadata: job.metadata.0,
             request: masked(job.request.0),
+            queue: None,
             attempts: job.attempts,
             completed_via: job.completed_via,
             error: job.error.map(|error| error.0),

@@ -5,6 +5,7 @@
 //! (developer guide, "Rate limits").
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgTransaction};
 
 use super::RateHeaders;
@@ -139,4 +140,41 @@ pub async fn learn(db: impl PgExecutor<'_>, rate: &RateHeaders) -> sqlx::Result<
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// When the `position`th submission from now can have been sent, and until when nothing is.
+///
+/// Free calls of the window go at once, the others at the pace of the limit.
+pub async fn forecast(
+    db: impl PgExecutor<'_>,
+    settings: &GateSettings,
+    position: i64,
+) -> sqlx::Result<Forecast> {
+    sqlx::query_as!(
+        Forecast,
+        r#"
+        with gate as (
+            select least($1, coalesce(limit_seen, $1)) as calls,
+                case when blocked_until > now() then blocked_until end as blocked_until,
+                (select count(*) from unnest(submissions || polls) made
+                    where made > now() - make_interval(secs => $2)) as used
+            from aftercall.provider_gate where rate_group = 'heavy'
+        )
+        select blocked_until, coalesce(blocked_until, now()) + make_interval(
+            secs => $2 / greatest(calls, 1) * greatest(0, $3::int8 - greatest(0, calls - used)))
+            as "at!"
+        from gate
+        "#,
+        i32::try_from(settings.limit).unwrap_or(i32::MAX),
+        settings.window.as_secs_f64(),
+        position,
+    )
+    .fetch_one(db)
+    .await
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Forecast {
+    pub at: DateTime<Utc>,
+    pub blocked_until: Option<DateTime<Utc>>,
 }

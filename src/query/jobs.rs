@@ -15,7 +15,8 @@ use super::views::EventView;
 use crate::{
     callers::Caller,
     http::{self, ApiError, ApiPath, ApiQuery, ApiState, Page, Problem},
-    jobs::{self, Filter, Job, JobView, State as JobState},
+    jobs::{self, Filter, Job, JobView, QueueView, State as JobState},
+    provider::gate,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -47,7 +48,14 @@ async fn show(
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let view = JobView::from(owned(&state, &caller, id).await?);
+    let mut view = JobView::from(owned(&state, &caller, id).await?);
+    if view.state == JobState::Queued
+        && let Some(position) = jobs::position(&state.db, id).await?
+    {
+        let gate::Forecast { at, blocked_until } =
+            gate::forecast(&state.db, &state.gate, position).await?;
+        view.queue = Some(QueueView { position, eta: at, blocked_until });
+    }
     let etag = view.etag();
     http::conditional(&headers, &etag, Json(view))
 }

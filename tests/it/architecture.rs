@@ -8,7 +8,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("db", &[]),
     ("embedded", &["config"]),
-    ("http", &["db"]),
+    ("http", &["config", "db"]),
     ("callers", &["http"]),
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     ("webhook", &["deliveries", "jobs", "outcome", "provider"]),
     ("reconcile", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
-    ("query", &["callers", "http", "insights", "jobs"]),
+    ("query", &["callers", "http", "insights", "jobs", "provider"]),
     ("sweep", &["config", "db", "jobs", "supervise"]),
     // The emulator shares the wire's names with the client, and nothing else: see the test below.
     ("sandbox", &["config", "provider", "supervise"]),

@@ -1,0 +1,60 @@
+//! What callers decide about their jobs.
+use std::time::Duration;
+
+use sqlx::PgTransaction;
+use uuid::Uuid;
+
+/// The caller takes the job back: any state that is not final becomes `canceled`.
+///
+/// A result that comes all the same is kept as a late delivery and changes nothing.
+pub async fn cancel(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                state = 'canceled', version = version + 1, lease_id = null, due_at = null,
+                finished_at = now()
+            where id = $2 and caller_id = $1 and finished_at is null
+            returning id, version
+        ), content as (
+            delete from aftercall.job_contents where job_id in (select id from job)
+        )
+        insert into aftercall.job_events (job_id, seq, kind) select id, version, 'canceled' from job
+        "#,
+        caller_id,
+        id,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The caller wants another try: a `failed` or `timed_out` job is queued again, with a new deadline
+/// and, once it is claimed, a new attempt with a new token. Tokens of earlier attempts still count.
+pub async fn retry(
+    tx: &mut PgTransaction<'_>,
+    caller_id: Uuid,
+    id: Uuid,
+    deadline: Duration,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        with job as (
+            update aftercall.jobs set
+                state = 'queued', version = version + 1, failures = 0, error = null,
+                due_at = now(), finished_at = null, submitted_at = null,
+                deadline_at = now() + make_interval(secs => $3)
+            where id = $2 and caller_id = $1 and state in ('failed', 'timed_out')
+            returning id, version
+        )
+        insert into aftercall.job_events (job_id, seq, kind, detail)
+        select id, version, 'queued', json_build_object('because', 'retry') from job
+        "#,
+        caller_id,
+        id,
+        deadline.as_secs_f64(),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

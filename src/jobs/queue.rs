@@ -1,0 +1,44 @@
+//! Where a queued job stands in the queue.
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// Jobs ahead that are counted exactly; beyond it a position is "at least".
+const MOST_COUNTED: i64 = 10_000;
+
+/// How many submissions come before this one is through, itself included; `None` unless it is
+/// queued. Callers take turns, so of another caller's jobs only as many count as the job's own
+/// caller has ahead of it.
+pub async fn position(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<i64>> {
+    let position = sqlx::query_scalar!(
+        r#"
+        with job as (
+            select id, caller_id, due_at from aftercall.jobs where id = $1 and state = 'queued'
+        ), turn as (
+            select count(*) + 1 as own from (
+                select from aftercall.jobs j, job
+                where j.caller_id = job.caller_id and j.state = 'queued'
+                  and (j.due_at, j.id) < (job.due_at, job.id)
+                limit $2
+            ) ahead
+        )
+        select turn.own + coalesce((
+            select sum(waiting.jobs) from aftercall.callers c
+            cross join lateral (
+                select count(*) as jobs from (
+                    select from aftercall.jobs j
+                    where j.caller_id = c.id and j.state = 'queued'
+                      and j.due_at <= greatest(now(), (select due_at from job))
+                    limit turn.own
+                ) own
+            ) waiting
+            where c.id <> (select caller_id from job)
+        ), 0)::int8 as "position!"
+        from turn where exists (select from job)
+        "#,
+        id,
+        MOST_COUNTED,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(position)
+}
