@@ -1,0 +1,186 @@
+//! The benchmark: Aftercall against bare SQL on the same Postgres, side by side in one run, and the
+//! budgets it has to keep. Starts all it needs, stops and removes it again. See docs/benchmark.md.
+mod bare;
+mod calls;
+mod comparisons;
+mod growth;
+mod load;
+mod payload;
+mod pgbench;
+mod procfs;
+mod report;
+mod stand;
+mod store;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+
+use calls::Subject;
+use report::{Budget, Line};
+use stand::{Database, Service, Stand};
+use store::Store;
+
+#[derive(Debug, Parser)]
+#[command(name = "budgets")]
+struct Args {
+    /// A minute instead of a quarter of an hour; the figures mean little.
+    #[arg(long)]
+    quick: bool,
+    /// Leave out the comparison of a million jobs with ten thousand.
+    #[arg(long)]
+    no_growth: bool,
+    /// Only these, separated by commas: start, clip, call, submit, read, growth.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Write the table there as JSON, too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where the database is made: on a disk, or fsync means nothing.
+    #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_TARGET_TMPDIR"))]
+    folder: PathBuf,
+    /// Leave the files there.
+    #[arg(long)]
+    keep: bool,
+    /// What `cargo bench` adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How much of everything.
+pub struct Plan {
+    pub rounds: u32,
+    /// Starts of the service.
+    pub starts: u32,
+    /// Calls of one round.
+    pub clips: u32,
+    pub calls: u32,
+    pub submissions: u32,
+    pub reads: u32,
+    pub call_reads: u32,
+    /// Jobs stored, for growth.
+    pub few: u32,
+    pub many: u32,
+}
+
+const FULL: Plan = Plan {
+    rounds: 5,
+    starts: 9,
+    clips: 8_000,
+    calls: 400,
+    submissions: 8_000,
+    reads: 20_000,
+    call_reads: 3_000,
+    few: 10_000,
+    many: 1_000_000,
+};
+const QUICK: Plan = Plan {
+    rounds: 1,
+    starts: 3,
+    clips: 1_000,
+    calls: 100,
+    submissions: 1_000,
+    reads: 2_000,
+    call_reads: 200,
+    few: 1_000,
+    many: 10_000,
+};
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let stand = Stand::start(&args.folder).await?;
+        let done = tokio::select! {
+            done = measure(&args, &stand) => done,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        };
+        stand.stop(args.keep).await?;
+        done
+    })
+}
+
+async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
+    let plan = if args.quick { &QUICK } else { &FULL };
+    let wants = |what: &str| args.only.is_empty() || args.only.iter().any(|only| only == what);
+    let mut table = Table::default();
+    let database = stand.database("few").await?;
+    let store = Store::new(database.pool.clone());
+    store.seed(plan.few).await?;
+    if wants("start") {
+        table.add(starts(stand, &database, plan).await?);
+    }
+    let service = Service::start(stand, &database).await?;
+    let subject = Subject { stand, database: &database, store: &store, service: &service };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let most = Budget::AtMost(40.0);
+    table.add(Line::figure("memory, idle", service.process.resident_mib()?, "MiB", most));
+    for (payload, count, reads) in
+        [(payload::clip(), plan.clips, plan.reads), (payload::call(), plan.calls, plan.call_reads)]
+    {
+        if !wants(payload.name) && !wants("read") {
+            continue;
+        }
+        let mut lines = Vec::new();
+        let jobs = comparisons::ingest(&subject, plan, &payload, count, &mut lines).await?;
+        table.extend(lines);
+        let (what, most) = (format!("memory, under {}s", payload.name), Budget::AtMost(150.0));
+        table.add(Line::figure(what, service.process.peak_mib()?, "MiB", most));
+        let mut lines = Vec::new();
+        comparisons::reads(&subject, plan, &payload, jobs, reads, &mut lines).await?;
+        table.extend(lines);
+    }
+    if wants("submit") {
+        let mut lines = Vec::new();
+        comparisons::submissions(&subject, plan, &mut lines).await?;
+        table.extend(lines);
+    }
+    if wants("growth") && !args.no_growth {
+        let mut lines = Vec::new();
+        grow(&subject, plan, &mut lines).await?;
+        table.extend(lines);
+    }
+    if let Some(path) = &args.json {
+        std::fs::write(path, serde_json::to_string_pretty(&table.lines)?)?;
+    }
+    Ok(())
+}
+
+/// From the start of the process to ready, with a database that is up and migrated.
+async fn starts(stand: &Stand, database: &Database, plan: &Plan) -> anyhow::Result<Line> {
+    let mut times = Vec::new();
+    for _ in 0..plan.starts {
+        times.push(Service::start(stand, database).await?.ready_after.as_secs_f64() * 1e3);
+    }
+    Ok(Line::figure("start to ready", report::median(times), "ms", Budget::AtMost(300.0)))
+}
+
+async fn grow(few: &Subject<'_>, plan: &Plan, lines: &mut Vec<Line>) -> anyhow::Result<()> {
+    let database = few.stand.database("many").await?;
+    let store = Store::new(database.pool.clone());
+    store.seed(plan.many).await?;
+    let service = Service::start(few.stand, &database).await?;
+    let many = Subject { stand: few.stand, database: &database, store: &store, service: &service };
+    growth::growth(few, &many, plan, lines).await
+}
+
+/// Shows each line as soon as it is known.
+#[derive(Default)]
+struct Table {
+    lines: Vec<Line>,
+}
+
+impl Table {
+    #[expect(clippy::print_stdout, reason = "the table is this program's output")]
+    fn add(&mut self, line: Line) {
+        if self.lines.is_empty() {
+            println!("{}", report::header());
+        }
+        println!("{line}");
+        self.lines.push(line);
+    }
+
+    fn extend(&mut self, lines: Vec<Line>) {
+        lines.into_iter().for_each(|line| self.add(line));
+    }
+}

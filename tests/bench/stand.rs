@@ -1,0 +1,176 @@
+//! What is measured: a private durable Postgres, and the service as a process of its own.
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use aftercall::{
+    callers,
+    config::EmbeddedEnvironment,
+    db::{self, PoolOptions},
+    embedded::{Cluster, Options},
+};
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sqlx::PgPool;
+use tokio::net::TcpStream;
+
+use super::{
+    load::{self, Requests},
+    procfs::Process,
+};
+
+const EXE: &str = env!("CARGO_BIN_EXE_aftercall");
+const CONNECTIONS: u32 = 150;
+/// Time the service may take to start before the benchmark gives up.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Postgres with its defaults, and the folder that goes with it.
+pub struct Stand {
+    cluster: Option<Cluster>,
+    pub folder: PathBuf,
+    pub pgbench: PathBuf,
+    pub postgres: Process,
+}
+
+/// A migrated database and the API key of its only caller.
+pub struct Database {
+    pub name: &'static str,
+    pub pool: PgPool,
+    pub key: String,
+    /// For another process; the socket's folder lets nobody else in.
+    pub url: String,
+}
+
+impl Stand {
+    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let folder = folder.join(format!("aftercall-bench-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let environment = EmbeddedEnvironment::read();
+        let options = Options {
+            root: folder.join("cluster"),
+            ephemeral: false,
+            exe: EXE.into(),
+            max_connections: CONNECTIONS,
+            environment,
+        };
+        let cluster = Cluster::start(options).await?;
+        let options = cluster.connect_options("postgres");
+        let pool = db::connect(options, pool_options()).await?;
+        let (data, binaries): (String, String) = sqlx::query_as(
+            "select current_setting('data_directory'),
+                (select setting from pg_config where name = 'BINDIR')",
+        )
+        .fetch_one(&pool)
+        .await?;
+        pool.close().await;
+        let pid = fs::read_to_string(Path::new(&data).join("postmaster.pid"))?;
+        let pid = pid.lines().next().context("postmaster.pid is empty")?.parse()?;
+        let pgbench = Path::new(&binaries).join("pgbench");
+        anyhow::ensure!(pgbench.exists(), "{} is missing", pgbench.display());
+        Ok(Self { cluster: Some(cluster), folder, pgbench, postgres: Process(pid) })
+    }
+
+    pub fn sockets(&self) -> &Path {
+        self.cluster.as_ref().map_or(Path::new(""), Cluster::sockets)
+    }
+
+    pub async fn database(&self, name: &'static str) -> anyhow::Result<Database> {
+        let cluster = self.cluster.as_ref().context("stopped")?;
+        cluster.create_database(name).await?;
+        let pool = db::connect(cluster.connect_options(name), pool_options()).await?;
+        db::migrate(&pool).await?;
+        let key = callers::create(&pool, "bench", "bench", None).await?;
+        let sockets = self.sockets().display();
+        let url = format!("postgres://aftercall@localhost:5432/{name}?host={sockets}");
+        Ok(Database { name, pool, key: key.text.expose_secret().to_owned(), url })
+    }
+
+    /// Stops the server and removes everything it wrote; `keep` leaves the files.
+    pub async fn stop(mut self, keep: bool) -> anyhow::Result<()> {
+        if let Some(cluster) = self.cluster.take() {
+            cluster.stop().await;
+        }
+        if !keep {
+            fs::remove_dir_all(&self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+fn pool_options() -> PoolOptions {
+    PoolOptions { max_connections: 8, acquire_timeout: Duration::from_secs(30) }
+}
+
+/// `aftercall serve` with the roles api and webhook; ends with this value.
+pub struct Service {
+    child: Child,
+    pub api: SocketAddr,
+    pub webhook: SocketAddr,
+    pub process: Process,
+    /// From the start of the process to the first 200 of `/readyz`.
+    pub ready_after: Duration,
+}
+
+impl Service {
+    pub async fn start(stand: &Stand, database: &Database) -> anyhow::Result<Self> {
+        let [api, webhook, ops] = free_addresses()?;
+        let log = File::create(stand.folder.join(format!("service-{}.log", database.name)))?;
+        let started = Instant::now();
+        let child = Command::new(EXE)
+            .arg("serve")
+            .env_clear()
+            .env("AFTERCALL_ENV", "dev")
+            .env("AFTERCALL__ROLES", "api,webhook")
+            .env("AFTERCALL__DATABASE__EMBEDDED", "off")
+            .env("DATABASE_URL", &database.url)
+            .env("AFTERCALL__API__LISTEN", api.to_string())
+            .env("AFTERCALL__WEBHOOK__LISTEN", webhook.to_string())
+            .env("AFTERCALL__OPS__LISTEN", ops.to_string())
+            .env("AFTERCALL__SHUTDOWN__DRAIN_DELAY", "0s")
+            .current_dir(&stand.folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let process = Process(child.id());
+        let mut service = Self { child, api, webhook, process, ready_after: Duration::ZERO };
+        service.wait_until_ready(ops, started).await?;
+        service.ready_after = started.elapsed();
+        Ok(service)
+    }
+
+    async fn wait_until_ready(&mut self, ops: SocketAddr, since: Instant) -> anyhow::Result<()> {
+        let head = "GET /readyz HTTP/1.1\r\nhost: bench\r\n\r\n".to_owned();
+        let (heads, body) = (vec![head].into(), Vec::new().into());
+        let requests = Requests { address: ops, heads, body, status: 200 };
+        loop {
+            if TcpStream::connect(ops).await.is_ok() && load::closed(&requests, 1, 1).await.is_ok()
+            {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                anyhow::bail!("the service ended: {status}; see its log, kept with --keep");
+            }
+            anyhow::ensure!(since.elapsed() < START_PATIENCE, "the service does not start");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Nothing in it is worth a graceful end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_addresses() -> std::io::Result<[SocketAddr; 3]> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let (api, webhook, ops) = (bind()?, bind()?, bind()?);
+    Ok([api.local_addr()?, webhook.local_addr()?, ops.local_addr()?])
+}

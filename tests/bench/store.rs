@@ -1,0 +1,152 @@
+//! Jobs to deliver to and jobs to read, made in bulk. The nth job has an id and a token that
+//! follow from n, so that `pgbench` can name it as well.
+use std::{cell::Cell, ops::Range};
+
+use aftercall::jobs::Token;
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+use super::payload::PROVIDER_JOB_ID;
+
+/// Rows of one statement while seeding.
+const CHUNK: u32 = 50_000;
+/// How far back the jobs of [`Store::seed`] reach, in milliseconds; within last month's partition.
+const PAST_MS: u64 = 20 * 24 * 3600 * 1000;
+
+pub struct Store {
+    pub pool: PgPool,
+    /// The id of a job but for its last twelve digits, which are its number.
+    pub prefix: String,
+    next: Cell<u32>,
+}
+
+impl Store {
+    pub fn new(pool: PgPool) -> Self {
+        let now = Uuid::now_v7().simple().to_string();
+        let prefix = format!("{}-{}-7000-8000-", &now[..8], &now[8..12]);
+        Self { pool, prefix, next: Cell::new(1) }
+    }
+
+    pub fn id(&self, n: u32) -> anyhow::Result<Uuid> {
+        Ok(format!("{}{n:012x}", self.prefix).parse()?)
+    }
+
+    /// What the webhook URL of the job ends in. Its secret is the job's id, twice.
+    pub fn token(&self, n: u32) -> anyhow::Result<String> {
+        let id = self.id(n)?;
+        let mut secret = [0; 32];
+        secret[..16].copy_from_slice(id.as_bytes());
+        secret[16..].copy_from_slice(id.as_bytes());
+        Ok(Token::new(id, secret).reveal())
+    }
+
+    /// Numbers for `count` jobs that nobody has made yet.
+    pub fn numbers(&self, count: u32) -> Range<u32> {
+        let first = self.next.replace(self.next.get() + count);
+        first..first + count
+    }
+
+    /// Numbers of `count` new jobs that wait for their results.
+    pub async fn submitted(&self, count: u32) -> anyhow::Result<Range<u32>> {
+        let numbers = self.numbers(count);
+        let first = numbers.start;
+        let statement = format!(
+            r"
+            with given as (
+                select ('{prefix}' || lpad(to_hex(n), 12, '0'))::uuid as id
+                from generate_series({first}, {last}) n
+            ), job as (
+                insert into aftercall.jobs (id, caller_id, external_id, request, state, version,
+                    due_at, deadline_at, submitted_at)
+                select given.id, callers.id, 'call-' || given.id,
+                    '{request}', 'submitted', 3, now() + '10min', now() + '24h', now()
+                from given, aftercall.callers
+                returning id
+            ), event as (
+                insert into aftercall.job_events (job_id, seq, kind)
+                select id, seq, kind from job, (values (1, 'queued'), (2, 'submitting'),
+                    (3, 'submitted')) as event (seq, kind)
+            )
+            insert into aftercall.attempts (job_id, number, token_sha, outcome, provider_job_id)
+            select id, 1, sha256(uuid_send(id) || uuid_send(id)), 'accepted', '{PROVIDER_JOB_ID}'
+            from job
+            ",
+            prefix = self.prefix,
+            last = first + count - 1,
+            request = REQUEST,
+        );
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.pool).await?;
+        Ok(numbers)
+    }
+
+    /// Makes `count` completed jobs of the last weeks, with small results.
+    pub async fn seed(&self, count: u32) -> anyhow::Result<()> {
+        let newest = u64::try_from(Uuid::now_v7().as_u128() >> 80)?;
+        let step = PAST_MS / u64::from(count);
+        for first in (1..=count).step_by(usize::try_from(CHUNK)?) {
+            let last = count.min(first + CHUNK - 1);
+            let statement = format!(
+                r"
+                create temp table given as
+                select (lpad(to_hex({newest} - {step} * n), 12, '0') || '70008000'
+                    || lpad(to_hex(n), 12, '0'))::uuid as id
+                from generate_series({first}::bigint, {last}) n;
+                {SEED};
+                drop table given
+                "
+            );
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&self.pool).await?;
+        }
+        sqlx::raw_sql("vacuum analyze").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Some jobs that have results, evenly spread over all of [`Self::seed`].
+    pub async fn completed(&self, count: u32) -> anyhow::Result<Vec<Uuid>> {
+        let query = "select job_id from (select job_id, row_number() over (order by job_id) as n, \
+            count(*) over () as whole from aftercall.results) r \
+            where n % greatest(1, whole / $1) = 0 order by hashtext(job_id::text) limit $1";
+        let count = i64::from(count);
+        Ok(sqlx::query_scalar(query).bind(count).fetch_all(&self.pool).await?)
+    }
+
+    /// Writes what is pending to disk, so that no measurement pays for the one before.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        sqlx::raw_sql("checkpoint").execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+/// What is kept of [`SUBMISSION`].
+pub const REQUEST: &str = r#"{"contentUri":"https://media.example/recordings/1.wav","encoding":"Wav","languageCode":"en-US","source":"RingCentral","audioType":"CallCenter","insights":["All"]}"#;
+/// The body of `POST /v1/jobs`.
+pub const SUBMISSION: &str = r#"{"contentUri":"https://media.example/recordings/1.wav","encoding":"Wav","languageCode":"en-US","source":"RingCentral","audioType":"CallCenter","insights":["All"],"externalId":"call-1","tags":["bench"],"metadata":{"team":"north"}}"#;
+
+const SEED: &str = r#"
+insert into aftercall.jobs (id, caller_id, external_id, request, state, version, completed_via,
+    deadline_at, submitted_at, finished_at)
+select given.id, callers.id, 'call-' || given.id,
+    '{"contentUri":"https://media.example/1.wav","encoding":"Wav"}', 'completed', 4, 'webhook',
+    now(), now(), now()
+from given, aftercall.callers;
+insert into aftercall.attempts (job_id, number, token_sha, outcome)
+select id, 1, sha256(uuid_send(id) || uuid_send(id)), 'accepted' from given;
+insert into aftercall.job_events (job_id, seq, kind)
+select id, seq, kind from given, (values (1, 'queued'), (2, 'submitting'), (3, 'submitted'),
+    (4, 'completed')) as event (seq, kind);
+insert into aftercall.deliveries (job_id, id, attempt, via, outcome, headers, body, body_sha,
+    body_bytes)
+select id, id, 1, 'webhook', 'accepted', '{}', convert_to(repeat(id::text, 8), 'UTF8'),
+    sha256(uuid_send(id)), 288 from given;
+insert into aftercall.results (job_id, document, document_sha, parser_version, is_partial)
+select id, '{"utteranceInsights":"' || repeat(id::text, 12) || '"}', sha256(uuid_send(id)), 1, false
+from given;
+insert into aftercall.utterances (job_id, seq, start_seconds, end_seconds, text)
+select id, 0, 0, 2, 'thanks for calling' from given;
+insert into aftercall.speakers (job_id, speaker_id, utterance_count, word_count, talk_seconds)
+select id, '0', 1, 3, 2 from given;
+insert into aftercall.speaker_insights (job_id, seq, speaker_id, name, value)
+select id, seq, '0', 'Energy', '71' from given, generate_series(1, 2) seq;
+insert into aftercall.conversation_insights (job_id, name, seq, value)
+select id, 'KeyPhrases', seq, 'parcel' from given, generate_series(0, 1) seq
+"#;
