@@ -21,12 +21,16 @@ use report::{Budget, Line};
 use stand::{Database, Service, Stand};
 use store::Store;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Debug, Parser)]
 #[command(name = "budgets")]
 struct Args {
     /// A minute instead of a quarter of an hour; the figures mean little.
     #[arg(long)]
     quick: bool,
+    /// Turns of each side; an odd number.
+    #[arg(long)]
+    rounds: Option<u32>,
     /// Leave out the comparison of a million jobs with ten thousand.
     #[arg(long)]
     no_growth: bool,
@@ -48,6 +52,7 @@ struct Args {
 }
 
 /// How much of everything.
+#[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub rounds: u32,
     /// Starts of the service.
@@ -101,7 +106,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
-    let plan = if args.quick { &QUICK } else { &FULL };
+    let plan = if args.quick { QUICK } else { FULL };
+    let plan = &Plan { rounds: args.rounds.unwrap_or(plan.rounds), ..plan };
     let wants = |what: &str| args.only.is_empty() || args.only.iter().any(|only| only == what);
     let mut table = Table::default();
     let database = stand.database("few").await?;
@@ -181,6 +187,8 @@ impl Table {
     }
 
     fn extend(&mut self, lines: Vec<Line>) {
-        lines.into_iter().for_each(|line| self.add(line));
+        for line in lines {
+            self.add(line);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `pgbench` as the yardstick: scripts that write or read the same rows, prepared statements, its
 //! best number of clients.
-use std::{fs, process::Stdio};
+use std::{fmt::Write as _, fs, process::Stdio};
 
 use anyhow::Context as _;
 use sqlx::AssertSqlSafe;
@@ -81,18 +81,20 @@ pub async fn delivery(store: &Store, job_id: Uuid) -> anyhow::Result<String> {
         }
         let types: Vec<&str> = types.split(", ").collect();
         let values: Vec<String> = rows.iter().map(|row| values(row, &types)).collect();
-        script += &format!(
+        writeln!(
+            script,
             "insert into aftercall.{name} (job_id, {columns})\n\
-             select job.id, given.* from (select {} as id) job, (values\n{}\n) given;\n",
+             select job.id, given.* from (select {} as id) job, (values\n{}\n) given;",
             id(store),
             values.join(",\n")
-        );
+        )?;
     }
-    script += &format!(
+    writeln!(
+        script,
         "update aftercall.jobs set state = 'completed', version = version + 1,\n\
-         completed_via = 'webhook', due_at = null, finished_at = now() where id = {};\ncommit;\n",
+         completed_via = 'webhook', due_at = null, finished_at = now() where id = {};\ncommit;",
         id(store)
-    );
+    )?;
     Ok(script)
 }
 

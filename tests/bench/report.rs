@@ -11,6 +11,8 @@ use super::load::Run;
 pub enum Budget {
     AtLeast(f64),
     AtMost(f64),
+    /// Shown for what it tells.
+    None,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +41,7 @@ impl Line {
         let met = match budget {
             Budget::AtLeast(least) => value >= least,
             Budget::AtMost(most) => value <= most,
+            Budget::None => true,
         };
         Self {
             what: what.into(),
@@ -159,6 +162,7 @@ impl std::fmt::Display for Line {
                 (format!(">= {least}"), if self.met { "met" } else { "MISSED" })
             }
             Budget::AtMost(most) => (format!("<= {most}"), if self.met { "met" } else { "MISSED" }),
+            Budget::None => (String::new(), ""),
         };
         let measured = format!("{} {}", shown(Some(self.measured)), self.unit);
         write!(
