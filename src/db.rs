@@ -2,7 +2,7 @@
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
 use sqlx::{
-    PgPool,
+    Connection as _, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -29,11 +29,24 @@ pub fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
     Ok(options.application_name("aftercall"))
 }
 
+/// A connection that was used within this time is taken to be alive.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Opens the pool. The first connection is made here, so that a wrong URL shows at start.
+///
+/// A connection that has been idle is asked whether it is alive before it is handed out; one in
+/// steady use is not, as the question costs as much as most statements.
 pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(pool.max_connections)
         .acquire_timeout(pool.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                let is_alive = meta.idle_for < FRESH || connection.ping().await.is_ok();
+                Ok(is_alive)
+            })
+        })
         .connect_with(options)
         .await
 }
