@@ -1,6 +1,6 @@
 //! The REST API as one router, and the document that describes it.
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     http::{HeaderValue, header},
     response::IntoResponse as _,
@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
+    callers::KnownCallers,
     config::ApiSettings,
     http::{self, ApiState, OpsState},
     intake, query,
@@ -77,6 +78,7 @@ pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Rout
     let all = routes.with_state(state).merge(pages).merge(http::health(health));
     http::layered(http::fallbacks(all), "api", settings.request_timeout)
         .layer(DefaultBodyLimit::max(limit))
+        .layer(Extension(KnownCallers::default()))
 }
 
 async fn errors() -> axum::response::Response {

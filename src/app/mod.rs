@@ -5,7 +5,7 @@ mod surroundings;
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
-use axum::Router;
+use axum::{Router, serve::ListenerExt as _};
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
@@ -226,6 +226,12 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> Outcome {
     let stop = lifecycle.stop.cancelled_owned();
+    // The end of a long answer must not wait until its beginning is acknowledged.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    });
     Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
 }
 

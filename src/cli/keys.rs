@@ -28,7 +28,7 @@ pub enum Command {
     },
     /// List all keys; never their secrets.
     List,
-    /// End a key at once.
+    /// End a key; running services stop honouring it within a second.
     Revoke {
         /// The part of the key between `ac_` and the next `_`.
         id: String,
