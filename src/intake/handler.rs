@@ -17,7 +17,7 @@ use super::{
 use crate::{
     callers::Caller,
     http::{ApiError, ApiJson, ApiState, Problem},
-    jobs::{self, JobView, NewJob},
+    jobs::{self, Job, JobView, NewJob, idempotency::Key},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -117,12 +117,6 @@ async fn submit(
     let id = Uuid::now_v7();
     tracing::Span::current().record("job.id", tracing::field::display(id));
 
-    let mut tx = state.db.begin().await?;
-    if let Some(key) = &key
-        && let Replay::Stored(answer) = idempotency::reserve(&mut tx, key).await?
-    {
-        return Ok(answer);
-    }
     let new = NewJob {
         id,
         caller_id: caller.id,
@@ -133,18 +127,39 @@ async fn submit(
         content: submission.content.as_deref(),
         deadline: state.deadline,
     };
-    jobs::enqueue(&mut tx, &new).await?;
-    let job = jobs::find(&mut *tx, caller.id, id)
-        .await?
-        .ok_or_else(|| ApiError::Internal("the new job cannot be read".into()))?;
+    let response = if let Some(key) = &key {
+        submit_once(&state, &new, key).await?
+    } else {
+        let mut db = state.db.acquire().await?;
+        accepted(jobs::enqueue(&mut db, &new).await?)?.1
+    };
+    state.wake_dispatcher.notify_one();
+    Ok(response)
+}
+
+/// The key, the job and the answer commit together.
+async fn submit_once(state: &ApiState, new: &NewJob<'_>, key: &Key) -> Result<Response, ApiError> {
+    let mut tx = state.db.begin().await?;
+    if let Replay::Stored(answer) = idempotency::reserve(&mut tx, key).await? {
+        return Ok(answer);
+    }
+    let (answer, response) = accepted(jobs::enqueue(&mut tx, new).await?)?;
+    idempotency::record(&mut tx, key, &answer.location, &answer.json).await?;
+    tx.commit().await?;
+    Ok(response)
+}
+
+/// What is stored of an answer.
+struct Answer {
+    location: String,
+    json: String,
+}
+
+fn accepted(job: Job) -> Result<(Answer, Response), ApiError> {
     let view = JobView::from(job);
     let json = serde_json::to_string(&view).map_err(|error| ApiError::Internal(error.into()))?;
-    if let Some(key) = &key {
-        idempotency::record(&mut tx, key, &view.links.job, &json).await?;
-    }
-    tx.commit().await?;
-    state.wake_dispatcher.notify_one();
-    answer(&view.links.job, json, Some(&view.etag()))
+    let response = answer(&view.links.job, json.clone(), Some(&view.etag()))?;
+    Ok((Answer { location: view.links.job, json }, response))
 }
 
 /// The 202 of a new job, and of the request that asked for it before.

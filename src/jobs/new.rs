@@ -2,8 +2,10 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sqlx::PgTransaction;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
+
+use super::{CompletedVia, Job, JobError, State};
 
 #[derive(Debug)]
 pub struct NewJob<'a> {
@@ -19,18 +21,29 @@ pub struct NewJob<'a> {
     pub deadline: Duration,
 }
 
-/// Inserts the job as `queued` and due at once.
-pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Result<()> {
-    sqlx::query!(
+/// Inserts the job as `queued` and due at once, with one statement.
+pub async fn enqueue(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
+    sqlx::query_as!(
+        Job,
         r#"
         with job as (
             insert into aftercall.jobs
                 (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at)
             values ($1, $2, $3, $4, $5::text::json, $6::text::json, now(),
                 now() + make_interval(secs => $7))
-            returning id, version
+            returning *
+        ), event as (
+            insert into aftercall.job_events (job_id, seq, kind)
+            select id, version, 'queued' from job
+        ), content as (
+            insert into aftercall.job_contents (job_id, content)
+            select id, $8::text from job where $8 is not null
         )
-        insert into aftercall.job_events (job_id, seq, kind) select id, version, 'queued' from job
+        select id, external_id, tags, metadata as "metadata: Json<Map<String, Value>>",
+            request as "request: Json<Map<String, Value>>", state as "state: State", version,
+            completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
+            created_at, deadline_at, submitted_at, finished_at, 0::bigint as "attempts!"
+        from job
         "#,
         new.id,
         new.caller_id,
@@ -39,19 +52,10 @@ pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Resu
         text(new.metadata),
         text(new.request),
         new.deadline.as_secs_f64(),
+        new.content,
     )
-    .execute(&mut **tx)
-    .await?;
-    if let Some(content) = new.content {
-        sqlx::query!(
-            "insert into aftercall.job_contents (job_id, content) values ($1, $2)",
-            new.id,
-            content,
-        )
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(())
+    .fetch_one(db)
+    .await
 }
 
 /// JSON as text, so that Postgres keeps the caller's order of members: the driver would send jsonb.
