@@ -80,6 +80,36 @@ pub async fn result(
     .await
 }
 
+/// The same for many pairs of caller and job at once, in their order.
+pub async fn results(
+    db: impl PgExecutor<'_>,
+    wanted: &[(Uuid, Uuid)],
+) -> sqlx::Result<Vec<Option<StoredResult>>> {
+    let callers: Vec<Uuid> = wanted.iter().map(|(caller_id, _)| *caller_id).collect();
+    let jobs: Vec<Uuid> = wanted.iter().map(|(_, job_id)| *job_id).collect();
+    let rows = sqlx::query!(
+        r#"
+        select w.n as "n!", r.document, r.document_sha
+        from unnest($1::uuid[], $2::uuid[]) with ordinality as w (caller_id, job_id, n)
+        join aftercall.jobs j on j.id = w.job_id and j.caller_id = w.caller_id
+        join aftercall.results r on r.job_id = w.job_id
+        "#,
+        &callers,
+        &jobs,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut found: Vec<_> = wanted.iter().map(|_| None).collect();
+    for row in rows {
+        let place = usize::try_from(row.n - 1).ok().and_then(|n| found.get_mut(n));
+        if let Some(place) = place {
+            let (document, document_sha) = (row.document, row.document_sha);
+            *place = Some(StoredResult { document, document_sha });
+        }
+    }
+    Ok(found)
+}
+
 /// Utterances after position `after`, in the provider's order.
 pub async fn utterances(
     db: impl PgExecutor<'_>,

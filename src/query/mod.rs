@@ -1,12 +1,15 @@
 //! Stage 5: callers read their jobs and what was found. Nothing here changes a row.
 mod jobs;
 mod results;
+mod together;
 mod views;
 
+use axum::Extension;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    jobs::router().merge(results::router())
+    let all = jobs::router().merge(results::router());
+    all.layer(Extension(together::Together::default()))
 }

@@ -1,7 +1,7 @@
 //! Results: the stored document, and its parts as rows.
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse as _, Response},
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     jobs::{PageQuery, owned, position},
+    together::Together,
     views::{InsightView, InsightsView, SpeakersView, UtteranceView},
 };
 use crate::{
@@ -48,11 +49,12 @@ pub fn router() -> OpenApiRouter<ApiState> {
 )]
 async fn result(
     State(state): State<ApiState>,
+    Extension(together): Extension<Together>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some(stored) = insights::result(&state.db, caller.id, id).await? else {
+    let Some(stored) = together.result(&state.db, caller.id, id).await? else {
         return Err(no_result(&owned(&state, &caller, id).await?));
     };
     let sha = http::hex(&stored.document_sha);
