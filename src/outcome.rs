@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     deliveries::{self, Delivery, Judged, Outcome},
-    insights::{self, Analysis},
+    insights::{self, Prepared},
     jobs::{
         self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, State, UpstreamError,
     },
@@ -18,7 +18,8 @@ pub enum Reading {
     Success {
         provider_job_id: Option<String>,
         parser_version: i32,
-        analysis: Box<Analysis>,
+        /// What it found, ready to be stored.
+        prepared: Box<Prepared>,
     },
     Failure {
         provider_job_id: Option<String>,
@@ -38,7 +39,8 @@ impl Reading {
         let provider_job_id = message.provider_job_id;
         match message.verdict {
             Verdict::Success(analysis) => {
-                Some(Self::Success { provider_job_id, parser_version: PARSER_VERSION, analysis })
+                let prepared = Box::new(Prepared::from(*analysis));
+                Some(Self::Success { provider_job_id, parser_version: PARSER_VERSION, prepared })
             }
             Verdict::Fail(errors) => {
                 let errors = errors.into_iter().map(UpstreamError::from).collect();
@@ -120,7 +122,7 @@ fn judge(state: State, arrival: &Arrival) -> (Outcome, Option<&str>) {
 #[derive(Default)]
 struct Effects<'a> {
     judged: Vec<Judged<'a>>,
-    found: Vec<(insights::Origin<'a>, &'a Analysis)>,
+    found: Vec<(insights::Origin<'a>, &'a Prepared)>,
     completions: Vec<Completion>,
     failures: Vec<Failure>,
     notes: Vec<Note>,
@@ -132,11 +134,11 @@ impl<'a> Effects<'a> {
     fn accept(&mut self, arrival: &'a Arrival, state: State) -> State {
         let Delivery { job_id, attempt, via, .. } = arrival.delivery;
         match &arrival.reading {
-            Reading::Success { provider_job_id, parser_version, analysis } => {
+            Reading::Success { provider_job_id, parser_version, prepared } => {
                 let provider_job_id = provider_job_id.as_deref();
                 let parser_version = *parser_version;
                 let origin = insights::Origin { job_id, provider_job_id, parser_version };
-                self.found.push((origin, analysis));
+                self.found.push((origin, prepared));
                 self.completions.push(Completion { job_id, attempt, via });
                 State::Completed
             }

@@ -2,15 +2,17 @@
 //!
 //! The result is kept twice, by one transaction: as one document, served verbatim, and as rows for
 //! filters, search and dashboards. Where the two could differ, the document is the truth.
+mod prepared;
 mod read;
 mod write;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use prepared::Prepared;
 pub use read::{
     ConversationInsightRow, QuestionRow, SpeakerInsightRow, SpeakerRow, StoredResult, UtteranceRow,
-    conversation_insights, questions, result, speaker_insights, speakers, utterances,
+    conversation_insights, questions, result, results, speaker_insights, speakers, utterances,
 };
 pub use write::{Origin, store};
 

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::Analysis;
+use super::{Analysis, Prepared};
 
 /// Where a result came from; part of its document.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub struct Origin<'a> {
 /// Stores the results of jobs that have none, each table with one statement.
 pub async fn store(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Analysis)],
+    found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     if found.is_empty() {
         return Ok(());
@@ -34,9 +34,9 @@ pub async fn store(
 
 async fn store_documents(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Analysis)],
+    found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
-    let documents = column(found, |(origin, analysis)| document(*origin, analysis));
+    let documents = column(found, |(origin, prepared)| document(*origin, prepared));
     sqlx::query!(
         r#"
         insert into aftercall.results
@@ -47,49 +47,42 @@ async fn store_documents(
         &documents,
         &column(&documents, |document| Sha256::digest(document).to_vec()),
         &column(found, |(origin, _)| origin.parser_version),
-        &column(found, |(_, analysis)| !analysis.issues.is_empty()),
-        &column(found, |(_, analysis)| analysis.speaker_count) as &[Option<i32>],
+        &column(found, |(_, prepared)| !prepared.analysis.issues.is_empty()),
+        &column(found, |(_, prepared)| prepared.analysis.speaker_count) as &[Option<i32>],
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// The provider's members as they came, behind what Aftercall knows about them. Members that the
-/// contract does not name move to `other`, so that they can never hide one of ours.
-fn document(origin: Origin<'_>, analysis: &Analysis) -> String {
+/// What Aftercall knows about the result, then the provider's members.
+fn document(origin: Origin<'_>, prepared: &Prepared) -> String {
+    let issues = &prepared.analysis.issues;
     let mut document = json!({
         "jobId": origin.job_id,
         "providerJobId": origin.provider_job_id,
         "parserVersion": origin.parser_version,
-        "partial": !analysis.issues.is_empty(),
-        "issues": analysis.issues,
-    });
-    let mut other = serde_json::Map::new();
-    for (name, value) in &analysis.document {
-        match name.as_str() {
-            "utteranceInsights" | "speakerInsights" | "conversationalInsights" => {
-                document[name] = value.clone();
-            }
-            _ => {
-                other.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    if !other.is_empty() {
-        document["other"] = Value::Object(other);
-    }
-    document.to_string()
+        "partial": !issues.is_empty(),
+        "issues": issues,
+    })
+    .to_string();
+    document.pop();
+    document.reserve_exact(prepared.members.len() + 1);
+    document.push_str(&prepared.members);
+    document.push('}');
+    document
 }
 
 async fn store_utterances(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Analysis)],
+    found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.utterances);
     if rows.is_empty() {
         return Ok(());
     }
+    let timings = found.iter().flat_map(|(_, prepared)| &prepared.word_timings);
+    let word_timings: Vec<Option<&str>> = timings.map(Option::as_deref).collect();
     sqlx::query!(
         r#"
         insert into aftercall.utterances (job_id, seq, start_seconds, end_seconds, text,
@@ -110,8 +103,7 @@ async fn store_utterances(
         &column(&rows, |(_, u)| u.speaker_id.as_deref()) as &[Option<&str>],
         &column(&rows, |(_, u)| u.emotion.as_deref()) as &[Option<&str>],
         &column(&rows, |(_, u)| u.emotion_confidence) as &[Option<f64>],
-        &column(&rows, |(_, u)| u.word_timings.as_ref().map(Value::to_string))
-            as &[Option<String>],
+        &word_timings as &[Option<&str>],
     )
     .execute(&mut **tx)
     .await?;
@@ -145,12 +137,12 @@ fn talk_by_speaker(analysis: &Analysis) -> BTreeMap<&str, Talk> {
 
 async fn store_speakers(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Analysis)],
+    found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows: Vec<(Uuid, &str, Talk)> = found
         .iter()
-        .flat_map(|(origin, analysis)| {
-            let speakers = talk_by_speaker(analysis).into_iter();
+        .flat_map(|(origin, prepared)| {
+            let speakers = talk_by_speaker(&prepared.analysis).into_iter();
             speakers.map(|(id, talk)| (origin.job_id, id, talk))
         })
         .collect();
@@ -176,7 +168,7 @@ async fn store_speakers(
 
 async fn store_speaker_insights(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Analysis)],
+    found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.speaker_insights);
     if rows.is_empty() {
@@ -202,7 +194,7 @@ async fn store_speaker_insights(
 
 async fn store_questions(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Analysis)],
+    found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.questions);
     if rows.is_empty() {
@@ -229,7 +221,7 @@ async fn store_questions(
 
 async fn store_conversation_insights(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Analysis)],
+    found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.conversation_insights);
     if rows.is_empty() {
@@ -262,12 +254,14 @@ async fn store_conversation_insights(
 
 /// The rows of one kind of all results, each with its job.
 fn of_all<'a, T>(
-    found: &'a [(Origin<'_>, &Analysis)],
+    found: &'a [(Origin<'_>, &'a Prepared)],
     rows: impl Fn(&'a Analysis) -> &'a [T],
 ) -> Vec<(Uuid, &'a T)> {
     found
         .iter()
-        .flat_map(|(origin, analysis)| rows(analysis).iter().map(|row| (origin.job_id, row)))
+        .flat_map(|(origin, prepared)| {
+            rows(&prepared.analysis).iter().map(|row| (origin.job_id, row))
+        })
         .collect()
 }
 

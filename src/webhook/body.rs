@@ -5,6 +5,7 @@ use axum::body::Body as Incoming;
 use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt as _;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{outcome::Reading, provider};
@@ -21,19 +22,33 @@ pub struct Limits {
     pub inflated: usize,
 }
 
-/// Memory for the bodies of all deliveries in hand.
+/// Bytes of bodies that may be parsed and not yet stored, beyond the small ones: what is parsed takes
+/// a multiple of its body. The rest waits as it came.
+const PARSED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Memory for all deliveries in hand.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<Semaphore>);
+pub struct Memory {
+    bodies: Arc<Semaphore>,
+    parsed: Arc<Semaphore>,
+    /// More parsers at once than processors would only hold more memory.
+    parsers: Arc<Semaphore>,
+}
 
 impl Memory {
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / PAGE).min(Semaphore::MAX_PERMITS))))
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            bodies: Arc::new(Semaphore::new((bytes / PAGE).min(Semaphore::MAX_PERMITS))),
+            parsed: Arc::new(Semaphore::new(PARSED_BYTES / PAGE)),
+            parsers: Arc::new(Semaphore::new(processors)),
+        }
     }
 
     /// `None` when there is no room for that many bytes more.
     fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let pages = u32::try_from(bytes.div_ceil(PAGE)).ok()?;
-        self.0.clone().try_acquire_many_owned(pages).ok()
+        self.bodies.clone().try_acquire_many_owned(pages).ok()
     }
 }
 
@@ -41,7 +56,11 @@ impl Memory {
 #[derive(Debug)]
 pub struct Body {
     pub bytes: Bytes,
+    /// SHA-256 of `bytes`, once they were understood.
+    pub sha: [u8; 32],
     _memory: Option<OwnedSemaphorePermit>,
+    /// For what was made of it, until it is stored.
+    parsed: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -73,19 +92,38 @@ pub async fn read(mut body: Incoming, limits: Limits, memory: &Memory) -> Result
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Body { bytes: whole.freeze(), _memory: taken })
+    Ok(Body { bytes: whole.freeze(), sha: [0; 32], _memory: taken, parsed: None })
 }
 
-/// What a body says. Never fails: what cannot be understood is a reading as well.
-pub async fn understand(bytes: Bytes, encoding: Option<String>, limits: Limits) -> Reading {
-    let is_small = bytes.len() <= INLINE_BYTES && encoding.is_none();
-    let work = move || interpret(&bytes, encoding.as_deref(), limits.inflated);
-    if is_small {
-        return work();
+/// What a body says, and its digest. Never fails: what cannot be understood is a reading as well.
+pub async fn understand(
+    body: &mut Body,
+    encoding: Option<String>,
+    limits: Limits,
+    memory: &Memory,
+) -> Reading {
+    let bytes = body.bytes.clone();
+    if bytes.len() <= INLINE_BYTES && encoding.is_none() {
+        body.sha = Sha256::digest(&bytes).into();
+        return interpret(&bytes, None, limits.inflated);
     }
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Reading::Unreadable("the parser failed".to_owned()))
+    let pages = u32::try_from(bytes.len().div_ceil(PAGE).min(PARSED_BYTES / PAGE));
+    // Neither semaphore is ever closed.
+    body.parsed = memory.parsed.clone().acquire_many_owned(pages.unwrap_or(1)).await.ok();
+    let parser = memory.parsers.acquire().await;
+    let work = move || {
+        let sha: [u8; 32] = Sha256::digest(&bytes).into();
+        (interpret(&bytes, encoding.as_deref(), limits.inflated), sha)
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    drop(parser);
+    let failed = |_| {
+        let sha = Sha256::digest(&body.bytes).into();
+        (Reading::Unreadable("the parser failed".to_owned()), sha)
+    };
+    let (reading, sha) = done.unwrap_or_else(failed);
+    body.sha = sha;
+    reading
 }
 
 fn interpret(bytes: &[u8], encoding: Option<&str>, limit: usize) -> Reading {

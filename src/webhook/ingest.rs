@@ -2,11 +2,10 @@
 //! commit is shared by as many as there are, and nobody waits when there is only one.
 //!
 //! A batch that Postgres refuses is split in halves until the delivery that spoils it stands alone.
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -20,6 +19,9 @@ use crate::{
     outcome::{self, Arrival, Reading},
     supervise,
 };
+
+/// Bytes of bodies after which a batch is full: sending it to Postgres takes several times as much.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// A delivery on its way to its batch.
 #[derive(Debug)]
@@ -79,17 +81,19 @@ impl Ingest {
 
 /// The deliveries that are waiting, at least one; none when the queue is closed and empty.
 async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> Vec<Item> {
-    let mut batch = Vec::new();
-    queue.recv_many(&mut batch, settings.batch_max).await;
-    if settings.batch_wait > Duration::ZERO && !batch.is_empty() {
-        let until = Instant::now() + settings.batch_wait;
-        while batch.len() < settings.batch_max {
-            let room = settings.batch_max - batch.len();
-            match timeout_at(until, queue.recv_many(&mut batch, room)).await {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
-            }
-        }
+    let Some(first) = queue.recv().await else { return Vec::new() };
+    let until = Instant::now() + settings.batch_wait;
+    let mut bytes = first.body.bytes.len();
+    let mut batch = vec![first];
+    while batch.len() < settings.batch_max && bytes < BATCH_BYTES {
+        let next = match queue.try_recv() {
+            Ok(item) => Some(item),
+            Err(_) if settings.batch_wait.is_zero() => None,
+            Err(_) => timeout_at(until, queue.recv()).await.ok().flatten(),
+        };
+        let Some(item) = next else { break };
+        bytes += item.body.bytes.len();
+        batch.push(item);
     }
     batch
 }
@@ -99,8 +103,12 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
     let mut answers = Vec::with_capacity(batch.len());
     let mut arrivals = Vec::with_capacity(batch.len());
     let tokens: Vec<&Token> = batch.iter().map(|item| &item.token).collect();
-    let attempts = match jobs::matching_attempts(db, &tokens).await {
-        Ok(attempts) => attempts,
+    let found = async {
+        let mut db = db.acquire().await?;
+        Ok((jobs::matching_attempts(&mut *db, &tokens).await?, db))
+    };
+    let (attempts, mut connection) = match found.await {
+        Ok(found) => found,
         Err(error) => {
             report(&error);
             return batch.into_iter().for_each(|item| tell(item.answer, Answer::NotStored));
@@ -116,14 +124,14 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
             attempt: attempt.number,
             via: CompletedVia::Webhook,
             headers: item.headers,
-            body_sha: Sha256::digest(&item.body.bytes).into(),
+            body_sha: item.body.sha,
             body: item.body.bytes.clone(),
         };
         let expected = attempt.provider_job_id;
         arrivals.push(Arrival { delivery, expected, reading: item.reading });
         answers.push((item.answer, item.body));
     }
-    let outcomes = commit_or_split(db, &arrivals).await;
+    let outcomes = commit_or_split(&mut connection, &arrivals).await;
     // Bodies are let go of only now: the memory they were counted for is in use until here.
     for ((answer, _body), outcome) in answers.into_iter().zip(outcomes) {
         tell(answer, outcome);
@@ -131,7 +139,7 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
 }
 
 /// Answers in the order of the arrivals.
-async fn commit_or_split(db: &PgPool, arrivals: &[Arrival]) -> Vec<Answer> {
+async fn commit_or_split(db: &mut PgConnection, arrivals: &[Arrival]) -> Vec<Answer> {
     let error = match commit(db, arrivals).await {
         Ok(outcomes) => {
             let answer =
@@ -152,7 +160,7 @@ async fn commit_or_split(db: &PgPool, arrivals: &[Arrival]) -> Vec<Answer> {
     answers
 }
 
-async fn commit(db: &PgPool, arrivals: &[Arrival]) -> sqlx::Result<Vec<Option<Outcome>>> {
+async fn commit(db: &mut PgConnection, arrivals: &[Arrival]) -> sqlx::Result<Vec<Option<Outcome>>> {
     if arrivals.is_empty() {
         return Ok(Vec::new());
     }

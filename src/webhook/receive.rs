@@ -66,7 +66,7 @@ async fn receive(
         }
     }
     let read = body::read(body, state.limits, &state.memory);
-    let body = match tokio::time::timeout(READ_PATIENCE, read).await {
+    let mut body = match tokio::time::timeout(READ_PATIENCE, read).await {
         Ok(Ok(body)) => body,
         Ok(Err(ReadError::TooLarge)) => {
             tracing::warn!(outcome = "too_large", "delivery refused");
@@ -79,7 +79,7 @@ async fn receive(
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let reading = body::understand(body.bytes.clone(), encoding, state.limits).await;
+    let reading = body::understand(&mut body, encoding, state.limits, &state.memory).await;
     let (answer, answered) = oneshot::channel();
     let item = Item { token, headers: kept(&headers), body, reading, answer };
     if state.queue.try_send(item).is_err() {

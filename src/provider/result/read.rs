@@ -224,11 +224,22 @@ pub(super) fn number(value: &Value) -> Option<f64> {
 
 /// A copy that Postgres can store as `jsonb`, which has no NUL either.
 pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> Value {
-    let copy = mapped(value);
-    if copy != *value {
-        issues.add(at, Code::Encoding, "NUL became U+FFFD");
+    if !has_nul(value) {
+        return value.clone();
     }
-    copy
+    issues.add(at, Code::Encoding, "NUL became U+FFFD");
+    mapped(value)
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+        }
+        _ => false,
+    }
 }
 
 fn mapped(value: &Value) -> Value {
