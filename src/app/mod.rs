@@ -1,5 +1,6 @@
 //! Puts the pieces together; the only module that may import every other one.
 mod api;
+mod probe;
 mod surroundings;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -12,6 +13,7 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use url::Url;
 
 pub use api::{api, document, router};
+pub use probe::probe;
 use surroundings::Surroundings;
 pub use surroundings::{SandboxAddress, pool_options, private_cluster};
 

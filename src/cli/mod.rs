@@ -49,7 +49,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     /// Ask the service on this machine whether it is ready; for container health checks.
-    Healthcheck,
+    Healthcheck(healthcheck::Args),
     /// Print the OpenAPI document.
     Openapi,
     #[cfg(unix)]
@@ -78,7 +78,9 @@ impl Cli {
                 config::run(&loaded()?, &command);
                 Ok(())
             }
-            Command::Healthcheck => block_on(healthcheck::run(loaded()?.settings)),
+            Command::Healthcheck(args) => {
+                block_on(healthcheck::run(args, || Ok(loaded()?.settings)))
+            }
             Command::Openapi => openapi::run(),
             #[cfg(unix)]
             Command::PgExec(args) => args.run(),
