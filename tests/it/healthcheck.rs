@@ -23,8 +23,8 @@ fn a_sandbox_is_healthy_for_as_long_as_it_runs() {
         let url = format!("{base}{path}");
         aftercall(&["healthcheck", "--url", &url]).status().unwrap().success()
     };
-    assert!(healthy("livez"));
-    assert!(!healthy("no-such-page"));
+    assert!(healthy("/livez"));
+    assert!(!healthy("/no-such-page"));
     sandbox.kill_hard();
-    assert!(!healthy("livez"));
+    assert!(!healthy("/livez"));
 }
