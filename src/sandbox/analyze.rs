@@ -62,7 +62,7 @@ pub async fn submit(
         tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
         return Err(broken().into_response());
     }
-    tracing::info!(job.id = job_id, faults = ?faults, "the sandbox accepted a job");
+    tracing::info!(provider_job_id = job_id, faults = ?faults, "the sandbox accepted a job");
     let (told, first_delivery) = oneshot::channel();
     emulator.start(job_id.clone(), Some(told));
     if faults.contains(&Fault::Early) {
