@@ -1,0 +1,7 @@
+//! The process as users and operators meet it: the real binary, in a folder of its own.
+mod demo;
+mod home;
+mod service;
+
+pub use home::{Ended, Home, Process};
+pub use service::Service;
