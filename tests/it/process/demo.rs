@@ -14,12 +14,12 @@ use crate::embedded::server_pid;
 /// What the shipped recording holds, as the demo tells it.
 fn check_report(out: &str) {
     for fact in [
-        "2 speakers, 19 utterances, completed via webhook",
+        "2 speakers, 18 utterances, completed via webhook",
         "speaker 0  ",
-        "energy 65.",
-        "Emotions\n  Neutral 15, Anger 1",
+        "energy 65.7",
+        "Emotions\n  Neutral 14, Anger 1",
         "Will I get my money back?",
-        "refund ×3",
+        "refund ×2",
         "Stored as job ",
     ] {
         assert!(out.contains(fact), "no {fact:?} in:\n{out}");

@@ -1,6 +1,9 @@
 //! The process as users and operators meet it: the real binary, in a folder of its own.
 mod demo;
 mod home;
+mod killed;
+mod lifecycle;
+mod recordings;
 mod service;
 
 pub use home::{Ended, Home, Process};
