@@ -1,4 +1,6 @@
 //! The process as users and operators meet it: the real binary, in a folder of its own.
+mod cli;
+mod config;
 mod demo;
 mod home;
 mod killed;
