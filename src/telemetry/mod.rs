@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, filter::filter_fn, layer::SubscriberExt as _,
+    EnvFilter, Layer as _, filter::filter_fn, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -22,19 +22,22 @@ const MOST_OF_OTHERS: Level = Level::INFO;
 /// # Errors
 /// When logging was started before.
 pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
+    // Empty is how compose files say "not set".
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
+    let filter = EnvFilter::new(asked.as_deref().unwrap_or(quiet));
     let is_pretty = match format {
         LogFormat::Json => false,
         LogFormat::Pretty => true,
         LogFormat::Auto => std::io::stdout().is_terminal(),
     };
     let output = if is_pretty {
-        tracing_subscriber::fmt::layer::<Registry>().compact().boxed()
+        tracing_subscriber::fmt::layer().compact().boxed()
     } else {
         JsonLines::new(std::io::stdout()).boxed()
     };
-    let output = output.with_filter(filter_fn(is_discreet)).with_filter(filter);
-    let started = tracing_subscriber::registry().with(output).try_init();
+    let discreet = filter_fn(is_discreet);
+    let started =
+        tracing_subscriber::registry().with(filter).with(discreet).with(output).try_init();
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
 

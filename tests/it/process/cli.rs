@@ -1,9 +1,11 @@
 //! The commands around a service: keys, submit, migrate, healthcheck, openapi; and exit codes.
+use aftercall::embedded::DATABASE;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
 
 use super::{Home, Service};
-use crate::support::db::TestDb;
+use crate::{embedded, support::db::TestDb};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/samples/support-call.wav");
 
@@ -43,7 +45,12 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_service() {
 
 #[tokio::test]
 async fn migrate_may_run_again_and_serve_can_insist_on_it() {
-    let home = Home::new().set("AFTERCALL__DATABASE__MIGRATE", "off");
+    let home = Home::new();
+    let cluster = embedded::start(&home.path().join("elsewhere")).await;
+    cluster.create_database(DATABASE).await.unwrap();
+    let home = home
+        .set("DATABASE_URL", cluster.connect_options(DATABASE).to_url_lossy())
+        .set("AFTERCALL__DATABASE__MIGRATE", "off");
     let told = home.run(&["serve"]).await.failure(1);
     assert!(told.contains("run `aftercall migrate`"), "{told}");
     for _ in 0..2 {
@@ -51,6 +58,7 @@ async fn migrate_may_run_again_and_serve_can_insist_on_it() {
         assert!(out.contains("the database is up to date"), "{out}");
     }
     Service::without_key(&home).await.stop().await.success();
+    cluster.stop().await;
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ mod config;
 mod demo;
 mod home;
 mod killed;
+mod leaks;
 mod lifecycle;
+mod logs;
 mod recordings;
 mod service;
 
