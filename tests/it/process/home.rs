@@ -49,7 +49,7 @@ impl Home {
         let home = Self { scratch, variables: BTreeMap::new(), runs: AtomicU32::new(0) };
         let data = home.data().display().to_string();
         let home = home.set("AFTERCALL_DATA_DIR", data);
-        QUICK.iter().fold(home, |home, (name, value)| home.set(name, value))
+        QUICK.iter().fold(home, |home, (name, value)| home.set(name, *value))
     }
 
     /// With the database of a test.
@@ -57,8 +57,8 @@ impl Home {
         Self::new().set("DATABASE_URL", db.connect_options().to_url_lossy())
     }
 
-    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
-        self.variables.insert(name.to_owned(), value.to_string());
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
         self
     }
 
@@ -162,9 +162,8 @@ impl Process {
     pub async fn logged(&mut self, message: &str) -> Value {
         eventually(message, async || {
             let line = self.log().into_iter().find(|line| line["msg"] == message);
-            if line.is_none() && self.ward.try_wait().unwrap().is_some() {
-                panic!("it ended:\n{}{}", self.out(), self.err());
-            }
+            let has_ended = self.ward.try_wait().unwrap().is_some();
+            assert!(line.is_some() || !has_ended, "it ended:\n{}{}", self.out(), self.err());
             line
         })
         .await
