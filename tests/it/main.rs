@@ -4,6 +4,7 @@ mod architecture;
 mod embedded;
 mod healthcheck;
 mod openapi;
+mod process;
 mod provider;
 mod sandbox;
 mod support;
