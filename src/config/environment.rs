@@ -56,3 +56,8 @@ impl ClientEnvironment {
         Self { url: text("AFTERCALL_URL"), api_key: text("AFTERCALL_API_KEY") }
     }
 }
+
+/// `RUST_LOG`: what is logged. Empty is how compose files say "not set".
+pub fn log_filter() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty())
+}
