@@ -26,7 +26,8 @@ pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Resu
         with job as (
             insert into aftercall.jobs
                 (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at)
-            values ($1, $2, $3, $4, $5, $6, now(), now() + make_interval(secs => $7))
+            values ($1, $2, $3, $4, $5::text::json, $6::text::json,
+                now(), now() + make_interval(secs => $7))
             returning id, version
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'queued' from job
@@ -35,8 +36,8 @@ pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Resu
         new.caller_id,
         new.external_id,
         new.tags,
-        sqlx::types::Json(new.metadata) as _,
-        sqlx::types::Json(new.request) as _,
+        text(new.metadata)?,
+        text(new.request)?,
         new.deadline.as_secs_f64(),
     )
     .execute(&mut **tx)
@@ -51,4 +52,9 @@ pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Resu
         .await?;
     }
     Ok(())
+}
+
+/// As a text, because `sqlx::types::Json` goes by way of jsonb, which forgets the order of members.
+fn text(map: &Map<String, Value>) -> sqlx::Result<String> {
+    serde_json::to_string(map).map_err(|error| sqlx::Error::Encode(error.into()))
 }
