@@ -58,7 +58,7 @@ pub struct TestApp {
 /// A job that the stub accepted.
 pub struct Submitted {
     pub id: Uuid,
-    /// Path and query of its webhook URL.
+    /// Path of its webhook URL.
     pub webhook: String,
     /// `jobId` of the stub's 202.
     pub provider_job_id: String,
@@ -255,12 +255,17 @@ impl TestApp {
     }
 }
 
-/// Path and query of the webhook URL in a submission.
+/// Path of the webhook URL in a submission.
 pub fn webhook_of(submission: &wiremock::Request) -> String {
-    let (_, url) = submission.url.query_pairs().find(|(name, _)| name == "webhook").unwrap();
-    let url = Url::parse(&url).unwrap();
-    // Our public address has a path and a query of its own, which a proxy takes away.
-    url.path().strip_prefix("/after%20call").unwrap().to_owned()
+    webhook_path(&submission.url)
+}
+
+/// Path of the webhook URL in the address of a submission. Our public address has a path and a
+/// query of its own, which a proxy takes away.
+pub fn webhook_path(submission: &Url) -> String {
+    let (_, url) = submission.query_pairs().find(|(name, _)| name == "webhook").unwrap();
+    let path = Url::parse(&url).unwrap().path().to_owned();
+    path.strip_prefix("/after%20call").unwrap().to_owned()
 }
 
 pub fn client_of(base_url: &str) -> Client {

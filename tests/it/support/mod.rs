@@ -2,6 +2,7 @@
 pub mod answer;
 pub mod app;
 pub mod db;
+pub mod manual;
 pub mod scratch;
 pub mod ward;
 
