@@ -14,11 +14,11 @@ async fn unconfirmed(app: &TestApp) -> (Uuid, String) {
     let mut dispatcher = app.dispatcher.clone();
     dispatcher.provider = client_of(&provider.url());
     let id = app.submit().await;
-    let dispatched = tokio::spawn(async move { dispatcher.drain().await });
+    let sending = tokio::spawn(async move { dispatcher.drain().await });
     let held = provider.submission().await;
     let webhook = held.webhook.clone();
     held.hang_up();
-    assert_eq!(dispatched.await.unwrap(), 1);
+    assert_eq!(sending.await.unwrap(), 1);
     (id, webhook)
 }
 
@@ -119,13 +119,13 @@ async fn an_answer_after_the_lease_still_counts() {
     let mut dispatcher = app.dispatcher.clone();
     dispatcher.provider = client_of(&provider.url());
     let id = app.submit().await;
-    let dispatched = tokio::spawn(async move { dispatcher.drain().await });
+    let sending = tokio::spawn(async move { dispatcher.drain().await });
     let held = provider.submission().await;
     app.make_due(id).await;
     app.reconciler.round().await.unwrap();
     assert_eq!(app.attempt_outcomes(id).await, ["unknown"]);
     held.accept("rc-slow").await;
-    dispatched.await.unwrap();
+    sending.await.unwrap();
     assert_eq!(app.job(id).await["state"], "submitted");
     assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
 }

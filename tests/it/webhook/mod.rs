@@ -113,14 +113,14 @@ async fn a_webhook_that_overtakes_the_202_completes_the_job() {
     app.dispatcher.provider = client_of(&provider.url());
     let id = app.submit().await;
     let dispatcher = app.dispatcher.clone();
-    let dispatched = tokio::spawn(async move { dispatcher.drain().await });
+    let sending = tokio::spawn(async move { dispatcher.drain().await });
     let held = provider.submission().await;
     assert_eq!(app.job(id).await["state"], "submitting");
     assert_acknowledged(&app.deliver(&held.webhook, enveloped("rc-early")).await);
     assert_eq!(app.job(id).await["state"], "completed");
 
     held.accept("rc-early").await;
-    assert_eq!(dispatched.await.unwrap(), 1);
+    assert_eq!(sending.await.unwrap(), 1);
     assert_eq!(app.job(id).await["state"], "completed");
     assert_eq!(app.timeline(id).await, ["queued", "submitting", "completed"]);
     assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
