@@ -1,7 +1,10 @@
 //! `aftercall config print`: the settings in force, and where each came from.
+use std::fmt::Write as _;
+
 use clap::Subcommand;
 
-use crate::config::Loaded;
+use super::output;
+use crate::config::{Loaded, Origin};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -9,15 +12,15 @@ pub enum Command {
     Print,
 }
 
-#[expect(clippy::print_stdout, reason = "the settings are this command's output")]
-pub fn run(loaded: &Loaded, command: &Command) {
+pub fn run(loaded: &Loaded, command: &Command) -> anyhow::Result<()> {
     let Command::Print = command;
-    let width = |text: fn(&(&String, &crate::config::Origin)) -> usize| {
+    let width = |text: fn(&(&String, &Origin)) -> usize| {
         loaded.origins.iter().map(|pair| text(&pair)).max().unwrap_or_default()
     };
     let (keys, values) = (width(|(key, _)| key.len()), width(|(_, origin)| origin.value.len()));
-    println!("# AFTERCALL_ENV={}", loaded.environment);
+    let mut text = format!("# AFTERCALL_ENV={}\n", loaded.environment);
     for (key, origin) in &loaded.origins {
-        println!("{key:keys$}  {:values$}  {}", origin.value, origin.source);
+        writeln!(text, "{key:keys$}  {:values$}  {}", origin.value, origin.source)?;
     }
+    output::print(&text)
 }

@@ -6,6 +6,7 @@ mod healthcheck;
 mod keys;
 mod migrate;
 mod openapi;
+mod output;
 #[cfg(unix)]
 mod pg_exec;
 #[cfg(unix)]
@@ -71,13 +72,10 @@ impl Cli {
                 block_on(demo::run(loaded.settings, args))
             }
             Command::Submit(args) => block_on(submit::run(args)),
-            Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings.sandbox, args)),
+            Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings, args)),
             Command::Migrate => block_on(migrate::run(loaded()?.settings)),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
-            Command::Config(command) => {
-                config::run(&loaded()?, &command);
-                Ok(())
-            }
+            Command::Config(command) => config::run(&loaded()?, &command),
             Command::Healthcheck => block_on(healthcheck::run(loaded()?.settings)),
             Command::Openapi => openapi::run(),
             #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! `aftercall openapi`: the API document, as checked in under `docs/`.
+use super::output;
+use crate::app;
 
-#[expect(clippy::print_stdout, reason = "the document is this command's output")]
 pub fn run() -> anyhow::Result<()> {
-    println!("{}", crate::app::document()?);
-    Ok(())
+    output::print(&format!("{}\n", app::document()?))
 }

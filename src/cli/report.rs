@@ -1,10 +1,13 @@
 //! What was found in a recording, for a person at a terminal.
-#![expect(clippy::print_stdout, reason = "the report is what the command is for")]
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use serde_json::Value;
 
-use super::client::Client;
+use super::{client::Client, output};
 
 const BAR: usize = 24;
 const MOST_LINES: usize = 12;
@@ -15,33 +18,35 @@ pub async fn print(client: &Client, job: &Value) -> anyhow::Result<()> {
     let utterances = client.all(&format!("{path}/utterances")).await?;
     let speakers = client.get(&format!("{path}/speakers")).await?;
     let insights = client.get(&format!("{path}/insights")).await?;
+    let mut out = String::new();
     let length = utterances.iter().filter_map(|u| u["end"].as_f64()).fold(0.0, f64::max);
     let speakers = list(&speakers["data"]);
-    println!(
+    writeln!(
+        out,
         "\n{} of speech, {} speakers, {} utterances, completed via {}",
         clock(length),
         speakers.len(),
         utterances.len(),
         text(&job["completedVia"]),
-    );
-    print_speakers(speakers);
-    print_emotions(&utterances);
-    print_questions(speakers);
-    print_phrases(list(&insights["data"]));
+    )?;
+    print_speakers(&mut out, speakers)?;
+    print_emotions(&mut out, &utterances)?;
+    print_questions(&mut out, speakers)?;
+    print_phrases(&mut out, list(&insights["data"]))?;
     for (name, title) in [
         ("AbstractiveSummaryShort", "In short"),
         ("AbstractiveSummaryLong", "Summary"),
         ("ExtractiveSummary", "Key sentences"),
         ("Tasks", "Tasks"),
     ] {
-        print_values(title, list(&insights["data"]), name);
+        print_values(&mut out, title, list(&insights["data"]), name)?;
     }
-    print_transcript(&utterances);
-    Ok(())
+    print_transcript(&mut out, &utterances)?;
+    output::print(&out)
 }
 
-fn print_speakers(speakers: &[Value]) {
-    println!("\nWho spoke");
+fn print_speakers(out: &mut String, speakers: &[Value]) -> fmt::Result {
+    writeln!(out, "\nWho spoke")?;
     for speaker in speakers {
         let percent = speaker["talkPercent"].as_f64().unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 24")]
@@ -57,15 +62,17 @@ fn print_speakers(speakers: &[Value]) {
         if let Some(energy) = insight("Energy") {
             facts.push(format!("energy {}", text(&energy["value"])));
         }
-        println!(
+        writeln!(
+            out,
             "  speaker {}  {bar} {percent:>5.1} %  {}",
             text(&speaker["speakerId"]),
             facts.join(", "),
-        );
+        )?;
     }
+    Ok(())
 }
 
-fn print_emotions(utterances: &[Value]) {
+fn print_emotions(out: &mut String, utterances: &[Value]) -> fmt::Result {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for emotion in utterances.iter().filter_map(|u| u["emotion"].as_str()) {
         *counts.entry(emotion).or_default() += 1;
@@ -73,24 +80,31 @@ fn print_emotions(utterances: &[Value]) {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| Reverse(*count));
     let told: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    println!("\nEmotions\n  {}", if told.is_empty() { "none".to_owned() } else { told.join(", ") });
+    writeln!(
+        out,
+        "\nEmotions\n  {}",
+        if told.is_empty() { "none".to_owned() } else { told.join(", ") }
+    )?;
+    Ok(())
 }
 
-fn print_questions(speakers: &[Value]) {
-    println!("\nQuestions");
+fn print_questions(out: &mut String, speakers: &[Value]) -> fmt::Result {
+    writeln!(out, "\nQuestions")?;
     for speaker in speakers {
         for question in list(&speaker["questions"]) {
-            println!(
+            writeln!(
+                out,
                 "  {}  speaker {}: {}",
                 clock(question["start"].as_f64().unwrap_or_default()),
                 text(&speaker["speakerId"]),
                 text(&question["text"]),
-            );
+            )?;
         }
     }
+    Ok(())
 }
 
-fn print_phrases(insights: &[Value]) {
+fn print_phrases(out: &mut String, insights: &[Value]) -> fmt::Result {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for phrase in insights.iter().filter(|i| i["name"] == "KeyPhrases") {
         let value = phrase["value"].as_str().unwrap_or_default();
@@ -109,36 +123,41 @@ fn print_phrases(insights: &[Value]) {
             },
         )
         .collect();
-    println!(
+    writeln!(
+        out,
         "\nKey phrases\n  {}",
         if told.is_empty() { "none".to_owned() } else { told.join(", ") }
-    );
+    )?;
+    Ok(())
 }
 
-fn print_values(title: &str, insights: &[Value], name: &str) {
+fn print_values(out: &mut String, title: &str, insights: &[Value], name: &str) -> fmt::Result {
     let values: Vec<_> = insights.iter().filter(|insight| insight["name"] == name).collect();
     if values.is_empty() {
-        return;
+        return Ok(());
     }
-    println!("\n{title}");
+    writeln!(out, "\n{title}")?;
     for value in values.iter().take(MOST_LINES) {
-        println!("  {}", text(&value["value"]));
+        writeln!(out, "  {}", text(&value["value"]))?;
     }
+    Ok(())
 }
 
-fn print_transcript(utterances: &[Value]) {
-    println!("\nWhat was said");
+fn print_transcript(out: &mut String, utterances: &[Value]) -> fmt::Result {
+    writeln!(out, "\nWhat was said")?;
     for utterance in utterances.iter().take(MOST_LINES) {
-        println!(
+        writeln!(
+            out,
             "  {}  {}: {}",
             clock(utterance["start"].as_f64().unwrap_or_default()),
             text(&utterance["speakerId"]),
             text(&utterance["text"]),
-        );
+        )?;
     }
     if utterances.len() > MOST_LINES {
-        println!("  … and {} more", utterances.len() - MOST_LINES);
+        writeln!(out, "  … and {} more", utterances.len() - MOST_LINES)?;
     }
+    Ok(())
 }
 
 fn list(value: &Value) -> &[Value] {

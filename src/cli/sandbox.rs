@@ -1,7 +1,7 @@
 //! `aftercall sandbox`: the provider emulator by itself.
 use std::net::SocketAddr;
 
-use crate::{app, config::SandboxSettings, sandbox::Sandbox, supervise::Lifecycle};
+use crate::{app, config::Settings, sandbox::Sandbox, supervise::Lifecycle, telemetry};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -11,10 +11,11 @@ pub struct Args {
 }
 
 #[expect(clippy::print_stdout, reason = "the address is this command's output")]
-pub async fn run(mut settings: SandboxSettings, args: Args) -> anyhow::Result<()> {
-    settings.listen = args.listen.unwrap_or(settings.listen);
-    let sandbox = Sandbox::bind(&settings).await?;
-    println!("sandbox: {}", sandbox.base_url());
+pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
+    telemetry::init(settings.log.format, "info")?;
+    settings.sandbox.listen = args.listen.unwrap_or(settings.sandbox.listen);
+    let sandbox = Sandbox::bind(&settings.sandbox).await?;
+    println!("sandbox: {}", sandbox.base_url().as_str().trim_end_matches('/'));
     println!("recording: {}", sandbox.recording_url());
     println!(
         "credentials: sandbox.client_id, sandbox.client_secret and sandbox.jwt of the settings"

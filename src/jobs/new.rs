@@ -26,8 +26,8 @@ pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Resu
         with job as (
             insert into aftercall.jobs
                 (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at)
-            values ($1, $2, $3, $4, $5::text::json, $6::text::json,
-                now(), now() + make_interval(secs => $7))
+            values ($1, $2, $3, $4, $5::text::json, $6::text::json, now(),
+                now() + make_interval(secs => $7))
             returning id, version
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'queued' from job
@@ -36,8 +36,8 @@ pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Resu
         new.caller_id,
         new.external_id,
         new.tags,
-        text(new.metadata)?,
-        text(new.request)?,
+        text(new.metadata),
+        text(new.request),
         new.deadline.as_secs_f64(),
     )
     .execute(&mut **tx)
@@ -54,7 +54,7 @@ pub async fn enqueue(tx: &mut PgTransaction<'_>, new: &NewJob<'_>) -> sqlx::Resu
     Ok(())
 }
 
-/// As a text, because `sqlx::types::Json` goes by way of jsonb, which forgets the order of members.
-fn text(map: &Map<String, Value>) -> sqlx::Result<String> {
-    serde_json::to_string(map).map_err(|error| sqlx::Error::Encode(error.into()))
+/// JSON as text, so that Postgres keeps the caller's order of members: the driver would send jsonb.
+fn text(members: &Map<String, Value>) -> String {
+    Value::Object(members.clone()).to_string()
 }

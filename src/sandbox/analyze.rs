@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{ConnectInfo, RawQuery, State},
+    extract::{ConnectInfo, RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -35,8 +35,12 @@ pub async fn submit(
     ConnectInfo(connection): ConnectInfo<Cut>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Response> {
+    let body = body.map_err(|rejection| {
+        Refusal::platform(rejection.status(), "CMN-104", "The request body cannot be read")
+            .into_response()
+    })?;
     let (submission, webhook) =
         read(&emulator, query.as_deref(), &headers, &body).map_err(IntoResponse::into_response)?;
     let asked = headers.get(faults::HEADER).map(|value| value.to_str().unwrap_or("?"));
@@ -58,13 +62,22 @@ pub async fn submit(
         tries: 0,
         settled: false,
     };
-    if let Err(error) = emulator.ledger.accept(job).await {
+    let (told, first_delivery) = oneshot::channel();
+    let accept = {
+        let emulator = Arc::clone(&emulator);
+        let job_id = job_id.clone();
+        async move {
+            emulator.ledger.accept(job).await?;
+            emulator.start(job_id, Some(told));
+            anyhow::Ok(())
+        }
+    };
+    // A task of its own: a client that hangs up in between leaves no job that nobody works on.
+    if let Err(error) = tokio::spawn(accept).await.unwrap_or_else(|panic| Err(panic.into())) {
         tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
         return Err(broken().into_response());
     }
     tracing::info!(job.id = job_id, faults = ?faults, "the sandbox accepted a job");
-    let (told, first_delivery) = oneshot::channel();
-    emulator.start(job_id.clone(), Some(told));
     if faults.contains(&Fault::Early) {
         // An error only says that there was nothing to deliver.
         let _ = first_delivery.await;

@@ -75,6 +75,23 @@ pub fn voices(levels: &Levels, separate: bool) -> Vec<Voice> {
     }
 }
 
+/// Gives the cues of a transcript that names nobody to the voice that is loudest during each.
+pub fn attribute(cues: &mut [Cue], voices: &[Voice]) {
+    if voices.len() < 2 || cues.iter().any(|cue| !cue.speaker.is_empty()) {
+        return;
+    }
+    for cue in cues {
+        let span = Segment { start: cue.start, end: cue.end };
+        // Any floor does here and below, as only the order counts.
+        let loudness = |voice: &Voice| speech::energy(&voice.levels, &[span], -100.0);
+        let loudest = voices
+            .iter()
+            .enumerate()
+            .max_by(|a, b| loudness(a.1).unwrap_or(0.0).total_cmp(&loudness(b.1).unwrap_or(0.0)));
+        cue.speaker = loudest.map_or_else(String::new, |(index, _)| format!("Channel {index}"));
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Conversation {
     pub utterances: Vec<Utterance>,
@@ -123,7 +140,6 @@ impl Conversation {
     /// The voice on which each speaker is loudest while speaking.
     pub fn assign<'a>(&self, voices: &'a [Voice]) -> Vec<&'a Voice> {
         let loudness = |speaker: usize, voice: &Voice| {
-            // Any floor does here, as only the order counts.
             speech::energy(&voice.levels, &self.spans(speaker), -100.0).unwrap_or(0.0)
         };
         let loudest = |speaker| {
@@ -222,6 +238,21 @@ mod tests {
         let conversation = Conversation::new(&cues, &["e7".to_owned()]);
         let ids: Vec<&str> = conversation.speakers.iter().map(|s| s.id.as_str()).collect();
         assert_eq!(ids, ["e7", "1"]);
+    }
+
+    #[test]
+    fn cues_without_names_go_to_the_loudest_channel() {
+        let voice = |from: usize| {
+            let mut levels = vec![1e-9; 300];
+            levels[from..from + 100].fill(0.01);
+            Voice { speech: speech::segments(&levels), levels }
+        };
+        let mut cues = [cue(0.5, 1.5, "", "First."), cue(4.0, 5.0, "", "Second.")];
+        attribute(&mut cues, &[voice(200), voice(0)]);
+        assert_eq!(
+            (cues[0].speaker.as_str(), cues[1].speaker.as_str()),
+            ("Channel 1", "Channel 0")
+        );
     }
 
     #[test]

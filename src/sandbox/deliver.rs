@@ -37,13 +37,12 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
             // Nobody waits unless the delivery was to come before the 202.
             let _ = told.send(());
         }
-        let is_done = match (answer, settings.acknowledge) {
-            (Some(answer), Acknowledge::Exactly200) => answer == 200,
-            (Some(answer), Acknowledge::AnySuccess) => (200..300).contains(&answer),
-            (None, _) => !settings.retry_unreachable,
+        let is_done = match answer {
+            Some(answer) => acknowledges(answer, settings.acknowledge),
+            None => !settings.retry_unreachable,
         };
         let settled = is_done || number == settings.delivery_attempts;
-        tracing::info!(job.id = job.id, number, answer, settled, "the sandbox delivered a result");
+        tracing::info!(job.id = job.id, number, answer, settled, "the sandbox tried a delivery");
         let delivery = Try { at: now(), number, answer, settled };
         if let Err(error) = emulator.ledger.delivered(&job.id, delivery).await {
             tracing::error!(job.id = job.id, error = %format!("{error:#}"), "delivery not kept");
@@ -67,6 +66,13 @@ async fn hold(emulator: &Emulator, job: &Job) {
     if job.faults.contains(&Fault::Reordered) {
         // Out of patience is fine: there was nobody to overtake.
         let _ = tokio::time::timeout(late, emulator.delivered.notified()).await;
+    }
+}
+
+fn acknowledges(answer: u16, rule: Acknowledge) -> bool {
+    match rule {
+        Acknowledge::Exactly200 => answer == 200,
+        Acknowledge::AnySuccess => (200..300).contains(&answer),
     }
 }
 
@@ -126,7 +132,8 @@ impl Message {
         match sent {
             Ok(response) => Some(response.status().as_u16()),
             Err(error) => {
-                tracing::warn!(error = %error.without_url(), "no answer to a delivery");
+                let error = anyhow::Error::from(error.without_url());
+                tracing::warn!(error = %format!("{error:#}"), "no answer to a delivery");
                 None
             }
         }
@@ -162,6 +169,13 @@ fn gzipped(body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_200_acknowledges_unless_the_settings_are_lenient() {
+        let of = |rule| [200, 201, 204, 302, 500].map(|answer| acknowledges(answer, rule));
+        assert_eq!(of(Acknowledge::Exactly200), [true, false, false, false, false]);
+        assert_eq!(of(Acknowledge::AnySuccess), [true, true, true, false, false]);
+    }
 
     #[test]
     fn the_wait_doubles() {

@@ -237,3 +237,60 @@ fn line(entry: &Entry) -> serde_json::Result<Vec<u8>> {
     line.push(b'\n');
     Ok(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const WEEK: Duration = Duration::from_hours(7 * 24);
+
+    fn job(id: &str, created: DateTime<Utc>) -> Job {
+        Job {
+            id: id.to_owned(),
+            created,
+            request_id: "r".to_owned(),
+            webhook: Some("http://h/".to_owned()),
+            request: Submission::default(),
+            faults: Vec::new(),
+            finished: None,
+            tries: 0,
+            settled: false,
+        }
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_settled_or_past_is_not_taken_up_again() {
+        let folder = std::env::temp_dir().join(format!("ledger-unit-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("ledger.jsonl");
+        let (monday, sunday) = (at("2026-01-05T00:00:00Z"), at("2026-01-11T00:00:00Z"));
+        let ledger = Ledger::open(Some(&path), WEEK, monday).unwrap();
+        for (id, created) in
+            [("past", at("2026-01-01T00:00:00Z")), ("open", sunday), ("done", sunday)]
+        {
+            ledger.accept(job(id, created)).await.unwrap();
+        }
+        let response = Value::Null;
+        let finished = Finished { completed: sunday, status: "Success".to_owned(), response };
+        ledger.finish("done", finished).await.unwrap();
+        let last = Try { at: sunday, number: 2, answer: Some(200), settled: true };
+        ledger.delivered("done", last).await.unwrap();
+        drop(ledger);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"kind\":\"fini").unwrap();
+
+        let ledger = Ledger::open(Some(&path), WEEK, sunday).unwrap();
+        assert_eq!(ledger.unsettled(), ["open"]);
+        assert!(ledger.job("past", sunday).is_none());
+        assert_eq!(ledger.job("done", sunday).unwrap().tries, 2);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!std::fs::read_to_string(&path).unwrap().contains("past"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -100,10 +100,10 @@ impl Sandbox {
             anyhow::ensure!(is_known, "sandbox.default_insights: no insight is called {name}");
         }
         let seed = if settings.seed == 0 { rand::random() } else { settings.seed };
+        let faults = Faults::new(&settings.faults, seed).context("sandbox.faults")?;
         if !settings.faults.is_empty() {
             tracing::info!(seed, faults = ?settings.faults, "the sandbox misbehaves at random");
         }
-        let faults = Faults::new(&settings.faults, seed).context("sandbox.faults")?;
         let ledger = Ledger::open(settings.ledger.as_deref(), settings.retention, now())?;
         let limiter = |group, limit| {
             let (window, penalty) = (settings.rate_window, settings.rate_penalty);

@@ -39,7 +39,8 @@ const SECOND: &[&str] = &[
 /// only one.
 pub fn cues(voices: &[Voice], speakers: usize) -> Vec<Cue> {
     let turns = turns(voices, speakers.max(1));
-    let mut used = vec![0_usize; voices.len().max(speakers).max(1)];
+    let count = turns.iter().map(|(_, speaker)| speaker + 1).max().unwrap_or(0);
+    let mut used = vec![0_usize; count];
     let mut cues: Vec<Cue> = Vec::new();
     for (span, speaker) in turns {
         let mut text = String::from(if cues.is_empty() { MARK } else { "" });

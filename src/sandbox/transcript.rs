@@ -135,6 +135,15 @@ mod tests {
         assert_eq!(cues[1].speaker, "B");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in "(WEBVTT\n\n)?(00:0[0-9].000 --> 00:[0-9]{2}.000\n[<v /a-z>&;. \n-]{0,40}\n\n){0,4}.{0,40}") {
+            for cue in parse(&text).unwrap_or_default() {
+                proptest::prop_assert!(cue.start < cue.end && !cue.text.is_empty());
+            }
+        }
+    }
+
     #[test]
     fn other_files_are_no_transcripts() {
         assert_eq!(parse("<!doctype html>"), None);

@@ -97,7 +97,9 @@ async fn recording(
     let bytes =
         media::fetch(&emulator.media, url.clone(), limit).await.map_err(|error| CaiError {
             error_code: emulator.settings.media_error_code.clone(),
-            message: format!("Parameter [contentUri] is invalid. It could not be fetched: {error}"),
+            message: format!(
+                "Parameter [contentUri] is invalid. It could not be fetched: {error:#}"
+            ),
             parameter_name: Some("contentUri".to_owned()),
         })?;
     Ok((bytes, media::transcript(&emulator.media, &url).await))

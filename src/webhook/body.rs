@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use super::Limits;
 use crate::{outcome::Reading, provider};
 
-/// Below this a body is parsed where it is; above, on a thread that may block.
+/// A plain body up to this is parsed where it is; any other on a thread that may block.
 const INLINE_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -30,8 +30,9 @@ pub async fn read(body: Body, limits: Limits) -> Result<Bytes, ReadError> {
 
 /// What a body says. Never fails: what cannot be understood is a reading as well.
 pub async fn understand(bytes: Bytes, encoding: Option<String>, limits: Limits) -> Reading {
+    let is_small = bytes.len() <= INLINE_BYTES && encoding.is_none();
     let work = move || interpret(&bytes, encoding.as_deref(), limits.inflated);
-    if limits.raw <= INLINE_BYTES {
+    if is_small {
         return work();
     }
     tokio::task::spawn_blocking(work)

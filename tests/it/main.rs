@@ -1,12 +1,15 @@
 #![cfg(test)]
 //! One test binary: a module per stage, shared helpers in `support`.
+mod architecture;
 mod dispatch;
 mod embedded;
 mod http;
 mod intake;
+mod openapi;
 mod provider;
 mod query;
 mod reconcile;
+mod sandbox;
 mod support;
 mod sweep;
 mod test_db;

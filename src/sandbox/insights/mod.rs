@@ -40,7 +40,9 @@ pub fn result(
 ) -> Value {
     let voices = conversation::voices(levels, request.separate_speaker_per_channel);
     let words = if cues.is_some() { "webvtt" } else { "script" };
-    let cues = cues.unwrap_or_else(|| script::cues(&voices, request.speaker_count.unwrap_or(2)));
+    let mut cues =
+        cues.unwrap_or_else(|| script::cues(&voices, request.speaker_count.unwrap_or(2)));
+    conversation::attribute(&mut cues, &voices);
     let mut conversation = Conversation::new(&cues, &request.speaker_ids);
     let assigned = conversation.assign(&voices);
     conversation.listen(&assigned, request.enable_voice_activity_detection);

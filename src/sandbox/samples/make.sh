@@ -17,8 +17,8 @@ grep -v '^#' support-call.txt > "$work/lines"
 while IFS='|' read -r speaker pause text; do
     n=$((n + 1))
     case $speaker in
-        Agent) voice="-v en-us -s 165 -p 35" ;;
-        Customer) voice="-v en-gb+f3 -s 185 -p 60" ;;
+        Agent) voice="-v en-us -s 135 -p 35" ;;
+        Customer) voice="-v en-gb+f3 -s 165 -p 60" ;;
     esac
     # Word splitting of $voice is meant.
     espeak-ng $voice -w "$work/raw.wav" "$text" < /dev/null

@@ -1,4 +1,4 @@
-//! The recording in the box, for trying things out: a support call of 44 s, one speaker a channel.
+//! The recording in the box, for trying things out: a support call of 48 s, one speaker a channel.
 use axum::{
     extract::Path,
     http::{StatusCode, header},

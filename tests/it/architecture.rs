@@ -1,0 +1,158 @@
+//! Keeps the import direction of `src/` as `lib.rs` draws it: stages over tables over plumbing.
+use std::{fs, path::Path};
+
+/// Module → the only sibling modules it may name. `app` and `cli` put the others together.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("supervise", &[]),
+    ("config", &[]),
+    ("telemetry", &["config"]),
+    ("db", &[]),
+    ("embedded", &["config"]),
+    ("http", &["db"]),
+    ("callers", &["http"]),
+    ("jobs", &[]),
+    ("deliveries", &["jobs"]),
+    ("insights", &[]),
+    ("outcome", &["deliveries", "insights", "jobs", "provider"]),
+    ("provider", &["config", "insights"]),
+    ("intake", &["callers", "http", "jobs", "provider"]),
+    ("dispatch", &["config", "jobs", "provider", "supervise"]),
+    ("webhook", &["deliveries", "jobs", "outcome", "provider"]),
+    ("reconcile", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
+    ("query", &["callers", "http", "insights", "jobs"]),
+    ("sweep", &["config", "db", "jobs", "supervise"]),
+    // The emulator shares the wire's names with the client, and nothing else: see the test below.
+    ("sandbox", &["config", "provider", "supervise"]),
+];
+
+/// The modules that may hold SQL, and why.
+const MAY_HOLD_SQL: &[&str] = &[
+    "callers",
+    "jobs",
+    "deliveries",
+    "insights", // own tables
+    "db",       // schema and partitions
+    "embedded", // makes its database
+    "provider", // the gate's row
+];
+
+#[test]
+fn modules_import_downwards_only() {
+    let mut wrong = Vec::new();
+    for (module, allowed) in MAY_IMPORT {
+        for (file, text) in sources(module) {
+            for named in named_modules(&text) {
+                if named != *module && !allowed.contains(&named.as_str()) {
+                    wrong.push(format!("{file}: {module} must not import {named}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_module_has_its_rule() {
+    let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
+    let ruled = |module: &&str| MAY_IMPORT.iter().any(|(name, _)| name == module);
+    let without: Vec<_> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .filter(|module| !matches!(*module, "app" | "cli") && !ruled(module))
+        .collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
+fn sql_stays_in_the_modules_that_own_tables() {
+    let mut wrong = Vec::new();
+    for (module, _) in MAY_IMPORT.iter().filter(|(name, _)| !MAY_HOLD_SQL.contains(name)) {
+        let holds_sql = |text: &str| text.contains("sqlx::query") || text.contains("QueryBuilder");
+        let files = sources(module).into_iter().filter(|(_, text)| holds_sql(text));
+        wrong.extend(files.map(|(file, _)| file));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_sandbox_knows_the_wire_and_nothing_else_of_the_provider() {
+    for (file, text) in sources("sandbox") {
+        let beyond = text.replace("provider::wire", "");
+        assert!(!beyond.contains("provider::"), "{file}");
+    }
+}
+
+#[test]
+fn settings_and_environment_are_read_in_one_place() {
+    let wrong: Vec<_> = MAY_IMPORT
+        .iter()
+        .filter(|(module, _)| *module != "config")
+        .flat_map(|(module, _)| sources(module))
+        .filter(|(_, text)| text.contains("env::var"))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn src() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Path and text of `src/<module>.rs` and of everything in `src/<module>/`, without its tests.
+fn sources(module: &str) -> Vec<(String, String)> {
+    let mut todo = vec![src().join(format!("{module}.rs")), src().join(module)];
+    let mut found = Vec::new();
+    while let Some(path) = todo.pop() {
+        if path.is_dir() {
+            todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && let Ok(text) = fs::read_to_string(&path)
+        {
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            found.push((path.display().to_string(), code.to_owned()));
+        }
+    }
+    assert!(!found.is_empty(), "`{module}` is listed but does not exist");
+    found
+}
+
+/// First segments after `crate::`, grouped imports included; comments are skipped.
+fn named_modules(text: &str) -> Vec<String> {
+    let code: String = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut names = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let Some(group) = rest.strip_prefix('{') else {
+            names.push(head(rest));
+            continue;
+        };
+        let (mut depth, mut at_start) = (1, true);
+        for (i, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 1 => break,
+                '}' => depth -= 1,
+                ',' if depth == 1 => at_start = true,
+                c if at_start && !c.is_whitespace() => {
+                    names.push(head(&group[i..]));
+                    at_start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+fn head(path: &str) -> String {
+    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn the_checker_sees_grouped_imports() {
+    let text = "use crate::{\n  http::{ApiError, Problem},\n  jobs, // crate::app\n};\nfn f() { crate::db::x() }";
+    assert_eq!(named_modules(text), ["http", "jobs", "db"]);
+}
