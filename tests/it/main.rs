@@ -10,6 +10,7 @@ mod provider;
 mod query;
 mod reconcile;
 mod sandbox;
+mod spine;
 mod support;
 mod sweep;
 mod test_db;

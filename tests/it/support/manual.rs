@@ -40,8 +40,7 @@ impl Manual {
             let request = read_request(&mut stream).await;
             let target = request.split(' ').nth(1).unwrap();
             if target == wire::TOKEN_PATH {
-                let body = r#"{"access_token":"token","expires_in":3600}"#;
-                answer(&mut stream, "200 OK", body).await;
+                grant(&mut stream).await;
                 continue;
             }
             let url = Url::parse(&self.url()).unwrap().join(target).unwrap();
@@ -63,6 +62,11 @@ impl Held {
     }
 }
 
+/// Answers a request for a token.
+pub async fn grant(stream: &mut TcpStream) {
+    answer(stream, "200 OK", r#"{"access_token":"access-token","expires_in":3600}"#).await;
+}
+
 async fn answer(stream: &mut TcpStream, status: &str, body: &str) {
     let length = body.len();
     let answer =
@@ -71,7 +75,7 @@ async fn answer(stream: &mut TcpStream, status: &str, body: &str) {
 }
 
 /// Reads a whole request, head and body.
-async fn read_request(stream: &mut TcpStream) -> String {
+pub async fn read_request(stream: &mut TcpStream) -> String {
     let mut request = String::new();
     loop {
         let mut buffer = [0; 4096];

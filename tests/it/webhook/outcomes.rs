@@ -38,6 +38,21 @@ async fn concurrent_identical_deliveries_store_one_result() {
 }
 
 #[tokio::test]
+async fn of_concurrent_results_one_is_stored() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    let bodies = [seed_success(), enveloped(&job.provider_job_id), fixture("seed/failure.json")];
+    for answer in join_all(bodies.map(|body| app.deliver(&job.webhook, body))).await {
+        assert_acknowledged(&answer);
+    }
+    let outcomes = app.delivery_outcomes(job.id).await;
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "accepted").count(), 1);
+    assert_eq!(app.timeline(job.id).await.len(), 6);
+    let completed = app.job(job.id).await["state"] == "completed";
+    assert_eq!(app.count("select count(*) from aftercall.results").await, i64::from(completed));
+}
+
+#[tokio::test]
 async fn the_first_result_wins() {
     let app = TestApp::start().await;
     let job = app.submitted().await;
