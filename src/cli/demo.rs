@@ -66,7 +66,9 @@ async fn tell(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
     for job in client.all(open).await? {
         println!("\nAn earlier run left a job unfinished; it goes on.");
         let finished = submit::wait(client, &job).await?;
-        submit::print(client, &finished, false).await?;
+        if let Err(error) = submit::print(client, &finished, false).await {
+            println!("{error:#}"); // told; no reason not to go on with our own
+        }
     }
     let sandbox = addresses.sandbox.as_ref().context(
         "a real provider is configured; the demo sends its recording to the sandbox only: unset \

@@ -10,6 +10,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         api = addresses.api.map(tracing::field::display),
         webhook = addresses.webhook.map(tracing::field::display),
         ops = %addresses.ops,
+        recording = addresses.sandbox.as_ref().map(|it| tracing::field::display(&it.recording_url)),
         "ready"
     );
     app.run().await

@@ -123,8 +123,9 @@ pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()>
 /// Learns from the rate headers of an answer: the limit, and calls of the same group that others
 /// make (call log, recording downloads), which are noted as if they were ours.
 pub async fn learn(db: impl PgExecutor<'_>, rate: &RateHeaders) -> sqlx::Result<()> {
-    let (Some(limit), Some(remaining)) = (rate.limit, rate.remaining) else { return Ok(()) };
-    let used = i32::try_from(limit.saturating_sub(remaining)).unwrap_or(i32::MAX);
+    let Some(limit) = rate.limit else { return Ok(()) };
+    let used = rate.remaining.map_or(0, |remaining| limit.saturating_sub(remaining));
+    let used = i32::try_from(used).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
         update aftercall.provider_gate set

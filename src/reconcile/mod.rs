@@ -83,7 +83,7 @@ impl Reconciler {
     }
 
     /// Asks for one result. `false`: the provider wants no more questions now.
-    #[tracing::instrument(skip_all, fields(job.id = %target.job_id))]
+    #[tracing::instrument(skip_all, fields(job_id = %target.job_id))]
     async fn poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
         let answer = self.provider.status(&target.provider_job_id).await;
         let rate = match &answer {

@@ -42,10 +42,16 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
             None => !settings.retry_unreachable,
         };
         let settled = is_done || number == settings.delivery_attempts;
-        tracing::info!(job.id = job.id, number, answer, settled, "the sandbox tried a delivery");
+        tracing::info!(
+            provider_job_id = job.id,
+            number,
+            answer,
+            settled,
+            "the sandbox tried a delivery"
+        );
         let delivery = Try { at: now(), number, answer, settled };
         if let Err(error) = emulator.ledger.delivered(&job.id, delivery).await {
-            tracing::error!(job.id = job.id, error = %format!("{error:#}"), "delivery not kept");
+            tracing::error!(provider_job_id = job.id, error = %format!("{error:#}"), "delivery not kept");
         }
         if is_done {
             break;

@@ -139,9 +139,7 @@ impl Sandbox {
 
     /// Address of the recording in the box, fit for `contentUri`.
     pub fn recording_url(&self) -> Url {
-        let mut url = self.base_url();
-        url.set_path(&format!("/media/{}", samples::RECORDING));
-        url
+        recording_at(&self.base_url)
     }
 
     /// Serves until `stop`. Jobs that are then unfinished go on at the next start if there is a
@@ -196,6 +194,7 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .route(wire::TOKEN_PATH, post(auth::token_endpoint))
         .route(wire::REVOKE_PATH, post(auth::revoke_endpoint))
         .route("/media/{file}", get(samples::serve))
+        .route("/livez", get(async || "ok\n"))
         .fallback(|| async { Refusal::platform(StatusCode::NOT_FOUND, "CMN-120", "Invalid URI") })
         .method_not_allowed_fallback(|| async {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -204,6 +203,13 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .layer(DefaultBodyLimit::max(largest))
         .layer(middleware::from_fn(with_request_id))
         .with_state(emulator)
+}
+
+/// Address of the recording in the box of the sandbox at `base`.
+pub fn recording_at(base: &Url) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("/media/{}", samples::RECORDING));
+    url
 }
 
 /// Checks the token, then the rate group "Heavy" that submissions and status calls share.

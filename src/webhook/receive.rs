@@ -49,18 +49,18 @@ async fn receive(
         Ok(None) => return unknown(),
         Err(error) => return not_stored(&error),
     };
-    tracing::Span::current().record("job.id", tracing::field::display(token.job_id));
+    tracing::Span::current().record("job_id", tracing::field::display(token.job_id));
     let bytes = match body::read(body, state.limits).await {
         Ok(bytes) => bytes,
         Err(ReadError::TooLarge) => {
-            tracing::warn!(outcome = "too_large", "delivery refused");
+            note_outcome("too_large");
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }
         Err(ReadError::Lost) => return StatusCode::BAD_REQUEST.into_response(),
     };
     match store(&state, &token, &attempt, &headers, bytes).await {
         Ok(Some(outcome)) => {
-            tracing::info!(outcome = outcome.name(), job.attempt = attempt.number, "delivery kept");
+            note_outcome(outcome.name());
             acknowledged(&headers)
         }
         Ok(None) => unknown(),
@@ -118,18 +118,20 @@ fn acknowledged(headers: &HeaderMap) -> Response {
     response
 }
 
+/// What became of the delivery, for the log line of the request.
+fn note_outcome(name: &str) {
+    tracing::Span::current().record("outcome", name);
+}
+
 fn unknown() -> Response {
-    tracing::info!(outcome = "unknown_token", "delivery refused");
+    note_outcome("unknown_token");
     StatusCode::NOT_FOUND.into_response()
 }
 
 /// The provider will deliver again; nothing was kept.
 fn not_stored(error: &sqlx::Error) -> Response {
-    tracing::error!(
-        outcome = "store_failed",
-        error = error as &dyn std::error::Error,
-        "delivery not stored"
-    );
+    note_outcome("store_failed");
+    tracing::error!(error = error as &dyn std::error::Error, "delivery not stored");
     let later = [(header::RETRY_AFTER, HeaderValue::from_static("5"))];
     (StatusCode::SERVICE_UNAVAILABLE, later).into_response()
 }

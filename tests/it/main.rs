@@ -3,9 +3,11 @@
 mod architecture;
 mod dispatch;
 mod embedded;
+mod healthcheck;
 mod http;
 mod intake;
 mod openapi;
+mod process;
 mod provider;
 mod query;
 mod reconcile;
