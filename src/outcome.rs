@@ -79,7 +79,7 @@ pub async fn apply(
     jobs::note(tx, delivery.job_id, "delivery", &detail).await?;
     let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
     if is_useless && delivery.via == CompletedVia::Webhook {
-        jobs::poll_soon(tx, delivery.job_id).await?;
+        jobs::poll_soon(&mut **tx, &[delivery.job_id]).await?;
     }
     Ok(Some(outcome))
 }

@@ -6,4 +6,4 @@ mod members;
 mod submission;
 
 pub use handler::router;
-pub use submission::Submission;
+pub use submission::{Submission, known_members};

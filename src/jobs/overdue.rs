@@ -1,7 +1,7 @@
 //! Jobs that waited too long for something: a lease, an answer, a result, the deadline.
 use std::time::Duration;
 
-use sqlx::{PgPool, PgTransaction, types::Json};
+use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
 
 use super::{ErrorClass, JobError};
@@ -173,13 +173,15 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Asks for the result of a submitted job at the next round, because its webhook was of no use.
-pub async fn poll_soon(tx: &mut PgTransaction<'_>, id: Uuid) -> sqlx::Result<()> {
+/// Submitted jobs are to be asked for at the next round: their webhook was of no use, or it was not
+/// their turn. Not past the deadline, so that [`expire`] still waits for the last question.
+pub async fn poll_soon(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query!(
-        "update aftercall.jobs set due_at = now() where id = $1 and state = 'submitted'",
-        id,
+        "update aftercall.jobs set due_at = least(now(), deadline_at)
+        where id = any($1) and state = 'submitted'",
+        ids,
     )
-    .execute(&mut **tx)
+    .execute(db)
     .await?;
     Ok(())
 }

@@ -49,9 +49,9 @@ pub async fn take(
     if row.blocked {
         return Ok(0);
     }
-    let limit = row
-        .limit_seen
-        .map_or(settings.limit, |seen| settings.limit.min(u32::try_from(seen).unwrap_or_default()));
+    // Only a call can teach us another limit, so one that says 0 must not stop all calls for good.
+    let seen = row.limit_seen.map(|seen| u32::try_from(seen).unwrap_or_default().max(1));
+    let limit = seen.map_or(settings.limit, |seen| settings.limit.min(seen));
     let free = i64::from(limit) - i64::from(row.submissions) - i64::from(row.polls);
     let free = match purpose {
         Purpose::Submission => free,

@@ -49,11 +49,14 @@ impl Reconciler {
     pub async fn round(&self) -> sqlx::Result<()> {
         let abandoned = jobs::abandon_leases(&self.db, self.dispatch.unconfirmed_wait).await?;
         let requeued = jobs::requeue_unconfirmed(&self.db, self.dispatch.max_attempts).await?;
-        for target in self.claim_polls().await? {
+        let mut targets = self.claim_polls().await?.into_iter();
+        for target in targets.by_ref() {
             if !self.poll(&target).await? {
                 break;
             }
         }
+        let unasked: Vec<_> = targets.map(|target| target.job_id).collect();
+        jobs::poll_soon(&self.db, &unasked).await?;
         let expired = jobs::expire(&self.db).await?;
         if abandoned + requeued + expired > 0 {
             tracing::info!(abandoned, requeued, expired, "overdue jobs");

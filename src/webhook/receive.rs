@@ -2,7 +2,7 @@
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::post,
@@ -38,11 +38,12 @@ pub fn router(state: WebhookState) -> Router {
 /// Takes one delivery. Malformed, unknown and expired tokens look the same from outside.
 async fn receive(
     State(state): State<WebhookState>,
-    Path(token): Path<String>,
+    token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Some(token) = Token::parse(&token) else { return unknown() };
+    let token = token.ok().and_then(|Path(token)| Token::parse(&token));
+    let Some(token) = token else { return unknown() };
     let attempt = match jobs::matching_attempt(&state.db, &token).await {
         Ok(Some(attempt)) => attempt,
         Ok(None) => return unknown(),
