@@ -11,7 +11,7 @@ use tracing_subscriber::{
 };
 
 use self::json::JsonLines;
-use crate::config::LogFormat;
+use crate::config::{self, LogFormat};
 
 /// What other crates may say at most, whatever `RUST_LOG` asks for: below it, HTTP clients and
 /// database drivers write down URLs, headers and statements.
@@ -22,8 +22,7 @@ const MOST_OF_OTHERS: Level = Level::INFO;
 /// # Errors
 /// When logging was started before.
 pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
-    // Empty is how compose files say "not set".
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
+    let asked = config::log_filter();
     let filter = EnvFilter::new(asked.as_deref().unwrap_or(quiet));
     let is_pretty = match format {
         LogFormat::Json => false,
