@@ -51,12 +51,14 @@ pub struct Addresses {
     pub sandbox: Option<SandboxAddress>,
 }
 
-/// Connects, migrates, binds and starts every part of the configured roles.
+/// Connects, migrates, binds and starts every part of the configured roles. From now on signals
+/// end the process in good order.
 ///
 /// # Errors
 /// When the database cannot be had or an address is taken; nothing keeps running then.
 pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let lifecycle = Lifecycle::default();
+    drain_on_signal(&lifecycle)?;
     let mut parts = JoinSet::new();
     let listeners = Listeners::bind(settings).await?;
     let (db, surroundings) = surroundings::database(settings, &lifecycle, &mut parts).await?;

@@ -31,7 +31,6 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     telemetry::init(settings.log.format, "error")?;
     let taken = take_free_ports(&mut settings);
     let app = app::start(&settings).await?;
-    app::drain_on_signal(&app.lifecycle)?;
     let addresses = app.addresses.clone();
     introduce(&addresses, &taken);
     let key = callers::create(&app.db, CALLER, "made by demo", Some(KEY_LIFETIME)).await?.text;

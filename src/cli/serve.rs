@@ -4,7 +4,6 @@ use crate::{app, config::Settings, telemetry};
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::init(settings.log.format, "info,sqlx=warn")?;
     let app = app::start(&settings).await?;
-    app::drain_on_signal(&app.lifecycle)?;
     let addresses = &app.addresses;
     tracing::info!(
         api = addresses.api.map(tracing::field::display),

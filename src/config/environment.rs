@@ -1,6 +1,8 @@
 //! Variables that are no settings: they describe the machine or the shell, not the service.
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use url::{Host, Url};
+
 /// What the managed Postgres takes from its surroundings.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedEnvironment {
@@ -57,7 +59,17 @@ impl ClientEnvironment {
     }
 }
 
-/// `RUST_LOG`: what is logged. Empty is how compose files say "not set".
+/// `RUST_LOG`: what is logged. `None` when unset, or empty, which is how compose files say it.
 pub fn log_filter() -> Option<String> {
     std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty())
+}
+
+/// Whether `url` is on this machine: no proxy that `HTTP_PROXY` and its like name leads there.
+pub fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
 }

@@ -125,23 +125,38 @@ pub async fn claim_polls(
     .await
 }
 
-/// The provider does not know a job that it had accepted: back to the queue for another attempt.
-pub async fn lose_attempt(db: &PgPool, target: &PollTarget) -> sqlx::Result<bool> {
+/// The provider does not know a job that it had accepted: back to the queue for another attempt, or
+/// `failed` when that was the last of `max_attempts`.
+pub async fn lose_attempt(
+    db: &PgPool,
+    target: &PollTarget,
+    max_attempts: u32,
+) -> sqlx::Result<bool> {
+    let error = JobError::new(
+        ErrorClass::Upstream,
+        "the provider accepted the job and later did not know it any more",
+    );
     let done = sqlx::query!(
         r#"
         with job as (
             update aftercall.jobs set
-                state = 'queued', version = version + 1, failures = failures + 1, due_at = now()
+                version = version + 1, failures = failures + 1, error = $4,
+                state = case when failures + 1 < $3 then 'queued' else 'failed' end,
+                due_at = case when failures + 1 < $3 then now() end,
+                finished_at = case when failures + 1 < $3 then null else now() end
             where id = $1 and state = 'submitted' and not exists (
                 select from aftercall.attempts where job_id = $1 and number > $2)
-            returning id, version
+            returning id, version, state
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, 'requeued', json_build_object('attempt', $2::int, 'because', 'forgotten')
+        select id, version, case state when 'queued' then 'requeued' else 'failed' end,
+            json_build_object('attempt', $2::int, 'because', 'forgotten')
         from job
         "#,
         target.job_id,
         target.attempt,
+        i32::try_from(max_attempts).unwrap_or(i32::MAX),
+        Json(error) as _,
     )
     .execute(db)
     .await?;

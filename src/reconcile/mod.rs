@@ -106,7 +106,7 @@ impl Reconciler {
             // Only a 404 says that the provider has no such job (OpenAPI document).
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
                 tracing::warn!("the provider does not know the job any more");
-                jobs::lose_attempt(&self.db, target).await?;
+                jobs::lose_attempt(&self.db, target, self.dispatch.max_attempts).await?;
             }
             Err(StatusError::Throttled { retry_after, .. }) => {
                 gate::block(&self.db, retry_after.unwrap_or(self.gate.penalty)).await?;

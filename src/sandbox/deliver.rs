@@ -32,7 +32,7 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
         if number > job.tries + 1 {
             tokio::time::sleep(backoff(settings.delivery_backoff, number - 1)).await;
         }
-        let answer = message.post(&emulator.webhooks, &url).await;
+        let answer = message.post(emulator.webhooks.to(&url), &url).await;
         if let Some(told) = told.take() {
             // Nobody waits unless the delivery was to come before the 202.
             let _ = told.send(());
@@ -59,7 +59,7 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
     }
     emulator.delivered.notify_waiters();
     if job.faults.contains(&Fault::Duplicate) {
-        message.post(&emulator.webhooks, &url).await;
+        message.post(emulator.webhooks.to(&url), &url).await;
     }
 }
 

@@ -56,7 +56,11 @@ use self::{
     rate::{Limiter, Standing},
     refusal::Refusal,
 };
-use crate::{config::SandboxSettings, provider::wire, supervise::Outcome};
+use crate::{
+    config::{self, SandboxSettings},
+    provider::wire,
+    supervise::Outcome,
+};
 
 /// A sandbox that is bound to its address and not yet serving.
 pub struct Sandbox {
@@ -74,9 +78,9 @@ struct Emulator {
     faults: Faults,
     ledger: Ledger,
     /// Fetches recordings; follows redirects.
-    media: reqwest::Client,
+    media: Clients,
     /// Delivers results; does not.
-    webhooks: reqwest::Client,
+    webhooks: Clients,
     /// Told after each job's last delivery.
     delivered: Notify,
     jobs: TaskTracker,
@@ -118,8 +122,8 @@ impl Sandbox {
             auth: limiter("auth", settings.auth_rate_limit),
             faults,
             ledger,
-            media: client(settings.media_timeout, Policy::limited(10))?,
-            webhooks: client(settings.delivery_timeout, Policy::none())?,
+            media: Clients::new(settings.media_timeout, || Policy::limited(10))?,
+            webhooks: Clients::new(settings.delivery_timeout, Policy::none)?,
             delivered: Notify::new(),
             jobs: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -248,9 +252,23 @@ fn reachable(mut address: SocketAddr) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("http://{address}"))?)
 }
 
-fn client(timeout: Duration, redirects: Policy) -> anyhow::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().timeout(timeout).redirect(redirects);
-    builder.build().context("an HTTP client for the sandbox")
+/// One for addresses on this machine, past any proxy, and one for all others.
+struct Clients {
+    near: reqwest::Client,
+    far: reqwest::Client,
+}
+
+impl Clients {
+    fn new(timeout: Duration, redirects: impl Fn() -> Policy) -> anyhow::Result<Self> {
+        let builder = || reqwest::Client::builder().timeout(timeout).redirect(redirects());
+        let context = "an HTTP client for the sandbox";
+        let near = builder().no_proxy().build().context(context)?;
+        Ok(Self { near, far: builder().build().context(context)? })
+    }
+
+    fn to(&self, url: &Url) -> &reqwest::Client {
+        if config::is_here(url) { &self.near } else { &self.far }
+    }
 }
 
 /// Data behind our locks is whole between any two statements, also after a panic.

@@ -99,12 +99,14 @@ async fn recording(
     let url = request::web_address(uri).ok_or_else(invalid)?;
     let limit = emulator.settings.media_max.as_u64();
     let bytes =
-        media::fetch(&emulator.media, url.clone(), limit).await.map_err(|error| CaiError {
-            error_code: emulator.settings.media_error_code.clone(),
-            message: format!(
-                "Parameter [contentUri] is invalid. It could not be fetched: {error:#}"
-            ),
-            parameter_name: Some("contentUri".to_owned()),
+        media::fetch(emulator.media.to(&url), url.clone(), limit).await.map_err(|error| {
+            CaiError {
+                error_code: emulator.settings.media_error_code.clone(),
+                message: format!(
+                    "Parameter [contentUri] is invalid. It could not be fetched: {error:#}"
+                ),
+                parameter_name: Some("contentUri".to_owned()),
+            }
         })?;
-    Ok((bytes, media::transcript(&emulator.media, &url).await))
+    Ok((bytes, media::transcript(emulator.media.to(&url), &url).await))
 }
