@@ -28,7 +28,7 @@ impl FromRequestParts<ApiState> for Caller {
             .map(|(_, key)| key.trim())
             .ok_or(ApiError::Unauthorized)?;
         let caller = super::authenticate(&state.db, key).await?.ok_or(ApiError::Unauthorized)?;
-        tracing::Span::current().record("caller.name", &caller.name);
+        tracing::Span::current().record("caller", &caller.name);
         Ok(caller)
     }
 }
