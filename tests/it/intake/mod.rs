@@ -1,4 +1,5 @@
 //! Recordings come in: what is accepted, and what the provider is then sent.
+mod commands;
 mod faults;
 mod idempotency;
 mod keys;
@@ -72,7 +73,10 @@ async fn a_recording_is_answered_202_with_the_whole_job() {
       }
     }
     "#);
-    assert_eq!(app.job(answer.id()).await, job);
+    let mut seen = app.job(answer.id()).await;
+    let queue = seen.as_object_mut().unwrap().remove("queue").unwrap();
+    assert_eq!(queue["position"], 1);
+    assert_eq!(seen, job);
     assert_eq!(app.timeline(answer.id()).await, ["queued"]);
 }
 
