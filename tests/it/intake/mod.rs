@@ -24,13 +24,12 @@ async fn a_recording_is_answered_202_with_the_whole_job() {
     });
     let answer = app.post("/v1/jobs", &body).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
-    assert_eq!(answer.header("location"), format!("/v1/jobs/{}", answer.id()));
+    let path = format!("/v1/jobs/{}", answer.id());
+    assert_eq!(answer.header("location"), path);
     assert_eq!(answer.header("etag"), "W/\"1\"");
     let job = answer.json();
-    let path = format!("/v1/jobs/{}", answer.id());
     let shown = job.to_string().replace(&path, "…").replace(&answer.id().to_string(), "…");
-    let shown = without(shown.parse().unwrap(), &["/createdAt", "/deadlineAt"]);
-    insta::assert_json_snapshot!(shown, @r#"
+    insta::assert_json_snapshot!(without(shown.parse().unwrap(), &["/createdAt", "/deadlineAt"]), @r#"
     {
       "id": "…",
       "state": "queued",
@@ -74,8 +73,7 @@ async fn a_recording_is_answered_202_with_the_whole_job() {
     }
     "#);
     let mut seen = app.job(answer.id()).await;
-    let queue = seen.as_object_mut().unwrap().remove("queue").unwrap();
-    assert_eq!(queue["position"], 1);
+    assert_eq!(seen.as_object_mut().unwrap().remove("queue").unwrap()["position"], 1);
     assert_eq!(seen, job);
     assert_eq!(app.timeline(answer.id()).await, ["queued"]);
 }
