@@ -1,11 +1,13 @@
 //! The connection pool, the migrations, and what errors of the database mean.
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     Connection as _, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use url::Url;
 
 /// The files in `migrations/`, built into the binary. Which of them ran is kept in our own schema.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
@@ -22,10 +24,15 @@ pub struct PoolOptions {
     pub acquire_timeout: Duration,
 }
 
-/// Reads a `postgres://` URL; the error never repeats it, as it may hold a password.
-pub fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| anyhow::anyhow!("database.url is not a postgres:// URL"))?;
+/// Reads a `postgres://` URL; the error never repeats it, as it may hold a password. Where it holds
+/// none, `password` is taken.
+pub fn options(url: &str, password: Option<&SecretString>) -> anyhow::Result<PgConnectOptions> {
+    let not_a_url = || anyhow::anyhow!("database.url is not a postgres:// URL");
+    let has_password = Url::parse(url).map_err(|_| not_a_url())?.password().is_some();
+    let mut options = PgConnectOptions::from_str(url).map_err(|_| not_a_url())?;
+    if let Some(password) = password.filter(|_| !has_password) {
+        options = options.password(password.expose_secret());
+    }
     Ok(options.application_name("aftercall"))
 }
 
@@ -91,4 +98,21 @@ pub async fn service_secret(db: &PgPool, name: &str) -> sqlx::Result<Vec<u8>> {
     sqlx::query_scalar!("select secret from aftercall.service_secrets where name = $1", name)
         .fetch_one(db)
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::ConnectOptions as _;
+
+    use super::*;
+
+    #[test]
+    fn the_password_comes_from_the_url_or_from_beside_it() {
+        let password = SecretString::from("a/b@c");
+        let used = |url: &str| options(url, Some(&password)).unwrap().to_url_lossy();
+        assert_eq!(used("postgres://user@host/db").password(), Some("a%2Fb%40c"));
+        assert_eq!(used("postgres://user:own@host/db").password(), Some("own"));
+        let error = options("postgres://user:hush@host:port/db", None).unwrap_err().to_string();
+        assert!(!error.contains("hush"), "{error}");
+    }
 }

@@ -169,6 +169,6 @@ impl<'a> Effects<'a> {
         jobs::complete(tx, &self.completions).await?;
         jobs::fail(tx, &self.failures).await?;
         jobs::note(tx, &self.notes).await?;
-        jobs::poll_soon(tx, &self.useless).await
+        jobs::poll_soon(&mut **tx, &self.useless).await
     }
 }

@@ -1,5 +1,6 @@
 //! Puts the pieces together; the only module that may import every other one.
 mod api;
+mod probe;
 mod surroundings;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -12,6 +13,7 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use url::Url;
 
 pub use api::{api, document, router};
+pub use probe::probe;
 use surroundings::Surroundings;
 pub use surroundings::{SandboxAddress, pool_options, private_cluster};
 
@@ -49,12 +51,14 @@ pub struct Addresses {
     pub sandbox: Option<SandboxAddress>,
 }
 
-/// Connects, migrates, binds and starts every part of the configured roles.
+/// Connects, migrates, binds and starts every part of the configured roles. From now on signals
+/// end the process in good order.
 ///
 /// # Errors
 /// When the database cannot be had or an address is taken; nothing keeps running then.
 pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let lifecycle = Lifecycle::default();
+    drain_on_signal(&lifecycle)?;
     let mut parts = JoinSet::new();
     let listeners = Listeners::bind(settings).await?;
     let (db, surroundings) = surroundings::database(settings, &lifecycle, &mut parts).await?;
@@ -107,10 +111,11 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
 
 /// Applies the migrations, through `database.migration_url` when there is one.
 pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
+    let password = settings.database.password.as_ref();
     let direct = match &settings.database.migration_url {
         Some(url) => {
             let one = PoolOptions { max_connections: 1, ..pool_options(settings) };
-            Some(db::connect(db::options(url.expose_secret())?, one).await?)
+            Some(db::connect(db::options(url.expose_secret(), password)?, one).await?)
         }
         None => None,
     };
@@ -119,7 +124,8 @@ pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
 
 /// Where the provider reaches the webhook listener.
 fn webhook_base(settings: &Settings, addresses: &Addresses) -> anyhow::Result<Url> {
-    if let Some(url) = &settings.webhook.public_url {
+    let configured = settings.webhook.public_url.as_ref();
+    if let Some(url) = configured.or(settings.sandbox.webhook_url.as_ref()) {
         return Ok(url.clone());
     }
     let port = addresses.webhook.map_or(settings.webhook.listen.port(), |address| address.port());

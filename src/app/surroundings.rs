@@ -7,12 +7,13 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 use url::Url;
 
+use super::probe;
 use crate::{
-    config::{EmbeddedEnvironment, Role, Settings},
+    config::{ConfigError, EmbeddedEnvironment, Role, SandboxSettings, Settings},
     db::{self, PoolOptions},
     embedded::{self, Cluster},
     provider::{Client, Credentials},
-    sandbox::Sandbox,
+    sandbox::{self, Sandbox},
     supervise::{Lifecycle, Outcome},
 };
 
@@ -48,7 +49,7 @@ pub async fn database(
     parts: &mut JoinSet<Outcome>,
 ) -> anyhow::Result<(PgPool, Surroundings)> {
     if let Some(url) = &settings.database.url {
-        let options = db::options(url.expose_secret())?;
+        let options = db::options(url.expose_secret(), settings.database.password.as_ref())?;
         let db = db::connect(options, pool_options(settings))
             .await
             .context("cannot connect to the database")?;
@@ -101,6 +102,12 @@ pub async fn provider(
         return Ok((Some(Client::new(base_url, credentials, p.timeout)?), None));
     }
     let mut of_sandbox = settings.sandbox.clone();
+    if let Some(base_url) = &of_sandbox.url {
+        let address = sandbox_elsewhere(base_url).await?;
+        tracing::info!(url = %base_url, "no provider is configured: using the sandbox there");
+        let client = Client::new(base_url, sandbox_credentials(of_sandbox.clone()), p.timeout)?;
+        return Ok((Some(client), Some(address)));
+    }
     if of_sandbox.ledger.is_none() {
         let folder = embedded::data_root(&EmbeddedEnvironment::read())?;
         std::fs::create_dir_all(&folder).context("the data folder")?;
@@ -110,14 +117,34 @@ pub async fn provider(
     let address =
         SandboxAddress { base_url: sandbox.base_url(), recording_url: sandbox.recording_url() };
     tracing::info!(url = %address.base_url, "no provider is configured: using the sandbox");
-    let credentials = Credentials {
-        client_id: of_sandbox.client_id,
-        client_secret: of_sandbox.client_secret,
-        jwt: of_sandbox.jwt,
-    };
-    let client = Client::new(&address.base_url, credentials, p.timeout)?;
+    let client = Client::new(&address.base_url, sandbox_credentials(of_sandbox), p.timeout)?;
     parts.spawn(sandbox.run(lifecycle.stop.clone()));
     Ok((Some(client), Some(address)))
+}
+
+/// The sandbox at `base_url`, once it has answered.
+///
+/// # Errors
+/// When it does not: then nobody started it, and it is the provider that is missing.
+async fn sandbox_elsewhere(base_url: &Url) -> Result<SandboxAddress, ConfigError> {
+    let mut health = base_url.clone();
+    health.set_path("/livez");
+    if let Err(error) = probe(health).await {
+        return Err(ConfigError(vec![format!(
+            "provider.base_url and its credentials are not set, and there is no sandbox at \
+             sandbox.url to take the provider's place ({error:#})"
+        )]));
+    }
+    let recording_url = sandbox::recording_at(base_url);
+    Ok(SandboxAddress { base_url: base_url.clone(), recording_url })
+}
+
+fn sandbox_credentials(settings: SandboxSettings) -> Credentials {
+    Credentials {
+        client_id: settings.client_id,
+        client_secret: settings.client_secret,
+        jwt: settings.jwt,
+    }
 }
 
 /// Where the sandbox in the box is, and the recording it ships.
@@ -125,4 +152,18 @@ pub async fn provider(
 pub struct SandboxAddress {
     pub base_url: Url,
     pub recording_url: Url,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sandbox_that_nobody_started_is_a_fault_of_the_configuration() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let nobody = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        drop(listener);
+        let text = sandbox_elsewhere(&nobody).await.unwrap_err().to_string();
+        assert!(text.contains("provider.base_url") && text.contains("sandbox.url"), "{text}");
+    }
 }

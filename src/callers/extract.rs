@@ -42,7 +42,7 @@ impl FromRequestParts<ApiState> for Caller {
             }
             caller
         };
-        tracing::Span::current().record("caller.name", &caller.name);
+        tracing::Span::current().record("caller", &caller.name);
         Ok(caller)
     }
 }

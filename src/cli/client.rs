@@ -5,6 +5,9 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use url::Url;
+
+use crate::config;
 
 const POLL: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -18,7 +21,11 @@ pub struct Client {
 impl Client {
     /// `base`: where the API listens, such as `http://127.0.0.1:8080`.
     pub fn new(base: &str, key: SecretString) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let mut builder = reqwest::Client::builder().timeout(PATIENCE);
+        if Url::parse(base).is_ok_and(|base| config::is_here(&base)) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key })
     }
 

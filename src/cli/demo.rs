@@ -31,7 +31,6 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     telemetry::init(settings.log.format, "error")?;
     let taken = take_free_ports(&mut settings);
     let app = app::start(&settings).await?;
-    app::drain_on_signal(&app.lifecycle)?;
     let addresses = app.addresses.clone();
     introduce(&addresses, &taken);
     let key = callers::create(&app.db, CALLER, "made by demo", Some(KEY_LIFETIME)).await?.text;
@@ -66,7 +65,9 @@ async fn tell(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
     for job in client.all(open).await? {
         println!("\nAn earlier run left a job unfinished; it goes on.");
         let finished = submit::wait(client, &job).await?;
-        submit::print(client, &finished, false).await?;
+        if let Err(error) = submit::print(client, &finished, false).await {
+            println!("{error:#}"); // told; no reason not to go on with our own
+        }
     }
     let sandbox = addresses.sandbox.as_ref().context(
         "a real provider is configured; the demo sends its recording to the sandbox only: unset \

@@ -1,24 +1,33 @@
 //! `aftercall healthcheck`: for images without curl. Exit code 0 when the service is ready.
-use std::{net::Ipv4Addr, time::Duration};
+use std::net::Ipv4Addr;
 
-use anyhow::Context as _;
+use url::Url;
 
-use crate::config::Settings;
+use crate::{app, config::Settings};
 
-const PATIENCE: Duration = Duration::from_secs(3);
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Ask this address instead of the service on this machine.
+    #[arg(long)]
+    url: Option<Url>,
+}
 
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+/// `settings` are read only when no address is given: another service need not be configured here.
+pub async fn run(
+    args: Args,
+    settings: impl FnOnce() -> anyhow::Result<Settings>,
+) -> anyhow::Result<()> {
+    let url = match args.url {
+        Some(url) => url,
+        None => ready_url(&settings()?)?,
+    };
+    app::probe(url).await
+}
+
+fn ready_url(settings: &Settings) -> anyhow::Result<Url> {
     let mut address = settings.ops.listen;
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
-    let answer = client
-        .get(format!("http://{address}/readyz"))
-        .send()
-        .await
-        .with_context(|| format!("nothing answers on {address}"))?;
-    let status = answer.status();
-    anyhow::ensure!(status.is_success(), "not ready: {}", answer.text().await.unwrap_or_default());
-    Ok(())
+    Ok(Url::parse(&format!("http://{address}/readyz"))?)
 }

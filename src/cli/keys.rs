@@ -94,7 +94,7 @@ pub struct Database {
 
 pub async fn open(settings: &Settings) -> anyhow::Result<Database> {
     let (options, cluster) = if let Some(url) = &settings.database.url {
-        (db::options(url.expose_secret())?, None)
+        (db::options(url.expose_secret(), settings.database.password.as_ref())?, None)
     } else {
         let cluster = app::private_cluster(settings).await?;
         (cluster.connect_options(embedded::DATABASE), Some(cluster))

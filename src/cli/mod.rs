@@ -50,7 +50,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     /// Ask the service on this machine whether it is ready; for container health checks.
-    Healthcheck,
+    Healthcheck(healthcheck::Args),
     /// Print the OpenAPI document.
     Openapi,
     #[cfg(unix)]
@@ -76,7 +76,9 @@ impl Cli {
             Command::Migrate => block_on(migrate::run(loaded()?.settings)),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
             Command::Config(command) => config::run(&loaded()?, &command),
-            Command::Healthcheck => block_on(healthcheck::run(loaded()?.settings)),
+            Command::Healthcheck(args) => {
+                block_on(healthcheck::run(args, || Ok(loaded()?.settings)))
+            }
             Command::Openapi => openapi::run(),
             #[cfg(unix)]
             Command::PgExec(args) => args.run(),

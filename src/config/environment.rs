@@ -1,6 +1,8 @@
 //! Variables that are no settings: they describe the machine or the shell, not the service.
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use url::{Host, Url};
+
 /// What the managed Postgres takes from its surroundings.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedEnvironment {
@@ -54,5 +56,20 @@ impl ClientEnvironment {
     pub fn read() -> Self {
         let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self { url: text("AFTERCALL_URL"), api_key: text("AFTERCALL_API_KEY") }
+    }
+}
+
+/// `RUST_LOG`: what is logged. `None` when unset, or empty, which is how compose files say it.
+pub fn log_filter() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty())
+}
+
+/// Whether `url` is on this machine: no proxy that `HTTP_PROXY` and its like name leads there.
+pub fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
     }
 }

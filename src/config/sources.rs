@@ -16,6 +16,7 @@ const DEMO: &str = include_str!("../../config/demo.toml");
 /// Settings that hold a secret: redacted wherever they are shown, and readable from `<VAR>_FILE`.
 const SECRETS: &[&str] = &[
     "database.url",
+    "database.password",
     "database.migration_url",
     "provider.client_secret",
     "provider.jwt",

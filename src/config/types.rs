@@ -47,6 +47,8 @@ pub enum Automatic {
 pub struct DatabaseSettings {
     #[serde(deserialize_with = "secret")]
     pub url: Option<SecretString>,
+    #[serde(deserialize_with = "secret")]
+    pub password: Option<SecretString>,
     pub embedded: Automatic,
     pub migrate: Automatic,
     #[serde(deserialize_with = "secret")]
@@ -173,6 +175,10 @@ pub struct ShutdownSettings {
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one open question about the provider")]
 pub struct SandboxSettings {
+    #[serde(deserialize_with = "present")]
+    pub url: Option<Url>,
+    #[serde(deserialize_with = "present")]
+    pub webhook_url: Option<Url>,
     pub listen: SocketAddr,
     pub client_id: String,
     pub client_secret: SecretString,

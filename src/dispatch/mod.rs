@@ -107,13 +107,12 @@ impl Dispatcher {
 
     async fn submit(&self, claimed: Claimed) {
         let span = tracing::info_span!(
-            "submit", job.id = %claimed.job_id, job.attempt = claimed.attempt
+            "submit", job_id = %claimed.job_id, attempt = claimed.attempt
         );
-        let job_id = claimed.job_id;
         async {
             match self.try_submit(claimed).await {
                 Ok(true) => {}
-                Ok(false) => tracing::info!(%job_id, "the job had moved on meanwhile"),
+                Ok(false) => tracing::info!("the job had moved on meanwhile"),
                 Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "cannot record the outcome; the attempt counts as unknown once its lease ends"

@@ -40,8 +40,9 @@ impl Verdict {
             Err(error) => error,
         };
         let message = error.to_string();
+        let asked = error.retry_after();
         let of_class = |class| JobError::new(class, message.clone());
-        let (setback, asked, error) = match error {
+        let (setback, error) = match error {
             SubmitError::Refused { errors, .. } => {
                 let errors = errors.into_iter().map(UpstreamError::from).collect();
                 let error = JobError::upstream(ErrorClass::Validation, errors, &message);
@@ -51,25 +52,21 @@ impl Verdict {
                 let error = of_class(ErrorClass::Upstream);
                 return Self::Unknown { wait: settings.unconfirmed_wait, error };
             }
-            SubmitError::Throttled { retry_after, .. } => {
-                let delay = retry_after.unwrap_or(gate.penalty);
-                (Setback::Throttled, Some(delay), of_class(ErrorClass::Upstream))
-            }
-            SubmitError::Broken { retry_after, .. } => {
-                (Setback::Broken, retry_after, of_class(ErrorClass::Upstream))
-            }
+            SubmitError::Throttled { .. } => (Setback::Throttled, of_class(ErrorClass::Upstream)),
+            SubmitError::Broken { .. } => (Setback::Broken, of_class(ErrorClass::Upstream)),
             SubmitError::Unreachable(_) | SubmitError::TokenUnavailable(_) => {
-                (Setback::Unreachable, None, of_class(ErrorClass::Upstream))
+                (Setback::Unreachable, of_class(ErrorClass::Upstream))
             }
-            SubmitError::Unauthorized { .. } => {
-                (Setback::Unauthorized, None, of_class(ErrorClass::Auth))
-            }
+            SubmitError::Unauthorized { .. } => (Setback::Unauthorized, of_class(ErrorClass::Auth)),
         };
         let failures = u32::try_from(claimed.failures).unwrap_or(0) + 1;
         if setback.counts() && failures >= settings.max_attempts {
             return Self::Refuse { setback: Some(setback), error };
         }
-        let delay = asked.unwrap_or_else(|| backoff(settings, claimed.attempt));
+        let delay = asked.unwrap_or_else(|| match setback {
+            Setback::Throttled => gate.penalty,
+            _ => backoff(settings, claimed.attempt),
+        });
         Self::Release { setback, delay, error }
     }
 }

@@ -1,10 +1,11 @@
 //! Extractors whose rejections are problems instead of plain text.
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, rejection::PathRejection},
-    http::{StatusCode, header},
+    http::{StatusCode, header, request::Parts},
 };
-use axum_extra::extract::QueryRejection;
+use axum_extra::extract::{Query, QueryRejection};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ApiError;
@@ -50,10 +51,23 @@ fn is_json(kind: &str) -> bool {
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub struct ApiPath<T>(pub T);
 
-/// A query string in which a key may be repeated.
-#[derive(Debug, FromRequestParts)]
-#[from_request(via(axum_extra::extract::Query), rejection(ApiError))]
+/// A query string in which a key may be repeated. A parameter without a value is left out.
+#[derive(Debug)]
 pub struct ApiQuery<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // Postgres takes no NUL; this is the only way to write one in a query.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            let detail = "no parameter may contain the character U+0000";
+            return Err(ApiError::InvalidParameter(detail.to_owned()));
+        }
+        let Query(value) = Query::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {

@@ -3,6 +3,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::HttpBody as _,
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue},
     middleware::{Next, from_fn, from_fn_with_state},
@@ -66,13 +67,15 @@ async fn observed(
     request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!(
         "request", request_id = id, listener, route, %method,
-        caller.name = tracing::field::Empty, job.id = tracing::field::Empty,
+        caller = tracing::field::Empty, job_id = tracing::field::Empty,
+        outcome = tracing::field::Empty,
     );
     let started = tokio::time::Instant::now();
     let mut response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(status, duration_ms, "answered"));
+    let bytes = response.body().size_hint().exact();
+    span.in_scope(|| tracing::info!(status, duration_ms, bytes, "answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -80,7 +80,7 @@ async fn view(
     caller: &Caller,
     id: Uuid,
 ) -> Result<JobView, ApiError> {
-    tracing::Span::current().record("job.id", tracing::field::display(id));
+    tracing::Span::current().record("job_id", tracing::field::display(id));
     let job = jobs::find(&mut **tx, caller.id, id).await?;
     job.map(JobView::from).ok_or_else(|| ApiError::JobNotFound(id.to_string()))
 }

@@ -115,7 +115,7 @@ async fn submit(
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
     let submission = Submission::read(body.value).map_err(ApiError::ValidationFailed)?;
     let id = Uuid::now_v7();
-    tracing::Span::current().record("job.id", tracing::field::display(id));
+    tracing::Span::current().record("job_id", tracing::field::display(id));
 
     let new = NewJob {
         id,

@@ -18,7 +18,7 @@ type Rule = fn(at: &str, value: &Value, faults: &mut Vec<Fault>);
 pub const PROVIDER_MEMBERS: &[(&str, Rule)] = &[
     ("contentUri", content_uri),
     ("content", content),
-    ("encoding", |at, value, faults| one_of(at, value, wire::ENCODINGS, faults)),
+    ("encoding", encoding),
     ("languageCode", language_code),
     ("sampleRate", sample_rate),
     ("source", |at, value, faults| text(at, value, 200, faults)),
@@ -79,6 +79,15 @@ fn content(at: &str, value: &Value, faults: &mut Vec<Fault>) {
             }
         }
     }
+}
+
+fn encoding(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    if value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("mp3")) {
+        // What looks most like it is Mp4, and wrong.
+        faults.push(fault(at, "enum", "MP3 is called Mpeg"));
+        return;
+    }
+    one_of(at, value, wire::ENCODINGS, faults);
 }
 
 fn language_code(at: &str, value: &Value, faults: &mut Vec<Fault>) {

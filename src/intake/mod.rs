@@ -6,7 +6,7 @@ mod idempotency;
 mod members;
 mod submission;
 
-pub use submission::Submission;
+pub use submission::{Submission, known_members};
 
 /// What callers may do to jobs.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::http::ApiState> {

@@ -54,15 +54,19 @@ impl Submission {
     }
 }
 
+/// Names of all members that a request may have.
+pub fn known_members() -> impl Iterator<Item = &'static str> {
+    PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS).map(|(name, _)| *name)
+}
+
 /// Each member by itself. A null counts as a member that was left out.
 fn faults(body: &Map<String, Value>) -> Vec<Fault> {
-    let known = || PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS);
     let mut faults = Vec::new();
     for (name, value) in body {
         let at = member("#", &name.replace('\0', "\u{fffd}"));
-        match known().find(|(known, _)| known == name) {
+        match PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS).find(|(known, _)| known == name) {
             None => {
-                let hint = closest(name, known().map(|(known, _)| *known));
+                let hint = closest(name, known_members());
                 faults.push(fault(&at, "unknown", format!("is not a member of a request{hint}")));
             }
             Some(_) if value.is_null() => {}
@@ -177,7 +181,7 @@ mod tests {
         #[test]
         fn no_member_value_panics(name in "[a-zA-Z]{1,12}", text in ".{0,20}", number: f64) {
             for value in [json!(text), json!(number), json!([text]), json!({"phrases": [number]})] {
-                for known in PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS).map(|(known, _)| *known) {
+                for known in known_members() {
                     let _ = Submission::read(json!({known: value.clone(), name.as_str(): 1}));
                 }
             }

@@ -1,7 +1,7 @@
 //! Jobs that waited too long for something: a lease, an answer, a result, the deadline.
 use std::time::Duration;
 
-use sqlx::{PgPool, PgTransaction, types::Json};
+use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
 
 use super::{ErrorClass, JobError};
@@ -125,23 +125,38 @@ pub async fn claim_polls(
     .await
 }
 
-/// The provider does not know a job that it had accepted: back to the queue for another attempt.
-pub async fn lose_attempt(db: &PgPool, target: &PollTarget) -> sqlx::Result<bool> {
+/// The provider does not know a job that it had accepted: back to the queue for another attempt, or
+/// `failed` when that was the last of `max_attempts`.
+pub async fn lose_attempt(
+    db: &PgPool,
+    target: &PollTarget,
+    max_attempts: u32,
+) -> sqlx::Result<bool> {
+    let error = JobError::new(
+        ErrorClass::Upstream,
+        "the provider accepted the job and later did not know it any more",
+    );
     let done = sqlx::query!(
         r#"
         with job as (
             update aftercall.jobs set
-                state = 'queued', version = version + 1, failures = failures + 1, due_at = now()
+                version = version + 1, failures = failures + 1, error = $4,
+                state = case when failures + 1 < $3 then 'queued' else 'failed' end,
+                due_at = case when failures + 1 < $3 then now() end,
+                finished_at = case when failures + 1 < $3 then null else now() end
             where id = $1 and state = 'submitted' and not exists (
                 select from aftercall.attempts where job_id = $1 and number > $2)
-            returning id, version
+            returning id, version, state
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, 'requeued', json_build_object('attempt', $2::int, 'because', 'forgotten')
+        select id, version, case state when 'queued' then 'requeued' else 'failed' end,
+            json_build_object('attempt', $2::int, 'because', 'forgotten')
         from job
         "#,
         target.job_id,
         target.attempt,
+        i32::try_from(max_attempts).unwrap_or(i32::MAX),
+        Json(error) as _,
     )
     .execute(db)
     .await?;
@@ -173,16 +188,18 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Asks for the results of submitted jobs at the next round, because their webhook was of no use.
-pub async fn poll_soon(tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
+/// Submitted jobs are to be asked for at the next round: their webhook was of no use, or it was not
+/// their turn. Not past the deadline, so that [`expire`] still waits for the last question.
+pub async fn poll_soon(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "update aftercall.jobs set due_at = now() where id = any($1) and state = 'submitted'",
+        "update aftercall.jobs set due_at = least(now(), deadline_at)
+         where id = any($1) and state = 'submitted'",
         ids,
     )
-    .execute(&mut **tx)
+    .execute(db)
     .await?;
     Ok(())
 }

@@ -33,6 +33,12 @@ impl RateHeaders {
             window: number(wire::RATE_WINDOW).map(|secs| Duration::from_secs(secs.into())),
         }
     }
+
+    /// Without the calls left, which a penalty puts at 0 whatever was used: how long it lasts is
+    /// told by `Retry-After`.
+    pub(super) fn in_penalty(self) -> Self {
+        Self { remaining: None, ..self }
+    }
 }
 
 /// The wait asked for by `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3).

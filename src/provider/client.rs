@@ -14,6 +14,7 @@ use super::auth::{AccessToken, Credentials, TokenError, Tokens};
 use super::errors::{ProviderError, RawBody, StatusError, SubmitError};
 use super::result::{self, Message};
 use super::wire;
+use crate::config;
 
 const SUBMIT_LIMIT: usize = 1 << 20;
 const STATUS_LIMIT: usize = 64 << 20;
@@ -80,7 +81,9 @@ impl Client {
         credentials: Credentials,
         timeout: Duration,
     ) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = if config::is_here(base_url) { builder.no_proxy() } else { builder };
+        let http = builder
             .user_agent(concat!("Aftercall/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(LONGEST_CONNECT.min(timeout / 2))
             .timeout(timeout)

@@ -128,9 +128,8 @@ impl SubmitError {
     /// What the answer said about our budget; `None` when there was no answer of that rate group.
     pub fn rate(&self) -> Option<RateHeaders> {
         match self {
-            Self::Refused { rate, .. }
-            | Self::Throttled { rate, .. }
-            | Self::Broken { rate, .. } => Some(*rate),
+            Self::Refused { rate, .. } | Self::Broken { rate, .. } => Some(*rate),
+            Self::Throttled { rate, .. } => Some(rate.in_penalty()),
             Self::Unauthorized { rate, .. } => *rate,
             Self::Unreachable(_) | Self::UnknownFate(_) | Self::TokenUnavailable(_) => None,
         }
@@ -190,10 +189,10 @@ impl StatusError {
         match self {
             Self::UnknownJob { rate, .. }
             | Self::Refused { rate, .. }
-            | Self::Throttled { rate, .. }
             | Self::Broken { rate, .. }
             | Self::Unreadable { rate, .. }
             | Self::TooLarge { rate, .. } => Some(*rate),
+            Self::Throttled { rate, .. } => Some(rate.in_penalty()),
             Self::Unauthorized { rate, .. } => *rate,
             Self::Unreachable(_) | Self::TokenUnavailable(_) => None,
         }

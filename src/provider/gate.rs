@@ -50,9 +50,9 @@ pub async fn take(
     if row.blocked {
         return Ok(0);
     }
-    let limit = row
-        .limit_seen
-        .map_or(settings.limit, |seen| settings.limit.min(u32::try_from(seen).unwrap_or_default()));
+    // Only a call can teach us another limit, so one that says 0 must not stop all calls for good.
+    let seen = row.limit_seen.map(|seen| u32::try_from(seen).unwrap_or_default().max(1));
+    let limit = seen.map_or(settings.limit, |seen| settings.limit.min(seen));
     let free = i64::from(limit) - i64::from(row.submissions) - i64::from(row.polls);
     let free = match purpose {
         Purpose::Submission => free,
@@ -124,8 +124,9 @@ pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()>
 /// Learns from the rate headers of an answer: the limit, and calls of the same group that others
 /// make (call log, recording downloads), which are noted as if they were ours.
 pub async fn learn(db: impl PgExecutor<'_>, rate: &RateHeaders) -> sqlx::Result<()> {
-    let (Some(limit), Some(remaining)) = (rate.limit, rate.remaining) else { return Ok(()) };
-    let used = i32::try_from(limit.saturating_sub(remaining)).unwrap_or(i32::MAX);
+    let Some(limit) = rate.limit else { return Ok(()) };
+    let used = rate.remaining.map_or(0, |remaining| limit.saturating_sub(remaining));
+    let used = i32::try_from(used).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
         update aftercall.provider_gate set

@@ -25,7 +25,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 
 /// The caller's job, or 404 for everybody else's.
 pub async fn owned(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
-    tracing::Span::current().record("job.id", tracing::field::display(id));
+    tracing::Span::current().record("job_id", tracing::field::display(id));
     let job = jobs::find(&state.db, caller.id, id).await?;
     job.ok_or_else(|| ApiError::JobNotFound(id.to_string()))
 }

@@ -50,11 +50,14 @@ impl Reconciler {
     pub async fn round(&self) -> sqlx::Result<()> {
         let abandoned = jobs::abandon_leases(&self.db, self.dispatch.unconfirmed_wait).await?;
         let requeued = jobs::requeue_unconfirmed(&self.db, self.dispatch.max_attempts).await?;
-        for target in self.claim_polls().await? {
+        let mut targets = self.claim_polls().await?.into_iter();
+        for target in targets.by_ref() {
             if !self.poll(&target).await? {
                 break;
             }
         }
+        let unasked: Vec<_> = targets.map(|target| target.job_id).collect();
+        jobs::poll_soon(&self.db, &unasked).await?;
         let expired = jobs::expire(&self.db).await?;
         if abandoned + requeued + expired > 0 {
             tracing::info!(abandoned, requeued, expired, "overdue jobs");
@@ -81,7 +84,7 @@ impl Reconciler {
     }
 
     /// Asks for one result. `false`: the provider wants no more questions now.
-    #[tracing::instrument(skip_all, fields(job.id = %target.job_id))]
+    #[tracing::instrument(skip_all, fields(job_id = %target.job_id))]
     async fn poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
         let answer = self.provider.status(&target.provider_job_id).await;
         let rate = match &answer {
@@ -104,7 +107,7 @@ impl Reconciler {
             // Only a 404 says that the provider has no such job (OpenAPI document).
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
                 tracing::warn!("the provider does not know the job any more");
-                jobs::lose_attempt(&self.db, target).await?;
+                jobs::lose_attempt(&self.db, target, self.dispatch.max_attempts).await?;
             }
             Err(StatusError::Throttled { retry_after, .. }) => {
                 gate::block(&self.db, retry_after.unwrap_or(self.gate.penalty)).await?;

@@ -77,7 +77,7 @@ pub async fn submit(
         tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
         return Err(broken().into_response());
     }
-    tracing::info!(job.id = job_id, faults = ?faults, "the sandbox accepted a job");
+    tracing::info!(provider_job_id = job_id, faults = ?faults, "the sandbox accepted a job");
     if faults.contains(&Fault::Early) {
         // An error only says that there was nothing to deliver.
         let _ = first_delivery.await;

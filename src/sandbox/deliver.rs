@@ -32,7 +32,7 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
         if number > job.tries + 1 {
             tokio::time::sleep(backoff(settings.delivery_backoff, number - 1)).await;
         }
-        let answer = message.post(&emulator.webhooks, &url).await;
+        let answer = message.post(emulator.webhooks.to(&url), &url).await;
         if let Some(told) = told.take() {
             // Nobody waits unless the delivery was to come before the 202.
             let _ = told.send(());
@@ -42,10 +42,16 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
             None => !settings.retry_unreachable,
         };
         let settled = is_done || number == settings.delivery_attempts;
-        tracing::info!(job.id = job.id, number, answer, settled, "the sandbox tried a delivery");
+        tracing::info!(
+            provider_job_id = job.id,
+            number,
+            answer,
+            settled,
+            "the sandbox tried a delivery"
+        );
         let delivery = Try { at: now(), number, answer, settled };
         if let Err(error) = emulator.ledger.delivered(&job.id, delivery).await {
-            tracing::error!(job.id = job.id, error = %format!("{error:#}"), "delivery not kept");
+            tracing::error!(provider_job_id = job.id, error = %format!("{error:#}"), "delivery not kept");
         }
         if is_done {
             break;
@@ -53,7 +59,7 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
     }
     emulator.delivered.notify_waiters();
     if job.faults.contains(&Fault::Duplicate) {
-        message.post(&emulator.webhooks, &url).await;
+        message.post(emulator.webhooks.to(&url), &url).await;
     }
 }
 

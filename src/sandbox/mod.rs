@@ -56,7 +56,11 @@ use self::{
     rate::{Limiter, Standing},
     refusal::Refusal,
 };
-use crate::{config::SandboxSettings, provider::wire, supervise::Outcome};
+use crate::{
+    config::{self, SandboxSettings},
+    provider::wire,
+    supervise::Outcome,
+};
 
 /// A sandbox that is bound to its address and not yet serving.
 pub struct Sandbox {
@@ -74,9 +78,9 @@ struct Emulator {
     faults: Faults,
     ledger: Ledger,
     /// Fetches recordings; follows redirects.
-    media: reqwest::Client,
+    media: Clients,
     /// Delivers results; does not.
-    webhooks: reqwest::Client,
+    webhooks: Clients,
     /// Told after each job's last delivery.
     delivered: Notify,
     jobs: TaskTracker,
@@ -118,8 +122,8 @@ impl Sandbox {
             auth: limiter("auth", settings.auth_rate_limit),
             faults,
             ledger,
-            media: client(settings.media_timeout, Policy::limited(10))?,
-            webhooks: client(settings.delivery_timeout, Policy::none())?,
+            media: Clients::new(settings.media_timeout, || Policy::limited(10))?,
+            webhooks: Clients::new(settings.delivery_timeout, Policy::none)?,
             delivered: Notify::new(),
             jobs: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -139,9 +143,7 @@ impl Sandbox {
 
     /// Address of the recording in the box, fit for `contentUri`.
     pub fn recording_url(&self) -> Url {
-        let mut url = self.base_url();
-        url.set_path(&format!("/media/{}", samples::RECORDING));
-        url
+        recording_at(&self.base_url)
     }
 
     /// Serves until `stop`. Jobs that are then unfinished go on at the next start if there is a
@@ -196,6 +198,7 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .route(wire::TOKEN_PATH, post(auth::token_endpoint))
         .route(wire::REVOKE_PATH, post(auth::revoke_endpoint))
         .route("/media/{file}", get(samples::serve))
+        .route("/livez", get(async || "ok\n"))
         .fallback(|| async { Refusal::platform(StatusCode::NOT_FOUND, "CMN-120", "Invalid URI") })
         .method_not_allowed_fallback(|| async {
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -204,6 +207,13 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .layer(DefaultBodyLimit::max(largest))
         .layer(middleware::from_fn(with_request_id))
         .with_state(emulator)
+}
+
+/// Address of the recording in the box of the sandbox at `base`.
+pub fn recording_at(base: &Url) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("/media/{}", samples::RECORDING));
+    url
 }
 
 /// Checks the token, then the rate group "Heavy" that submissions and status calls share.
@@ -242,9 +252,23 @@ fn reachable(mut address: SocketAddr) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("http://{address}"))?)
 }
 
-fn client(timeout: Duration, redirects: Policy) -> anyhow::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().timeout(timeout).redirect(redirects);
-    builder.build().context("an HTTP client for the sandbox")
+/// One for addresses on this machine, past any proxy, and one for all others.
+struct Clients {
+    near: reqwest::Client,
+    far: reqwest::Client,
+}
+
+impl Clients {
+    fn new(timeout: Duration, redirects: impl Fn() -> Policy) -> anyhow::Result<Self> {
+        let builder = || reqwest::Client::builder().timeout(timeout).redirect(redirects());
+        let context = "an HTTP client for the sandbox";
+        let near = builder().no_proxy().build().context(context)?;
+        Ok(Self { near, far: builder().build().context(context)? })
+    }
+
+    fn to(&self, url: &Url) -> &reqwest::Client {
+        if config::is_here(url) { &self.near } else { &self.far }
+    }
 }
 
 /// Data behind our locks is whole between any two statements, also after a panic.

@@ -19,9 +19,13 @@ pub async fn run(emulator: &Emulator, job_id: &str, told: Option<oneshot::Sender
     let Some(mut job) = emulator.ledger.job(job_id, now()) else { return };
     if job.finished.is_none() {
         let finished = finish(emulator, &job).await;
-        tracing::info!(job.id = job_id, status = finished.status, "the sandbox finished a job");
+        tracing::info!(
+            provider_job_id = job_id,
+            status = finished.status,
+            "the sandbox finished a job"
+        );
         if let Err(error) = emulator.ledger.finish(job_id, finished.clone()).await {
-            tracing::error!(job.id = job_id, error = %format!("{error:#}"), "result not kept");
+            tracing::error!(provider_job_id = job_id, error = %format!("{error:#}"), "result not kept");
             return;
         }
         job.finished = Some(finished);
@@ -72,7 +76,7 @@ async fn analyse(emulator: &Emulator, job: &Job) -> Result<Value, CaiError> {
         }
         // A decoder that panics on a damaged file must not take the job with it.
         Err(panicked) => {
-            tracing::error!(job.id = job.id, error = %panicked, "decoding panicked");
+            tracing::error!(provider_job_id = job.id, error = %panicked, "decoding panicked");
             Err(unusable("it is damaged".to_owned()))
         }
     }
@@ -95,12 +99,14 @@ async fn recording(
     let url = request::web_address(uri).ok_or_else(invalid)?;
     let limit = emulator.settings.media_max.as_u64();
     let bytes =
-        media::fetch(&emulator.media, url.clone(), limit).await.map_err(|error| CaiError {
-            error_code: emulator.settings.media_error_code.clone(),
-            message: format!(
-                "Parameter [contentUri] is invalid. It could not be fetched: {error:#}"
-            ),
-            parameter_name: Some("contentUri".to_owned()),
+        media::fetch(emulator.media.to(&url), url.clone(), limit).await.map_err(|error| {
+            CaiError {
+                error_code: emulator.settings.media_error_code.clone(),
+                message: format!(
+                    "Parameter [contentUri] is invalid. It could not be fetched: {error:#}"
+                ),
+                parameter_name: Some("contentUri".to_owned()),
+            }
         })?;
-    Ok((bytes, media::transcript(&emulator.media, &url).await))
+    Ok((bytes, media::transcript(emulator.media.to(&url), &url).await))
 }

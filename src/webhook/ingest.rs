@@ -176,9 +176,5 @@ fn tell(answer: oneshot::Sender<Answer>, what: Answer) {
 }
 
 fn report(error: &sqlx::Error) {
-    tracing::error!(
-        outcome = "store_failed",
-        error = error as &dyn std::error::Error,
-        "deliveries not stored"
-    );
+    tracing::error!(error = error as &dyn std::error::Error, "deliveries not stored");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::post,
@@ -52,12 +52,13 @@ pub fn router(state: WebhookState) -> Router {
 /// Takes one delivery. Malformed, unknown and expired tokens look the same from outside.
 async fn receive(
     State(state): State<WebhookState>,
-    Path(token): Path<String>,
+    token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Some(token) = Token::parse(&token) else { return unknown() };
-    tracing::Span::current().record("job.id", tracing::field::display(token.job_id));
+    let token = token.ok().and_then(|Path(token)| Token::parse(&token));
+    let Some(token) = token else { return unknown() };
+    tracing::Span::current().record("job_id", tracing::field::display(token.job_id));
     if !is_small(&headers) {
         match jobs::matching_attempts(&state.db, &[&token]).await.as_deref() {
             Ok([Some(_)]) => {}
@@ -69,7 +70,7 @@ async fn receive(
     let mut body = match tokio::time::timeout(READ_PATIENCE, read).await {
         Ok(Ok(body)) => body,
         Ok(Err(ReadError::TooLarge)) => {
-            tracing::warn!(outcome = "too_large", "delivery refused");
+            note_outcome("too_large");
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }
         Ok(Err(ReadError::NoRoom)) => return busy(),
@@ -87,11 +88,14 @@ async fn receive(
     }
     match answered.await {
         Ok(Answer::Kept(outcome)) => {
-            tracing::info!(outcome = outcome.name(), "delivery kept");
+            note_outcome(outcome.name());
             acknowledged(&headers)
         }
         Ok(Answer::UnknownToken) => unknown(),
-        Ok(Answer::NotStored) | Err(_) => later(),
+        Ok(Answer::NotStored) | Err(_) => {
+            note_outcome("store_failed");
+            later()
+        }
     }
 }
 
@@ -123,19 +127,25 @@ fn acknowledged(headers: &HeaderMap) -> Response {
     response
 }
 
+/// What became of the delivery, for the log line of the request.
+fn note_outcome(name: &str) {
+    tracing::Span::current().record("outcome", name);
+}
+
 fn unknown() -> Response {
-    tracing::info!(outcome = "unknown_token", "delivery refused");
+    note_outcome("unknown_token");
     StatusCode::NOT_FOUND.into_response()
 }
 
 fn busy() -> Response {
-    tracing::warn!(outcome = "store_failed", "no room for another delivery");
+    note_outcome("store_failed");
+    tracing::warn!("no room for another delivery");
     later()
 }
 
 fn not_stored(error: &sqlx::Error) -> Response {
-    let error = error as &dyn std::error::Error;
-    tracing::error!(outcome = "store_failed", error, "delivery not stored");
+    note_outcome("store_failed");
+    tracing::error!(error = error as &dyn std::error::Error, "delivery not stored");
     later()
 }
 

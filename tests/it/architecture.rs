@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("provider", &["config", "insights"]),
     ("intake", &["callers", "http", "jobs", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
-    ("webhook", &["deliveries", "jobs", "outcome", "provider"]),
+    ("webhook", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
     ("reconcile", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
     ("query", &["callers", "http", "insights", "jobs", "provider"]),
     ("sweep", &["config", "db", "jobs", "supervise"]),

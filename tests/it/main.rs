@@ -1,9 +1,19 @@
 #![cfg(test)]
 //! One test binary: a module per stage, shared helpers in `support`.
 mod architecture;
+mod dispatch;
 mod embedded;
+mod healthcheck;
+mod http;
+mod intake;
 mod openapi;
+mod process;
 mod provider;
+mod query;
+mod reconcile;
 mod sandbox;
+mod spine;
 mod support;
+mod sweep;
 mod test_db;
+mod webhook;

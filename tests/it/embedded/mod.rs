@@ -27,7 +27,7 @@ fn options(root: &Path) -> Options {
     }
 }
 
-async fn start(root: &Path) -> Cluster {
+pub async fn start(root: &Path) -> Cluster {
     Cluster::start(options(root)).await.unwrap()
 }
 
@@ -36,7 +36,7 @@ async fn connect(cluster: &Cluster) -> PgConnection {
 }
 
 /// The folder with the data: the only one in `root` with a version in it.
-fn data(root: &Path) -> Option<PathBuf> {
+pub fn data(root: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(root).ok()?.flatten().map(|entry| entry.path());
     entries.into_iter().find(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -45,13 +45,13 @@ fn data(root: &Path) -> Option<PathBuf> {
 }
 
 /// The process id of the server in `root`.
-fn server_pid(root: &Path) -> Option<i32> {
+pub fn server_pid(root: &Path) -> Option<i32> {
     let content = fs::read_to_string(data(root)?.join("postmaster.pid")).ok()?;
     content.lines().next()?.parse().ok()
 }
 
 /// A zombie, which nobody may be there to wait for, does not run.
-fn is_running(pid: i32) -> bool {
+pub fn is_running(pid: i32) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_ok()
 }
 

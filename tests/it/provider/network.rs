@@ -2,10 +2,11 @@
 use std::time::Duration;
 
 use aftercall::provider::{StatusError, SubmitError, TokenError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{TOKEN, assert_redacted, client_of, job, webhook};
+use crate::support::manual::{grant, read_request};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -13,31 +14,6 @@ async fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     (listener, url)
-}
-
-/// Reads a whole request, head and body.
-async fn read_request(stream: &mut TcpStream) -> String {
-    let mut request = String::new();
-    loop {
-        let mut buffer = [0; 4096];
-        let read = stream.read(&mut buffer).await.unwrap();
-        request.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
-        let Some((head, body)) = request.split_once("\r\n\r\n") else { continue };
-        let head = head.to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-            return request;
-        }
-    }
-}
-
-async fn grant(stream: &mut TcpStream) {
-    let body = r#"{"access_token":"access-token","expires_in":3600}"#;
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(answer.as_bytes()).await.unwrap();
 }
 
 /// Grants a token to the first connection, then gives the second one, its request read, to `then`.

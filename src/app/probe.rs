@@ -1,0 +1,23 @@
+//! Asks one of our own addresses how it is.
+use std::time::Duration;
+
+use anyhow::Context as _;
+use url::Url;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// # Errors
+/// When nothing answers within seconds, or the answer is no success.
+pub async fn probe(url: Url) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
+    let answer = client
+        .get(url.clone())
+        .send()
+        .await
+        .map_err(reqwest::Error::without_url)
+        .with_context(|| format!("nothing answers on {url}"))?;
+    let status = answer.status();
+    let told = answer.text().await.unwrap_or_default();
+    anyhow::ensure!(status.is_success(), "not ready: {status} {told}");
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Logs: JSON lines, or readable ones in a terminal. What they must never hold, nobody puts in:
+//! requests are named by their route, URLs and bodies are not logged.
+mod json;
+
+use std::io::IsTerminal as _;
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::filter_fn, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+
+use self::json::JsonLines;
+use crate::config::{self, LogFormat};
+
+/// What other crates may say at most, whatever `RUST_LOG` asks for: below it, HTTP clients and
+/// database drivers write down URLs, headers and statements.
+const MOST_OF_OTHERS: Level = Level::INFO;
+
+/// Starts logging to standard output. `quiet`: what is logged when `RUST_LOG` says nothing.
+///
+/// # Errors
+/// When logging was started before.
+pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
+    let asked = config::log_filter();
+    let filter = EnvFilter::new(asked.as_deref().unwrap_or(quiet));
+    let is_pretty = match format {
+        LogFormat::Json => false,
+        LogFormat::Pretty => true,
+        LogFormat::Auto => std::io::stdout().is_terminal(),
+    };
+    let output = if is_pretty {
+        tracing_subscriber::fmt::layer().compact().boxed()
+    } else {
+        JsonLines::new(std::io::stdout()).boxed()
+    };
+    let discreet = filter_fn(is_discreet);
+    let started =
+        tracing_subscriber::registry().with(filter).with(discreet).with(output).try_init();
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+fn is_discreet(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with(env!("CARGO_PKG_NAME")) || *metadata.level() <= MOST_OF_OTHERS
+}

@@ -1,0 +1,131 @@
+//! Attempts of unknown fate: never repeated at once, never forgotten.
+use axum::http::StatusCode;
+use uuid::Uuid;
+
+use crate::support::{
+    app::{TestApp, client_of, webhook_of},
+    fixture,
+    manual::Manual,
+};
+
+/// A job whose first attempt may or may not have reached the provider; with the path of its webhook.
+async fn unconfirmed(app: &TestApp) -> (Uuid, String) {
+    let provider = Manual::bind().await;
+    let mut dispatcher = app.dispatcher.clone();
+    dispatcher.provider = client_of(&provider.url());
+    let id = app.submit().await;
+    let sending = tokio::spawn(async move { dispatcher.drain().await });
+    let held = provider.submission().await;
+    let webhook = held.webhook.clone();
+    held.hang_up();
+    assert_eq!(sending.await.unwrap(), 1);
+    (id, webhook)
+}
+
+#[tokio::test]
+async fn an_attempt_of_unknown_fate_stays_open_and_is_then_followed_by_another() {
+    let app = TestApp::start().await;
+    let (id, first) = unconfirmed(&app).await;
+    assert_eq!(app.job(id).await["state"], "submitting");
+    assert_eq!(app.attempt_outcomes(id).await, ["unknown"]);
+    let wait = super::wait(&app, id).await;
+    assert!((800.0..=900.0).contains(&wait), "{wait}");
+
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.dispatcher.drain().await, 0);
+    app.make_due(id).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.job(id).await["state"], "queued");
+    assert_eq!(app.dispatcher.drain().await, 1);
+    assert_eq!(app.attempt_outcomes(id).await, ["unknown", "accepted"]);
+    let events = ["queued", "submitting", "unconfirmed", "requeued", "submitting", "submitted"];
+    assert_eq!(app.timeline(id).await, events);
+
+    let second = webhook_of(&app.submissions().await[0]);
+    assert_ne!(first, second);
+    for webhook in [&first, &second] {
+        let answer = app.deliver(webhook, fixture("seed/success.json")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    assert_eq!(app.delivery_outcomes(id).await, ["accepted", "duplicate"]);
+}
+
+#[tokio::test]
+async fn the_webhook_of_an_attempt_of_unknown_fate_counts() {
+    let app = TestApp::start().await;
+    let (id, webhook) = unconfirmed(&app).await;
+    app.deliver(&webhook, fixture("seed/success.json")).await;
+    assert_eq!(app.job(id).await["state"], "completed");
+    assert_eq!(app.dispatcher.drain().await, 0);
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.timeline(id).await, ["queued", "submitting", "unconfirmed", "completed"]);
+}
+
+#[tokio::test]
+async fn a_requeued_job_is_completed_by_its_first_webhook_and_not_sent_again() {
+    let app = TestApp::start().await;
+    let (id, webhook) = unconfirmed(&app).await;
+    app.make_due(id).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.job(id).await["state"], "queued");
+    app.deliver(&webhook, fixture("seed/success.json")).await;
+    assert_eq!(app.job(id).await["state"], "completed");
+    assert_eq!(app.dispatcher.drain().await, 0);
+}
+
+#[tokio::test]
+async fn the_last_attempt_of_unknown_fate_fails_the_job() {
+    let app = TestApp::with(|settings| settings.dispatch.max_attempts = 1).await;
+    let (id, webhook) = unconfirmed(&app).await;
+    app.make_due(id).await;
+    app.reconciler.round().await.unwrap();
+    let job = app.job(id).await;
+    assert_eq!(job["state"], "failed");
+    assert_eq!(job["error"]["class"], "upstream");
+    app.deliver(&webhook, fixture("seed/success.json")).await;
+    assert_eq!(app.delivery_outcomes(id).await, ["late"]);
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_an_attempt_that_is_taken_up_again() {
+    let app = TestApp::start().await;
+    let provider = Manual::bind().await;
+    let mut dispatcher = app.dispatcher.clone();
+    dispatcher.provider = client_of(&provider.url());
+    let id = app.submit().await;
+    let killed = tokio::spawn(async move { dispatcher.drain().await });
+    let held = provider.submission().await;
+    killed.abort();
+    assert!(killed.await.unwrap_err().is_cancelled());
+    drop(held);
+
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.attempt_outcomes(id).await, ["open"]);
+    app.make_due(id).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.job(id).await["state"], "submitting");
+    assert_eq!(app.attempt_outcomes(id).await, ["unknown"]);
+    app.make_due(id).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.dispatcher.drain().await, 1);
+    let events = ["queued", "submitting", "abandoned", "requeued", "submitting", "submitted"];
+    assert_eq!(app.timeline(id).await, events);
+}
+
+#[tokio::test]
+async fn an_answer_after_the_lease_still_counts() {
+    let app = TestApp::start().await;
+    let provider = Manual::bind().await;
+    let mut dispatcher = app.dispatcher.clone();
+    dispatcher.provider = client_of(&provider.url());
+    let id = app.submit().await;
+    let sending = tokio::spawn(async move { dispatcher.drain().await });
+    let held = provider.submission().await;
+    app.make_due(id).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.attempt_outcomes(id).await, ["unknown"]);
+    held.accept("rc-slow").await;
+    sending.await.unwrap();
+    assert_eq!(app.job(id).await["state"], "submitted");
+    assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
+}

@@ -1,0 +1,191 @@
+//! What all answers have in common: problems, request ids, health, documentation.
+use std::{collections::BTreeSet, time::Duration};
+
+use aftercall::http::{CODES, OpsState, fallbacks, layered, ops};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode, header},
+    routing::get,
+};
+use serde_json::{Value, json};
+
+use crate::support::{answer::Answer, app::TestApp};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn bare(method: &str, path: &str) -> Request<Body> {
+    Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+}
+
+fn operators(app: &TestApp) -> Router {
+    ops(OpsState { db: app.db.pool.clone(), draining: app.draining.clone() })
+}
+
+#[test]
+fn every_problem_code_is_documented_and_no_other() {
+    let document = read("docs/errors.md");
+    let documented: BTreeSet<_> =
+        document.lines().filter_map(|line| line.strip_prefix("## ")).map(str::trim).collect();
+    assert_eq!(documented, CODES.iter().copied().collect());
+}
+
+#[tokio::test]
+async fn unknown_paths_and_wrong_methods_are_problems() {
+    let app = TestApp::start().await;
+    for path in ["/", "/v1", "/v1/", "/v1/jobs/", "/v2/jobs", "/webhooks/x", "/metrics", "/%ff"] {
+        let answer = Answer::of(&app.api, bare("GET", path)).await;
+        assert_eq!(answer.problem(404, "no-such-route")["instance"], path);
+    }
+    let id = app.submit().await;
+    for (method, path, allowed) in [
+        ("DELETE", "/v1/jobs".to_owned(), &["GET", "HEAD", "POST"][..]),
+        ("PUT", format!("/v1/jobs/{id}"), &["GET", "HEAD"]),
+        ("POST", format!("/v1/jobs/{id}/result"), &["GET", "HEAD"]),
+        ("POST", "/livez".to_owned(), &["GET", "HEAD"]),
+    ] {
+        let answer = Answer::of(&app.api, bare(method, &path)).await;
+        answer.problem(405, "method-not-allowed");
+        let mut told: Vec<_> = answer.header("allow").split(',').map(str::trim).collect();
+        told.sort_unstable();
+        assert_eq!(told, allowed, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_that_tells_nothing() {
+    async fn panicking() {
+        panic!("the secret is hush");
+    }
+    let router = Router::new().route("/panic", get(panicking));
+    let router = layered(fallbacks(router), "api", Duration::from_mins(1));
+    let answer = Answer::of(&router, bare("GET", "/panic")).await;
+    let problem = answer.problem(500, "internal");
+    assert_eq!(problem.get("detail"), None);
+    assert!(!String::from_utf8_lossy(&answer.body).contains("hush"));
+    assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_too_long_is_a_problem() {
+    let router = Router::new().route("/slow", get(std::future::pending::<()>));
+    let router = layered(fallbacks(router), "api", Duration::from_millis(1));
+    Answer::of(&router, bare("GET", "/slow")).await.problem(504, "took-too-long");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_a_problem_with_a_time_to_try_again() {
+    let app = TestApp::start().await;
+    app.db.pool.close().await;
+    let answer = app.get("/v1/jobs").await;
+    answer.problem(503, "unavailable");
+    assert_eq!(answer.header("retry-after"), "5");
+}
+
+#[tokio::test]
+async fn a_request_id_is_taken_over_or_made() {
+    let app = TestApp::start().await;
+    for id in ["a", "Trace_1.2-3", &"x".repeat(128)] {
+        let answer = app.ask(app.request("GET", "/v1/jobs").header("x-request-id", id)).await;
+        assert_eq!(answer.header("x-request-id"), id);
+        let answer = app.ask(app.request("GET", "/nowhere").header("x-request-id", id)).await;
+        assert_eq!(answer.problem(404, "no-such-route")["requestId"], id);
+    }
+    let mut made = BTreeSet::new();
+    for id in ["", "a b", "a/b", "é", &"x".repeat(129)] {
+        let answer = app.ask(app.request("GET", "/v1/jobs").header("x-request-id", id)).await;
+        let given = answer.header("x-request-id");
+        assert_eq!(given.len(), 32, "{id}");
+        assert!(made.insert(given.to_owned()));
+    }
+    let webhook = Answer::of(&app.webhook, bare("POST", "/webhooks/x")).await;
+    assert_eq!(webhook.header("x-request-id").len(), 32);
+}
+
+#[tokio::test]
+async fn a_service_without_its_database_lives_but_is_not_ready() {
+    let app = TestApp::start().await;
+    for router in [operators(&app), app.api.clone()] {
+        assert_eq!(Answer::of(&router, bare("GET", "/livez")).await.status, StatusCode::OK);
+        let ready = Answer::of(&router, bare("GET", "/readyz")).await;
+        assert_eq!((ready.status, ready.json()), (StatusCode::OK, json!({ "status": "ok" })));
+    }
+    app.db.pool.close().await;
+    for router in [operators(&app), app.api.clone()] {
+        assert_eq!(Answer::of(&router, bare("GET", "/livez")).await.status, StatusCode::OK);
+        let ready = Answer::of(&router, bare("GET", "/readyz")).await;
+        assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ready.json()["checks"]["database"], "fail");
+    }
+}
+
+#[tokio::test]
+async fn a_service_on_its_way_out_is_not_ready() {
+    let app = TestApp::start().await;
+    let verbose = Answer::of(&operators(&app), bare("GET", "/readyz?verbose")).await;
+    let checks = json!({ "database": "ok", "migrations": "ok", "draining": false });
+    assert_eq!(verbose.json(), json!({ "status": "ok", "checks": checks }));
+    app.draining.cancel();
+    let ready = Answer::of(&operators(&app), bare("GET", "/readyz")).await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.json()["checks"]["draining"], true);
+    assert_eq!(app.get("/v1/jobs").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_schema_that_lacks_a_migration_is_not_ready() {
+    let app = TestApp::start().await;
+    sqlx::query("delete from aftercall.schema_migrations where version = 4")
+        .execute(&app.db.pool)
+        .await
+        .unwrap();
+    let ready = Answer::of(&operators(&app), bare("GET", "/readyz")).await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.json()["checks"]["migrations"], "fail");
+}
+
+#[tokio::test]
+async fn the_version_is_told_to_operators() {
+    let app = TestApp::start().await;
+    let version = Answer::of(&operators(&app), bare("GET", "/version")).await.json();
+    assert_eq!(version, json!({ "name": "aftercall", "version": env!("CARGO_PKG_VERSION") }));
+}
+
+#[tokio::test]
+async fn the_documentation_comes_from_here_only() {
+    let app = TestApp::start().await;
+    let document = Answer::of(&app.api, bare("GET", "/openapi.json")).await;
+    assert_eq!(document.json()["openapi"], "3.1.0");
+    let pages = ["/docs/", "/docs/index.html", "/docs/swagger-initializer.js", "/docs/index.css"];
+    for path in pages {
+        let page = Answer::of(&app.api, bare("GET", path)).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        let text = String::from_utf8_lossy(&page.body);
+        assert!(!text.contains("http://") && !text.contains("https://"), "{path}:\n{text}");
+    }
+    let docs = Answer::of(&app.api, bare("GET", "/docs")).await;
+    assert!(docs.status.is_redirection() && docs.header("location").starts_with("/docs/"));
+    let errors = Answer::of(&app.api, bare("GET", "/docs/errors")).await;
+    assert_eq!(errors.header("content-type"), "text/markdown; charset=utf-8");
+    assert_eq!(errors.body, read("docs/errors.md"));
+}
+
+#[tokio::test]
+async fn every_documented_path_exists_and_asks_for_a_key() {
+    let app = TestApp::start().await;
+    let document = Answer::of(&app.api, bare("GET", "/openapi.json")).await.json();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() >= 7);
+    let of_operations = |path: &str, operations: &Value| -> Vec<(String, String)> {
+        let path = path.replace("{id}", "00000000-0000-7000-8000-000000000000");
+        let methods = operations.as_object().unwrap().keys();
+        methods.map(|method| (method.to_uppercase(), path.clone())).collect()
+    };
+    for (method, path) in paths.iter().flat_map(|(path, of)| of_operations(path, of)) {
+        let answer = Answer::of(&app.api, bare(&method, &path)).await;
+        answer.problem(401, "unauthorized");
+        assert_eq!(answer.header(header::WWW_AUTHENTICATE.as_str()), "Bearer");
+    }
+}

@@ -1,0 +1,151 @@
+//! The commands around a service: keys, submit, migrate, healthcheck, openapi; and exit codes.
+use aftercall::embedded::DATABASE;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
+
+use super::{Home, Service};
+use crate::{
+    embedded,
+    support::{db::TestDb, eventually},
+};
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/samples/support-call.wav");
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked_with_and_without_a_service() {
+    let home = Home::new();
+    let early = home.key("crm").await;
+    let mut service = Service::without_key(&home).await;
+    let made = home.run(&["keys", "create", "call-center.eu", "--name", "host 7"]).await;
+    assert!(made.err.contains("shown this once"), "{}", made.err);
+    let late = made.success().trim().to_owned();
+    for key in [&early, &late] {
+        service.key.clone_from(key);
+        service.get("/v1/jobs").await;
+    }
+
+    let list = home.run(&["keys", "list"]).await.success();
+    let id = late.split('_').nth(1).unwrap();
+    let line = list.lines().find(|line| line.starts_with(id)).unwrap();
+    assert!(line.contains("call-center.eu") && line.contains("host 7"), "{line}");
+    for key in [&early, &late] {
+        let secret = key.split_once('_').unwrap().1.split_once('_').unwrap().1;
+        assert!(secret.len() > 40 && !list.contains(secret), "{list}");
+    }
+
+    home.run(&["keys", "revoke", id]).await.success();
+    let refused = eventually("the key is refused", async || {
+        let (status, problem) = service.send(Method::GET, "/v1/jobs", None).await;
+        (status != 200).then_some((status, problem["code"].clone()))
+    });
+    assert_eq!(refused.await, (401, json!("unauthorized")));
+    service.key = early;
+    service.get("/v1/jobs").await;
+    let again = home.run(&["keys", "revoke", id]).await.failure(1);
+    assert!(again.contains("there is no valid key"), "{again}");
+    let wrong = home.run(&["keys", "create", "Not A Name"]).await.failure(1);
+    assert!(wrong.contains("names are like crm"), "{wrong}");
+    service.stop().await.success();
+}
+
+#[tokio::test]
+async fn migrate_may_run_again_and_serve_can_insist_on_it() {
+    let home = Home::new();
+    let cluster = embedded::start(&home.path().join("elsewhere")).await;
+    cluster.create_database(DATABASE).await.unwrap();
+    let home = home
+        .set("DATABASE_URL", cluster.connect_options(DATABASE).to_url_lossy())
+        .set("AFTERCALL__DATABASE__MIGRATE", "off");
+    let told = home.run(&["serve"]).await.failure(1);
+    assert!(told.contains("run `aftercall migrate`"), "{told}");
+    for _ in 0..2 {
+        let out = home.run(&["migrate"]).await.success();
+        assert!(out.contains("the database is up to date"), "{out}");
+    }
+    Service::without_key(&home).await.stop().await.success();
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn healthcheck_tells_ready_from_absent() {
+    let db = TestDb::new().await;
+    let home = Home::on(&db);
+    let service = Service::without_key(&home).await;
+    let listen = service.ops.trim_start_matches("http://").to_owned();
+    let beside = Home::new().set("AFTERCALL__OPS__LISTEN", listen);
+    beside.run(&["healthcheck"]).await.success();
+    service.stop().await.success();
+    let told = beside.run(&["healthcheck"]).await.failure(1);
+    assert!(told.contains("nothing answers on"), "{told}");
+}
+
+#[tokio::test]
+async fn openapi_prints_the_document_and_wrong_usage_is_2() {
+    let home = Home::new();
+    let document: Value = serde_json::from_str(&home.run(&["openapi"]).await.success()).unwrap();
+    assert!(document["paths"]["/v1/jobs"]["post"].is_object());
+    for wrong in [&["srve"][..], &[], &["keys"], &["submit"], &["config", "print", "--loud"]] {
+        let told = home.run(wrong).await.failure(2);
+        assert!(told.contains("Usage"), "{told}");
+    }
+    let version = home.run(&["--version"]).await.success();
+    assert_eq!(version.trim(), concat!("aftercall ", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn submit_sends_a_file_or_a_url_and_shows_the_result() {
+    let db = TestDb::new().await;
+    let home = Home::on(&db);
+    let service = Service::start(&home).await;
+    let home = home.set("AFTERCALL_URL", &service.api).set("AFTERCALL_API_KEY", &service.key);
+
+    let file = home.run(&["submit", SAMPLE, "--separate-speaker-per-channel"]).await;
+    assert!(file.err.contains("completed"), "the progress is on standard error: {}", file.err);
+    let report = file.success();
+    assert!(report.contains("2 speakers") && report.contains("sandbox text"), "{report}");
+
+    let url = home.run(&["submit", &service.recording, "--json", "--external-id", "e-1"]).await;
+    let result: Value = serde_json::from_str(&url.success()).unwrap();
+    assert_eq!(result["utteranceInsights"].as_array().unwrap().len(), 18);
+    let jobs = service.get("/v1/jobs").await;
+    let named = jobs["data"].as_array().unwrap().iter().find(|job| job["externalId"] == "e-1");
+    assert_eq!(named.unwrap()["state"], "completed");
+
+    let failing = format!("{}?sandbox-faults=fail", service.recording);
+    let told = home.run(&["submit", &failing]).await.failure(1);
+    assert!(told.contains("the job \"failed\": CAI-101"), "{told}");
+    service.stop().await.success();
+}
+
+#[tokio::test]
+async fn submit_says_what_is_wrong() {
+    let db = TestDb::new().await;
+    let home = Home::on(&db);
+    let service = Service::start(&home).await;
+    let nameless = home.run(&["submit", SAMPLE]).await.failure(1);
+    assert!(nameless.contains("set AFTERCALL_API_KEY or --key-file"), "{nameless}");
+    let stranger = home.set("AFTERCALL_API_KEY", "ac_0123456789abcdef_wrong");
+    let api = service.api.clone();
+    let told = stranger.run(&["submit", SAMPLE, "--api", &api]).await.failure(1);
+    assert!(told.contains("401 unauthorized"), "{told}");
+    assert!(!told.contains("wrong"), "{told}");
+
+    let key_file = stranger.path().join("key");
+    std::fs::write(&key_file, format!("{}\n", service.key)).unwrap();
+    let key_file = key_file.to_str().unwrap();
+    let submit = async |arguments: &[&str]| {
+        let usual = ["submit", "--api", &api, "--key-file", key_file];
+        stranger.run(&[&usual[..], arguments].concat()).await.failure(1)
+    };
+    let faults = submit(&[SAMPLE, "--audio-type", "Song", "--encoding", "Flac"]).await;
+    assert!(faults.contains("422 validation-failed"), "{faults}");
+    assert!(faults.contains("\n  #/audioType ") && faults.contains("\n  #/encoding "), "{faults}");
+    let missing = submit(&["missing.wav"]).await;
+    assert!(missing.contains("cannot read missing.wav"), "{missing}");
+    let unnamed = submit(&["Cargo.toml"]).await;
+    assert!(unnamed.contains("use --encoding"), "{unnamed}");
+    service.stop().await.success();
+    let gone = submit(&[SAMPLE]).await;
+    assert!(gone.contains("cannot reach Aftercall at"), "{gone}");
+}

@@ -1,0 +1,103 @@
+//! Settings as operators give them and see them.
+use std::fs;
+
+use super::Home;
+
+/// Value and source of a setting, as `config print` shows them.
+fn shown<'a>(out: &'a str, key: &str) -> (&'a str, &'a str) {
+    let line = out.lines().find(|line| line.split_whitespace().next() == Some(key)).unwrap();
+    let columns: Vec<&str> = line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect();
+    match columns[..] {
+        [_, value, source] => (value, source),
+        [_, source] => ("", source),
+        _ => panic!("{line}"),
+    }
+}
+
+#[tokio::test]
+async fn later_sources_win_and_each_value_names_its_source() {
+    let home = Home::new();
+    fs::create_dir(home.path().join("config")).unwrap();
+    let of_environment = "[dispatch]\nconcurrency = 5\nmax_attempts = 6\nbackoff = \"7s\"\n";
+    fs::write(home.path().join("config/staging.toml"), of_environment).unwrap();
+    fs::write(home.path().join("mine.toml"), "[dispatch]\nmax_attempts = 8\nbackoff = \"9s\"\n")
+        .unwrap();
+    fs::write(home.path().join("url"), "postgres://u:hush-1@h/d\n").unwrap();
+    let home = home
+        .set("AFTERCALL_ENV", "staging")
+        .set("AFTERCALL__DISPATCH__BACKOFF", "10s")
+        .set("DATABASE_URL_FILE", "url")
+        .set("AFTERCALL__SANDBOX__JWT", "hush-2");
+    let out = home.run(&["config", "print", "--config", "mine.toml"]).await.success();
+    assert!(out.starts_with("# AFTERCALL_ENV=staging\n"), "{out}");
+    assert_eq!(shown(&out, "dispatch.concurrency"), ("5", "config/staging.toml"));
+    assert_eq!(shown(&out, "dispatch.max_attempts"), ("8", "mine.toml"));
+    assert_eq!(shown(&out, "dispatch.backoff"), ("10s", "AFTERCALL__DISPATCH__BACKOFF"));
+    assert_eq!(shown(&out, "dispatch.lease"), ("2m", "default"));
+    assert_eq!(shown(&out, "database.url"), ("(set, not shown)", "DATABASE_URL_FILE"));
+    assert_eq!(shown(&out, "sandbox.jwt"), ("(set, not shown)", "AFTERCALL__SANDBOX__JWT"));
+    assert!(!out.contains("hush"), "{out}");
+}
+
+#[tokio::test]
+async fn a_bad_configuration_is_78_with_all_its_faults() {
+    let home = Home::new()
+        .set("AFTERCALL__DISPATCH__CONCURENCY", "9")
+        .set("AFTERCALL__JOBS__DEADLINE", "soon")
+        .set("AFTERCALL_API__LISTEN", "127.0.0.1:1")
+        .set("DATABASE_URL", "postgres://u:hush@h/d")
+        .set("DATABASE_URL_FILE", "url")
+        .set("AFTERCALL__DATABASE__MAX_CONNECTIONS", "1");
+    for command in [&["serve"][..], &["demo", "--once"], &["config", "print"], &["migrate"]] {
+        let told = home.run(command).await.failure(78);
+        for fault in [
+            "dispatch.concurency; did you mean dispatch.concurrency?",
+            "jobs.deadline",
+            "two underscores",
+            "both set",
+            "max_connections must be at least 2",
+        ] {
+            assert!(told.contains(fault), "no {fault:?} in:\n{told}");
+        }
+        assert!(!told.contains("hush"), "{told}");
+    }
+    let missing = Home::new().run(&["serve", "--config", "nowhere.toml"]).await.failure(78);
+    assert!(missing.contains("nowhere.toml"), "{missing}");
+}
+
+#[tokio::test]
+async fn production_runs_on_nothing_of_ours() {
+    let home = Home::new().set("AFTERCALL_ENV", "production");
+    let told = home.run(&["serve"]).await.failure(78);
+    assert!(told.contains("set DATABASE_URL"), "{told}");
+    assert!(told.contains("the sandbox does not run in production"), "{told}");
+    let provided = home
+        .set("DATABASE_URL", "postgres://h/d")
+        .set("RC_SERVER_URL", "https://provider.example")
+        .set("RC_CLIENT_ID", "id")
+        .set("RC_CLIENT_SECRET", "hush")
+        .set("RC_JWT", "hush")
+        .set("AFTERCALL__WEBHOOK__PUBLIC_URL", "http://hooks.example");
+    let told = provided.run(&["serve"]).await.failure(78);
+    assert!(told.contains("webhook.public_url must be https"), "{told}");
+    let safe = provided.set("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example");
+    let out = safe.run(&["config", "print"]).await.success();
+    assert_eq!(shown(&out, "provider.jwt"), ("(set, not shown)", "RC_JWT"));
+}
+
+/// A comment right above a key, or above the keys that it follows without a gap.
+#[test]
+fn every_setting_is_explained() {
+    let text = include_str!("../../../config/default.toml");
+    let mut is_explained = false;
+    for line in text.lines() {
+        match line.trim().chars().next() {
+            Some('#') => is_explained = true,
+            None | Some('[') => is_explained = false,
+            Some(_) => {
+                let is_inside_a_list = !line.contains(" = ");
+                assert!(is_explained || is_inside_a_list, "{line}");
+            }
+        }
+    }
+}

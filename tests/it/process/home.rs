@@ -1,0 +1,190 @@
+//! Runs of the binary: what they are told, and what they say.
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use sqlx::ConnectOptions as _;
+
+use crate::support::{db::TestDb, eventually, scratch::Scratch, ward::Ward};
+
+/// Free ports, and nothing that takes long.
+const QUICK: &[(&str, &str)] = &[
+    ("AFTERCALL__API__LISTEN", "127.0.0.1:0"),
+    ("AFTERCALL__WEBHOOK__LISTEN", "127.0.0.1:0"),
+    ("AFTERCALL__OPS__LISTEN", "127.0.0.1:0"),
+    ("AFTERCALL__SANDBOX__LISTEN", "127.0.0.1:0"),
+    ("AFTERCALL__SANDBOX__LATENCY", "50ms"),
+    ("AFTERCALL__SANDBOX__DELIVERY_BACKOFF", "50ms"),
+    ("AFTERCALL__SANDBOX__RATE_LIMIT", "1000"),
+    ("AFTERCALL__SANDBOX__AUTH_RATE_LIMIT", "1000"),
+    ("AFTERCALL__PROVIDER__GATE__LIMIT", "1000"),
+    ("AFTERCALL__DATABASE__MAX_CONNECTIONS", "5"),
+    ("AFTERCALL__SHUTDOWN__DRAIN_DELAY", "0s"),
+    ("AFTERCALL__SHUTDOWN__TIMEOUT", "5s"),
+    ("AFTERCALL__LOG__FORMAT", "json"),
+];
+
+/// Where the binary runs and keeps its data, and the variables it gets.
+#[derive(Debug)]
+pub struct Home {
+    scratch: Scratch,
+    variables: BTreeMap<String, String>,
+    runs: AtomicU32,
+}
+
+impl Home {
+    /// With a Postgres of its own, once something needs it.
+    pub fn new() -> Self {
+        let scratch = Scratch::new();
+        let home = Self { scratch, variables: BTreeMap::new(), runs: AtomicU32::new(0) };
+        let data = home.data().display().to_string();
+        let home = home.set("AFTERCALL_DATA_DIR", data);
+        QUICK.iter().fold(home, |home, (name, value)| home.set(name, *value))
+    }
+
+    /// With the database of a test.
+    pub fn on(db: &TestDb) -> Self {
+        Self::new().set("DATABASE_URL", db.connect_options().to_url_lossy())
+    }
+
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub fn unset(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    /// The folder it runs in.
+    pub fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// The binary, untouched by the variables of whoever runs the tests.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aftercall"));
+        for (name, _) in std::env::vars() {
+            let is_ours = name.starts_with("AFTERCALL_") && !name.starts_with("AFTERCALL_PG_");
+            if is_ours || name.starts_with("RC_") || name.starts_with("DATABASE_URL") {
+                command.env_remove(name);
+            }
+        }
+        command.args(arguments).env_remove("RUST_LOG").envs(&self.variables);
+        command.current_dir(self.path());
+        command
+    }
+
+    pub fn start<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Process {
+        self.spawn(self.command(arguments))
+    }
+
+    /// Its output goes to files, so that a full pipe stops nobody and a killed one's is not lost.
+    pub fn spawn(&self, mut command: Command) -> Process {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let output = |name: &str| {
+            let path = self.path().join(format!("{number}.{name}"));
+            (File::create(&path).unwrap(), path)
+        };
+        let ((out, out_path), (err, err_path)) = (output("out"), output("err"));
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        Process { ward: Ward::spawn(&mut command), out: out_path, err: err_path }
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).ended().await
+    }
+
+    /// A new API key, made by the command for it.
+    pub async fn key(&self, caller: &str) -> String {
+        self.run(&["keys", "create", caller]).await.success().trim().to_owned()
+    }
+}
+
+/// A run that may still be going on; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    ward: Ward,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// `None`: by a signal.
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Process {
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.ward.id()).unwrap()), signal).unwrap();
+    }
+
+    pub fn kill_hard(&mut self) {
+        self.ward.kill_hard();
+    }
+
+    pub fn out(&self) -> String {
+        fs::read_to_string(&self.out).unwrap()
+    }
+
+    pub fn err(&self) -> String {
+        fs::read_to_string(&self.err).unwrap()
+    }
+
+    /// Whole lines of its log so far.
+    pub fn log(&self) -> Vec<Value> {
+        let text = self.out();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The first line of its log that says `message`; fails when it ends before.
+    pub async fn logged(&mut self, message: &str) -> Value {
+        eventually(message, async || {
+            let line = self.log().into_iter().find(|line| line["msg"] == message);
+            let has_ended = self.ward.try_wait().unwrap().is_some();
+            assert!(line.is_some() || !has_ended, "it ended:\n{}{}", self.out(), self.err());
+            line
+        })
+        .await
+    }
+
+    pub async fn ended(mut self) -> Ended {
+        let status = eventually("its end", async || self.ward.try_wait().unwrap()).await;
+        Ended { code: status.code(), out: self.out(), err: self.err() }
+    }
+}
+
+impl Ended {
+    /// Standard output of a run that went well.
+    pub fn success(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// Standard error of a run that ended with `code`.
+    pub fn failure(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        self.err
+    }
+}

@@ -1,0 +1,136 @@
+//! No secret in what the process says, whatever goes wrong and however loud the log is.
+use std::{collections::BTreeSet, fs};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, PgPool};
+
+use super::{Home, Service};
+use crate::support::db::TestDb;
+
+/// Begins every secret that we hand out here.
+const CANARY: &str = "canary";
+
+/// Columns that people and dashboards look into; `jobs.request` keeps the URL that the provider needs.
+const TOLD: &[&str] = &[
+    "select coalesce(string_agg(e::text, ' '), '') from aftercall.job_events e",
+    "select coalesce(string_agg(a::text, ' '), '') from aftercall.attempts a",
+    "select coalesce(string_agg(concat(error, state, external_id), ' '), '') from aftercall.jobs",
+    "select coalesce(string_agg(concat(headers, reason), ' '), '') from aftercall.deliveries",
+    "select coalesce(string_agg(k::text, ' '), '') from aftercall.api_keys k",
+];
+
+/// A recording's URL with credentials wherever a URL can hold them.
+fn secret_uri(recording: &str, query: &str) -> String {
+    let with_user = recording.replacen("http://", "http://canary-user:canary-pass@", 1);
+    format!("{with_user}?signature=canary-query{query}#canary-fragment")
+}
+
+/// Jobs that end well and badly; everything the API says about them.
+async fn jobs(service: &Service) -> String {
+    let nowhere = service.recording.replacen("support-call", "nothing-here", 1);
+    let mut uris = vec![
+        secret_uri(&service.recording, ""),
+        secret_uri(&nowhere, ""),
+        secret_uri("http://127.0.0.1:9/a.wav", ""),
+    ];
+    for fault in ["fail", "unauthorized", "broken", "reset", "malformed", "lost", "duplicate"] {
+        uris.push(secret_uri(&service.recording, &format!("&sandbox-faults={fault}")));
+    }
+    let mut ids = Vec::new();
+    for uri in uris {
+        ids.push(service.submit(json!({ "contentUri": uri })).await);
+    }
+    let mut said = String::new();
+    for id in ids {
+        service.finished(&id).await;
+        for part in ["", "/timeline", "/result"] {
+            let path = format!("/v1/jobs/{id}{part}");
+            said += &service.send(Method::GET, &path, None).await.1.to_string();
+        }
+    }
+    said + &service.get("/v1/jobs?limit=200").await.to_string()
+}
+
+/// Tokens of all webhook URLs: the sandbox's ledger, which only its owner can read, has them.
+fn tokens(home: &Home) -> BTreeSet<String> {
+    let ledger = fs::read_to_string(home.data().join("sandbox.jsonl")).unwrap();
+    let entries = ledger.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let token = |entry: Value| Some(entry["webhook"].as_str()?.rsplit_once('/')?.1.to_owned());
+    entries.filter_map(token).collect()
+}
+
+/// Requests that nobody should send.
+async fn nonsense(service: &Service, token: &str) -> String {
+    let (hooks, api) = (format!("{}/webhooks", service.webhook), &service.api);
+    let stranger = format!("{hooks}/{CANARY}{}", "x".repeat(58));
+    service.http.post(stranger).body("{}").send().await.unwrap();
+    let body = format!("{{\"status\": \"{CANARY}-body\", ");
+    service.http.post(format!("{hooks}/{token}")).body(body).send().await.unwrap();
+    let wrong =
+        service.http.get(format!("{api}/v1/jobs?status={CANARY}")).bearer_auth("ac_canary_x");
+    let mut said = wrong.send().await.unwrap().text().await.unwrap();
+    let broken = service.http.post(format!("{api}/v1/jobs")).bearer_auth(&service.key);
+    let broken = broken.header("content-type", "application/json");
+    let broken = broken.body(format!("{{\"contentUri\": \"{CANARY}-json"));
+    said += &broken.send().await.unwrap().text().await.unwrap();
+    let path = format!("{api}/{CANARY}/path?q={CANARY}");
+    service.http.get(path).header("x-request-id", "canary id").send().await.unwrap();
+    said
+}
+
+async fn stored(db: &PgPool) -> String {
+    let mut all = String::new();
+    for statement in TOLD {
+        let text: String = sqlx::query_scalar(*statement).fetch_one(db).await.unwrap();
+        all += &text;
+    }
+    all
+}
+
+#[tokio::test]
+async fn no_secret_is_told_at_any_log_level() {
+    let db = TestDb::new().await;
+    let url = db.connect_options().password("canary-database").to_url_lossy();
+    let home = Home::new()
+        .set("DATABASE_URL", url)
+        .set("AFTERCALL__SANDBOX__CLIENT_SECRET", "canary-client")
+        .set("AFTERCALL__SANDBOX__JWT", "canary-jwt")
+        .set("AFTERCALL__RECONCILE__AFTER", "1s")
+        .set("AFTERCALL__RECONCILE__INTERVAL", "100ms")
+        .set("AFTERCALL__DISPATCH__BACKOFF", "100ms");
+    let key = home.key("tester").await;
+    let home = home.set("RUST_LOG", "trace");
+    let mut service = Service::without_key(&home).await;
+    service.key = key;
+    let said = jobs(&service).await;
+    let tokens = tokens(&home);
+    assert!(tokens.len() >= 10, "{tokens:?}");
+    let refused = nonsense(&service, tokens.first().unwrap()).await;
+
+    let key = service.key.clone();
+    let ended = service.stop().await;
+    let log = ended.out.clone() + &ended.err;
+    ended.success();
+    let config = home.run(&["config", "print"]).await.success();
+    let stored = stored(&db.pool).await;
+    let places =
+        [("log", &log), ("API", &said), ("API", &refused), ("config", &config), ("rows", &stored)];
+    for (place, text) in places {
+        assert!(text.len() > 100, "{place} is empty");
+        let secrets = tokens.iter().map(String::as_str).chain([CANARY, key.as_str()]);
+        for secret in secrets {
+            let at = text
+                .find(secret)
+                .map(|at| text[at.saturating_sub(200)..(at + 80).min(text.len())].to_owned());
+            assert_eq!(at, None, "{secret} in {place}");
+        }
+    }
+    assert!(!log.contains("sandbox-faults="), "the query of a URL in the log");
+    // What other crates say below this is theirs to choose, with each version anew.
+    for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let is_ours = line["target"].as_str().unwrap().starts_with("aftercall");
+        let level = line["level"].as_str().unwrap();
+        assert!(is_ours || matches!(level, "info" | "warn" | "error"), "{line}");
+    }
+}

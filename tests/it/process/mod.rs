@@ -1,0 +1,14 @@
+//! The process as users and operators meet it: the real binary, in a folder of its own.
+mod cli;
+mod config;
+mod demo;
+mod home;
+mod killed;
+mod leaks;
+mod lifecycle;
+mod logs;
+mod recordings;
+mod service;
+
+pub use home::{Ended, Home, Process};
+pub use service::Service;

@@ -1,0 +1,97 @@
+//! `aftercall serve`, and a client of its three listeners.
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Ended, Home, Process};
+use crate::support::eventually;
+
+#[derive(Debug)]
+pub struct Service {
+    pub process: Process,
+    pub api: String,
+    pub webhook: String,
+    pub ops: String,
+    /// Address of the recording in the box; empty without the sandbox.
+    pub recording: String,
+    pub key: String,
+    pub http: reqwest::Client,
+}
+
+impl Service {
+    /// Ready, with a key for `tester`.
+    pub async fn start(home: &Home) -> Self {
+        let mut service = Self::without_key(home).await;
+        service.key = home.key("tester").await;
+        service
+    }
+
+    pub async fn without_key(home: &Home) -> Self {
+        let mut process = home.start(["serve"]);
+        let ready = process.logged("ready").await;
+        let base = |name: &str| format!("http://{}", ready[name].as_str().unwrap_or_default());
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20));
+        Self {
+            api: base("api"),
+            webhook: base("webhook"),
+            ops: base("ops"),
+            recording: ready["recording"].as_str().unwrap_or_default().to_owned(),
+            key: String::new(),
+            http: http.build().unwrap(),
+            process,
+        }
+    }
+
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let url = format!("{}{path}", self.api);
+        let mut request = self.http.request(method, url).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or_default())
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.send(Method::GET, path, None).await;
+        assert_eq!(status, 200, "{path}: {body:#}");
+        body
+    }
+
+    /// Status of an answer on a listener other than the API.
+    pub async fn status(&self, url: &str) -> StatusCode {
+        self.http.get(url).send().await.unwrap().status()
+    }
+
+    /// Hands over the recording in the box, with these members on top; the job's id.
+    pub async fn submit(&self, members: Value) -> String {
+        let mut body = json!({ "contentUri": self.recording, "encoding": "Wav" });
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let (status, job) = self.send(Method::POST, "/v1/jobs", Some(&body)).await;
+        assert_eq!(status, 202, "{job:#}");
+        job["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The job once `is_so` holds for it.
+    pub async fn job_when(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        eventually("another state of the job", async || {
+            let job = self.get(&format!("/v1/jobs/{id}")).await;
+            is_so(&job).then_some(job)
+        })
+        .await
+    }
+
+    /// The job in its final state.
+    pub async fn finished(&self, id: &str) -> Value {
+        self.job_when(id, |job| !job["finishedAt"].is_null()).await
+    }
+
+    /// Asks it to stop, and waits until it did.
+    pub async fn stop(self) -> Ended {
+        self.process.signal(Signal::SIGTERM);
+        self.process.ended().await
+    }
+}

@@ -1,0 +1,249 @@
+//! The whole service on a database of its own, with a stub in the provider's place.
+mod stub;
+
+use std::sync::{Arc, atomic::AtomicU8};
+
+use aftercall::{
+    app, callers,
+    config::{self, Settings},
+    db,
+    dispatch::Dispatcher,
+    http::{self, ApiState, Cursors, OpsState},
+    provider::{Client, wire},
+    reconcile::Reconciler,
+    webhook,
+};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode, header, request::Builder},
+};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+use wiremock::{MockServer, ResponseTemplate};
+
+pub use self::stub::{client_of, webhook_of, webhook_path};
+use super::{answer::Answer, db::TestDb};
+
+/// What [`TestApp::submit`] sends.
+pub const RECORDING: &str = "https://media.example/calls/42.wav";
+const WEBHOOK_BASE: &str = "https://in.example/after call?team=a b";
+
+/// Every stage, none of them running by itself: tests call `drain` and `round`.
+pub struct TestApp {
+    pub provider: MockServer,
+    pub api: Router,
+    pub webhook: Router,
+    pub dispatcher: Dispatcher,
+    pub reconciler: Reconciler,
+    /// An API key of the caller `app`.
+    pub key: String,
+    pub draining: CancellationToken,
+    /// The stub's mocks, counted down: the newest answers first.
+    priority: AtomicU8,
+    pub db: TestDb,
+}
+
+/// A job that the stub accepted.
+pub struct Submitted {
+    pub id: Uuid,
+    /// Path of its webhook URL.
+    pub webhook: String,
+    /// `jobId` of the stub's 202.
+    pub provider_job_id: String,
+}
+
+impl TestApp {
+    /// With the built-in settings, but for a provider that allows many calls.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = config::load(None).unwrap().settings;
+        settings.provider.gate.limit = 1000;
+        adjust(&mut settings);
+        let db = TestDb::new().await;
+        let provider = MockServer::start().await;
+        let client = client_of(&provider.uri());
+        let wake = Arc::new(Notify::new());
+        let draining = CancellationToken::new();
+        let key = callers::create(&db.pool, "app", "test", None).await.unwrap();
+        let app = Self {
+            api: api(&db.pool, &settings, &wake, &draining).await,
+            webhook: webhook_router(&db.pool, &settings),
+            dispatcher: dispatcher(&db.pool, &client, &settings, wake),
+            reconciler: reconciler(&db.pool, &client, &settings),
+            key: key.text.expose_secret().to_owned(),
+            priority: AtomicU8::new(250),
+            draining,
+            provider,
+            db,
+        };
+        let token = json!({ "access_token": "token", "token_type": "bearer", "expires_in": 3600 });
+        app.stub("POST", wire::TOKEN_PATH, ResponseTemplate::new(200).set_body_json(token)).await;
+        app.accept_submissions().await;
+        app
+    }
+
+    /// A request to the API with the key of `app`.
+    pub fn request(&self, method: &str, path: &str) -> Builder {
+        let bearer = format!("Bearer {}", self.key);
+        Request::builder().method(method).uri(path).header(header::AUTHORIZATION, bearer)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(self.request("GET", path)).await
+    }
+
+    /// Sends a request without a body.
+    pub async fn ask(&self, request: Builder) -> Answer {
+        Answer::of(&self.api, request.body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request("POST", path), body.to_string()).await
+    }
+
+    /// Sends a request with a JSON body.
+    pub async fn send(&self, request: Builder, body: impl Into<Body>) -> Answer {
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        Answer::of(&self.api, request.body(body.into()).unwrap()).await
+    }
+
+    /// Delivers a body to a webhook URL.
+    pub async fn deliver(&self, webhook: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(webhook).header(header::CONTENT_TYPE, "application/json");
+        Answer::of(&self.webhook, request.body(body.into()).unwrap()).await
+    }
+
+    /// Hands over the smallest request there is; the job is then queued.
+    pub async fn submit(&self) -> Uuid {
+        let answer =
+            self.post("/v1/jobs", &json!({ "contentUri": RECORDING, "encoding": "Wav" })).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+        answer.id()
+    }
+
+    /// A new job that the provider has accepted.
+    pub async fn submitted(&self) -> Submitted {
+        let id = self.submit().await;
+        assert_eq!(self.dispatcher.drain().await, 1);
+        let sent = self.submissions().await;
+        let query = "select provider_job_id from aftercall.attempts where job_id = $1";
+        let provider_job_id =
+            sqlx::query_scalar(query).bind(id).fetch_one(&self.db.pool).await.unwrap();
+        Submitted { id, webhook: webhook_of(sent.last().unwrap()), provider_job_id }
+    }
+
+    pub async fn job(&self, id: Uuid) -> Value {
+        self.get(&format!("/v1/jobs/{id}")).await.json()
+    }
+
+    /// Names of the events of a job; their numbers have no gaps and end in the job's version.
+    pub async fn timeline(&self, id: Uuid) -> Vec<String> {
+        let version = self.job(id).await["version"].as_u64().unwrap();
+        let page = self.get(&format!("/v1/jobs/{id}/timeline?limit=200")).await.json();
+        let events = page["data"].as_array().unwrap();
+        let numbers: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=version).collect::<Vec<_>>());
+        events.iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Details of the last event of a job.
+    pub async fn last_event(&self, id: Uuid) -> Value {
+        let page = self.get(&format!("/v1/jobs/{id}/timeline?limit=200")).await.json();
+        page["data"].as_array().unwrap().last().unwrap()["detail"].clone()
+    }
+
+    pub async fn attempt_outcomes(&self, id: Uuid) -> Vec<String> {
+        let query = "select outcome from aftercall.attempts where job_id = $1 order by number";
+        sqlx::query_scalar(query).bind(id).fetch_all(&self.db.pool).await.unwrap()
+    }
+
+    /// What became of the deliveries of a job, oldest first.
+    pub async fn delivery_outcomes(&self, id: Uuid) -> Vec<String> {
+        let query = "select outcome from aftercall.deliveries where job_id = $1 order by id";
+        sqlx::query_scalar(query).bind(id).fetch_all(&self.db.pool).await.unwrap()
+    }
+
+    /// Runs a statement about one job, such as one that moves its time.
+    pub async fn about(&self, id: Uuid, statement: &'static str) {
+        let done = sqlx::query(statement).bind(id).execute(&self.db.pool).await.unwrap();
+        assert_ne!(done.rows_affected(), 0, "{statement}");
+    }
+
+    /// What the job waits for is due.
+    pub async fn make_due(&self, id: Uuid) {
+        self.about(
+            id,
+            "update aftercall.jobs set due_at = now() - interval '1 second' where id = $1",
+        )
+        .await;
+    }
+
+    /// The job's deadline passes, and with it whatever it waits for.
+    pub async fn pass_deadline(&self, id: Uuid) {
+        self.about(
+            id,
+            "update aftercall.jobs set deadline_at = now() - interval '1 second',
+                due_at = least(due_at, now() - interval '1 second') where id = $1",
+        )
+        .await;
+    }
+
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.db.pool).await.unwrap()
+    }
+}
+
+async fn api(
+    db: &PgPool,
+    settings: &Settings,
+    wake: &Arc<Notify>,
+    draining: &CancellationToken,
+) -> Router {
+    let state = ApiState {
+        db: db.clone(),
+        cursors: Cursors::new(db::service_secret(db, "cursor").await.unwrap()),
+        wake_dispatcher: wake.clone(),
+        gate: settings.provider.gate.clone(),
+        deadline: settings.jobs.deadline,
+    };
+    let health = OpsState { db: db.clone(), draining: draining.clone() };
+    app::router(state, health, &settings.api)
+}
+
+/// The ingest behind it runs until the test's runtime ends.
+fn webhook_router(db: &PgPool, settings: &Settings) -> Router {
+    let (state, ingest) = app::webhook_state(settings, db);
+    tokio::spawn(ingest.run());
+    http::observed_only(webhook::router(state), "webhook")
+}
+
+fn dispatcher(db: &PgPool, client: &Client, settings: &Settings, wake: Arc<Notify>) -> Dispatcher {
+    Dispatcher {
+        db: db.clone(),
+        provider: client.clone(),
+        settings: settings.dispatch.clone(),
+        gate: settings.provider.gate.clone(),
+        webhook_base: Url::parse(WEBHOOK_BASE).unwrap(),
+        poll_after: settings.reconcile.after,
+        wake,
+    }
+}
+
+fn reconciler(db: &PgPool, client: &Client, settings: &Settings) -> Reconciler {
+    Reconciler {
+        db: db.clone(),
+        provider: client.clone(),
+        settings: settings.reconcile.clone(),
+        dispatch: settings.dispatch.clone(),
+        gate: settings.provider.gate.clone(),
+    }
+}

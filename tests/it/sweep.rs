@@ -1,0 +1,120 @@
+//! Housekeeping: partitions ahead of the calendar, and rows whose time is over.
+use aftercall::{config::RetentionSettings, jobs::Token, sweep::Sweeper};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{app::TestApp, db::TestDb, fixture};
+
+const TABLES: [&str; 8] = [
+    "job_events",
+    "deliveries",
+    "results",
+    "utterances",
+    "speakers",
+    "speaker_insights",
+    "questions",
+    "conversation_insights",
+];
+
+async fn sweep(db: &TestDb, partitions_ahead: u32) {
+    let settings = RetentionSettings { partitions_ahead };
+    Sweeper { db: db.pool.clone(), settings }.sweep().await.unwrap();
+}
+
+/// Whether all tables have a partition for the month that is so many months ahead.
+async fn has_month(db: &TestDb, ahead: i32) -> bool {
+    let query = "select count(to_regclass('aftercall.' || name || to_char(
+            date_trunc('month', now() at time zone 'UTC') + make_interval(months => $2),
+            '_\"y\"YYYY\"m\"MM')))
+        from unnest($1::text[]) name";
+    let found: i64 =
+        sqlx::query_scalar(query).bind(TABLES).bind(ahead).fetch_one(&db.pool).await.unwrap();
+    assert!(found == 0 || found == 8, "{found} of 8 tables");
+    found == 8
+}
+
+#[tokio::test]
+async fn partitions_are_made_ahead() {
+    let db = TestDb::new().await;
+    assert!(has_month(&db, -1).await && has_month(&db, 3).await && !has_month(&db, 4).await);
+    sweep(&db, 5).await;
+    assert!(has_month(&db, 5).await && !has_month(&db, 6).await);
+    sweep(&db, 5).await;
+    sweep(&db, 1).await;
+    assert!(has_month(&db, 5).await);
+}
+
+#[tokio::test]
+async fn a_partition_that_is_missing_is_made_again() {
+    let db = TestDb::new().await;
+    let drop = "do $$ begin execute format('drop table aftercall.%I',
+        'results_' || to_char(now() at time zone 'UTC' + interval '1 month', '\"y\"YYYY\"m\"MM'));
+        end $$";
+    sqlx::query(drop).execute(&db.pool).await.unwrap();
+    sweep(&db, 1).await;
+    assert!(has_month(&db, 1).await);
+}
+
+#[tokio::test]
+async fn a_job_of_next_month_is_stored_in_next_months_partitions() {
+    let app = TestApp::start().await;
+    let id: Uuid = sqlx::query_scalar(
+        "select aftercall.uuid_floor(date_trunc('month', now(), 'UTC') + interval '1 month')",
+    )
+    .fetch_one(&app.db.pool)
+    .await
+    .unwrap();
+    let token = Token::new(id, Token::random_secret());
+    app.about(
+        id,
+        "insert into aftercall.jobs (id, caller_id, request, state, due_at, deadline_at)
+            select $1, id, '{}', 'submitted', now(), now() + interval '1 day' from aftercall.callers",
+    )
+    .await;
+    sqlx::query("insert into aftercall.attempts (job_id, number, token_sha) values ($1, 1, $2)")
+        .bind(id)
+        .bind(token.sha())
+        .execute(&app.db.pool)
+        .await
+        .unwrap();
+    let webhook = format!("/webhooks/{}", token.reveal());
+    assert_eq!(app.deliver(&webhook, fixture("seed/success.json")).await.status, 200);
+    assert_eq!(app.job(id).await["state"], "completed");
+    for query in [
+        "select max(tableoid::regclass::text) from aftercall.results",
+        "select max(tableoid::regclass::text) from aftercall.deliveries",
+        "select max(tableoid::regclass::text) from aftercall.utterances",
+        "select max(tableoid::regclass::text) from aftercall.job_events where kind = 'completed'",
+    ] {
+        let partition: String = sqlx::query_scalar(query).fetch_one(&app.db.pool).await.unwrap();
+        let month: String = sqlx::query_scalar(
+            "select to_char(now() at time zone 'UTC' + interval '1 month', '\"y\"YYYY\"m\"MM')",
+        )
+        .fetch_one(&app.db.pool)
+        .await
+        .unwrap();
+        assert!(partition.ends_with(&month), "{partition} {month}");
+    }
+}
+
+#[tokio::test]
+async fn idempotency_keys_are_forgotten_after_a_day() {
+    let app = TestApp::start().await;
+    for key in ["old", "new"] {
+        let request = app.request("POST", "/v1/jobs").header("idempotency-key", key);
+        let body = json!({ "contentUri": "https://media.example/a.wav", "encoding": "Wav" });
+        assert_eq!(app.send(request, body.to_string()).await.status, 202);
+    }
+    sqlx::query(
+        "update aftercall.idempotency_keys set created_at = now() - interval '25 h' where key = 'old'",
+    )
+    .execute(&app.db.pool)
+    .await
+    .unwrap();
+    sweep(&app.db, 1).await;
+    let kept: Vec<String> = sqlx::query_scalar("select key from aftercall.idempotency_keys")
+        .fetch_all(&app.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, ["new"]);
+}

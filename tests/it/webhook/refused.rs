@@ -1,0 +1,106 @@
+//! Deliveries that are not taken: unknown tokens, other methods, and a database that is away.
+use aftercall::jobs::Token;
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+use uuid::Uuid;
+
+use super::{assert_acknowledged, seed_success};
+use crate::support::{
+    answer::Answer,
+    app::{Submitted, TestApp},
+};
+
+#[track_caller]
+fn assert_not_stored(answer: &Answer) {
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("retry-after"), "5");
+    assert!(answer.body.is_empty());
+}
+
+async fn assert_unknown(app: &TestApp, webhook: &str) {
+    let request = Request::post(webhook).header("validation-token", "v");
+    let answer = Answer::of(&app.webhook, request.body(seed_success().into()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "{webhook}");
+    assert!(answer.body.is_empty(), "{webhook}");
+    let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+    names.sort();
+    assert_eq!(names, ["content-length", "x-request-id"], "{webhook}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_ours_is_not_found() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    let token = job.webhook.strip_prefix("/webhooks/").unwrap();
+    let other_secret = Token::new(job.id, Token::random_secret()).reveal();
+    let other_job = Token::new(Uuid::now_v7(), Token::random_secret()).reveal();
+    for wrong in [
+        &other_secret,
+        &other_job,
+        &token[1..],
+        &format!("{token}A"),
+        &format!("{}=", &token[..63]),
+        "",
+        "%ff",
+        "%00",
+        "a/b",
+        "ö",
+    ] {
+        let path = format!("/webhooks/{}", wrong.replace('ö', "%C3%B6"));
+        assert_unknown(&app, &path).await;
+    }
+    assert_unknown(&app, "/").await;
+    assert_unknown(&app, "/v1/jobs").await;
+    assert!(app.delivery_outcomes(job.id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_expires_a_week_after_the_deadline() {
+    let app = TestApp::start().await;
+    let Submitted { id, webhook, .. } = app.submitted().await;
+    app.about(
+        id,
+        "update aftercall.jobs set deadline_at = now() - interval '8 days' where id = $1",
+    )
+    .await;
+    assert_unknown(&app, &webhook).await;
+}
+
+#[tokio::test]
+async fn only_post_is_allowed() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"] {
+        let request = Request::builder().method(method).uri(&job.webhook);
+        let answer = Answer::of(&app.webhook, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(answer.header("allow"), "POST");
+        assert!(answer.body.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_whose_commit_fails_is_asked_for_again() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    let run = async |statement| {
+        sqlx::query(statement).execute(&app.db.pool).await.unwrap();
+    };
+    run("alter table aftercall.speakers rename to elsewhere").await;
+    assert_not_stored(&app.deliver(&job.webhook, seed_success()).await);
+    assert!(app.delivery_outcomes(job.id).await.is_empty());
+    assert_eq!(app.job(job.id).await["state"], "submitted");
+    run("alter table aftercall.elsewhere rename to speakers").await;
+    assert_acknowledged(&app.deliver(&job.webhook, seed_success()).await);
+    assert_eq!(app.job(job.id).await["state"], "completed");
+}
+
+#[tokio::test]
+async fn without_a_database_nothing_is_acknowledged() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    app.db.pool.close().await;
+    assert_not_stored(&app.deliver(&job.webhook, seed_success()).await);
+}
