@@ -204,11 +204,17 @@ impl Server {
 mod tests {
     use super::*;
 
+    /// A shell that runs the tests in the background lets them ignore SIGINT, and `sleep` would
+    /// inherit that; a real server sets its own handler. GNU's `env` undoes it.
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn without_a_death_signal_the_helper_ends_the_server() {
         let data = std::env::temp_dir().join(format!("aftercall-lifeline-{}", std::process::id()));
         fs::create_dir_all(&data).unwrap();
-        let child = tokio::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let child = tokio::process::Command::new("env")
+            .args(["--default-signal=INT", "sleep", "60"])
+            .spawn()
+            .unwrap();
         let mut server = Server { child, lifeline: None };
         let pid = server.child.id().unwrap();
         fs::write(data.join("postmaster.pid"), format!("{pid}\n")).unwrap();
