@@ -8,7 +8,10 @@ use axum::{
 };
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        Server,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -70,7 +73,10 @@ pub fn document() -> serde_json::Result<String> {
 
 /// The API with its pages and middleware, as served and as tested.
 pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Router {
-    let (routes, document) = api();
+    let (routes, mut document) = api();
+    if let Some(url) = &settings.public_url {
+        document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
+    }
     let limit = usize::try_from(settings.max_body.as_u64()).unwrap_or(usize::MAX);
     let pages = Router::new()
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))

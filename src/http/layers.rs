@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{ApiError, Problem};
 
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Unknown paths and wrong methods are problems too.
 pub fn fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {

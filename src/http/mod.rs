@@ -9,7 +9,7 @@ mod state;
 
 pub use etag::{conditional, hex};
 pub use extract::{ApiJson, ApiPath, ApiQuery};
-pub use layers::{REQUEST_ID, fallbacks, layered, observed_only};
+pub use layers::{fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, MAX_LIMIT, Page, limit};
 pub use problem::{ApiError, CODES, Fault, Problem};

@@ -173,6 +173,14 @@ async fn the_documentation_comes_from_here_only() {
 }
 
 #[tokio::test]
+async fn the_served_document_names_the_public_address() {
+    let public = "https://aftercall.example/base/";
+    let app = TestApp::with(|s| s.api.public_url = Some(public.parse().unwrap())).await;
+    let document = Answer::of(&app.api, bare("GET", "/openapi.json")).await.json();
+    assert_eq!(document["servers"][0]["url"], "https://aftercall.example/base");
+}
+
+#[tokio::test]
 async fn every_documented_path_exists_and_asks_for_a_key() {
     let app = TestApp::start().await;
     let document = Answer::of(&app.api, bare("GET", "/openapi.json")).await.json();
