@@ -9,6 +9,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::db;
+
 /// Everything an endpoint may answer other than success.
 ///
 /// A variant is a promise to callers: its code never changes once released.
@@ -199,10 +201,7 @@ impl From<sqlx::Error> for ApiError {
             sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed => {
                 Self::Unavailable(error)
             }
-            // 57P0x: the server is shutting down or still starting.
-            sqlx::Error::Database(ref of) if of.code().is_some_and(|c| c.starts_with("57P")) => {
-                Self::Unavailable(error)
-            }
+            error if db::is_unavailable(&error) => Self::Unavailable(error),
             other => Self::Internal(Box::new(other)),
         }
     }

@@ -215,7 +215,8 @@ async fn api(
         gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
     };
-    let health = OpsState { db: db.clone(), draining: draining.clone() };
+    let health =
+        OpsState { db: db.clone(), started: Arc::new(true.into()), draining: draining.clone() };
     app::router(state, health, &settings.api)
 }
 
