@@ -26,6 +26,8 @@ pub enum ApiError {
     ValidationFailed(Vec<Fault>),
     #[error("send an API key made by `aftercall keys create`: Authorization: Bearer ac_…")]
     Unauthorized,
+    #[error("the API key lacks the scope {0}; see `aftercall keys create --scope`")]
+    MissingScope(&'static str),
     #[error("there is no job {0} for this caller")]
     JobNotFound(String),
     #[error("the job is {0}; it has no result")]
@@ -57,6 +59,7 @@ pub const CODES: &[&str] = &[
     "cursor-mismatch",
     "validation-failed",
     "unauthorized",
+    "missing-scope",
     "job-not-found",
     "result-not-available",
     "state-conflict",
@@ -126,6 +129,7 @@ impl ApiError {
                 (S::UNPROCESSABLE_ENTITY, "validation-failed", "Request is not valid")
             }
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid API key"),
+            Self::MissingScope(_) => (S::FORBIDDEN, "missing-scope", "Scope missing"),
             Self::JobNotFound(_) => (S::NOT_FOUND, "job-not-found", "No such job"),
             Self::ResultNotAvailable(_) => (S::NOT_FOUND, "result-not-available", "No result yet"),
             Self::StateConflict(..) => (S::CONFLICT, "state-conflict", "Not in this state"),

@@ -4,7 +4,8 @@ mod stub;
 use std::sync::{Arc, atomic::AtomicU8};
 
 use aftercall::{
-    app, callers,
+    app,
+    callers::{self, KeyTerms},
     config::{self, Settings},
     db,
     dispatch::Dispatcher,
@@ -73,7 +74,7 @@ impl TestApp {
         let client = client_of(&provider.uri());
         let wake = Arc::new(Notify::new());
         let draining = CancellationToken::new();
-        let key = callers::create(&db.pool, "app", "test", None).await.unwrap();
+        let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let app = Self {
             api: api(&db.pool, &settings, &wake, &draining).await,
             webhook: webhook_router(&db.pool, &settings),
