@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use attempts::{Attempt, matching_attempts};
+pub use attempts::{Attempt, given_up, matching_attempts};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
