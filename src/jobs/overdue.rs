@@ -25,7 +25,8 @@ pub async fn abandon_leases(db: &PgPool, wait: Duration) -> sqlx::Result<u64> {
                 due_at = a.created_at + make_interval(secs => $1)
             from aftercall.attempts a
             where j.state = 'submitting' and j.lease_id is not null and j.due_at < now()
-              and a.job_id = j.id and a.outcome = 'open'
+              and a.job_id = j.id
+              and a.number = (select max(number) from aftercall.attempts where job_id = j.id)
             returning j.id, j.version, a.number, j.due_at
         ), attempt as (
             update aftercall.attempts a set outcome = 'unknown', answered_at = now()
