@@ -1,4 +1,7 @@
 //! Jobs that waited too long for something: a lease, an answer, a result, the deadline.
+//!
+//! Statements about many jobs pass over those that somebody has locked: these are being changed, and
+//! two that lock several jobs in different orders would stop each other.
 use std::time::Duration;
 
 use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
@@ -19,14 +22,17 @@ pub struct PollTarget {
 pub async fn abandon_leases(db: &PgPool, wait: Duration) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         r#"
-        with job as (
+        with due as materialized (
+            select id from aftercall.jobs
+            where state = 'submitting' and lease_id is not null and due_at < now()
+            for update skip locked
+        ), job as (
             update aftercall.jobs j set
                 version = version + 1, lease_id = null,
                 due_at = a.created_at + make_interval(secs => $1)
-            from aftercall.attempts a
-            where j.state = 'submitting' and j.lease_id is not null and j.due_at < now()
-              and a.job_id = j.id
-              and a.number = (select max(number) from aftercall.attempts where job_id = j.id)
+            from due join aftercall.attempts a on a.job_id = due.id
+            where j.id = due.id
+              and a.number = (select max(number) from aftercall.attempts where job_id = due.id)
             returning j.id, j.version, a.number, j.due_at
         ), attempt as (
             update aftercall.attempts a set outcome = 'unknown', answered_at = now()
@@ -52,15 +58,19 @@ pub async fn requeue_unconfirmed(db: &PgPool, max_attempts: u32) -> sqlx::Result
     );
     let done = sqlx::query!(
         r#"
-        with job as (
-            update aftercall.jobs set
+        with due as materialized (
+            select id from aftercall.jobs
+            where state = 'submitting' and lease_id is null and due_at < now()
+            for update skip locked
+        ), job as (
+            update aftercall.jobs j set
                 version = version + 1, failures = failures + 1,
                 state = case when failures + 1 < $1 then 'queued' else 'failed' end,
                 due_at = case when failures + 1 < $1 then now() end,
                 finished_at = case when failures + 1 < $1 then null else now() end,
                 error = $2
-            where state = 'submitting' and lease_id is null and due_at < now()
-            returning id, version, state
+            from due where j.id = due.id
+            returning j.id, version, state
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, case state when 'queued' then 'requeued' else 'failed' end,
@@ -170,15 +180,19 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     let error = JobError::new(ErrorClass::Timeout, "no result came before the deadline");
     let done = sqlx::query!(
         r#"
-        with job as (
-            update aftercall.jobs j set
-                state = 'timed_out', version = version + 1, lease_id = null, due_at = null,
-                finished_at = now(), error = $1
+        with due as materialized (
+            select id from aftercall.jobs j
             where finished_at is null and deadline_at < now()
               and (state <> 'submitted' or due_at > deadline_at or not exists (
                 select from aftercall.attempts a
                 where a.job_id = j.id and a.provider_job_id is not null))
-            returning id, version
+            for update skip locked
+        ), job as (
+            update aftercall.jobs j set
+                state = 'timed_out', version = version + 1, lease_id = null, due_at = null,
+                finished_at = now(), error = $1
+            from due where j.id = due.id
+            returning j.id, version
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'timed_out' from job
         "#,

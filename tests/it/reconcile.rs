@@ -1,4 +1,5 @@
 //! What the webhook does not bring: polls, lost attempts, the deadline.
+use aftercall::jobs;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wiremock::ResponseTemplate;
@@ -187,6 +188,25 @@ async fn queued_and_unconfirmed_jobs_time_out_too() {
     assert_eq!(state(&app, id).await, "timed_out");
     assert_eq!(app.dispatcher.drain().await, 0);
     assert_eq!(app.timeline(id).await, ["queued", "timed_out"]);
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_is_changing_is_passed_over() {
+    let app = TestApp::start().await;
+    let (held, other) = (app.submit().await, app.submit().await);
+    for id in [held, other] {
+        app.pass_deadline(id).await;
+    }
+    let mut holder = app.db.pool.begin().await.unwrap();
+    jobs::lock(&mut holder, &[held]).await.unwrap();
+    app.reconciler.round().await.unwrap();
+    assert_eq!(
+        (state(&app, held).await, state(&app, other).await),
+        ("queued".into(), "timed_out".into())
+    );
+    holder.rollback().await.unwrap();
+    app.reconciler.round().await.unwrap();
+    assert_eq!(state(&app, held).await, "timed_out");
 }
 
 #[tokio::test]
