@@ -30,7 +30,7 @@ pub use events::{Event, Note, note, timeline};
 pub use finish::{Completion, Failure, complete, fail, lock};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
-    PollTarget, abandon_leases, claim_polls, expire, has_polls, lose_attempt, poll_soon,
+    PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_soon,
     requeue_unconfirmed,
 };
 pub use queue::position;

@@ -98,13 +98,12 @@ pub async fn has_polls(db: &PgPool) -> sqlx::Result<bool> {
     .await
 }
 
-/// Takes up to `limit` submitted jobs that are due to be asked for, longest due first; each is due
-/// again after `again`, but once more at its deadline.
-pub async fn claim_polls(
+/// Takes the submitted job that is due to be asked for and has been for longest; it is due again after
+/// `again`, but once more at its deadline.
+pub async fn claim_poll(
     tx: &mut PgTransaction<'_>,
-    limit: i64,
     again: Duration,
-) -> sqlx::Result<Vec<PollTarget>> {
+) -> sqlx::Result<Option<PollTarget>> {
     sqlx::query_as!(
         PollTarget,
         r#"
@@ -114,25 +113,24 @@ pub async fn claim_polls(
                 select from aftercall.attempts a
                 where a.job_id = j.id and a.provider_job_id is not null)
             order by j.due_at
-            limit $1
+            limit 1
             for update skip locked
         ), job as (
             update aftercall.jobs j set due_at = case
-                when deadline_at > now() then least(now() + make_interval(secs => $2), deadline_at)
-                else now() + make_interval(secs => $2) end
+                when deadline_at > now() then least(now() + make_interval(secs => $1), deadline_at)
+                else now() + make_interval(secs => $1) end
             from due where j.id = due.id
             returning j.id
         )
-        select distinct on (a.job_id) a.job_id, a.number as attempt,
-            a.provider_job_id as "provider_job_id!"
+        select a.job_id, a.number as attempt, a.provider_job_id as "provider_job_id!"
         from job join aftercall.attempts a on a.job_id = job.id
         where a.provider_job_id is not null
-        order by a.job_id, a.number desc
+        order by a.number desc
+        limit 1
         "#,
-        limit,
         again.as_secs_f64(),
     )
-    .fetch_all(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await
 }
 
@@ -203,8 +201,8 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Submitted jobs are to be asked for at the next round: their webhook was of no use, or it was not
-/// their turn. Not past the deadline, so that [`expire`] still waits for the last question.
+/// Submitted jobs are to be asked for at the next round: their webhook was of no use. Not past the
+/// deadline, so that [`expire`] still waits for the last question.
 pub async fn poll_soon(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());

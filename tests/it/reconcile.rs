@@ -262,6 +262,8 @@ async fn a_429_ends_the_round_and_closes_the_gate() {
     let blocked = "select count(*) from aftercall.provider_gate
         where blocked_until between now() + interval '30 s' and now() + interval '37 s'";
     assert_eq!(app.count(blocked).await, 1);
+    // Polls that were not made are not counted either.
+    assert_eq!(app.count("select cardinality(polls)::int8 from aftercall.provider_gate").await, 1);
     app.submit().await;
     assert_eq!(app.dispatcher.drain().await, 0);
 }
