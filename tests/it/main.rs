@@ -6,6 +6,7 @@ mod embedded;
 mod healthcheck;
 mod http;
 mod intake;
+mod model;
 mod openapi;
 mod process;
 mod provider;
