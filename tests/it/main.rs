@@ -6,6 +6,7 @@ mod embedded;
 mod healthcheck;
 mod http;
 mod intake;
+mod loops;
 mod model;
 mod openapi;
 mod process;
