@@ -66,6 +66,14 @@ pub struct Arrival {
     pub reading: Reading,
 }
 
+impl Arrival {
+    /// Job and attempt, when it says that the attempt failed.
+    fn failed_attempt(&self) -> Option<(Uuid, i32)> {
+        let is_failure = matches!(self.reading, Reading::Failure { .. });
+        is_failure.then_some((self.delivery.job_id, self.delivery.attempt))
+    }
+}
+
 /// Keeps the deliveries, and ends each job whose end one of them is the first to tell: documents,
 /// rows, states, timelines and deliveries commit together or not at all.
 ///
@@ -78,6 +86,8 @@ pub async fn apply(
     let mut states = jobs::lock(tx, &ids).await?;
     let deliveries: Vec<&Delivery> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
     let mut known = deliveries::known(tx, &deliveries).await?;
+    let failed: Vec<_> = arrivals.iter().filter_map(Arrival::failed_attempt).collect();
+    let given_up = jobs::given_up(tx, &failed).await?;
 
     let mut effects = Effects::default();
     let mut outcomes = Vec::with_capacity(arrivals.len());
@@ -88,8 +98,9 @@ pub async fn apply(
             continue;
         };
         let is_new = known.insert((delivery.job_id, delivery.body_sha.to_vec()));
+        let is_given_up = given_up.contains(&(delivery.job_id, delivery.attempt));
         let (outcome, reason) =
-            if is_new { judge(*state, arrival) } else { (Outcome::Duplicate, None) };
+            if is_new { judge(*state, arrival, is_given_up) } else { (Outcome::Duplicate, None) };
         if outcome == Outcome::Accepted {
             *state = effects.accept(arrival, *state);
         } else {
@@ -102,11 +113,14 @@ pub async fn apply(
     Ok(outcomes)
 }
 
-fn judge(state: State, arrival: &Arrival) -> (Outcome, Option<&str>) {
+/// A success counts whichever attempt it is of; a failure only of the one that the job waits for.
+fn judge(state: State, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
     let (provider_job_id, still_wanted) = match &arrival.reading {
         Reading::Unreadable(why) => return (Outcome::Malformed, Some(why)),
         Reading::Success { provider_job_id, .. } => (provider_job_id, state.awaits_result()),
-        Reading::Failure { provider_job_id, .. } => (provider_job_id, state.awaits_failure()),
+        Reading::Failure { provider_job_id, .. } => {
+            (provider_job_id, state.awaits_failure() && !is_given_up)
+        }
     };
     match (&arrival.expected, provider_job_id) {
         (Some(expected), Some(told)) if expected != told => {

@@ -24,7 +24,7 @@ pub enum Outcome {
     Accepted,
     /// The same bytes had come before.
     Duplicate,
-    /// Its job had ended otherwise.
+    /// Its job had ended otherwise, or goes on with another attempt than the one that failed.
     Late,
     /// Another delivery had brought a result before.
     Superseded,

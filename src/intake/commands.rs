@@ -47,7 +47,7 @@ async fn cancel(
 /// Try a failed or timed-out job again.
 ///
 /// It gets a new deadline and a new attempt, which is paid for again. A result that an earlier
-/// attempt brings first still counts.
+/// attempt brings first still counts, a failure does not.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/retry", operation_id = "retryJob", tag = "jobs",
     params(("id" = Uuid, Path)),

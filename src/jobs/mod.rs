@@ -23,14 +23,14 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use attempts::{Attempt, matching_attempts};
+pub use attempts::{Attempt, given_up, matching_attempts};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
 pub use finish::{Completion, Failure, complete, fail, lock};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
-    PollTarget, abandon_leases, claim_polls, expire, has_polls, lose_attempt, poll_soon,
+    PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_soon,
     requeue_unconfirmed,
 };
 pub use queue::position;

@@ -1,4 +1,7 @@
 //! Jobs that waited too long for something: a lease, an answer, a result, the deadline.
+//!
+//! Statements about many jobs pass over those that somebody has locked: these are being changed, and
+//! two that lock several jobs in different orders would stop each other.
 use std::time::Duration;
 
 use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
@@ -19,13 +22,17 @@ pub struct PollTarget {
 pub async fn abandon_leases(db: &PgPool, wait: Duration) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         r#"
-        with job as (
+        with due as materialized (
+            select id from aftercall.jobs
+            where state = 'submitting' and lease_id is not null and due_at < now()
+            for update skip locked
+        ), job as (
             update aftercall.jobs j set
                 version = version + 1, lease_id = null,
                 due_at = a.created_at + make_interval(secs => $1)
-            from aftercall.attempts a
-            where j.state = 'submitting' and j.lease_id is not null and j.due_at < now()
-              and a.job_id = j.id and a.outcome = 'open'
+            from due join aftercall.attempts a on a.job_id = due.id
+            where j.id = due.id
+              and a.number = (select max(number) from aftercall.attempts where job_id = due.id)
             returning j.id, j.version, a.number, j.due_at
         ), attempt as (
             update aftercall.attempts a set outcome = 'unknown', answered_at = now()
@@ -51,15 +58,19 @@ pub async fn requeue_unconfirmed(db: &PgPool, max_attempts: u32) -> sqlx::Result
     );
     let done = sqlx::query!(
         r#"
-        with job as (
-            update aftercall.jobs set
+        with due as materialized (
+            select id from aftercall.jobs
+            where state = 'submitting' and lease_id is null and due_at < now()
+            for update skip locked
+        ), job as (
+            update aftercall.jobs j set
                 version = version + 1, failures = failures + 1,
                 state = case when failures + 1 < $1 then 'queued' else 'failed' end,
                 due_at = case when failures + 1 < $1 then now() end,
                 finished_at = case when failures + 1 < $1 then null else now() end,
                 error = $2
-            where state = 'submitting' and lease_id is null and due_at < now()
-            returning id, version, state
+            from due where j.id = due.id
+            returning j.id, version, state
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, case state when 'queued' then 'requeued' else 'failed' end,
@@ -87,13 +98,12 @@ pub async fn has_polls(db: &PgPool) -> sqlx::Result<bool> {
     .await
 }
 
-/// Takes up to `limit` submitted jobs that are due to be asked for, longest due first; each is due
-/// again after `again`, but once more at its deadline.
-pub async fn claim_polls(
+/// Takes the submitted job that is due to be asked for and has been for longest; it is due again after
+/// `again`, but once more at its deadline.
+pub async fn claim_poll(
     tx: &mut PgTransaction<'_>,
-    limit: i64,
     again: Duration,
-) -> sqlx::Result<Vec<PollTarget>> {
+) -> sqlx::Result<Option<PollTarget>> {
     sqlx::query_as!(
         PollTarget,
         r#"
@@ -103,25 +113,24 @@ pub async fn claim_polls(
                 select from aftercall.attempts a
                 where a.job_id = j.id and a.provider_job_id is not null)
             order by j.due_at
-            limit $1
+            limit 1
             for update skip locked
         ), job as (
             update aftercall.jobs j set due_at = case
-                when deadline_at > now() then least(now() + make_interval(secs => $2), deadline_at)
-                else now() + make_interval(secs => $2) end
+                when deadline_at > now() then least(now() + make_interval(secs => $1), deadline_at)
+                else now() + make_interval(secs => $1) end
             from due where j.id = due.id
             returning j.id
         )
-        select distinct on (a.job_id) a.job_id, a.number as attempt,
-            a.provider_job_id as "provider_job_id!"
+        select a.job_id, a.number as attempt, a.provider_job_id as "provider_job_id!"
         from job join aftercall.attempts a on a.job_id = job.id
         where a.provider_job_id is not null
-        order by a.job_id, a.number desc
+        order by a.number desc
+        limit 1
         "#,
-        limit,
         again.as_secs_f64(),
     )
-    .fetch_all(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await
 }
 
@@ -169,15 +178,19 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     let error = JobError::new(ErrorClass::Timeout, "no result came before the deadline");
     let done = sqlx::query!(
         r#"
-        with job as (
-            update aftercall.jobs j set
-                state = 'timed_out', version = version + 1, lease_id = null, due_at = null,
-                finished_at = now(), error = $1
+        with due as materialized (
+            select id from aftercall.jobs j
             where finished_at is null and deadline_at < now()
               and (state <> 'submitted' or due_at > deadline_at or not exists (
                 select from aftercall.attempts a
                 where a.job_id = j.id and a.provider_job_id is not null))
-            returning id, version
+            for update skip locked
+        ), job as (
+            update aftercall.jobs j set
+                state = 'timed_out', version = version + 1, lease_id = null, due_at = null,
+                finished_at = now(), error = $1
+            from due where j.id = due.id
+            returning j.id, version
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'timed_out' from job
         "#,
@@ -188,8 +201,8 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Submitted jobs are to be asked for at the next round: their webhook was of no use, or it was not
-/// their turn. Not past the deadline, so that [`expire`] still waits for the last question.
+/// Submitted jobs are to be asked for at the next round: their webhook was of no use. Not past the
+/// deadline, so that [`expire`] still waits for the last question.
 pub async fn poll_soon(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());

@@ -1,6 +1,6 @@
 //! How an attempt to submit ended. Each statement is guarded by the lease: `false` means that the
-//! job had moved on, and nothing changed but the attempt's own row. A lease that was taken away, but
-//! not yet given to anybody else, still counts: late knowledge of an attempt's fate is knowledge.
+//! job had moved on, and nothing changed but the attempt's own row. A lease that was taken away still
+//! counts until there is another attempt: late knowledge of an attempt's fate is knowledge.
 //! The job's row is locked before the attempt's, here as everywhere.
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ impl Setback {
 
 /// The provider took the job. Without a job id (2022) it can never be asked for, only awaited.
 ///
+/// Also when the job was queued once more because this was not known: then it is not sent again. After
+/// a retry, which leaves no error behind, it is.
+///
 /// `poll_after`: when to ask for the result instead of waiting on.
 pub async fn mark_submitted(
     tx: &mut PgTransaction<'_>,
@@ -50,7 +53,9 @@ pub async fn mark_submitted(
                 state = 'submitted', version = version + 1, lease_id = null, error = null,
                 submitted_at = now(),
                 due_at = least(now() + make_interval(secs => $3), deadline_at)
-            where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+            where id = $1 and coalesce(lease_id, $2) = $2
+                and (state = 'submitting' or state = 'queued' and error is not null)
+                and $4 = (select max(number) from aftercall.attempts where job_id = $1)
             returning id, version
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
@@ -85,6 +90,7 @@ pub async fn release(
                 state = 'queued', version = version + 1, lease_id = null, error = $5,
                 failures = failures + $4, due_at = now() + make_interval(secs => $3)
             where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+                and $6 = (select max(number) from aftercall.attempts where job_id = $1)
             returning id, version, due_at
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
@@ -122,6 +128,7 @@ pub async fn refuse(
                 state = 'failed', version = version + 1, lease_id = null, error = $3,
                 due_at = null, finished_at = now()
             where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+                and $4 = (select max(number) from aftercall.attempts where job_id = $1)
             returning id, version
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
@@ -153,6 +160,7 @@ pub async fn mark_unknown(
                 version = version + 1, lease_id = null, error = $4,
                 due_at = now() + make_interval(secs => $3)
             where id = $1 and state = 'submitting' and coalesce(lease_id, $2) = $2
+                and $5 = (select max(number) from aftercall.attempts where job_id = $1)
             returning id, version, due_at
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)

@@ -50,14 +50,12 @@ impl Reconciler {
     pub async fn round(&self) -> sqlx::Result<()> {
         let abandoned = jobs::abandon_leases(&self.db, self.dispatch.unconfirmed_wait).await?;
         let requeued = jobs::requeue_unconfirmed(&self.db, self.dispatch.max_attempts).await?;
-        let mut targets = self.claim_polls().await?.into_iter();
-        for target in targets.by_ref() {
+        for _ in 0..POLLS_A_ROUND {
+            let Some(target) = self.claim_poll().await? else { break };
             if !self.poll(&target).await? {
                 break;
             }
         }
-        let unasked: Vec<_> = targets.map(|target| target.job_id).collect();
-        jobs::poll_soon(&self.db, &unasked).await?;
         let expired = jobs::expire(&self.db).await?;
         if abandoned + requeued + expired > 0 {
             tracing::info!(abandoned, requeued, expired, "overdue jobs");
@@ -65,22 +63,24 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Polls keep to their share of the budget while submissions wait.
-    async fn claim_polls(&self) -> sqlx::Result<Vec<PollTarget>> {
+    /// Polls keep to their share of the budget while submissions wait. One at a time: a call that
+    /// was granted and waits for others is made in a window that it was not counted in.
+    async fn claim_poll(&self) -> sqlx::Result<Option<PollTarget>> {
         if !jobs::has_polls(&self.db).await? {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let share = if jobs::has_due(&self.db).await? { self.gate.poll_share } else { 1.0 };
         let purpose = Purpose::Poll { share };
         let mut tx = self.db.begin().await?;
-        let granted = gate::take(&mut tx, &self.gate, purpose, POLLS_A_ROUND).await?;
-        let limit = i64::try_from(granted).unwrap_or(i64::MAX);
-        let targets = jobs::claim_polls(&mut tx, limit, self.settings.after).await?;
-        if targets.len() < granted {
-            gate::give_back(&mut tx, purpose, granted - targets.len()).await?;
+        if gate::take(&mut tx, &self.gate, purpose, 1).await? == 0 {
+            return Ok(None);
+        }
+        let target = jobs::claim_poll(&mut tx, self.settings.after).await?;
+        if target.is_none() {
+            gate::give_back(&mut tx, purpose, 1).await?;
         }
         tx.commit().await?;
-        Ok(targets)
+        Ok(target)
     }
 
     /// Asks for one result. `false`: the provider wants no more questions now.

@@ -7,6 +7,8 @@ mod embedded;
 mod healthcheck;
 mod http;
 mod intake;
+mod loops;
+mod model;
 mod openapi;
 mod process;
 mod provider;

@@ -1,4 +1,5 @@
 //! What the webhook does not bring: polls, lost attempts, the deadline.
+use aftercall::jobs;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wiremock::ResponseTemplate;
@@ -190,6 +191,25 @@ async fn queued_and_unconfirmed_jobs_time_out_too() {
 }
 
 #[tokio::test]
+async fn a_job_that_somebody_is_changing_is_passed_over() {
+    let app = TestApp::start().await;
+    let (held, other) = (app.submit().await, app.submit().await);
+    for id in [held, other] {
+        app.pass_deadline(id).await;
+    }
+    let mut holder = app.db.pool.begin().await.unwrap();
+    jobs::lock(&mut holder, &[held]).await.unwrap();
+    app.reconciler.round().await.unwrap();
+    assert_eq!(
+        (state(&app, held).await, state(&app, other).await),
+        ("queued".into(), "timed_out".into())
+    );
+    holder.rollback().await.unwrap();
+    app.reconciler.round().await.unwrap();
+    assert_eq!(state(&app, held).await, "timed_out");
+}
+
+#[tokio::test]
 async fn a_late_success_completes_a_job_that_timed_out() {
     let app = TestApp::start().await;
     let job = app.submitted().await;
@@ -242,6 +262,8 @@ async fn a_429_ends_the_round_and_closes_the_gate() {
     let blocked = "select count(*) from aftercall.provider_gate
         where blocked_until between now() + interval '30 s' and now() + interval '37 s'";
     assert_eq!(app.count(blocked).await, 1);
+    // Polls that were not made are not counted either.
+    assert_eq!(app.count("select cardinality(polls)::int8 from aftercall.provider_gate").await, 1);
     app.submit().await;
     assert_eq!(app.dispatcher.drain().await, 0);
 }

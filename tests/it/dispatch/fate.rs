@@ -1,21 +1,28 @@
 //! Attempts of unknown fate: never repeated at once, never forgotten.
 use axum::http::StatusCode;
+use serde_json::json;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::support::{
     app::{TestApp, client_of, webhook_of},
     fixture,
-    manual::Manual,
+    manual::{Held, Manual},
 };
 
-/// A job whose first attempt may or may not have reached the provider; with the path of its webhook.
-async fn unconfirmed(app: &TestApp) -> (Uuid, String) {
+/// A process that has sent a submission, and the submission; the provider has not answered yet.
+async fn sending(app: &TestApp) -> (JoinHandle<usize>, Held) {
     let provider = Manual::bind().await;
     let mut dispatcher = app.dispatcher.clone();
     dispatcher.provider = client_of(&provider.url());
-    let id = app.submit().await;
     let sending = tokio::spawn(async move { dispatcher.drain().await });
-    let held = provider.submission().await;
+    (sending, provider.submission().await)
+}
+
+/// A job whose first attempt may or may not have reached the provider; with the path of its webhook.
+async fn unconfirmed(app: &TestApp) -> (Uuid, String) {
+    let id = app.submit().await;
+    let (sending, held) = sending(app).await;
     let webhook = held.webhook.clone();
     held.hang_up();
     assert_eq!(sending.await.unwrap(), 1);
@@ -86,18 +93,17 @@ async fn the_last_attempt_of_unknown_fate_fails_the_job() {
     assert_eq!(app.delivery_outcomes(id).await, ["late"]);
 }
 
+async fn killed_while_sending(app: &TestApp) {
+    let (killed, _held) = sending(app).await;
+    killed.abort();
+    assert!(killed.await.unwrap_err().is_cancelled());
+}
+
 #[tokio::test]
 async fn a_killed_process_leaves_an_attempt_that_is_taken_up_again() {
     let app = TestApp::start().await;
-    let provider = Manual::bind().await;
-    let mut dispatcher = app.dispatcher.clone();
-    dispatcher.provider = client_of(&provider.url());
     let id = app.submit().await;
-    let killed = tokio::spawn(async move { dispatcher.drain().await });
-    let held = provider.submission().await;
-    killed.abort();
-    assert!(killed.await.unwrap_err().is_cancelled());
-    drop(held);
+    killed_while_sending(&app).await;
 
     app.reconciler.round().await.unwrap();
     assert_eq!(app.attempt_outcomes(id).await, ["open"]);
@@ -112,15 +118,36 @@ async fn a_killed_process_leaves_an_attempt_that_is_taken_up_again() {
     assert_eq!(app.timeline(id).await, events);
 }
 
+/// The first attempt's lease is taken away, and then its time to be confirmed is over.
+async fn give_up(app: &TestApp, id: Uuid) {
+    for _ in 0..2 {
+        app.make_due(id).await;
+        app.reconciler.round().await.unwrap();
+    }
+    assert_eq!(app.job(id).await["state"], "queued");
+}
+
+#[tokio::test]
+async fn an_attempt_that_a_killed_process_left_before_a_retry_is_not_taken_for_the_new_one() {
+    let app = TestApp::start().await;
+    let id = app.submit().await;
+    killed_while_sending(&app).await;
+    let no_time_left = "update aftercall.jobs set deadline_at = now() where id = $1";
+    app.about(id, no_time_left).await;
+    app.reconciler.round().await.unwrap();
+    app.post(&format!("/v1/jobs/{id}/retry"), &json!({})).await;
+    killed_while_sending(&app).await;
+    app.make_due(id).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.attempt_outcomes(id).await, ["open", "unknown"]);
+    assert_eq!(app.job(id).await["state"], "submitting");
+}
+
 #[tokio::test]
 async fn an_answer_after_the_lease_still_counts() {
     let app = TestApp::start().await;
-    let provider = Manual::bind().await;
-    let mut dispatcher = app.dispatcher.clone();
-    dispatcher.provider = client_of(&provider.url());
     let id = app.submit().await;
-    let sending = tokio::spawn(async move { dispatcher.drain().await });
-    let held = provider.submission().await;
+    let (sending, held) = sending(&app).await;
     app.make_due(id).await;
     app.reconciler.round().await.unwrap();
     assert_eq!(app.attempt_outcomes(id).await, ["unknown"]);
@@ -128,4 +155,32 @@ async fn an_answer_after_the_lease_still_counts() {
     sending.await.unwrap();
     assert_eq!(app.job(id).await["state"], "submitted");
     assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
+}
+
+#[tokio::test]
+async fn an_acceptance_that_comes_before_another_attempt_saves_paying_for_it() {
+    let app = TestApp::start().await;
+    let id = app.submit().await;
+    let (sending, held) = sending(&app).await;
+    give_up(&app, id).await;
+    held.accept("rc-slow").await;
+    sending.await.unwrap();
+    assert_eq!(app.job(id).await["state"], "submitted");
+    assert_eq!(app.dispatcher.drain().await, 0);
+    assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
+}
+
+#[tokio::test]
+async fn what_becomes_of_an_attempt_that_was_given_up_says_nothing_of_the_next_one() {
+    let app = TestApp::start().await;
+    let id = app.submit().await;
+    let (first, held) = sending(&app).await;
+    give_up(&app, id).await;
+    let (second, unknown) = sending(&app).await;
+    unknown.hang_up();
+    second.await.unwrap();
+    held.refuse().await;
+    first.await.unwrap();
+    assert_eq!(app.attempt_outcomes(id).await, ["refused", "unknown"]);
+    assert_eq!(app.job(id).await["state"], "submitting");
 }

@@ -56,6 +56,11 @@ impl Held {
         answer(&mut self.stream, "202 Accepted", &body).await;
     }
 
+    pub async fn refuse(mut self) {
+        answer(&mut self.stream, "400 Bad Request", r#"{"errors":[{"errorCode":"CAI-101"}]}"#)
+            .await;
+    }
+
     /// The connection breaks; nobody can tell what became of the submission.
     pub fn hang_up(self) {
         self.stream.set_zero_linger().unwrap();

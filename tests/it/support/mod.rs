@@ -3,6 +3,7 @@ pub mod answer;
 pub mod app;
 pub mod db;
 pub mod manual;
+pub mod provider;
 pub mod scratch;
 pub mod ward;
 

@@ -4,7 +4,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{assert_acknowledged, enveloped, seed_success};
-use crate::support::{app::TestApp, fixture};
+use crate::support::{
+    app::{TestApp, webhook_of},
+    fixture,
+};
 
 #[tokio::test]
 async fn a_duplicate_is_noted_and_changes_nothing() {
@@ -64,6 +67,26 @@ async fn the_first_result_wins() {
     let result = app.get(&format!("/v1/jobs/{}/result", job.id)).await.json();
     assert_eq!(result["utteranceInsights"][0]["start"], 2.52);
     assert_eq!(app.job(job.id).await["state"], "completed");
+}
+
+#[tokio::test]
+async fn a_failure_counts_only_for_the_attempt_that_the_job_waits_for() {
+    let app = TestApp::start().await;
+    let first = app.submitted().await;
+    let failure = |detail: &str| fixture("seed/failure.json").replace("CAI-101", detail);
+    app.deliver(&first.webhook, failure("CAI-101")).await;
+    app.post(&format!("/v1/jobs/{}/retry", first.id), &json!({})).await;
+    assert_acknowledged(&app.deliver(&first.webhook, failure("CAI-102")).await);
+    assert_eq!(app.job(first.id).await["state"], "queued");
+
+    assert_eq!(app.dispatcher.drain().await, 1);
+    app.deliver(&first.webhook, failure("CAI-103")).await;
+    assert_eq!(app.job(first.id).await["state"], "submitted");
+    let second = webhook_of(&app.submissions().await[1]);
+    app.deliver(&second, seed_success()).await;
+    assert_eq!(app.job(first.id).await["state"], "completed");
+    let outcomes = ["accepted", "late", "late", "accepted"];
+    assert_eq!(app.delivery_outcomes(first.id).await, outcomes);
 }
 
 #[tokio::test]

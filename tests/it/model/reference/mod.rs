@@ -1,0 +1,290 @@
+//! Section 4 of the design as plain Rust: what each step makes of a job. No database, no clock.
+mod arrivals;
+
+use std::collections::HashSet;
+
+use aftercall::{
+    deliveries::Outcome,
+    jobs::{CompletedVia, Setback, State},
+};
+
+pub use self::arrivals::Arrived;
+use super::{
+    steps::{
+        Answer, BACKOFF, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER, UNCONFIRMED_WAIT,
+        provider_job_id,
+    },
+    world::{Seen, SeenAttempt},
+};
+
+#[derive(Debug)]
+pub struct Job {
+    number: usize,
+    state: State,
+    attempts: Vec<Attempt>,
+    /// The attempt whose end would be the job's end; none before the first, and after a retry.
+    current: Option<i32>,
+    /// Somebody waits for the provider's answer.
+    is_leased: bool,
+    failures: u32,
+    has_error: bool,
+    has_content: bool,
+    via: Option<CompletedVia>,
+    /// The only utterance of the result.
+    words: Option<String>,
+    /// In minutes, like all times here.
+    due: Option<i64>,
+    deadline: i64,
+    bodies: HashSet<String>,
+    deliveries: Vec<Outcome>,
+    events: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    outcome: &'static str,
+    provider_job_id: Option<String>,
+    begun: i64,
+}
+
+impl Job {
+    pub fn new(number: usize, has_content: bool) -> Self {
+        Self {
+            number,
+            state: State::Queued,
+            attempts: Vec::new(),
+            current: None,
+            is_leased: false,
+            failures: 0,
+            has_error: false,
+            has_content,
+            via: None,
+            words: None,
+            due: Some(0),
+            deadline: DEADLINE,
+            bodies: HashSet::new(),
+            deliveries: Vec::new(),
+            events: vec!["queued".to_owned()],
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.due.is_some()
+    }
+
+    fn is_due(&self, now: i64) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    fn happened(&mut self, event: impl Into<String>) {
+        self.events.push(event.into());
+    }
+
+    fn end(&mut self, state: State) {
+        self.state = state;
+        self.is_leased = false;
+        self.due = None;
+    }
+
+    fn queue(&mut self, due: i64) {
+        self.state = State::Queued;
+        self.is_leased = false;
+        self.due = Some(due);
+    }
+
+    pub fn can_be_claimed(&self, now: i64) -> bool {
+        self.state == State::Queued && self.is_due(now)
+    }
+
+    pub fn claim(&mut self, now: i64) -> i32 {
+        self.attempts.push(Attempt { outcome: "open", provider_job_id: None, begun: now });
+        let number = i32::try_from(self.attempts.len()).unwrap();
+        self.current = Some(number);
+        self.state = State::Submitting;
+        self.is_leased = true;
+        self.due = Some(now + LEASE);
+        self.happened("submitting");
+        number
+    }
+
+    fn attempt(&mut self, number: i32) -> &mut Attempt {
+        &mut self.attempts[usize::try_from(number - 1).unwrap()]
+    }
+
+    /// What the provider calls the attempt, once its answer is known.
+    pub fn known_id(&self, number: i32) -> Option<String> {
+        self.attempts[usize::try_from(number - 1).unwrap()].provider_job_id.clone()
+    }
+
+    /// The attempt's row is told the truth in any case; the job only if it still waits for it.
+    pub fn answer(&mut self, number: i32, answer: Answer, now: i64) -> bool {
+        let id = provider_job_id(self.number, number);
+        let attempt = self.attempt(number);
+        attempt.outcome = match answer {
+            Answer::Accepted { with_id } => {
+                attempt.provider_job_id = with_id.then_some(id);
+                "accepted"
+            }
+            Answer::Refused => "refused",
+            Answer::Released(Setback::Throttled) => "throttled",
+            Answer::GivenUp | Answer::Released(Setback::Broken) => "broken",
+            Answer::Released(Setback::Unreachable) => "unreachable",
+            Answer::Released(Setback::Unauthorized) => "unauthorized",
+            Answer::Unknown => "unknown",
+        };
+        let is_accepted = matches!(answer, Answer::Accepted { .. });
+        // Queued again only because the answer did not come.
+        let comes_in_time = is_accepted && self.state == State::Queued;
+        if self.current != Some(number) || !(self.state == State::Submitting || comes_in_time) {
+            return false;
+        }
+        self.has_error = !is_accepted;
+        match answer {
+            Answer::Accepted { .. } => {
+                self.state = State::Submitted;
+                self.is_leased = false;
+                self.due = Some(self.deadline.min(now + POLL_AFTER));
+                self.happened("submitted");
+            }
+            Answer::Refused | Answer::GivenUp => {
+                self.end(State::Failed);
+                self.happened("failed");
+            }
+            Answer::Released(setback) => {
+                // Only a provider that may have looked at the job uses up an attempt.
+                self.failures += u32::from(setback == Setback::Broken);
+                self.queue(now + BACKOFF);
+                let because = self.attempt(number).outcome;
+                self.happened(format!("requeued {because}"));
+            }
+            Answer::Unknown => {
+                self.is_leased = false;
+                self.due = Some(now + UNCONFIRMED_WAIT);
+                self.happened("unconfirmed");
+            }
+        }
+        true
+    }
+
+    pub fn abandon_lease(&mut self, now: i64) -> bool {
+        let applies = self.state == State::Submitting && self.is_leased && self.is_due(now);
+        if applies {
+            let attempt = self.attempts.last_mut().unwrap();
+            attempt.outcome = "unknown";
+            self.due = Some(attempt.begun + UNCONFIRMED_WAIT);
+            self.is_leased = false;
+            self.happened("abandoned");
+        }
+        applies
+    }
+
+    pub fn requeue_unconfirmed(&mut self, now: i64) -> bool {
+        let applies = self.state == State::Submitting && !self.is_leased && self.is_due(now);
+        if applies {
+            self.try_again("unknown", now);
+        }
+        applies
+    }
+
+    fn try_again(&mut self, because: &str, now: i64) {
+        self.failures += 1;
+        self.has_error = true;
+        if self.failures < MAX_ATTEMPTS {
+            self.queue(now);
+            self.happened(format!("requeued {because}"));
+        } else {
+            self.end(State::Failed);
+            self.happened(format!("failed {because}"));
+        }
+    }
+
+    fn latest_known(&self) -> Option<(i32, &str)> {
+        let known = (1..).zip(&self.attempts);
+        known.filter_map(|(n, attempt)| Some((n, attempt.provider_job_id.as_deref()?))).last()
+    }
+
+    pub fn can_be_polled(&self, now: i64) -> bool {
+        self.state == State::Submitted && self.is_due(now) && self.latest_known().is_some()
+    }
+
+    /// The attempt to ask for.
+    pub fn claim_poll(&mut self, now: i64) -> (i32, String) {
+        let again = now + POLL_AFTER;
+        self.due = Some(if self.deadline > now { again.min(self.deadline) } else { again });
+        let (number, id) = self.latest_known().unwrap();
+        (number, id.to_owned())
+    }
+
+    pub fn poll_soon(&mut self, now: i64) {
+        if self.state == State::Submitted {
+            self.due = Some(now.min(self.deadline));
+        }
+    }
+
+    pub fn lose_attempt(&mut self, number: i32, now: i64) -> bool {
+        let applies = self.state == State::Submitted && self.current == Some(number);
+        if applies {
+            self.try_again("forgotten", now);
+        }
+        applies
+    }
+
+    pub fn expire(&mut self, now: i64) -> bool {
+        let was_asked = self.due.is_some_and(|due| due > self.deadline);
+        let cannot_ask = self.state != State::Submitted || self.latest_known().is_none();
+        let applies = self.is_open() && self.deadline <= now && (was_asked || cannot_ask);
+        if applies {
+            self.has_error = true;
+            self.end(State::TimedOut);
+            self.happened("timed_out");
+        }
+        applies
+    }
+
+    pub fn cancel(&mut self) -> bool {
+        let applies = self.is_open();
+        if applies {
+            self.has_content = false;
+            self.end(State::Canceled);
+            self.happened("canceled");
+        }
+        applies
+    }
+
+    pub fn retry(&mut self, now: i64) -> bool {
+        let applies = matches!(self.state, State::Failed | State::TimedOut);
+        if applies {
+            self.failures = 0;
+            self.has_error = false;
+            self.current = None;
+            self.deadline = now + DEADLINE;
+            self.queue(now);
+            self.happened("queued retry");
+        }
+        applies
+    }
+
+    /// What the rows of the job should hold.
+    pub fn seen(&self, now: i64) -> Seen {
+        let attempt = |attempt: &Attempt| SeenAttempt {
+            outcome: attempt.outcome.to_owned(),
+            provider_job_id: attempt.provider_job_id.clone(),
+            age: now - attempt.begun,
+        };
+        Seen {
+            state: self.state.name().to_owned(),
+            version: i64::try_from(self.events.len()).unwrap(),
+            failures: self.failures,
+            is_leased: self.is_leased,
+            has_error: self.has_error,
+            has_content: self.has_content,
+            via: self.via.map(|via| via.name().to_owned()),
+            words: self.words.clone(),
+            due_in: self.due.map(|due| due - now),
+            deadline_in: self.deadline - now,
+            attempts: self.attempts.iter().map(attempt).collect(),
+            deliveries: self.deliveries.iter().map(|outcome| outcome.name().to_owned()).collect(),
+            events: self.events.clone(),
+        }
+    }
+}
