@@ -7,7 +7,7 @@ use std::{
 };
 
 use aftercall::{
-    callers,
+    callers::{self, KeyTerms},
     jobs::{self, NewJob},
 };
 use secrecy::ExposeSecret as _;
@@ -92,7 +92,7 @@ async fn stored(db: &PgPool, job: &Waiting) -> (String, i64, i64) {
 async fn what_was_answered_200_is_there_after_a_kill() {
     let kills = turns(16);
     let db = TestDb::new().await;
-    let key = callers::create(&db.pool, "tester", "test", None).await.unwrap();
+    let key = callers::create(&db.pool, "tester", "test", KeyTerms::default()).await.unwrap();
     let home = Home::on(&db).set("AFTERCALL__ROLES", "api,webhook");
     let jobs = submitted(&db.pool, kills).await;
     let mut kept_unread = 0;

@@ -9,7 +9,10 @@ mod rules;
 mod steps;
 mod world;
 
-use aftercall::{callers, jobs::CompletedVia};
+use aftercall::{
+    callers::{self, KeyTerms},
+    jobs::CompletedVia,
+};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseResult, TestRunner},
@@ -215,7 +218,7 @@ impl Ground {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (db, caller) = runtime.block_on(async {
             let db = TestDb::new().await;
-            callers::create(&db.pool, "app", "test", None).await.unwrap();
+            callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
             let caller = sqlx::query_scalar("select id from aftercall.callers");
             let caller = caller.fetch_one(&db.pool).await.unwrap();
             (db, caller)
