@@ -1,6 +1,7 @@
 //! Attempts of unknown fate: never repeated at once, never forgotten.
 use axum::http::StatusCode;
 use uuid::Uuid;
+use wiremock::ResponseTemplate;
 
 use crate::support::{
     app::{TestApp, client_of, webhook_of},
@@ -48,6 +49,21 @@ async fn an_attempt_of_unknown_fate_stays_open_and_is_then_followed_by_another()
         assert_eq!(answer.status, StatusCode::OK);
     }
     assert_eq!(app.delivery_outcomes(id).await, ["accepted", "duplicate"]);
+}
+
+#[tokio::test]
+async fn a_gateway_without_an_answer_leaves_the_fate_unknown() {
+    let app = TestApp::start().await;
+    for status in [502, 504] {
+        app.answer_submissions(ResponseTemplate::new(status)).await;
+        let id = app.submit().await;
+        assert_eq!(app.dispatcher.drain().await, 1);
+        assert_eq!(app.job(id).await["state"], "submitting", "{status}");
+        assert_eq!(app.attempt_outcomes(id).await, ["unknown"], "{status}");
+        let webhook = webhook_of(app.submissions().await.last().unwrap());
+        app.deliver(&webhook, fixture("seed/success.json")).await;
+        assert_eq!(app.job(id).await["state"], "completed", "{status}");
+    }
 }
 
 #[tokio::test]
