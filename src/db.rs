@@ -3,7 +3,7 @@ use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    Connection as _, PgPool,
+    Connection as _, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -40,10 +40,17 @@ pub fn options(url: &str, password: Option<&SecretString>) -> anyhow::Result<PgC
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Opens the pool. The first connection is made here, so that a wrong URL shows at start.
+pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Result<PgPool> {
+    let pool = connect_later(options, pool);
+    pool.acquire().await?;
+    Ok(pool)
+}
+
+/// A pool that connects once it is asked for a connection.
 ///
 /// A connection that has been idle is asked whether it is alive before it is handed out; one in
 /// steady use is not, as the question costs as much as most statements.
-pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Result<PgPool> {
+pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(pool.max_connections)
         .acquire_timeout(pool.acquire_timeout)
@@ -54,8 +61,52 @@ pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Resu
                 Ok(is_alive)
             })
         })
-        .connect_with(options)
-        .await
+        .connect_lazy_with(options)
+}
+
+/// Wait between two looks for a server that is not there yet.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Returns once the server takes a connection; looks for up to `patience`.
+///
+/// # Errors
+/// The last refusal when it is not there by then; at once when waiting does not help, as with a
+/// wrong password or a database that does not exist.
+pub async fn wait_for(options: &PgConnectOptions, patience: Duration) -> sqlx::Result<()> {
+    let since = tokio::time::Instant::now();
+    let mut told = false;
+    loop {
+        let left = patience.saturating_sub(since.elapsed());
+        let tried = tokio::time::timeout(left, PgConnection::connect_with(options)).await;
+        let error = match tried {
+            Ok(Ok(connection)) => return connection.close().await,
+            Ok(Err(error)) if !may_come(&error) => return Err(error),
+            Ok(Err(error)) => error,
+            Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+        };
+        if since.elapsed() + LOOK_EVERY > patience {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut told, true) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the database is not there yet; waiting for it");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether a server that could not be connected to may yet be there: nobody listens, its name is
+/// not known, or it has no connection to spare.
+fn may_come(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_)) || is_unavailable(error)
+}
+
+/// Whether the server says that it is stopping, starting, or full: it will serve again.
+///
+/// Classes of SQLSTATE: 57P01 to 57P03, 53300 (`PostgreSQL` manual, appendix A).
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code.starts_with("57P0") || code == "53300")
 }
 
 /// Applies what is missing, one process at a time: an advisory lock makes the others wait.

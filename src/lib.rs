@@ -23,8 +23,9 @@
 //! - tables: [`callers`], [`jobs`], [`deliveries`], [`insights`]
 //! - [`outcome`]: how a job ends, whoever brought the news
 //! - [`provider`]: the only module that knows RingCentral's JSON
-//! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], and [`sweep`]
+//! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], [`admin`], and [`sweep`]
 //! - [`sandbox`]: an emulator of the provider
+pub mod admin;
 pub mod app;
 pub mod callers;
 pub mod cli;

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
+    admin,
     callers::KnownCallers,
     config::ApiSettings,
     http::{self, ApiState, OpsState},
@@ -37,6 +38,8 @@ const ERRORS: &str = include_str!("../../docs/errors.md");
     tags(
         (name = "jobs", description = "Recordings, from intake to a final state"),
         (name = "results", description = "What was found in a recording"),
+        (name = "admin", description = "For operators: what was delivered, for all callers; asks for \
+            scopes of the key"),
     ),
     modifiers(&BearerKey),
 )]
@@ -60,6 +63,7 @@ pub fn api() -> (Router<ApiState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(intake::router())
         .merge(query::router())
+        .merge(admin::router())
         .split_for_parts()
 }
 

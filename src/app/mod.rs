@@ -3,7 +3,13 @@ mod api;
 mod probe;
 mod surroundings;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::Context as _;
 use axum::{Router, serve::ListenerExt as _};
@@ -26,7 +32,7 @@ use crate::{
     reconcile::Reconciler,
     supervise::{self, Lifecycle, Outcome, Patience},
     sweep::Sweeper,
-    webhook::{self, Limits, Memory, WebhookState, ingest::Ingest},
+    webhook::{self, Limits, Memory, Strangers, WebhookState, ingest::Ingest},
 };
 
 /// A running service.
@@ -51,35 +57,56 @@ pub struct Addresses {
     pub sandbox: Option<SandboxAddress>,
 }
 
-/// Connects, migrates, binds and starts every part of the configured roles. From now on signals
-/// end the process in good order.
+/// Binds, waits for the database, migrates and starts every part of the configured roles. From now on
+/// signals end the process in good order.
+///
+/// The operators' listener answers from the beginning: alive, and not ready.
 ///
 /// # Errors
 /// When the database cannot be had or an address is taken; nothing keeps running then.
+/// [`ToldToStop`] when a signal came while the database was waited for.
 pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let lifecycle = Lifecycle::default();
     drain_on_signal(&lifecycle)?;
     let mut parts = JoinSet::new();
     let listeners = Listeners::bind(settings).await?;
+    let mut addresses = listeners.addresses()?;
     let (db, surroundings) = surroundings::database(settings, &lifecycle, &mut parts).await?;
+    addresses.database.clone_from(&surroundings.database);
+    let started = Arc::new(AtomicBool::new(false));
+    let health =
+        OpsState { db: db.clone(), started: started.clone(), draining: lifecycle.draining.clone() };
+    let Listeners { api, webhook, ops } = listeners;
+    parts.spawn(serve(ops, http::ops(health.clone()), lifecycle.clone()));
+    wait_for_database(&db, settings, &lifecycle).await?;
     prepare(&db, settings).await?;
     let (provider, sandbox) = surroundings::provider(settings, &lifecycle, &mut parts).await?;
+    addresses.sandbox = sandbox;
 
-    let addresses = listeners.addresses(surroundings.database.clone(), sandbox)?;
     let wake = Arc::new(Notify::new());
     if let Some(provider) = provider {
         let webhook_base = webhook_base(settings, &addresses)?;
         start_workers(settings, &db, &provider, webhook_base, &wake, &lifecycle, &mut parts);
     }
     let cursors = Cursors::new(db::service_secret(&db, "cursor").await?);
-    let api = ApiState {
-        db: db.clone(),
-        cursors,
-        wake_dispatcher: wake,
-        gate: settings.provider.gate.clone(),
-        deadline: settings.jobs.deadline,
-    };
-    listeners.serve(settings, api, &db, &lifecycle, &mut parts);
+    if let Some(listener) = api {
+        let state = ApiState {
+            db: db.clone(),
+            cursors,
+            wake_dispatcher: wake,
+            gate: settings.provider.gate.clone(),
+            deadline: settings.jobs.deadline,
+        };
+        let router = router(state, health, &settings.api);
+        parts.spawn(serve(listener, router, lifecycle.clone()));
+    }
+    if let Some(listener) = webhook {
+        let (state, ingest) = webhook_state(settings, &db);
+        parts.spawn(ingest.run());
+        let router = http::observed_only(webhook::router(state), "webhook");
+        parts.spawn(serve(listener, router, lifecycle.clone()));
+    }
+    started.store(true, Ordering::Release);
     let patience =
         Patience { drain_delay: settings.shutdown.drain_delay, grace: settings.shutdown.timeout };
     Ok(App { addresses, db, lifecycle, parts, patience, surroundings })
@@ -92,6 +119,25 @@ impl App {
         self.db.close().await;
         self.surroundings.stop().await;
         result
+    }
+}
+
+/// A signal came before there was anything to run.
+#[derive(Debug, thiserror::Error)]
+#[error("told to stop while waiting for the database")]
+pub struct ToldToStop;
+
+async fn wait_for_database(
+    db: &PgPool,
+    settings: &Settings,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
+    let options = db.connect_options();
+    tokio::select! {
+        there = db::wait_for(&options, settings.database.start_timeout) => {
+            there.context("cannot connect to the database")
+        }
+        () = lifecycle.draining.cancelled() => Err(ToldToStop.into()),
     }
 }
 
@@ -178,40 +224,15 @@ impl Listeners {
         Ok(Self { api, webhook, ops: bind(settings.ops.listen).await? })
     }
 
-    fn addresses(
-        &self,
-        database: String,
-        sandbox: Option<SandboxAddress>,
-    ) -> anyhow::Result<Addresses> {
+    /// Those of the surroundings are not known yet.
+    fn addresses(&self) -> anyhow::Result<Addresses> {
         Ok(Addresses {
-            database,
             api: self.api.as_ref().map(TcpListener::local_addr).transpose()?,
             webhook: self.webhook.as_ref().map(TcpListener::local_addr).transpose()?,
             ops: self.ops.local_addr()?,
-            sandbox,
+            database: String::new(),
+            sandbox: None,
         })
-    }
-
-    fn serve(
-        self,
-        settings: &Settings,
-        api: ApiState,
-        db: &PgPool,
-        lifecycle: &Lifecycle,
-        parts: &mut JoinSet<Outcome>,
-    ) {
-        let health = OpsState { db: db.clone(), draining: lifecycle.draining.clone() };
-        if let Some(listener) = self.api {
-            let router = router(api, health.clone(), &settings.api);
-            parts.spawn(serve(listener, router, lifecycle.clone()));
-        }
-        if let Some(listener) = self.webhook {
-            let (state, ingest) = webhook_state(settings, db);
-            parts.spawn(ingest.run());
-            let router = http::observed_only(webhook::router(state), "webhook");
-            parts.spawn(serve(listener, router, lifecycle.clone()));
-        }
-        parts.spawn(serve(self.ops, http::ops(health), lifecycle.clone()));
     }
 }
 
@@ -223,7 +244,8 @@ pub fn webhook_state(settings: &Settings, db: &PgPool) -> (WebhookState, Ingest)
         inflated: bytes(settings.webhook.max_inflated),
     };
     let memory = Memory::new(bytes(settings.ingest.memory));
-    (WebhookState { db: db.clone(), limits, memory, queue }, ingest)
+    let strangers = Arc::new(Strangers::new(settings.webhook.unknown_tokens));
+    (WebhookState { db: db.clone(), limits, memory, queue, strangers }, ingest)
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -238,7 +260,8 @@ async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> O
             tracing::debug!(%error, "TCP_NODELAY");
         }
     });
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, service).with_graceful_shutdown(stop).await?)
 }
 
 fn bytes(size: bytesize::ByteSize) -> usize {

@@ -42,7 +42,7 @@ pub fn pool_options(settings: &Settings) -> PoolOptions {
     }
 }
 
-/// The configured database, or the private cluster.
+/// The configured database, which may not be up yet, or the private cluster.
 pub async fn database(
     settings: &Settings,
     lifecycle: &Lifecycle,
@@ -50,9 +50,7 @@ pub async fn database(
 ) -> anyhow::Result<(PgPool, Surroundings)> {
     if let Some(url) = &settings.database.url {
         let options = db::options(url.expose_secret(), settings.database.password.as_ref())?;
-        let db = db::connect(options, pool_options(settings))
-            .await
-            .context("cannot connect to the database")?;
+        let db = db::connect_later(options, pool_options(settings));
         return Ok((db, Surroundings { database: "as configured".to_owned(), cluster: None }));
     }
     let cluster = Arc::new(private_cluster(settings).await?);

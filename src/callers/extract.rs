@@ -7,7 +7,7 @@ use axum::{
 };
 use uuid::Uuid;
 
-use super::KnownCallers;
+use super::{KnownCallers, Scope};
 use crate::http::{ApiError, ApiState};
 
 /// The internal app behind a request; its id scopes every row that is read or written for it.
@@ -16,6 +16,8 @@ pub struct Caller {
     pub id: Uuid,
     pub name: String,
     pub key_id: String,
+    /// What this key may do beyond the caller's own jobs; see [`Caller::require`].
+    pub scopes: Vec<Scope>,
 }
 
 impl FromRequestParts<ApiState> for Caller {

@@ -10,7 +10,7 @@ use sqlx::{PgExecutor, PgPool};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::Caller;
+use super::{Caller, Scope};
 use crate::http::hex;
 
 /// A key that was just made; the only time its text exists on our side.
@@ -20,19 +20,28 @@ pub struct NewKey {
     pub text: SecretString,
 }
 
+/// What a key is good for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyTerms<'a> {
+    /// `None`: for ever.
+    pub lifetime: Option<Duration>,
+    pub scopes: &'a [Scope],
+}
+
 /// A key as it is listed.
 #[derive(Debug)]
 pub struct KeyRow {
     pub id: String,
     pub caller: String,
     pub name: String,
+    pub scopes: Vec<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// Makes a key for a caller, who is registered if new. `lifetime`: `None` never expires.
+/// Makes a key for a caller, who is registered if new.
 ///
 /// # Errors
 /// Violates `callers_name_form` when the caller's name is not lower-case letters, digits and `._-`.
@@ -40,13 +49,14 @@ pub async fn create(
     db: &PgPool,
     caller: &str,
     name: &str,
-    lifetime: Option<Duration>,
+    terms: KeyTerms<'_>,
 ) -> sqlx::Result<NewKey> {
     let mut random = [0; 40];
     rand::rng().fill_bytes(&mut random);
     let id = hex(&random[..8]);
     let text = format!("ac_{id}_{}", URL_SAFE_NO_PAD.encode(&random[8..]));
     let key_sha = Sha256::digest(&text);
+    let scopes: Vec<&str> = terms.scopes.iter().map(|scope| scope.name()).collect();
     sqlx::query!(
         r#"
         with caller as (
@@ -54,15 +64,16 @@ pub async fn create(
             on conflict on constraint callers_name_unique do update set name = excluded.name
             returning id
         )
-        insert into aftercall.api_keys (id, caller_id, name, key_sha, expires_at)
-        select $3, id, $4, $5, now() + make_interval(secs => $6) from caller
+        insert into aftercall.api_keys (id, caller_id, name, key_sha, expires_at, scopes)
+        select $3, id, $4, $5, now() + make_interval(secs => $6), $7 from caller
         "#,
         Uuid::now_v7(),
         caller,
         id,
         name,
         key_sha.as_slice(),
-        lifetime.map(|lifetime| lifetime.as_secs_f64()),
+        terms.lifetime.map(|lifetime| lifetime.as_secs_f64()),
+        &scopes as &[&str],
     )
     .execute(db)
     .await?;
@@ -78,7 +89,7 @@ pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>
     };
     let Some(row) = sqlx::query!(
         r#"
-        select k.key_sha, k.caller_id, c.name as caller,
+        select k.key_sha, k.caller_id, c.name as caller, k.scopes,
             k.last_used_at is null or k.last_used_at < now() - interval '1 minute' as "stale!"
         from aftercall.api_keys k join aftercall.callers c on c.id = k.caller_id
         where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
@@ -96,7 +107,12 @@ pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>
     if row.stale {
         touch(db, id).await?;
     }
-    Ok(Some(Caller { id: row.caller_id, name: row.caller, key_id: id.to_owned() }))
+    Ok(Some(Caller {
+        id: row.caller_id,
+        name: row.caller,
+        key_id: id.to_owned(),
+        scopes: Scope::known(&row.scopes),
+    }))
 }
 
 async fn touch(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()> {
@@ -111,7 +127,7 @@ pub async fn keys(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KeyRow>> {
     sqlx::query_as!(
         KeyRow,
         r#"
-        select k.id, c.name as caller, k.name, k.created_at, k.expires_at, k.revoked_at,
+        select k.id, c.name as caller, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at,
             k.last_used_at
         from aftercall.api_keys k join aftercall.callers c on c.id = k.caller_id
         order by c.name, k.created_at, k.id

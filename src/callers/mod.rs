@@ -2,7 +2,9 @@
 mod extract;
 mod keys;
 mod known;
+mod scope;
 
 pub use extract::Caller;
-pub use keys::{KeyRow, NewKey, authenticate, create, keys, revoke};
+pub use keys::{KeyRow, KeyTerms, NewKey, authenticate, create, keys, revoke};
 pub use known::KnownCallers;
+pub use scope::Scope;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{client::Client, submit};
 use crate::{
     app::{self, Addresses, App},
-    callers,
+    callers::{self, KeyTerms},
     config::Settings,
     telemetry,
 };
@@ -33,7 +33,8 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     let app = app::start(&settings).await?;
     let addresses = app.addresses.clone();
     introduce(&addresses, &taken);
-    let key = callers::create(&app.db, CALLER, "made by demo", Some(KEY_LIFETIME)).await?.text;
+    let terms = KeyTerms { lifetime: Some(KEY_LIFETIME), scopes: &[] };
+    let key = callers::create(&app.db, CALLER, "made by demo", terms).await?.text;
     let api = addresses.api.context("the demo needs the role api; see `aftercall config print`")?;
     let client = Client::new(&format!("http://{api}"), key.clone())?;
 

@@ -7,7 +7,8 @@ use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 
 use crate::{
-    app, callers,
+    app,
+    callers::{self, KeyTerms, Scope},
     config::Settings,
     db,
     embedded::{self, Cluster},
@@ -25,6 +26,9 @@ pub enum Command {
         /// How long it is valid, such as 90d; for ever when left out.
         #[arg(long, value_parser = humantime_serde::re::humantime::parse_duration)]
         expires_in: Option<Duration>,
+        /// A right beyond the caller's own jobs; may be repeated.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<Scope>,
     },
     /// List all keys; never their secrets.
     List,
@@ -48,8 +52,9 @@ pub async fn run(settings: Settings, command: Command) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "keys are this command's output")]
 async fn carry_out(db: &PgPool, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Create { caller, name, expires_in } => {
-            let key = callers::create(db, &caller, &name, expires_in).await.with_context(|| {
+        Command::Create { caller, name, expires_in, scopes } => {
+            let terms = KeyTerms { lifetime: expires_in, scopes: &scopes };
+            let key = callers::create(db, &caller, &name, terms).await.with_context(|| {
                 format!("cannot make a key for {caller:?}; names are like crm or call-center.eu")
             })?;
             eprintln!("Key {} of {caller}; it is shown this once:", key.id);
@@ -60,15 +65,16 @@ async fn carry_out(db: &PgPool, command: Command) -> anyhow::Result<()> {
                 at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string())
             };
             println!(
-                "{:16}  {:20}  {:16}  {:16}  {:16}  REVOKED",
-                "ID", "CALLER", "NAME", "EXPIRES", "LAST USED"
+                "{:16}  {:20}  {:16}  {:22}  {:16}  {:16}  REVOKED",
+                "ID", "CALLER", "NAME", "SCOPES", "EXPIRES", "LAST USED"
             );
             for key in callers::keys(db).await? {
                 println!(
-                    "{:16}  {:20}  {:16}  {:16}  {:16}  {}",
+                    "{:16}  {:20}  {:16}  {:22}  {:16}  {:16}  {}",
                     key.id,
                     key.caller,
                     key.name,
+                    key.scopes.join(" "),
                     day(key.expires_at),
                     day(key.last_used_at),
                     day(key.revoked_at)

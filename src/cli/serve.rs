@@ -1,9 +1,16 @@
 //! `aftercall serve`: the service itself.
-use crate::{app, config::Settings, telemetry};
+use crate::{
+    app::{self, ToldToStop},
+    config::Settings,
+    telemetry,
+};
 
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::init(settings.log.format, "info,sqlx=warn")?;
-    let app = app::start(&settings).await?;
+    let app = match app::start(&settings).await {
+        Err(error) if error.is::<ToldToStop>() => return Ok(()),
+        started => started?,
+    };
     let addresses = &app.addresses;
     tracing::info!(
         api = addresses.api.map(tracing::field::display),

@@ -56,6 +56,8 @@ pub struct DatabaseSettings {
     pub max_connections: u32,
     #[serde(with = "humantime_serde")]
     pub acquire_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub start_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -77,6 +79,7 @@ pub struct WebhookSettings {
     pub public_url: Option<Url>,
     pub max_body: ByteSize,
     pub max_inflated: ByteSize,
+    pub unknown_tokens: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,16 +1,24 @@
 //! Raw deliveries: what the provider sent, byte for byte, and what became of it.
+mod read;
+
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::jobs::CompletedVia;
 
+pub use read::{DeliveryRow, Filter, list};
+
 /// What became of a delivery. The provider is told 200 in each case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It brought the result, or the failure, of its job.
     Accepted,

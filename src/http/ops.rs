@@ -1,5 +1,11 @@
 //! Health and version: alive, ready to be sent work, and which build this is.
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -21,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct OpsState {
     pub db: PgPool,
+    /// Whether every listener of this process is served.
+    pub started: Arc<AtomicBool>,
     /// Cancelled once the process is on its way out.
     pub draining: CancellationToken,
 }
@@ -43,7 +51,7 @@ async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Resp
     let has_database = matches!(migrated, Ok(Ok(_)));
     let is_migrated = matches!(migrated, Ok(Ok(true)));
     let is_draining = state.draining.is_cancelled();
-    let is_ready = is_migrated && !is_draining;
+    let is_ready = is_migrated && !is_draining && state.started.load(Ordering::Acquire);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |fine: bool| if fine { "ok" } else { "fail" };
     let mut body = json!({ "status": word(is_ready) });

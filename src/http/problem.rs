@@ -9,6 +9,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::db;
+
 /// Everything an endpoint may answer other than success.
 ///
 /// A variant is a promise to callers: its code never changes once released.
@@ -24,6 +26,8 @@ pub enum ApiError {
     ValidationFailed(Vec<Fault>),
     #[error("send an API key made by `aftercall keys create`: Authorization: Bearer ac_…")]
     Unauthorized,
+    #[error("the API key lacks the scope {0}; see `aftercall keys create --scope`")]
+    MissingScope(&'static str),
     #[error("there is no job {0} for this caller")]
     JobNotFound(String),
     #[error("the job is {0}; it has no result")]
@@ -55,6 +59,7 @@ pub const CODES: &[&str] = &[
     "cursor-mismatch",
     "validation-failed",
     "unauthorized",
+    "missing-scope",
     "job-not-found",
     "result-not-available",
     "state-conflict",
@@ -124,6 +129,7 @@ impl ApiError {
                 (S::UNPROCESSABLE_ENTITY, "validation-failed", "Request is not valid")
             }
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid API key"),
+            Self::MissingScope(_) => (S::FORBIDDEN, "missing-scope", "Scope missing"),
             Self::JobNotFound(_) => (S::NOT_FOUND, "job-not-found", "No such job"),
             Self::ResultNotAvailable(_) => (S::NOT_FOUND, "result-not-available", "No result yet"),
             Self::StateConflict(..) => (S::CONFLICT, "state-conflict", "Not in this state"),
@@ -199,10 +205,7 @@ impl From<sqlx::Error> for ApiError {
             sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed => {
                 Self::Unavailable(error)
             }
-            // 57P0x: the server is shutting down or still starting.
-            sqlx::Error::Database(ref of) if of.code().is_some_and(|c| c.starts_with("57P")) => {
-                Self::Unavailable(error)
-            }
+            error if db::is_unavailable(&error) => Self::Unavailable(error),
             other => Self::Internal(Box::new(other)),
         }
     }

@@ -5,6 +5,8 @@
 mod body;
 pub mod ingest;
 mod receive;
+mod strangers;
 
 pub use body::{Limits, Memory};
 pub use receive::{WebhookState, router};
+pub use strangers::Strangers;

@@ -1,10 +1,14 @@
 //! `POST /webhooks/{token}`.
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{ConnectInfo, Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::post,
@@ -16,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     body::{self, Limits, Memory, ReadError},
     ingest::{Answer, Item},
+    strangers::Strangers,
 };
 use crate::{
     jobs::{self, Token},
@@ -40,6 +45,7 @@ pub struct WebhookState {
     pub limits: Limits,
     pub memory: Memory,
     pub queue: mpsc::Sender<Item>,
+    pub strangers: Arc<Strangers>,
 }
 
 pub fn router(state: WebhookState) -> Router {
@@ -52,18 +58,22 @@ pub fn router(state: WebhookState) -> Router {
 /// Takes one delivery. Malformed, unknown and expired tokens look the same from outside.
 async fn receive(
     State(state): State<WebhookState>,
+    sender: Option<Extension<ConnectInfo<SocketAddr>>>,
     token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    // Only tests have no sender.
+    let sender = sender.map_or(Ipv6Addr::UNSPECIFIED.into(), |Extension(sender)| sender.0.ip());
     let token = token.ok().and_then(|Path(token)| Token::parse(&token));
-    let Some(token) = token else { return unknown() };
+    let Some(token) = token else { return unknown(&state, sender) };
     tracing::Span::current().record("job_id", tracing::field::display(token.job_id));
-    if !is_small(&headers) {
-        match jobs::matching_attempts(&state.db, &[&token]).await.as_deref() {
-            Ok([Some(_)]) => {}
-            Ok(_) => return unknown(),
-            Err(error) => return not_stored(error),
+    let is_suspect = state.strangers.is_flooding(sender);
+    if is_suspect || !is_small(&headers) {
+        match is_known(&state, &token, is_suspect).await {
+            Ok(true) => {}
+            Ok(false) => return unknown(&state, sender),
+            Err(error) => return not_stored(&error),
         }
     }
     let read = body::read(body, state.limits, &state.memory);
@@ -91,12 +101,18 @@ async fn receive(
             note_outcome(outcome.name());
             acknowledged(&headers)
         }
-        Ok(Answer::UnknownToken) => unknown(),
+        Ok(Answer::UnknownToken) => unknown(&state, sender),
         Ok(Answer::NotStored) | Err(_) => {
             note_outcome("store_failed");
             later()
         }
     }
+}
+
+async fn is_known(state: &WebhookState, token: &Token, is_suspect: bool) -> sqlx::Result<bool> {
+    let _turn = if is_suspect { state.strangers.turn().await } else { None };
+    let found = jobs::matching_attempts(&state.db, &[token]).await?;
+    Ok(matches!(*found, [Some(_)]))
 }
 
 fn is_small(headers: &HeaderMap) -> bool {
@@ -132,8 +148,12 @@ fn note_outcome(name: &str) {
     tracing::Span::current().record("outcome", name);
 }
 
-fn unknown() -> Response {
+fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
     note_outcome("unknown_token");
+    if state.strangers.is_one_too_many(sender) {
+        let later = [(header::RETRY_AFTER, HeaderValue::from_static("60"))];
+        return (StatusCode::TOO_MANY_REQUESTS, later).into_response();
+    }
     StatusCode::NOT_FOUND.into_response()
 }
 

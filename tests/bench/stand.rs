@@ -8,7 +8,7 @@ use std::{
 };
 
 use aftercall::{
-    callers,
+    callers::{self, KeyTerms},
     config::EmbeddedEnvironment,
     db::{self, PoolOptions},
     embedded::{Cluster, Options},
@@ -83,7 +83,7 @@ impl Stand {
         cluster.create_database(name).await?;
         let pool = db::connect(cluster.connect_options(name), pool_options()).await?;
         db::migrate(&pool).await?;
-        let key = callers::create(&pool, "bench", "bench", None).await?;
+        let key = callers::create(&pool, "bench", "bench", KeyTerms::default()).await?;
         let sockets = self.sockets().display();
         let url = format!("postgres://aftercall@localhost:5432/{name}?host={sockets}");
         Ok(Database { name, pool, key: key.text.expose_secret().to_owned(), url })

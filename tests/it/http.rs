@@ -1,5 +1,5 @@
 //! What all answers have in common: problems, request ids, health, documentation.
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aftercall::http::{CODES, OpsState, fallbacks, layered, ops};
 use axum::{
@@ -21,7 +21,11 @@ fn bare(method: &str, path: &str) -> Request<Body> {
 }
 
 fn operators(app: &TestApp) -> Router {
-    ops(OpsState { db: app.db.pool.clone(), draining: app.draining.clone() })
+    ops(OpsState {
+        db: app.db.pool.clone(),
+        started: Arc::new(true.into()),
+        draining: app.draining.clone(),
+    })
 }
 
 #[test]

@@ -1,5 +1,6 @@
 #![cfg(test)]
 //! One test binary: a module per stage, shared helpers in `support`.
+mod admin;
 mod architecture;
 mod dispatch;
 mod embedded;

@@ -1,7 +1,7 @@
 //! Whose turn it is: never two dispatchers at one job, never one caller before all others.
 use std::collections::HashSet;
 
-use aftercall::callers;
+use aftercall::callers::{self, KeyTerms};
 use axum::http::header;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn two_dispatchers_never_share_a_job() {
 /// Queues jobs of two callers, five of one before two of the other, and lets them all be sent.
 async fn order_of_callers(concurrency: usize) -> String {
     let app = TestApp::with(|settings| settings.dispatch.concurrency = concurrency).await;
-    let other = callers::create(&app.db.pool, "other", "test", None).await.unwrap();
+    let other = callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await.unwrap();
     let keys = [(app.key.clone(), "a", 5), (other.text.expose_secret().to_owned(), "b", 2)];
     for (key, name, jobs) in keys {
         for _ in 0..jobs {

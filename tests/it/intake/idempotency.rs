@@ -1,5 +1,5 @@
 //! `Idempotency-Key`: sent twice, paid for once.
-use aftercall::callers;
+use aftercall::callers::{self, KeyTerms};
 use axum::http::{StatusCode, header};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -66,7 +66,7 @@ async fn concurrent_requests_with_one_key_make_one_job() {
 #[tokio::test]
 async fn an_idempotency_key_belongs_to_one_api_key() {
     let app = TestApp::start().await;
-    let other = callers::create(&app.db.pool, "app", "second", None).await.unwrap();
+    let other = callers::create(&app.db.pool, "app", "second", KeyTerms::default()).await.unwrap();
     let first = post(&app, "order-7", body()).await;
     let bearer = format!("Bearer {}", other.text.expose_secret());
     let mut request = app.request("POST", "/v1/jobs").header("idempotency-key", "order-7");

@@ -1,7 +1,7 @@
 //! API keys: who gets in, and what they see.
 use std::time::Duration;
 
-use aftercall::callers;
+use aftercall::callers::{self, KeyTerms};
 use axum::http::{StatusCode, header, request::Builder};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
@@ -37,8 +37,9 @@ async fn only_a_living_key_gets_in() {
 async fn revoked_and_expired_keys_are_refused() {
     let app = TestApp::start().await;
     let (db, hour) = (&app.db.pool, Duration::from_hours(1));
-    let revoked = callers::create(db, "app", "revoked", None).await.unwrap();
-    let expired = callers::create(db, "app", "expired", Some(hour)).await.unwrap();
+    let revoked = callers::create(db, "app", "revoked", KeyTerms::default()).await.unwrap();
+    let for_an_hour = KeyTerms { lifetime: Some(hour), scopes: &[] };
+    let expired = callers::create(db, "app", "expired", for_an_hour).await.unwrap();
     for key in [&revoked, &expired] {
         let value = format!("Bearer {}", key.text.expose_secret());
         let answer = app.ask(with_authorization(&app, "/v1/jobs", &value)).await;
@@ -65,7 +66,7 @@ async fn revoked_and_expired_keys_are_refused() {
 async fn another_callers_job_does_not_exist() {
     let app = TestApp::start().await;
     let id = app.submit().await;
-    let other = callers::create(&app.db.pool, "other", "test", None).await.unwrap();
+    let other = callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await.unwrap();
     let value = format!("Bearer {}", other.text.expose_secret());
     for part in ["", "/result", "/utterances", "/speakers", "/insights", "/timeline"] {
         let mut bodies = Vec::new();

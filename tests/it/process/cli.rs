@@ -25,7 +25,14 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_service() {
         service.get("/v1/jobs").await;
     }
 
+    let scopes = ["--scope", "admin:read", "--scope", "admin:write"];
+    home.run(&[&["keys", "create", "ops"], &scopes[..]].concat()).await.success();
+    let wrong = home.run(&["keys", "create", "ops", "--scope", "admin"]).await.failure(2);
+    assert!(wrong.contains("admin:read"), "{wrong}");
+
     let list = home.run(&["keys", "list"]).await.success();
+    let operator = list.lines().find(|line| line.contains(" ops ")).unwrap();
+    assert!(operator.contains("admin:read admin:write"), "{operator}");
     let id = late.split('_').nth(1).unwrap();
     let line = list.lines().find(|line| line.starts_with(id)).unwrap();
     assert!(line.contains("call-center.eu") && line.contains("host 7"), "{line}");

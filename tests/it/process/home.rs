@@ -3,6 +3,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs::{self, File},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -33,6 +34,11 @@ const QUICK: &[(&str, &str)] = &[
     ("AFTERCALL__SHUTDOWN__TIMEOUT", "5s"),
     ("AFTERCALL__LOG__FORMAT", "json"),
 ];
+
+/// A port that was free a moment ago, for listeners that must be in a known place.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
 
 /// Where the binary runs and keeps its data, and the variables it gets.
 #[derive(Debug)]

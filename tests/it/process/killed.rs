@@ -1,11 +1,9 @@
 //! `kill -9` at the worst moments: the next start finishes what was begun, once.
-use std::net::TcpListener;
-
 use aftercall::embedded::{DATABASE, connect_options};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use super::{Home, Process, Service};
+use super::{Home, Process, Service, free_port};
 use crate::{embedded, support::eventually};
 
 /// Waits are short, so that what a killed process left open is soon taken up. The sandbox comes back
@@ -19,11 +17,6 @@ fn impatient() -> Home {
         .set("AFTERCALL__DISPATCH__BACKOFF", "500ms")
         .set("AFTERCALL__RECONCILE__AFTER", "1s")
         .set("AFTERCALL__RECONCILE__INTERVAL", "100ms")
-}
-
-/// A port that was free a moment ago, for listeners that must come back in the same place.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Kills the demo once `condition` holds for its job.

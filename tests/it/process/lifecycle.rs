@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 use tokio::sync::oneshot;
 
-use super::{Home, Service};
+use super::{Home, Service, free_port};
 use crate::{
     embedded::{self, is_running, server_pid},
     support::{db::TestDb, eventually},
@@ -123,6 +123,61 @@ async fn without_its_database_it_lives_on_unready_until_that_is_back() {
     service.get("/v1/jobs").await;
     service.stop().await.success();
     cluster.stop().await;
+}
+
+/// A server's address, and the server that is not running yet.
+async fn not_up_yet(home: &Home) -> (String, std::path::PathBuf) {
+    let folder = home.path().join("elsewhere");
+    let cluster = embedded::start(&folder).await;
+    cluster.create_database(DATABASE).await.unwrap();
+    let url = cluster.connect_options(DATABASE).to_url_lossy();
+    cluster.stop().await;
+    (url.into(), folder)
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_up_yet_is_waited_for() {
+    let home = Home::new();
+    let (url, folder) = not_up_yet(&home).await;
+    let ops = format!("127.0.0.1:{}", free_port());
+    let home = home.set("DATABASE_URL", url).set("AFTERCALL__OPS__LISTEN", &ops);
+    let mut process = home.start(["serve"]);
+    process.logged("the database is not there yet; waiting for it").await;
+    assert_eq!(reqwest::get(format!("http://{ops}/livez")).await.unwrap().status(), 200);
+    assert_eq!(reqwest::get(format!("http://{ops}/readyz")).await.unwrap().status(), 503);
+
+    let cluster = embedded::start(&folder).await;
+    process.logged("ready").await;
+    assert_eq!(reqwest::get(format!("http://{ops}/readyz")).await.unwrap().status(), 200);
+    process.signal(Signal::SIGTERM);
+    process.ended().await.success();
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn told_to_stop_while_it_waits_for_its_database_it_stops() {
+    let home = Home::new();
+    let (url, _) = not_up_yet(&home).await;
+    let home = home.set("DATABASE_URL", url);
+    let mut process = home.start(["serve"]);
+    process.logged("the database is not there yet; waiting for it").await;
+    process.signal(Signal::SIGTERM);
+    process.ended().await.success();
+}
+
+#[tokio::test]
+async fn a_database_that_never_comes_or_does_not_exist_is_an_error() {
+    let home = Home::new();
+    let (url, _) = not_up_yet(&home).await;
+    let home = home.set("DATABASE_URL", url).set("AFTERCALL__DATABASE__START_TIMEOUT", "300ms");
+    let told = home.run(&["serve"]).await.failure(1);
+    assert!(told.contains("cannot connect to the database"), "{told}");
+
+    let db = TestDb::new().await;
+    let url = db.connect_options().database("nowhere").to_url_lossy();
+    let home = Home::new().set("DATABASE_URL", url);
+    let told = home.run(&["serve"]).await.failure(1);
+    assert!(told.contains("\"nowhere\" does not exist"), "{told}");
 }
 
 #[tokio::test]

@@ -10,5 +10,5 @@ mod logs;
 mod recordings;
 mod service;
 
-pub use home::{Ended, Home, Process};
+pub use home::{Ended, Home, Process, free_port};
 pub use service::Service;

@@ -1,5 +1,5 @@
 //! Lists of jobs: filters, pages that stay put, cursors that fit one listing only.
-use aftercall::callers;
+use aftercall::callers::{self, KeyTerms};
 use axum::http::header;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ async fn a_cursor_of_another_caller_is_refused() {
     let app = TestApp::start().await;
     queue(&app, 2).await;
     let page = app.get("/v1/jobs?limit=1").await.json();
-    let other = callers::create(&app.db.pool, "other", "test", None).await.unwrap();
+    let other = callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await.unwrap();
     let bearer = format!("Bearer {}", other.text.expose_secret()).parse().unwrap();
     let path = format!("/v1/jobs?limit=1&cursor={}", page["nextCursor"].as_str().unwrap());
     let mut request = app.request("GET", &path);

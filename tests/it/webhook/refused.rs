@@ -1,7 +1,10 @@
 //! Deliveries that are not taken: unknown tokens, other methods, and a database that is away.
+use std::net::{IpAddr, SocketAddr};
+
 use aftercall::jobs::Token;
 use axum::{
     body::Body,
+    extract::ConnectInfo,
     http::{Request, StatusCode},
 };
 use uuid::Uuid;
@@ -103,4 +106,31 @@ async fn without_a_database_nothing_is_acknowledged() {
     let job = app.submitted().await;
     app.db.pool.close().await;
     assert_not_stored(&app.deliver(&job.webhook, seed_success()).await);
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_tokens_is_told_to_wait_and_known_ones_never() {
+    let app = TestApp::with(|settings| settings.webhook.unknown_tokens = 3).await;
+    let known = [app.submitted().await, app.submitted().await];
+    let (here, elsewhere) = (IpAddr::from([192, 0, 2, 7]), IpAddr::from([192, 0, 2, 8]));
+    let deliver = async |path: &str, address: IpAddr, body: String| {
+        let sender = ConnectInfo(SocketAddr::new(address, 4711));
+        let request = Request::post(path).extension(sender).body(body.into()).unwrap();
+        Answer::of(&app.webhook, request).await
+    };
+    let unknown = format!("/webhooks/{}", Token::new(known[0].id, [7; 32]).reveal());
+    let too_large = "9".repeat(100_000);
+    for (path, body) in [(&*unknown, "{}"), ("/webhooks/x", ""), (&unknown, &too_large)] {
+        let answer = deliver(path, here, body.to_owned()).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    }
+    assert_acknowledged(&deliver(&known[0].webhook, here, seed_success()).await);
+    for (path, body) in [(&*unknown, "{}"), ("/webhooks/x", ""), (&unknown, &too_large)] {
+        let answer = deliver(path, here, body.to_owned()).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.header("retry-after"), "60");
+        assert!(answer.body.is_empty());
+    }
+    assert_acknowledged(&deliver(&known[1].webhook, here, seed_success()).await);
+    assert_eq!(deliver(&unknown, elsewhere, "{}".to_owned()).await.status, StatusCode::NOT_FOUND);
 }

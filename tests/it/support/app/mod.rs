@@ -4,7 +4,8 @@ mod stub;
 use std::sync::{Arc, atomic::AtomicU8};
 
 use aftercall::{
-    app, callers,
+    app,
+    callers::{self, KeyTerms},
     config::{self, Settings},
     db,
     dispatch::Dispatcher,
@@ -73,7 +74,7 @@ impl TestApp {
         let client = client_of(&provider.uri());
         let wake = Arc::new(Notify::new());
         let draining = CancellationToken::new();
-        let key = callers::create(&db.pool, "app", "test", None).await.unwrap();
+        let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let app = Self {
             api: api(&db.pool, &settings, &wake, &draining).await,
             webhook: webhook_router(&db.pool, &settings),
@@ -215,7 +216,8 @@ async fn api(
         gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
     };
-    let health = OpsState { db: db.clone(), draining: draining.clone() };
+    let health =
+        OpsState { db: db.clone(), started: Arc::new(true.into()), draining: draining.clone() };
     app::router(state, health, &settings.api)
 }
 

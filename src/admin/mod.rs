@@ -1,0 +1,13 @@
+//! Stage 6: operators look at what was delivered, whosever job it is about.
+//!
+//! Every operation insists on a scope of the key.
+mod deliveries;
+mod views;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::http::ApiState;
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    deliveries::router()
+}

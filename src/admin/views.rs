@@ -1,0 +1,53 @@
+//! Deliveries as operators see them. What a delivery says is left out.
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    deliveries::{DeliveryRow, Outcome},
+    http,
+    jobs::CompletedVia,
+};
+
+/// One request that reached a webhook URL, or one final answer of the provider's status endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryView {
+    pub id: Uuid,
+    pub job_id: Uuid,
+    /// Whose job it is.
+    pub caller: String,
+    /// The attempt whose token or provider job brought it.
+    pub attempt: i32,
+    pub via: CompletedVia,
+    pub outcome: Outcome,
+    /// Why it was not accepted.
+    pub reason: Option<String>,
+    /// Those of its headers that were kept.
+    pub headers: Map<String, Value>,
+    /// Size of its body as received.
+    pub body_bytes: i32,
+    /// SHA-256 of its body as received, in hexadecimal.
+    pub body_sha256: String,
+    pub received_at: DateTime<Utc>,
+}
+
+impl From<DeliveryRow> for DeliveryView {
+    fn from(row: DeliveryRow) -> Self {
+        Self {
+            id: row.id,
+            job_id: row.job_id,
+            caller: row.caller,
+            attempt: row.attempt,
+            via: row.via,
+            outcome: row.outcome,
+            reason: row.reason,
+            headers: row.headers.0,
+            body_bytes: row.body_bytes,
+            body_sha256: http::hex(&row.body_sha),
+            received_at: row.received_at,
+        }
+    }
+}

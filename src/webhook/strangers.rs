@@ -1,0 +1,122 @@
+//! Senders of unknown tokens, counted by address. One that sends too many is answered 429, and has to
+//! show a known token before anything else is done for it.
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// All counts start anew after this.
+const WINDOW: Duration = Duration::from_mins(1);
+/// Addresses counted in one window; any further one is taken to be part of the flood.
+const MOST: usize = 10_000;
+
+/// Tokens of flooding addresses that are looked up at once, so that they leave connections to others.
+const LOOKED_UP: usize = 2;
+
+#[derive(Debug)]
+pub struct Strangers {
+    limit: u32,
+    lookups: Semaphore,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    since: Instant,
+    unknown: HashMap<IpAddr, u32>,
+}
+
+impl Strangers {
+    /// `limit`: unknown tokens that an address may send in a minute.
+    pub fn new(limit: u32) -> Self {
+        let counts = Counts { since: Instant::now(), unknown: HashMap::new() };
+        Self { limit, lookups: Semaphore::new(LOOKED_UP), counts: Mutex::new(counts) }
+    }
+
+    /// Whether the address has used up its share.
+    pub fn is_flooding(&self, address: IpAddr) -> bool {
+        self.with_count(address, |count| count.is_none_or(|count| *count >= self.limit))
+    }
+
+    /// Waits until a token of a flooding address may be looked up.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed.
+        self.lookups.acquire().await.ok()
+    }
+
+    /// Counts one unknown token; whether it was beyond the address's share.
+    pub fn is_one_too_many(&self, address: IpAddr) -> bool {
+        self.with_count(address, |count| {
+            count.is_none_or(|count| {
+                *count = count.saturating_add(1);
+                *count > self.limit
+            })
+        })
+    }
+
+    /// `None`: there is no room to count this address.
+    fn with_count<T>(&self, address: IpAddr, look: impl FnOnce(Option<&mut u32>) -> T) -> T {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.since.elapsed() >= WINDOW {
+            *counts = Counts { since: Instant::now(), unknown: HashMap::new() };
+        }
+        let (site, room) = (site(address), counts.unknown.len() < MOST);
+        match counts.unknown.get_mut(&site) {
+            Some(count) => look(Some(count)),
+            None if room => look(Some(counts.unknown.entry(site).or_default())),
+            None => look(None),
+        }
+    }
+}
+
+/// What one sender holds: an address of IPv4, a /64 of IPv6.
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let prefix = address.to_bits() & (u128::MAX << 64);
+            Ipv6Addr::from_bits(prefix).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn each_address_has_its_own_share() {
+        let strangers = Strangers::new(2);
+        let (one, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
+        assert_eq!([0; 3].map(|_| strangers.is_one_too_many(one)), [false, false, true]);
+        assert!(strangers.is_flooding(one));
+        assert!(!strangers.is_flooding(other));
+        assert!(strangers.is_flooding(ip("::ffff:192.0.2.1")), "the same, as IPv6 writes it");
+    }
+
+    #[test]
+    fn a_64_of_ipv6_is_one_sender() {
+        let strangers = Strangers::new(1);
+        assert!(!strangers.is_one_too_many(ip("2001:db8:1:1::1")));
+        assert!(strangers.is_one_too_many(ip("2001:db8:1:1:ffff::2")));
+        assert!(!strangers.is_flooding(ip("2001:db8:1:2::1")));
+    }
+
+    #[test]
+    fn a_flood_from_everywhere_takes_bounded_memory() {
+        let strangers = Strangers::new(1);
+        let addresses =
+            (0..2 * MOST).map(|n| IpAddr::from(u32::try_from(n).unwrap().to_be_bytes()));
+        let refused = addresses.filter(|address| strangers.is_one_too_many(*address)).count();
+        assert_eq!(refused, MOST);
+        assert_eq!(strangers.counts.lock().unwrap().unknown.len(), MOST);
+    }
+}
