@@ -7,7 +7,6 @@ mod read;
 mod write;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 pub use prepared::Prepared;
 pub use read::{
@@ -19,8 +18,8 @@ pub use write::{Origin, store};
 /// A result in Aftercall's own model. Times are seconds from the start of the recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Analysis {
-    /// The provider's result object as it came, member for member; unreadable parts included.
-    pub document: Map<String, Value>,
+    /// The provider's result object as it came; unreadable parts included.
+    pub document: Vec<Member>,
     pub utterances: Vec<Utterance>,
     /// As the provider counted; `None` when it did not say.
     pub speaker_count: Option<i32>,
@@ -29,6 +28,13 @@ pub struct Analysis {
     pub conversation_insights: Vec<ConversationInsight>,
     /// What in `document` did not become rows, and why. Not empty: the result is partial.
     pub issues: Vec<Issue>,
+}
+
+/// A member of the result object, its value as the JSON text that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub name: String,
+    pub json: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +49,8 @@ pub struct Utterance {
     /// Value of the insight named `Emotion`.
     pub emotion: Option<String>,
     pub emotion_confidence: Option<f64>,
-    /// `wordTimings` as sent: a list of `{word, start, end}`.
-    pub word_timings: Option<Value>,
+    /// `wordTimings` as sent, as JSON text: a list of `{word, start, end}`.
+    pub word_timings: Option<String>,
 }
 
 /// One insight about one speaker, such as `Energy` or `TalkToListenRatio`.
@@ -79,8 +85,9 @@ pub struct ConversationInsight {
     pub end: Option<f64>,
     pub confidence: Option<f64>,
     pub speaker_id: Option<String>,
-    /// Every other member of the value, such as `groupId`, `assignee`, `category`.
-    pub extra: Map<String, Value>,
+    /// Every other member of the value, such as `groupId`, `assignee`, `category`: the text of a JSON
+    /// object.
+    pub extra: String,
 }
 
 /// A part of a result that could not be read.

@@ -1,7 +1,7 @@
 //! Results become documents and their rows, many at once, in the caller's transaction.
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgTransaction;
 use uuid::Uuid;
@@ -81,8 +81,6 @@ async fn store_utterances(
     if rows.is_empty() {
         return Ok(());
     }
-    let timings = found.iter().flat_map(|(_, prepared)| &prepared.word_timings);
-    let word_timings: Vec<Option<&str>> = timings.map(Option::as_deref).collect();
     sqlx::query!(
         r#"
         insert into aftercall.utterances (job_id, seq, start_seconds, end_seconds, text,
@@ -103,7 +101,7 @@ async fn store_utterances(
         &column(&rows, |(_, u)| u.speaker_id.as_deref()) as &[Option<&str>],
         &column(&rows, |(_, u)| u.emotion.as_deref()) as &[Option<&str>],
         &column(&rows, |(_, u)| u.emotion_confidence) as &[Option<f64>],
-        &word_timings as &[Option<&str>],
+        &column(&rows, |(_, u)| u.word_timings.as_deref()) as &[Option<&str>],
     )
     .execute(&mut **tx)
     .await?;
@@ -245,7 +243,7 @@ async fn store_conversation_insights(
         &column(&rows, |(_, i)| i.end) as &[Option<f64>],
         &column(&rows, |(_, i)| i.confidence) as &[Option<f64>],
         &column(&rows, |(_, i)| i.speaker_id.as_deref()) as &[Option<&str>],
-        &column(&rows, |(_, i)| Value::Object(i.extra.clone()).to_string()),
+        &column(&rows, |(_, i)| i.extra.as_str()) as &[&str],
     )
     .execute(&mut **tx)
     .await?;

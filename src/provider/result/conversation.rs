@@ -57,14 +57,12 @@ fn row(
     })
 }
 
-fn extra(source: &str, element: &Element<'_>, issues: &mut Issues) -> Map<String, Value> {
+/// As the text of a JSON object.
+fn extra(source: &str, element: &Element<'_>, issues: &mut Issues) -> String {
     let others = element
         .members
         .iter()
         .filter(|(name, _)| *name != source && !COLUMNS.contains(&name.as_str()));
-    let others = Value::Object(others.map(|(name, value)| (name.clone(), value.clone())).collect());
-    match storable(&others, &element.at, issues) {
-        Value::Object(extra) => extra,
-        _ => Map::new(),
-    }
+    let others: Map<_, _> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+    storable(&Value::Object(others), &element.at, issues)
 }

@@ -7,6 +7,7 @@
 mod conversation;
 #[cfg(test)]
 mod properties;
+mod raw;
 mod read;
 mod speakers;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 
 use super::errors::ProviderError;
 use super::repair::{self, Repaired};
-use crate::insights::Analysis;
+use crate::insights::{Analysis, Member};
 use read::{Element, Issues};
 
 /// Raised when the same bytes would give other rows, so that stored results can be read anew.
@@ -78,19 +79,22 @@ pub enum Unreadable {
 /// Reads the body of a webhook delivery or a status answer. Of a repeated key the last one counts.
 pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
     let (value, repaired) = json(body)?;
-    let Value::Object(mut top) = value else { return Err(Unreadable::NotAnObject) };
+    let Value::Object(top) = value else { return Err(Unreadable::NotAnObject) };
     let status = match top.get("status") {
         None | Some(Value::Null) => return Err(Unreadable::StatusMissing),
         Some(status) => status.as_str().unwrap_or_default().to_owned(),
     };
-    let response = top.remove("response").unwrap_or_default();
+    let response = top.get("response").unwrap_or(&Value::Null);
     let verdict = match status.as_str() {
         "Success" => match response {
-            Value::Object(document) => Verdict::Success(Box::new(analysis(document, &repaired))),
+            Value::Object(members) => {
+                let text = if repaired.is_changed() { repaired.text.as_bytes() } else { body };
+                Verdict::Success(Box::new(analysis(members, document(text)?, &repaired)))
+            }
             Value::Null => return Err(Unreadable::ResponseMissing),
             _ => return Err(Unreadable::ResponseNotAnObject),
         },
-        "Fail" => Verdict::Fail(ProviderError::list(&response)),
+        "Fail" => Verdict::Fail(ProviderError::list(response)),
         "InProgress" => Verdict::InProgress,
         _ => return Err(Unreadable::StatusUnknown),
     };
@@ -149,11 +153,17 @@ fn time(top: &Map<String, Value>, name: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| time.to_utc())
 }
 
+/// The result object as text. `text` is sound: it has been parsed.
+fn document(text: &[u8]) -> Result<Vec<Member>, Unreadable> {
+    let sound = std::str::from_utf8(text).ok().and_then(|text| raw::response(text).ok());
+    sound.ok_or(Unreadable::NotJson { at: 0 })
+}
+
 /// Members that are no list of insights we know, such as `trackerInsights`, stay in the document
 /// without an issue: there are no rows they could have become.
-fn analysis(document: Map<String, Value>, repaired: &Repaired) -> Analysis {
+fn analysis(members: &Map<String, Value>, document: Vec<Member>, repaired: &Repaired) -> Analysis {
     let mut issues = Issues::starting_with(repaired.issues());
-    let top = Element::root(&document);
+    let top = Element::root(members);
     let utterances = utterances::read(&top, &mut issues);
     let speakers = speakers::read(&top, &mut issues);
     let conversation_insights = conversation::read(&top, &mut issues);

@@ -222,13 +222,13 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     text.bytes().all(plain).then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite())
 }
 
-/// A copy that Postgres can store as `jsonb`, which has no NUL either.
-pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> Value {
+/// JSON text that Postgres can also read as `jsonb`, which has no NUL.
+pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> String {
     if !has_nul(value) {
-        return value.clone();
+        return value.to_string();
     }
     issues.add(at, Code::Encoding, "NUL became U+FFFD");
-    mapped(value)
+    mapped(value).to_string()
 }
 
 fn has_nul(value: &Value) -> bool {

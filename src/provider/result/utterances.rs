@@ -55,7 +55,7 @@ fn emotion(element: &Element<'_>, issues: &mut Issues) -> (Option<String>, Optio
     (None, None)
 }
 
-fn word_timings(element: &Element<'_>, issues: &mut Issues) -> Option<Value> {
+fn word_timings(element: &Element<'_>, issues: &mut Issues) -> Option<String> {
     let timings = element.get("wordTimings")?;
     let at = element.at.member("wordTimings");
     if !timings.is_array() {
