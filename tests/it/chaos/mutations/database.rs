@@ -6,8 +6,8 @@ pub const CAST: &[(&str, &str)] = &[
         "completed",
         "select id from aftercall.jobs j where state = 'completed' and completed_via = 'webhook'
             and request->>'contentUri' is not null
-            and (select count(*) from aftercall.deliveries d where d.job_id = id) = 1
-            and (select count(*) from aftercall.attempts a where a.job_id = id) = 1
+            and (select count(*) from aftercall.deliveries d where d.job_id = j.id) = 1
+            and (select count(*) from aftercall.attempts a where a.job_id = j.id) = 1
             and exists (select from aftercall.results r
                 where r.job_id = id and document like '%\"start\":0%')
          order by id limit 1",
