@@ -1,4 +1,6 @@
 //! Attempts of unknown fate: never repeated at once, never forgotten.
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use uuid::Uuid;
 use wiremock::ResponseTemplate;
@@ -141,6 +143,24 @@ async fn an_answer_after_the_lease_still_counts() {
     app.reconciler.round().await.unwrap();
     assert_eq!(app.attempt_outcomes(id).await, ["unknown"]);
     held.accept("rc-slow").await;
+    sending.await.unwrap();
+    assert_eq!(app.job(id).await["state"], "submitted");
+    assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_once_a_lost_database_is_back() {
+    let app = TestApp::start().await;
+    let provider = Manual::bind().await;
+    let mut dispatcher = app.dispatcher.clone();
+    dispatcher.provider = client_of(&provider.url());
+    dispatcher.settings.poll_interval = Duration::from_millis(1);
+    let id = app.submit().await;
+    let sending = tokio::spawn(async move { dispatcher.drain().await });
+    let held = provider.submission().await;
+    // What the pool holds is dead, as after a crash of Postgres.
+    app.db.end_sessions().await;
+    held.accept("rc-kept").await;
     sending.await.unwrap();
     assert_eq!(app.job(id).await["state"], "submitted");
     assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
