@@ -5,6 +5,7 @@
 use std::{io::Write as _, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -96,7 +97,7 @@ impl Courier<'_> {
             at: now(),
             number,
             bytes: body.len(),
-            sha256: Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: BASE64_STANDARD.encode(Sha256::digest(body)),
         };
         let kept = self.emulator.ledger.sending(&self.job.id, sending).await;
         self.report(kept);

@@ -60,7 +60,7 @@ pub struct Sending {
     pub number: u32,
     /// Of the body as it goes over the wire.
     pub bytes: usize,
-    /// In hexadecimal digits.
+    /// In base64.
     pub sha256: String,
 }
 

@@ -24,7 +24,7 @@ pub type Receipts = BTreeMap<String, Uuid>;
 #[derive(Debug, Clone)]
 pub struct Desk {
     /// The REST API of each replica.
-    pub replicas: Vec<String>,
+    pub replicas: [String; 2],
     pub key: String,
     pub media: String,
 }
@@ -62,8 +62,8 @@ impl Desk {
             tries += 1;
             let request = http.post(format!("{replica}/v1/jobs")).bearer_auth(&self.key);
             let sent = request.header("idempotency-key", key).json(&body).send().await;
-            // Gone, or going: the next one may know better.
-            let answer = sent.ok().filter(|answer| !answer.status().is_server_error())?;
+            // Gone, or without its database: the other one may know better.
+            let answer = sent.ok().filter(|answer| answer.status() != 503)?;
             assert_eq!(answer.status(), StatusCode::ACCEPTED, "{key}: {:?}", answer.text().await);
             let job: Value = answer.json().await.ok()?;
             Some(job["id"].as_str().unwrap().parse().unwrap())

@@ -1,5 +1,5 @@
 //! What is done to the replicas and to Postgres while they work.
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, ops::Range, path::Path, time::Duration};
 
 use aftercall::embedded::Cluster;
 use nix::{
@@ -16,10 +16,13 @@ use crate::{
     support::{eventually, eventually_at},
 };
 
-/// Between two blows, in milliseconds.
-const PAUSE: std::ops::Range<u64> = 500..2000;
-/// Share of the replicas' ends that are asked for politely.
+/// Between two blows to one replica, in milliseconds.
+const PAUSE: Range<u64> = 500..3500;
+/// The same while it starts.
+const SHORT_PAUSE: Range<u64> = 0..300;
+/// Shares of the blows: the replica is asked to stop, or is killed again while it starts.
 const POLITE: f64 = 0.25;
+const TWICE: f64 = 0.2;
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -27,6 +30,16 @@ pub struct Harm {
     pub kills: u32,
     pub graceful: u32,
     pub crashes: u32,
+}
+
+impl Harm {
+    pub fn with(self, other: &Self) -> Self {
+        Self {
+            kills: self.kills + other.kills,
+            graceful: self.graceful + other.graceful,
+            crashes: self.crashes + other.crashes,
+        }
+    }
 }
 
 impl fmt::Display for Harm {
@@ -49,16 +62,6 @@ impl Replica {
         Self { home, process }
     }
 
-    async fn kill(&mut self) {
-        self.process.kill_hard();
-        self.process = start(&self.home).await;
-    }
-
-    async fn restart(&mut self) {
-        self.stop().await;
-        self.process = start(&self.home).await;
-    }
-
     /// Whatever its exit status: Postgres may be gone at the same moment.
     pub async fn stop(&mut self) {
         self.process.signal(Signal::SIGTERM);
@@ -76,25 +79,29 @@ async fn start(home: &Home) -> Process {
     }
 }
 
-/// Ends replicas, one after another, until `done`.
-pub async fn to_replicas(replicas: &mut [Replica], seed: u64, done: &CancellationToken) -> Harm {
+/// Ends a replica time and again until `done`; both may be gone at the same moment.
+pub async fn to_replica(replica: &mut Replica, seed: u64, done: &CancellationToken) -> Harm {
     let mut random = StdRng::seed_from_u64(seed);
     let mut harm = Harm::default();
-    loop {
-        // Not a wait for anything: a blow is to fall at any moment.
-        let pause = Duration::from_millis(random.random_range(PAUSE));
-        if done.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-            return harm;
-        }
-        let victim = random.random_range(0..replicas.len());
+    // Not waits for anything: a blow is to fall at any moment.
+    let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    while done.run_until_cancelled(pause(random.random_range(PAUSE))).await.is_some() {
         if random.random_bool(POLITE) {
-            replicas[victim].restart().await;
+            replica.stop().await;
             harm.graceful += 1;
         } else {
-            replicas[victim].kill().await;
+            replica.process.kill_hard();
             harm.kills += 1;
         }
+        if random.random_bool(TWICE) {
+            let mut stillborn = replica.home.start(["serve"]);
+            pause(random.random_range(SHORT_PAUSE)).await;
+            stillborn.kill_hard();
+            harm.kills += 1;
+        }
+        replica.process = start(&replica.home).await;
     }
+    harm
 }
 
 /// Lets Postgres crash `times` times while `jobs` jobs come to their ends, and recover.

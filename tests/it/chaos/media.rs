@@ -39,7 +39,7 @@ pub fn request(base: &str, call: u32) -> Value {
     let mut request = json!({
         "encoding": "Wav",
         "externalId": format!("call-{call}"),
-        "enableWordTimings": call % 3 == 0,
+        "enableWordTimings": call.is_multiple_of(3),
     });
     if call % 8 == 7 {
         request["content"] = json!(BASE64_STANDARD.encode(wav(700 + 10 * (call / 8))));
@@ -62,7 +62,8 @@ fn transcript(call: u32) -> String {
             }
             _ => format!("Note {cue} about order {call}: depot {} is great.", call % 89),
         };
-        text += &format!("\n00:00.{start:03} --> 00:00.{end:03}\n<v {speaker}>{line}\n");
+        let times = format!("00:00.{start:03} --> 00:00.{end:03}");
+        text.extend(["\n", &times, "\n<v ", speaker, ">", &line, "\n"]);
     }
     text
 }

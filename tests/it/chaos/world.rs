@@ -1,5 +1,9 @@
 //! Postgres, sandbox, replicas and callers, from start to rest.
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aftercall::embedded::{Cluster, DATABASE};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
@@ -56,14 +60,20 @@ const MISCHIEF: &[(&str, &str)] = &[
     ("AFTERCALL__SANDBOX__DELIVERY_TIMEOUT", "3s"),
 ];
 
+/// For a run in which nothing is killed: no answer is taken for lost because the machine is busy.
+const PEACE: &[(&str, &str)] =
+    &[("AFTERCALL__PROVIDER__TIMEOUT", "20s"), ("AFTERCALL__DISPATCH__LEASE", "40s")];
+
+/// In the sandbox's folder.
+const LEDGER: &str = "ledger.jsonl";
+
 pub struct World {
     cluster: Option<Cluster>,
-    replicas: Vec<Replica>,
+    replicas: [Replica; 2],
     sandbox: Process,
-    ledger: PathBuf,
+    sandbox_home: Home,
     desk: Desk,
     options: PgConnectOptions,
-    _sandbox_home: Home,
     folder: Scratch,
 }
 
@@ -75,16 +85,15 @@ impl World {
         let options = options_of(&cluster);
 
         let sandbox_url = format!("http://127.0.0.1:{}", free_port());
-        let ledger = folder.path().join("ledger.jsonl");
         let sandbox_home = with(Home::new(), MISCHIEF)
             .set("AFTERCALL__SANDBOX__LISTEN", sandbox_url.trim_start_matches("http://"))
-            .set("AFTERCALL__SANDBOX__LEDGER", ledger.display().to_string())
+            .set("AFTERCALL__SANDBOX__LEDGER", LEDGER)
             .set("AFTERCALL__SANDBOX__SEED", plan.seed.to_string());
         let sandbox = sandbox_home.start(["sandbox"]);
         answering(&sandbox_url).await;
 
         let replica = |places: Places, webhooks_at: u16| {
-            with(Home::new(), HASTE)
+            with(with(Home::new(), HASTE), if plan.crashes == 0 { PEACE } else { &[] })
                 .set("DATABASE_URL", options.to_url_lossy())
                 .set("AFTERCALL__SANDBOX__URL", &sandbox_url)
                 .set("AFTERCALL__SANDBOX__WEBHOOK_URL", format!("http://127.0.0.1:{webhooks_at}"))
@@ -95,17 +104,14 @@ impl World {
         let (one, other) = (Places::free(), Places::free());
         let homes = [replica(one, other.webhook), replica(other, one.webhook)];
         let api = |places: Places| format!("http://127.0.0.1:{}", places.api);
-        let mut desk =
-            Desk { replicas: vec![api(one), api(other)], key: String::new(), media: String::new() };
-        desk.media = media::serve().await;
-        let mut replicas = Vec::new();
-        for home in homes {
-            replicas.push(Replica::start(home).await);
-        }
-        desk.key = replicas[0].home.key("chaos").await;
-        let cluster = Some(cluster);
-        let _sandbox_home = sandbox_home;
-        Self { cluster, replicas, sandbox, ledger, desk, options, _sandbox_home, folder }
+        let [first, second] = homes;
+        let replicas = [Replica::start(first).await, Replica::start(second).await];
+        let desk = Desk {
+            replicas: [api(one), api(other)],
+            key: replicas[0].home.key("chaos").await,
+            media: media::serve().await,
+        };
+        Self { cluster: Some(cluster), replicas, sandbox, sandbox_home, desk, options, folder }
     }
 
     /// Callers hand over their calls, and all come to an end, while replicas and Postgres do not
@@ -114,40 +120,47 @@ impl World {
         let done = CancellationToken::new();
         let cluster = self.cluster.take().unwrap();
         let root = self.folder.path();
+        let (desk, options, ledger) = (&self.desk, &self.options, self.ledger());
         let work = async {
-            let receipts = self.desk.hand_over(plan.jobs).await;
-            all_finished(&self.options, &self.ledger).await;
+            let receipts = desk.hand_over(plan.jobs).await;
+            all_finished(options, &ledger).await;
             done.cancel();
             receipts
         };
-        let (receipts, harm, cluster) = tokio::join!(
+        let [one, other] = &mut self.replicas;
+        let (receipts, to_one, to_other, cluster) = tokio::join!(
             work,
-            harm::to_replicas(&mut self.replicas, plan.seed, &done),
+            harm::to_replica(one, plan.seed, &done),
+            harm::to_replica(other, !plan.seed, &done),
             harm::to_postgres(cluster, root, plan.crashes, plan.jobs),
         );
         self.cluster = Some(cluster);
-        (receipts, Harm { crashes: plan.crashes, ..harm })
+        let to_postgres = Harm { crashes: plan.crashes, ..Harm::default() };
+        (receipts, to_postgres.with(&to_one).with(&to_other))
     }
 
     /// Callers hand over their calls, and all come to an end, in peace.
     pub async fn work(&self, calls: u32) -> Receipts {
         let receipts = self.desk.hand_over(calls).await;
-        all_finished(&self.options, &self.ledger).await;
+        all_finished(&self.options, &self.ledger()).await;
         receipts
     }
 
     /// Once the sandbox has nothing left to deliver, everything but Postgres ends.
     pub async fn settle(&mut self) -> Ledger {
         eventually_at(PATIENT, "the last delivery", async || {
-            let is_settled = Ledger::read(&self.ledger).is_settled();
-            is_settled.then_some(())
+            Ledger::read(&self.ledger()).is_settled().then_some(())
         })
         .await;
         for replica in &mut self.replicas {
             replica.stop().await;
         }
         self.sandbox.kill_hard();
-        Ledger::read(&self.ledger)
+        Ledger::read(&self.ledger())
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.sandbox_home.path().join(LEDGER)
     }
 
     pub async fn connect(&self) -> PgConnection {
@@ -169,7 +182,7 @@ pub async fn finished(options: &PgConnectOptions) -> Option<i64> {
 }
 
 /// Waits until no job is open. Those that only their deadline can end are brought to it.
-async fn all_finished(options: &PgConnectOptions, ledger: &PathBuf) {
+async fn all_finished(options: &PgConnectOptions, ledger: &Path) {
     eventually_at(PATIENT, "the end of all jobs", async || {
         let mut db = PgConnection::connect_with(options).await.ok()?;
         let open = open_jobs(&mut db).await.ok()?;

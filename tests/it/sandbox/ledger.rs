@@ -81,9 +81,7 @@ async fn every_delivery_is_written_down_with_its_digest_and_its_answer() {
         let entry = &entry["sending"];
         assert_eq!(entry["number"], number);
         assert_eq!(entry["bytes"], delivery.body.len());
-        let digest: String =
-            Sha256::digest(&delivery.body).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(entry["sha256"], digest);
+        assert_eq!(entry["sha256"], base64(&Sha256::digest(&delivery.body)));
     }
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }

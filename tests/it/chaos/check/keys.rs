@@ -47,6 +47,6 @@ fn kept(records: &Records) -> impl Iterator<Item = (&str, Option<Uuid>)> {
         let body: Value = serde_json::from_str(&key.body).unwrap_or_default();
         let id: Option<Uuid> = body["id"].as_str().and_then(|id| id.parse().ok());
         let is_sound = id.is_some_and(|id| key.location == format!("/v1/jobs/{id}"));
-        (key.key.as_str(), id.filter(|_| is_sound))
+        (key.text.as_str(), id.filter(|_| is_sound))
     })
 }

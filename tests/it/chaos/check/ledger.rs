@@ -2,6 +2,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use aftercall::jobs::Token;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
@@ -94,7 +95,7 @@ impl Acceptance {
             "sending" => {
                 let sending = &entry["sending"];
                 let number = sending["number"].as_u64().unwrap();
-                let sha = bytes(sending["sha256"].as_str().unwrap());
+                let sha = BASE64_STANDARD.decode(sending["sha256"].as_str().unwrap()).unwrap();
                 self.sent.push(Sent { number, sha, answer: None });
             }
             "delivery" => {
@@ -129,9 +130,4 @@ impl Acceptance {
         let repeats = self.sent.iter().skip_while(|sent| sent.answer != Some(200)).count();
         self.is_settled && (acknowledged == 0 || !self.has("duplicate") || repeats == 2)
     }
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
-    digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }

@@ -103,7 +103,7 @@ pub struct Stored {
 
 #[derive(Debug, FromRow)]
 pub struct Key {
-    pub key: String,
+    pub text: String,
     pub location: String,
     pub body: String,
 }
@@ -126,7 +126,8 @@ impl Records {
         let mut records = Self { jobs, ..Self::default() };
         records.load_history(db).await;
         records.load_results(db).await;
-        let keys = "select key, location, body from aftercall.idempotency_keys order by key";
+        let keys =
+            "select key as text, location, body from aftercall.idempotency_keys order by key";
         records.keys = sqlx::query_as(keys).fetch_all(db).await.unwrap();
         records
     }

@@ -22,13 +22,13 @@ fn next(state: &'static str, event: &str) -> Option<&'static str> {
     let is_open = matches!(state, "queued" | "submitting" | "submitted");
     match (event, state) {
         ("queued", "") | ("requeued", "submitting") => Some("queued"),
-        ("submitting", "queued") => Some("submitting"),
-        ("unconfirmed" | "abandoned", "submitting") => Some("submitting"),
+        ("submitting", "queued") | ("unconfirmed" | "abandoned", "submitting") => {
+            Some("submitting")
+        }
         ("submitted", "submitting") => Some("submitted"),
         ("delivery", "") => None,
         ("delivery", state) => Some(state),
-        ("completed", "timed_out") => Some("completed"),
-        ("completed", _) if is_open => Some("completed"),
+        ("completed", _) if is_open || state == "timed_out" => Some("completed"),
         ("failed", _) if is_open => Some("failed"),
         ("timed_out", _) if is_open => Some("timed_out"),
         _ => None,

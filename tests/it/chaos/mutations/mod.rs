@@ -18,7 +18,7 @@ use super::{
 #[tokio::test]
 async fn the_checker_sees_whatever_is_changed() {
     // Nothing is killed: the faults of this seed alone bring about every kind of job.
-    let plan = Plan { jobs: 60, seed: 321, crashes: 0 };
+    let plan = Plan { jobs: 60, seed: 71, crashes: 0 };
     let mut world = World::start(&plan).await;
     let receipts = world.work(plan.jobs).await;
     let ledger = world.settle().await;
