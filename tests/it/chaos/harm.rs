@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Between two blows to one replica, in milliseconds.
-const PAUSE: Range<u64> = 500..3500;
+const PAUSE: Range<u64> = 500..5500;
 /// The same while it starts.
 const SHORT_PAUSE: Range<u64> = 0..300;
 /// Shares of the blows: the replica is asked to stop, or is killed again while it starts.

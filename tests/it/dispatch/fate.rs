@@ -1,6 +1,7 @@
 //! Attempts of unknown fate: never repeated at once, never forgotten.
 use std::time::Duration;
 
+use aftercall::db::{self, PoolOptions};
 use axum::http::StatusCode;
 use uuid::Uuid;
 use wiremock::ResponseTemplate;
@@ -155,10 +156,13 @@ async fn an_answer_is_kept_once_a_lost_database_is_back() {
     let mut dispatcher = app.dispatcher.clone();
     dispatcher.provider = client_of(&provider.url());
     dispatcher.settings.poll_interval = Duration::from_millis(1);
+    // Unlike the tests' own pool it trusts a connection that was just used, as the service does.
+    let size = PoolOptions { max_connections: 2, acquire_timeout: Duration::from_secs(3) };
+    dispatcher.db = db::connect_later(app.db.connect_options(), size);
     let id = app.submit().await;
     let sending = tokio::spawn(async move { dispatcher.drain().await });
     let held = provider.submission().await;
-    // What the pool holds is dead, as after a crash of Postgres.
+    // As a crash of Postgres does.
     app.db.end_sessions().await;
     held.accept("rc-kept").await;
     sending.await.unwrap();
