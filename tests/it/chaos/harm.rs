@@ -71,12 +71,11 @@ impl Replica {
 
 /// Started again until it is ready, as an orchestrator would.
 async fn start(home: &Home) -> Process {
-    loop {
+    eventually_at(PATIENT, "a replica that is ready", async || {
         let mut process = home.start(["serve"]);
-        if process.says("ready").await.is_some() {
-            return process;
-        }
-    }
+        process.says("ready").await.is_some().then_some(process)
+    })
+    .await
 }
 
 /// Ends a replica time and again until `done`; both may be gone at the same moment.

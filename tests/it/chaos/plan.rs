@@ -7,7 +7,7 @@ pub const FAULTS: &str = "unauthorized=0.01,throttled=0.003,broken=0.05,bad-gate
     duplicate=0.1,truncated=0.06,wrong-types=0.06,large=0.01,gzip=0.1,chunked=0.1";
 
 /// Jobs of the short form, which is part of every run of the tests.
-const FEW: u32 = 120;
+const FEW: u32 = 100;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
