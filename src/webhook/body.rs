@@ -1,7 +1,7 @@
 //! The body of a delivery: read within bounds, its compression undone, its text understood.
 use std::{io::Read, sync::Arc};
 
-use axum::body::Body as Incoming;
+use axum::body::{Body as Incoming, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt as _;
@@ -74,7 +74,12 @@ pub enum ReadError {
 
 /// Reads at most `limits.raw` bytes, as far as there is memory for them.
 pub async fn read(mut body: Incoming, limits: Limits, memory: &Memory) -> Result<Body, ReadError> {
-    let mut whole = BytesMut::new();
+    // Only what is written to takes memory: it is counted below, as it comes.
+    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+    if announced.is_some_and(|bytes| bytes > limits.raw) {
+        return Err(ReadError::TooLarge);
+    }
+    let mut whole = BytesMut::with_capacity(announced.unwrap_or_default());
     let mut taken: Option<OwnedSemaphorePermit> = None;
     let mut room = 0;
     while let Some(frame) = body.frame().await {
