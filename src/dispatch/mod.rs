@@ -6,7 +6,11 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
@@ -16,7 +20,7 @@ use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{self, Claimed},
     provider::{
-        self,
+        self, RateHeaders,
         gate::{self, Purpose},
     },
     supervise::Outcome,
@@ -124,6 +128,7 @@ impl Dispatcher {
     }
 
     async fn try_submit(&self, mut claimed: Claimed) -> sqlx::Result<bool> {
+        let lease_ends = Instant::now() + self.settings.lease;
         let mut body = claimed.request.clone();
         if let Some(content) = claimed.content.take() {
             body.insert("content".to_owned(), Value::String(content));
@@ -135,17 +140,39 @@ impl Dispatcher {
             Ok(accepted) => Some(accepted.rate),
             Err(error) => error.rate(),
         };
+        let verdict = Verdict::of(answer, &claimed, &self.settings, &self.gate);
+        loop {
+            match self.keep(&claimed, rate, &verdict).await {
+                // Forgotten, it would be paid for again: worth waiting for a database that is away.
+                Err(error) if Instant::now() < lease_ends => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot record the outcome yet"
+                    );
+                    sleep(jittered(self.settings.poll_interval)).await;
+                }
+                kept => return kept,
+            }
+        }
+    }
+
+    /// Repeated after an error, it does no more than once: the lease and the state guard it.
+    async fn keep(
+        &self,
+        claimed: &Claimed,
+        rate: Option<RateHeaders>,
+        verdict: &Verdict,
+    ) -> sqlx::Result<bool> {
         if let Some(rate) = rate {
             gate::learn(&self.db, &rate).await?;
         }
-        let verdict = Verdict::of(answer, &claimed, &self.settings, &self.gate);
-        if let Verdict::Release { setback: jobs::Setback::Throttled, delay, .. } = &verdict {
+        if let Verdict::Release { setback: jobs::Setback::Throttled, delay, .. } = verdict {
             gate::block(&self.db, *delay).await?;
         }
-        self.record(&claimed, verdict).await
+        self.record(claimed, verdict).await
     }
 
-    async fn record(&self, claimed: &Claimed, verdict: Verdict) -> sqlx::Result<bool> {
+    async fn record(&self, claimed: &Claimed, verdict: &Verdict) -> sqlx::Result<bool> {
         let mut tx = self.db.begin().await?;
         let applied = match verdict {
             Verdict::Accepted { provider_job_id } => {
@@ -155,15 +182,15 @@ impl Dispatcher {
             }
             Verdict::Refuse { setback, error } => {
                 tracing::warn!(code = error.code, setback = ?setback, "failed for good");
-                jobs::refuse(&mut tx, claimed, setback, &error).await?
+                jobs::refuse(&mut tx, claimed, *setback, error).await?
             }
             Verdict::Release { setback, delay, error } => {
                 tracing::warn!(?setback, delay_secs = delay.as_secs(), "will be tried again");
-                jobs::release(&mut tx, claimed, setback, delay, &error).await?
+                jobs::release(&mut tx, claimed, *setback, *delay, error).await?
             }
             Verdict::Unknown { wait, error } => {
                 tracing::warn!(wait_secs = wait.as_secs(), "fate unknown; waiting for its webhook");
-                jobs::mark_unknown(&mut tx, claimed, wait, &error).await?
+                jobs::mark_unknown(&mut tx, claimed, *wait, error).await?
             }
         };
         tx.commit().await?;

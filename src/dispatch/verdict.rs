@@ -1,6 +1,8 @@
 //! What the provider's answer to a submission means for the job.
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{Claimed, ErrorClass, JobError, Setback, UpstreamError},
@@ -48,6 +50,10 @@ impl Verdict {
                 let error = JobError::upstream(ErrorClass::Validation, errors, &message);
                 return Self::Refuse { setback: None, error };
             }
+            SubmitError::Broken { status, .. } if is_of_a_gateway(status) => {
+                let error = of_class(ErrorClass::Upstream);
+                return Self::Unknown { wait: settings.unconfirmed_wait, error };
+            }
             SubmitError::UnknownFate(_) => {
                 let error = of_class(ErrorClass::Upstream);
                 return Self::Unknown { wait: settings.unconfirmed_wait, error };
@@ -69,6 +75,12 @@ impl Verdict {
         });
         Self::Release { setback, delay, error }
     }
+}
+
+/// A gateway answered for a server that it got no answer from (RFC 9110, 15.6.3 and 15.6.5): the job
+/// may run. Any other 5xx is the server's own word that it did not do what was asked.
+fn is_of_a_gateway(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
 }
 
 /// `backoff`, doubled with each attempt after the first, up to `backoff_max`.

@@ -107,7 +107,8 @@ pub enum SubmitError {
     Throttled { retry_after: Option<Duration>, rate: RateHeaders },
     /// A 5xx, 408, 425, a redirect, or a success that is not the provider's: retry later.
     ///
-    /// The contract does not say whether a 5xx may still mean an accepted job; we take it not to.
+    /// The contract does not say whether a 5xx may still mean an accepted job; we take it not to,
+    /// but for 502 and 504, which speak of a server that did not answer.
     #[error("provider answered {status}")]
     Broken { status: StatusCode, retry_after: Option<Duration>, rate: RateHeaders },
     /// Surely not sent: name resolution, connection or TLS failed.

@@ -48,24 +48,43 @@ pub async fn submit(
         let message = unknown.to_string();
         Refusal::platform(StatusCode::BAD_REQUEST, "CMN-101", &message).into_response()
     })?;
-    spoil(&emulator, &faults, &headers).await?;
+    let is_slow = faults.contains(&Fault::Slow);
+    let answer = match spoilt(&emulator, &faults, &headers) {
+        Some(refusal) => refusal,
+        None => accept(&emulator, job(request_id, webhook, submission, faults), &connection).await,
+    };
+    if is_slow {
+        // Only now: who does not wait for the answer may still have handed over a job.
+        tokio::time::sleep(emulator.settings.slow_by).await;
+    }
+    Ok(answer)
+}
 
-    let job_id = Uuid::new_v4().to_string();
-    let job = Job {
-        id: job_id.clone(),
+fn job(
+    request_id: String,
+    webhook: Option<String>,
+    request: Submission,
+    faults: Vec<Fault>,
+) -> Job {
+    Job {
+        id: Uuid::new_v4().to_string(),
         created: now(),
         request_id,
         webhook,
-        request: submission,
-        faults: faults.clone(),
+        request,
+        faults,
         finished: None,
         tries: 0,
         settled: false,
-    };
+    }
+}
+
+/// Keeps the job, sets to work on it, and answers.
+async fn accept(emulator: &Arc<Emulator>, job: Job, connection: &Cut) -> Response {
+    let (job_id, faults) = (job.id.clone(), job.faults.clone());
     let (told, first_delivery) = oneshot::channel();
-    let accept = {
-        let emulator = Arc::clone(&emulator);
-        let job_id = job_id.clone();
+    let accepting = {
+        let (emulator, job_id) = (Arc::clone(emulator), job_id.clone());
         async move {
             emulator.ledger.accept(job).await?;
             emulator.start(job_id, Some(told));
@@ -73,9 +92,9 @@ pub async fn submit(
         }
     };
     // A task of its own: a client that hangs up in between leaves no job that nobody works on.
-    if let Err(error) = tokio::spawn(accept).await.unwrap_or_else(|panic| Err(panic.into())) {
+    if let Err(error) = tokio::spawn(accepting).await.unwrap_or_else(|panic| Err(panic.into())) {
         tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
-        return Err(broken().into_response());
+        return broken().into_response();
     }
     tracing::info!(provider_job_id = job_id, faults = ?faults, "the sandbox accepted a job");
     if faults.contains(&Fault::Early) {
@@ -85,12 +104,16 @@ pub async fn submit(
     if faults.contains(&Fault::Reset) {
         connection.cut();
     }
+    if faults.contains(&Fault::BadGateway) {
+        let status = StatusCode::BAD_GATEWAY;
+        return Refusal::platform(status, "CMN-201", "No answer from upstream").into_response();
+    }
     let has_id =
         emulator.settings.envelope == Envelope::WithJob && !faults.contains(&Fault::NoJobId);
     if has_id {
-        return Ok((StatusCode::ACCEPTED, Json(json!({ "jobId": job_id }))).into_response());
+        return (StatusCode::ACCEPTED, Json(json!({ "jobId": job_id }))).into_response();
     }
-    Ok(StatusCode::ACCEPTED.into_response())
+    StatusCode::ACCEPTED.into_response()
 }
 
 fn read(
@@ -128,25 +151,19 @@ fn read(
     }
 }
 
-/// The faults that stand in for the answer.
-async fn spoil(emulator: &Emulator, faults: &[Fault], headers: &HeaderMap) -> Result<(), Response> {
-    if faults.contains(&Fault::Slow) {
-        tokio::time::sleep(emulator.settings.slow_by).await;
-    }
+/// The refusal that a fault puts in the place of an acceptance.
+fn spoilt(emulator: &Emulator, faults: &[Fault], headers: &HeaderMap) -> Option<Response> {
     if faults.contains(&Fault::Unauthorized) {
-        return Err(emulator.sessions.end_of(headers).into_response());
+        return Some(emulator.sessions.end_of(headers).into_response());
     }
     if faults.contains(&Fault::Throttled) {
         let mut heavy = emulator.heavy.lock().unwrap_or_else(PoisonError::into_inner);
         let standing = heavy.punish(Instant::now());
         let mut response = Standing::refusal().into_response();
         standing.write(response.headers_mut());
-        return Err(response);
+        return Some(response);
     }
-    if faults.contains(&Fault::Broken) {
-        return Err(broken().into_response());
-    }
-    Ok(())
+    faults.contains(&Fault::Broken).then(|| broken().into_response())
 }
 
 fn broken() -> Refusal {

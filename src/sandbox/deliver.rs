@@ -5,14 +5,17 @@
 use std::{io::Write as _, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
+use url::Url;
 
 use super::{
     Emulator,
     faults::Fault,
-    ledger::{Job, Try},
+    ledger::{Job, Sending, Try},
     now, request, status,
 };
 use crate::{
@@ -27,39 +30,30 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
     let settings = &emulator.settings;
     let Some(url) = job.webhook.as_deref().and_then(request::web_address) else { return };
     hold(emulator, &job).await;
-    let message = Message::new(emulator, &job);
+    let courier = Courier { emulator, job: &job, url: &url, message: Message::new(emulator, &job) };
+    let mut acknowledged_by = None;
     for number in job.tries + 1..=settings.delivery_attempts {
         if number > job.tries + 1 {
             tokio::time::sleep(backoff(settings.delivery_backoff, number - 1)).await;
         }
-        let answer = message.post(emulator.webhooks.to(&url), &url).await;
+        let answer = courier.send(number).await;
         if let Some(told) = told.take() {
             // Nobody waits unless the delivery was to come before the 202.
             let _ = told.send(());
         }
-        let is_done = match answer {
-            Some(answer) => acknowledges(answer, settings.acknowledge),
-            None => !settings.retry_unreachable,
-        };
-        let settled = is_done || number == settings.delivery_attempts;
-        tracing::info!(
-            provider_job_id = job.id,
-            number,
-            answer,
-            settled,
-            "the sandbox tried a delivery"
-        );
-        let delivery = Try { at: now(), number, answer, settled };
-        if let Err(error) = emulator.ledger.delivered(&job.id, delivery).await {
-            tracing::error!(provider_job_id = job.id, error = %format!("{error:#}"), "delivery not kept");
-        }
+        let is_acknowledged =
+            answer.is_some_and(|answer| acknowledges(answer, settings.acknowledge));
+        let is_done = is_acknowledged || (answer.is_none() && !settings.retry_unreachable);
+        courier.note(number, answer, is_done || number == settings.delivery_attempts).await;
         if is_done {
+            acknowledged_by = is_acknowledged.then_some(number);
             break;
         }
     }
     emulator.delivered.notify_waiters();
-    if job.faults.contains(&Fault::Duplicate) {
-        message.post(emulator.webhooks.to(&url), &url).await;
+    if let (Some(number), true) = (acknowledged_by, job.faults.contains(&Fault::Duplicate)) {
+        let answer = courier.send(number + 1).await;
+        courier.note(number + 1, answer, true).await;
     }
 }
 
@@ -87,10 +81,49 @@ fn backoff(first: Duration, tries: u32) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
 }
 
+/// Brings one result to one webhook, and writes down what it does.
+struct Courier<'a> {
+    emulator: &'a Emulator,
+    job: &'a Job,
+    url: &'a Url,
+    message: Message,
+}
+
+impl Courier<'_> {
+    /// Status of the answer; `None` when there was none.
+    async fn send(&self, number: u32) -> Option<u16> {
+        let body = self.message.body(number);
+        let sending = Sending {
+            at: now(),
+            number,
+            bytes: body.len(),
+            sha256: BASE64_STANDARD.encode(Sha256::digest(body)),
+        };
+        let kept = self.emulator.ledger.sending(&self.job.id, sending).await;
+        self.report(kept);
+        self.message.post(self.emulator.webhooks.to(self.url), self.url, body).await
+    }
+
+    async fn note(&self, number: u32, answer: Option<u16>, settled: bool) {
+        let provider_job_id = &self.job.id;
+        tracing::info!(provider_job_id, number, answer, settled, "the sandbox tried a delivery");
+        let delivery = Try { at: now(), number, answer, settled };
+        self.report(self.emulator.ledger.delivered(provider_job_id, delivery).await);
+    }
+
+    fn report(&self, kept: anyhow::Result<()>) {
+        if let Err(error) = kept {
+            let error = format!("{error:#}");
+            tracing::error!(provider_job_id = self.job.id, %error, "delivery not kept");
+        }
+    }
+}
+
 struct Message {
     headers: HeaderMap,
     body: Vec<u8>,
     is_chunked: bool,
+    is_first_truncated: bool,
 }
 
 impl Message {
@@ -107,9 +140,6 @@ impl Message {
             value["padding"] = json!("x".repeat(PADDING));
         }
         let mut body = value.to_string().into_bytes();
-        if has(Fault::Malformed) {
-            body.truncate(body.len() / 2);
-        }
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if has(Fault::Gzip) {
@@ -119,20 +149,23 @@ impl Message {
         if let (true, Ok(id)) = (emulator.settings.request_id_header, job.request_id.parse()) {
             headers.insert(HeaderName::from_static(wire::REQUEST_ID), id);
         }
-        Self { headers, body, is_chunked: has(Fault::Chunked) }
+        let (is_chunked, is_first_truncated) = (has(Fault::Chunked), has(Fault::Truncated));
+        Self { headers, body, is_chunked, is_first_truncated }
     }
 
-    /// Status of the answer; `None` when there was none.
-    async fn post(&self, client: &reqwest::Client, url: &url::Url) -> Option<u16> {
+    /// What the delivery of this number carries: of a truncated result, the first ends in the middle.
+    fn body(&self, number: u32) -> &[u8] {
+        let is_truncated = self.is_first_truncated && number == 1;
+        if is_truncated { &self.body[..self.body.len() / 2] } else { &self.body }
+    }
+
+    async fn post(&self, client: &reqwest::Client, url: &Url, body: &[u8]) -> Option<u16> {
         let body = if self.is_chunked {
-            let pieces: Vec<_> = self
-                .body
-                .chunks(1024)
-                .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
-                .collect();
+            let pieces: Vec<_> =
+                body.chunks(1024).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
             reqwest::Body::wrap_stream(futures_util::stream::iter(pieces))
         } else {
-            self.body.clone().into()
+            body.to_vec().into()
         };
         let sent = client.post(url.clone()).headers(self.headers.clone()).body(body).send().await;
         match sent {

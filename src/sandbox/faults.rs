@@ -3,19 +3,20 @@
 //! A request's own faults come from header `X-Sandbox-Faults`, or from a query member of its
 //! `contentUri`; only requests that name none meet those of the settings.
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 /// Header of a submission; names separated by commas.
 pub const HEADER: &str = "x-sandbox-faults";
 /// Member of the query of `contentUri`, for callers that cannot set headers.
 pub const QUERY: &str = "sandbox-faults";
-/// Faults remembered as met once; beyond this the memory starts anew.
+/// Recordings remembered, with their faults met and their submissions; beyond this the memory starts
+/// anew.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +25,7 @@ pub enum Fault {
     Unauthorized,
     Throttled,
     Broken,
+    BadGateway,
     Slow,
     Reset,
     NoJobId,
@@ -33,7 +35,8 @@ pub enum Fault {
     Late,
     Reordered,
     Duplicate,
-    Malformed,
+    #[serde(alias = "malformed")]
+    Truncated,
     WrongTypes,
     Large,
     Gzip,
@@ -45,6 +48,7 @@ const NAMES: &[(&str, Fault)] = &[
     ("unauthorized", Fault::Unauthorized),
     ("throttled", Fault::Throttled),
     ("broken", Fault::Broken),
+    ("bad-gateway", Fault::BadGateway),
     ("slow", Fault::Slow),
     ("reset", Fault::Reset),
     ("no-job-id", Fault::NoJobId),
@@ -54,7 +58,8 @@ const NAMES: &[(&str, Fault)] = &[
     ("late", Fault::Late),
     ("reordered", Fault::Reordered),
     ("duplicate", Fault::Duplicate),
-    ("malformed", Fault::Malformed),
+    ("truncated", Fault::Truncated),
+    ("malformed", Fault::Truncated), // its former name
     ("wrong-types", Fault::WrongTypes),
     ("large", Fault::Large),
     ("gzip", Fault::Gzip),
@@ -67,7 +72,12 @@ impl Fault {
     fn spoils_answer(self) -> bool {
         matches!(
             self,
-            Self::Unauthorized | Self::Throttled | Self::Broken | Self::Slow | Self::Reset
+            Self::Unauthorized
+                | Self::Throttled
+                | Self::Broken
+                | Self::BadGateway
+                | Self::Slow
+                | Self::Reset
         )
     }
 }
@@ -86,7 +96,9 @@ fn known() -> String {
 pub struct Faults {
     /// From the settings, each with its probability.
     rolls: Vec<(Fault, f64)>,
-    random: Mutex<StdRng>,
+    seed: u64,
+    /// Submissions of each recording that met the rolls.
+    submissions: Mutex<HashMap<String, u32>>,
     /// Faults that were met, each with its recording.
     met: Mutex<HashSet<(Fault, String)>>,
 }
@@ -95,8 +107,7 @@ impl Faults {
     /// Reads the faults of the settings: `name` or `name=probability`.
     pub fn new(settings: &[String], seed: u64) -> anyhow::Result<Self> {
         let rolls = settings.iter().map(|text| roll(text)).collect::<anyhow::Result<_>>()?;
-        let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Ok(Self { rolls, random, met: Mutex::default() })
+        Ok(Self { rolls, seed, submissions: Mutex::default(), met: Mutex::default() })
     }
 
     /// The faults of one submission. `recording` tells recordings apart: the URI, or a name for
@@ -110,16 +121,28 @@ impl Faults {
             faults.retain(|fault| !fault.spoils_answer() || self.is_first(*fault, recording));
             return Ok(faults);
         }
-        let mut faults = self.rolled();
+        let mut faults = self.rolled(recording);
         // A client that logs in again must be let in, however often the settings say otherwise.
         faults.retain(|f| *f != Fault::Unauthorized || self.is_first(*f, recording));
         Ok(faults)
     }
 
-    fn rolled(&self) -> Vec<Fault> {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        let hits = self.rolls.iter().filter(|(_, probability)| random.random_bool(*probability));
+    fn rolled(&self, recording: &str) -> Vec<Fault> {
+        let nth = self.nth_submission(recording);
+        let hits = self.rolls.iter().filter(|(fault, probability)| {
+            chance(self.seed, nth, *fault, without_origin(recording)) < *probability
+        });
         hits.map(|(fault, _)| *fault).collect()
+    }
+
+    fn nth_submission(&self, recording: &str) -> u32 {
+        let mut submissions = self.submissions.lock().unwrap_or_else(PoisonError::into_inner);
+        if submissions.len() >= REMEMBERED {
+            submissions.clear();
+        }
+        let nth = submissions.entry(recording.to_owned()).or_default();
+        *nth += 1;
+        *nth
     }
 
     fn is_first(&self, fault: Fault, recording: &str) -> bool {
@@ -128,6 +151,24 @@ impl Faults {
             met.clear();
         }
         met.insert((fault, recording.to_owned()))
+    }
+}
+
+/// From 0 to below 1, and the same whenever and among whatever others the submission comes.
+fn chance(seed: u64, nth: u32, fault: Fault, recording: &str) -> f64 {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_be_bytes());
+    hash.update(nth.to_be_bytes());
+    hash.update(format!("{fault:?} {recording}"));
+    let [a, b, c, d, ..]: [u8; 32] = hash.finalize().into();
+    f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// The address without scheme, host and port, which tests take as they come.
+fn without_origin(recording: &str) -> &str {
+    match recording.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+        None => recording,
     }
 }
 
@@ -181,14 +222,37 @@ mod tests {
         assert!(faults(&[]).unwrap().of(Some("nope"), "x").is_err());
     }
 
+    /// What each of these submissions meets, by recording.
+    fn met(order: impl Iterator<Item = u32>, origin: &str) -> Vec<(u32, Vec<Fault>)> {
+        let faults = faults(&["lost=0.5", "gzip=0.5"]).unwrap();
+        let of = |call| faults.of(None, &format!("{origin}/{call}.wav")).unwrap();
+        let mut met: Vec<_> = order.map(|call| (call, of(call))).collect();
+        met.sort_by_key(|(call, _)| *call);
+        met
+    }
+
     #[test]
-    fn the_same_seed_rolls_the_same_faults() {
-        let rolls = || {
-            let faults = faults(&["lost=0.5"]).unwrap();
-            (0..50).map(|_| faults.of(None, "x").unwrap().len()).collect::<Vec<_>>()
-        };
-        assert_eq!(rolls(), rolls());
-        let hits: usize = rolls().iter().sum();
-        assert!((10..40).contains(&hits), "{hits}");
+    fn the_same_seed_gives_a_recording_the_same_faults_in_any_order() {
+        let met_first = met(0..200, "http://127.0.0.1:1");
+        assert_eq!(met_first, met((0..200).rev(), "http://127.0.0.1:2"));
+        let count =
+            |wanted: &[Fault]| met_first.iter().filter(|(_, faults)| faults == wanted).count();
+        for faults in [&[][..], &[Fault::Lost], &[Fault::Gzip], &[Fault::Lost, Fault::Gzip]] {
+            assert!((25..75).contains(&count(faults)), "{faults:?}: {}", count(faults));
+        }
+    }
+
+    #[test]
+    fn each_submission_of_a_recording_meets_faults_of_its_own() {
+        let faults = faults(&["lost=0.5"]).unwrap();
+        let lost = (0..100).filter(|_| !faults.of(None, "https://h/a.wav").unwrap().is_empty());
+        let lost = lost.count();
+        assert!((25..75).contains(&lost), "{lost}");
+    }
+
+    #[test]
+    fn a_fault_is_also_known_by_its_former_name() {
+        assert_eq!(named("malformed").unwrap(), [Fault::Truncated]);
+        assert_eq!(serde_json::from_str::<Fault>("\"malformed\"").unwrap(), Fault::Truncated);
     }
 }

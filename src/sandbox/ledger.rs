@@ -1,7 +1,9 @@
 //! Jobs of the sandbox, in memory and, when a path is set, in an append-only file of JSON lines.
 //!
-//! A job is on disk before it is accepted, so that a restart finishes what was promised. The file
-//! holds webhook URLs and recordings' addresses: it is readable by its owner only.
+//! A job is on disk before it is accepted, so that a restart finishes what was promised. What is
+//! delivered is written down before it is sent, and its answer after: the file is evidence of what a
+//! receiver was told. It holds webhook URLs and recordings' addresses and is readable by its owner
+//! only.
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
@@ -50,6 +52,18 @@ pub struct Finished {
     pub response: Value,
 }
 
+/// One delivery that is about to be sent; nothing tells that it ever was but its [`Try`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sending {
+    pub at: DateTime<Utc>,
+    pub number: u32,
+    /// Of the body as it goes over the wire.
+    pub bytes: usize,
+    /// In base64.
+    pub sha256: String,
+}
+
 /// One delivery and what came of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,6 +86,11 @@ enum Entry {
         finished: Finished,
     },
     #[serde(rename_all = "camelCase")]
+    Sending {
+        job_id: String,
+        sending: Sending,
+    },
+    #[serde(rename_all = "camelCase")]
     Delivery {
         job_id: String,
         delivery: Try,
@@ -82,7 +101,9 @@ impl Entry {
     fn job_id(&self) -> &str {
         match self {
             Self::Accepted(job) => &job.id,
-            Self::Finished { job_id, .. } | Self::Delivery { job_id, .. } => job_id,
+            Self::Finished { job_id, .. }
+            | Self::Sending { job_id, .. }
+            | Self::Delivery { job_id, .. } => job_id,
         }
     }
 }
@@ -136,6 +157,11 @@ impl Ledger {
         self.write(Entry::Finished { job_id: job_id.to_owned(), finished }, true).await
     }
 
+    /// In the file when this returns, though not on disk: a process that is killed does not lose it.
+    pub async fn sending(&self, job_id: &str, sending: Sending) -> anyhow::Result<()> {
+        self.write(Entry::Sending { job_id: job_id.to_owned(), sending }, false).await
+    }
+
     /// Not awaited by the disk: lost to a crash, a delivery is only repeated.
     pub async fn delivered(&self, job_id: &str, delivery: Try) -> anyhow::Result<()> {
         self.write(Entry::Delivery { job_id: job_id.to_owned(), delivery }, false).await
@@ -180,7 +206,7 @@ fn apply(entry: &Entry, jobs: &mut BTreeMap<String, Job>) {
     }
     let Some(job) = jobs.get_mut(entry.job_id()) else { return };
     match entry {
-        Entry::Accepted(_) => {}
+        Entry::Accepted(_) | Entry::Sending { .. } => {}
         Entry::Finished { finished, .. } => {
             job.finished = Some(finished.clone());
             // The recording has done its part.

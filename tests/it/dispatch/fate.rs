@@ -1,8 +1,12 @@
 //! Attempts of unknown fate: never repeated at once, never forgotten.
+use std::time::Duration;
+
+use aftercall::db::{self, PoolOptions};
 use axum::http::StatusCode;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+use wiremock::ResponseTemplate;
 
 use crate::support::{
     app::{TestApp, client_of, webhook_of},
@@ -55,6 +59,21 @@ async fn an_attempt_of_unknown_fate_stays_open_and_is_then_followed_by_another()
         assert_eq!(answer.status, StatusCode::OK);
     }
     assert_eq!(app.delivery_outcomes(id).await, ["accepted", "duplicate"]);
+}
+
+#[tokio::test]
+async fn a_gateway_without_an_answer_leaves_the_fate_unknown() {
+    let app = TestApp::start().await;
+    for status in [502, 504] {
+        app.answer_submissions(ResponseTemplate::new(status)).await;
+        let id = app.submit().await;
+        assert_eq!(app.dispatcher.drain().await, 1);
+        assert_eq!(app.job(id).await["state"], "submitting", "{status}");
+        assert_eq!(app.attempt_outcomes(id).await, ["unknown"], "{status}");
+        let webhook = webhook_of(app.submissions().await.last().unwrap());
+        app.deliver(&webhook, fixture("seed/success.json")).await;
+        assert_eq!(app.job(id).await["state"], "completed", "{status}");
+    }
 }
 
 #[tokio::test]
@@ -183,4 +202,25 @@ async fn what_becomes_of_an_attempt_that_was_given_up_says_nothing_of_the_next_o
     first.await.unwrap();
     assert_eq!(app.attempt_outcomes(id).await, ["refused", "unknown"]);
     assert_eq!(app.job(id).await["state"], "submitting");
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_once_a_lost_database_is_back() {
+    let app = TestApp::start().await;
+    let provider = Manual::bind().await;
+    let mut dispatcher = app.dispatcher.clone();
+    dispatcher.provider = client_of(&provider.url());
+    dispatcher.settings.poll_interval = Duration::from_millis(1);
+    // Unlike the tests' own pool it trusts a connection that was just used, as the service does.
+    let size = PoolOptions { max_connections: 2, acquire_timeout: Duration::from_secs(3) };
+    dispatcher.db = db::connect_later(app.db.connect_options(), size);
+    let id = app.submit().await;
+    let sending = tokio::spawn(async move { dispatcher.drain().await });
+    let held = provider.submission().await;
+    // As a crash of Postgres does.
+    app.db.end_sessions().await;
+    held.accept("rc-kept").await;
+    sending.await.unwrap();
+    assert_eq!(app.job(id).await["state"], "submitted");
+    assert_eq!(app.attempt_outcomes(id).await, ["accepted"]);
 }

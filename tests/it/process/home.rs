@@ -35,9 +35,11 @@ const QUICK: &[(&str, &str)] = &[
     ("AFTERCALL__LOG__FORMAT", "json"),
 ];
 
-/// A port that was free a moment ago, for listeners that must be in a known place.
+/// A port that was free a moment ago, for listeners that must be in a known place; below those that
+/// the system gives to whoever does not care.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| rand::random_range(20_000..32_000)).find(is_free).unwrap()
 }
 
 /// Where the binary runs and keeps its data, and the variables it gets.
@@ -166,13 +168,22 @@ impl Process {
 
     /// The first line of its log that says `message`; fails when it ends before.
     pub async fn logged(&mut self, message: &str) -> Value {
+        let line = self.says(message).await;
+        line.unwrap_or_else(|| panic!("it ended:\n{}{}", self.out(), self.err()))
+    }
+
+    /// The first line of its log that says `message`; `None` when it ends before.
+    pub async fn says(&mut self, message: &str) -> Option<Value> {
         eventually(message, async || {
+            let has_ended = self.has_ended();
             let line = self.log().into_iter().find(|line| line["msg"] == message);
-            let has_ended = self.ward.try_wait().unwrap().is_some();
-            assert!(line.is_some() || !has_ended, "it ended:\n{}{}", self.out(), self.err());
-            line
+            (line.is_some() || has_ended).then_some(line)
         })
         .await
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.ward.try_wait().unwrap().is_some()
     }
 
     pub async fn ended(mut self) -> Ended {

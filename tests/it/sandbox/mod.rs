@@ -1,13 +1,13 @@
 //! The provider emulator over real sockets: what `RingCentral`'s contract says, and what we decided.
+mod faults;
+mod ledger;
 mod support;
-
-use std::time::Duration;
 
 use aftercall::{config::Envelope, provider::wire};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use self::support::{Receiver, Running, bytes_of, fixture, settings};
+use self::support::{Receiver, Running, fixture, settings};
 
 #[tokio::test]
 async fn a_submission_is_accepted_and_its_result_delivered() {
@@ -261,119 +261,4 @@ async fn the_2022_generation_has_no_job_id_anywhere() {
     let body = receiver.next().await.json();
     let members: Vec<&String> = body.as_object().unwrap().keys().collect();
     assert_eq!(members, ["status", "response"]);
-}
-
-#[tokio::test]
-async fn faults_of_the_answer_come_when_asked_for() {
-    let mut sandbox = Running::start(settings()).await;
-    let mut receiver = Receiver::start().await;
-    let broken = sandbox.submit_with_faults(&receiver.url(), "broken").await.unwrap();
-    assert_eq!(broken.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let unknown = sandbox.submit_with_faults(&receiver.url(), "brokn").await.unwrap();
-    assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
-    assert!(unknown.text().await.unwrap().contains("throttled"));
-    let unauthorized = sandbox.submit_with_faults(&receiver.url(), "unauthorized").await.unwrap();
-    assert_eq!(unauthorized.status(), StatusCode::UNAUTHORIZED);
-    sandbox.log_in().await;
-
-    let reset = sandbox.submit_with_faults(&receiver.url(), "reset").await;
-    assert!(reset.is_err(), "the connection ends without an answer");
-    assert_eq!(receiver.next().await.json()["status"], "Success", "and the job was accepted");
-    let bare = sandbox.submit_with_faults(&receiver.url(), "no-job-id").await.unwrap();
-    assert_eq!(bare.text().await.unwrap(), "");
-    assert_eq!(receiver.next().await.json().get("jobId"), None);
-    let early = sandbox.submit_with_faults(&receiver.url(), "early").await.unwrap();
-    let accepted: Value = early.json().await.unwrap();
-    let overtook = receiver.arrived().expect("the delivery came before the 202");
-    assert_eq!(overtook.json()["jobId"], accepted["jobId"]);
-
-    let throttled = sandbox.submit_with_faults(&receiver.url(), "throttled").await.unwrap();
-    assert_eq!(throttled.status(), StatusCode::TOO_MANY_REQUESTS);
-    let punished = sandbox.submit_with_faults(&receiver.url(), "").await.unwrap();
-    assert_eq!(punished.status(), StatusCode::TOO_MANY_REQUESTS);
-}
-
-#[tokio::test]
-async fn faults_of_the_delivery_come_when_asked_for() {
-    let sandbox = Running::start(settings()).await;
-    let mut receiver = Receiver::start().await;
-    for fault in ["fail", "duplicate", "malformed", "gzip", "chunked", "large", "wrong-types"] {
-        sandbox.submit_with_faults(&receiver.url(), fault).await.unwrap();
-        let delivery = receiver.next().await;
-        match fault {
-            "fail" => {
-                let body = delivery.json();
-                assert_eq!(body["response"]["errors"][0]["errorCode"], "CAI-101");
-                assert_eq!(body["status"], "Fail");
-            }
-            "duplicate" => assert_eq!(receiver.next().await.body, delivery.body),
-            "malformed" => assert!(serde_json::from_slice::<Value>(&delivery.body).is_err()),
-            "gzip" => {
-                assert_eq!(delivery.headers["content-encoding"], "gzip");
-                assert_eq!(delivery.body[..2], [0x1f, 0x8b]);
-            }
-            "chunked" => {
-                assert_eq!(delivery.headers["transfer-encoding"], "chunked");
-                assert_eq!(delivery.json()["status"], "Success");
-            }
-            "large" => assert!(delivery.body.len() > 5 << 20),
-            _ => {
-                let body = delivery.json();
-                assert_eq!(body["response"]["utteranceInsights"][0]["speakerId"], 0);
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_lost_result_is_known_to_the_status_call_alone() {
-    let sandbox = Running::start(settings()).await;
-    let mut receiver = Receiver::start().await;
-    let mut request = sandbox.sample();
-    // With `early` the 202 comes after the job is done: nothing can arrive later.
-    let uri = sandbox.url("/media/support-call.wav?sandbox-faults=lost,early");
-    request["contentUri"] = json!(uri);
-    let answer = sandbox.submit(&receiver.url(), request).await;
-    let accepted: Value = answer.json().await.unwrap();
-    let status = sandbox.status(accepted["jobId"].as_str().unwrap()).await;
-    assert_eq!(status.json::<Value>().await.unwrap()["status"], "Success");
-    assert!(receiver.arrived().is_none());
-}
-
-#[tokio::test]
-async fn what_was_accepted_survives_a_restart_and_is_delivered() {
-    let folder = std::env::temp_dir().join(format!("aftercall-ledger-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut slow = settings();
-    slow.ledger = Some(folder.join("ledger.jsonl"));
-    slow.latency = Duration::from_hours(1);
-    let sandbox = Running::start(slow.clone()).await;
-    let mut receiver = Receiver::start().await;
-    let mut request = sandbox.sample();
-    let content = bytes_of(&sandbox.url("/media/support-call.wav")).await;
-    request["content"] = json!(support::base64(&content));
-    request.as_object_mut().unwrap().remove("contentUri");
-    let answer = sandbox.submit(&receiver.url(), request).await;
-    let accepted: Value = answer.json().await.unwrap();
-    let running = sandbox.status(accepted["jobId"].as_str().unwrap()).await;
-    let running: Value = running.json().await.unwrap();
-    assert_eq!(running["status"], "InProgress");
-    assert_eq!((running.get("completionTime"), running.get("response")), (None, None));
-    let second = aftercall::sandbox::Sandbox::bind(&slow).await;
-    assert!(second.is_err(), "two sandboxes must not share a ledger");
-    sandbox.stop().await;
-
-    let mut fast = slow;
-    fast.latency = Duration::ZERO;
-    let sandbox = Running::start(fast.clone()).await;
-    let delivery = receiver.next().await.json();
-    assert_eq!((&delivery["jobId"], &delivery["status"]), (&accepted["jobId"], &json!("Success")));
-    sandbox.stop().await;
-
-    fast.retention = Duration::ZERO;
-    let sandbox = Running::start(fast).await;
-    let past = sandbox.status(accepted["jobId"].as_str().unwrap()).await;
-    assert_eq!(past.status(), StatusCode::NOT_FOUND);
-    sandbox.stop().await;
-    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -65,6 +65,11 @@ impl TestDb {
         &self.name
     }
 
+    /// Cuts every connection to it.
+    pub async fn end_sessions(&self) {
+        end_sessions(&mut self.admin().await, &self.name).await;
+    }
+
     /// A connection to the database that the server was made with.
     pub async fn admin(&self) -> PgConnection {
         PgConnection::connect_with(&self.admin).await.unwrap()

@@ -11,18 +11,33 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often to look, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub look_every: Duration,
+    pub patience: Duration,
+}
 
-/// Looks until there is something to see, and returns it; the only place that waits by the clock.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+const USUAL: Pace = Pace { look_every: Duration::from_millis(5), patience: Duration::from_mins(1) };
+
+/// Looks until there is something to see, and returns it.
+pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_at(USUAL, what, look).await
+}
+
+/// The same at another pace; the only place that waits by the clock.
+pub async fn eventually_at<T>(
+    pace: Pace,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let since = Instant::now();
     loop {
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(since.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain: {what}");
-        tokio::time::sleep(LOOK_EVERY).await;
+        assert!(since.elapsed() < pace.patience, "waited {:?} in vain: {what}", pace.patience);
+        tokio::time::sleep(pace.look_every).await;
     }
 }
 

@@ -1,0 +1,48 @@
+//! Every job is final, and ended as the provider said.
+use serde_json::Value;
+
+use super::{Case, records::Delivery};
+
+pub fn check(case: &mut Case<'_>) {
+    let accepted: Vec<&Delivery> =
+        case.job.deliveries.iter().filter(|delivery| delivery.outcome == "accepted").collect();
+    match case.job.state.as_str() {
+        "completed" => told(case, &accepted, "Success"),
+        "failed" => told(case, &accepted, "Fail"),
+        "timed_out" => {
+            case.check(accepted.is_empty(), "timed out, although a delivery was accepted");
+            nobody_could_tell(case);
+        }
+        other => case.wrong(format!("ended as {other}")),
+    }
+}
+
+/// Exactly one delivery ended it, and says what the sandbox computed.
+fn told(case: &mut Case<'_>, accepted: &[&Delivery], status: &str) {
+    let [delivery] = accepted else {
+        return case.wrong(format!("{} deliveries were accepted", accepted.len()));
+    };
+    let origin = case.accepted_for(delivery.attempt);
+    let Some((found, response)) = origin.and_then(|origin| origin.finished.as_ref()) else {
+        return case.wrong("the provider has no result for the attempt that brought the end");
+    };
+    case.check(found == status, format!("ended by {status}, but the provider said {found}"));
+    if status == "Success" {
+        let via = case.job.completed_via.as_deref();
+        case.check(via == Some(&delivery.via), format!("completed via {via:?}"));
+        case.check(case.job.error.is_none(), "completed with an error");
+        case.check(!case.job.has_content, "its content is kept although it is completed");
+    } else {
+        let code = &response["errors"][0]["errorCode"];
+        let kept = case.job.error.as_ref().map_or(&Value::Null, |error| &error["code"]);
+        case.check(kept == code, format!("failed with {kept}, the provider said {code}"));
+    }
+}
+
+/// A provider that gave no job id and delivered nothing whole leaves only the deadline.
+fn nobody_could_tell(case: &mut Case<'_>) {
+    let could_be_asked = case.job.attempts.iter().any(|a| a.provider_job_id.is_some());
+    case.check(!could_be_asked, "timed out, although the provider could be asked");
+    let is_delivered = case.accepted.iter().any(|acceptance| acceptance.is_delivered());
+    case.check(!is_delivered, "timed out, although a whole result got a 200");
+}

@@ -1,0 +1,111 @@
+//! Proves from the sandbox's ledger and the database alone that nothing was lost, nothing made up
+//! and nothing paid for twice.
+mod deliveries;
+mod ends;
+mod expected;
+mod keys;
+pub mod ledger;
+pub mod records;
+mod results;
+mod submissions;
+mod timelines;
+
+use std::{fmt, time::Duration};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use self::{
+    ledger::{Acceptance, Ledger},
+    records::{Attempt, Job, Records},
+};
+use super::callers::Receipts;
+
+/// What must not be.
+#[derive(Debug)]
+pub struct Violation {
+    pub job: Option<Uuid>,
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.job {
+            Some(job) => write!(f, "job {job}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+pub fn list(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// One job with all there is about it.
+struct Case<'a> {
+    id: Uuid,
+    job: &'a Job,
+    /// Submissions for it that the sandbox accepted.
+    accepted: Vec<&'a Acceptance>,
+    found: &'a mut Vec<Violation>,
+}
+
+impl<'a> Case<'a> {
+    fn wrong(&mut self, what: impl Into<String>) {
+        self.found.push(Violation { job: Some(self.id), what: what.into() });
+    }
+
+    /// `what` is wrong unless `holds`.
+    fn check(&mut self, holds: bool, what: impl Into<String>) {
+        if !holds {
+            self.wrong(what);
+        }
+    }
+
+    fn attempt(&self, number: i32) -> Option<&'a Attempt> {
+        self.job.attempts.iter().find(|attempt| attempt.number == number)
+    }
+
+    /// What the sandbox accepted under the token of this attempt.
+    fn accepted_for(&self, number: i32) -> Option<&'a Acceptance> {
+        let token_sha = &self.attempt(number)?.token_sha;
+        self.accepted.iter().copied().find(|acceptance| acceptance.token_sha == *token_sha)
+    }
+}
+
+/// Everything wrong with a database at rest, given the ledger of the sandbox that it worked with.
+pub async fn violations(
+    db: &mut PgConnection,
+    ledger: &Ledger,
+    unconfirmed_wait: Duration,
+) -> Vec<Violation> {
+    let records = Records::load(db).await;
+    let mut found = Vec::new();
+    for (table, job) in &records.orphans {
+        let what = format!("{table} has a row of a job that is not there");
+        found.push(Violation { job: Some(*job), what });
+    }
+    for acceptance in &ledger.acceptances {
+        if !records.jobs.contains_key(&acceptance.job_id) {
+            let what = "the provider accepted a job that is not there".to_owned();
+            found.push(Violation { job: Some(acceptance.job_id), what });
+        }
+    }
+    for (id, job) in &records.jobs {
+        let accepted = ledger.of_job(*id).collect();
+        let mut case = Case { id: *id, job, accepted, found: &mut found };
+        ends::check(&mut case);
+        results::check(&mut case);
+        submissions::check(&mut case, unconfirmed_wait);
+        deliveries::check(&mut case);
+        timelines::check(&mut case);
+    }
+    keys::check(&records, &mut found);
+    found
+}
+
+/// What callers were told and is not so.
+pub async fn receipts(db: &mut PgConnection, receipts: &Receipts) -> Vec<Violation> {
+    let records = Records::load(db).await;
+    keys::compare(&records, receipts)
+}
