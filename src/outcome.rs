@@ -9,7 +9,7 @@ use crate::{
     jobs::{
         self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, State, UpstreamError,
     },
-    provider::{Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
+    provider::{self, Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
 };
 
 /// A delivery as it was understood.
@@ -30,6 +30,17 @@ pub enum Reading {
 }
 
 impl Reading {
+    /// What the body of a delivery says. `encoding`: its `Content-Encoding`, undone up to `limit`
+    /// bytes. Never fails: what cannot be understood is a reading as well.
+    pub fn of_body(body: &[u8], encoding: Option<&str>, limit: usize) -> Self {
+        match deliveries::decoded(body, encoding, limit) {
+            Ok(text) => Self::of(provider::parse(&text)).unwrap_or_else(|| {
+                Self::Unreadable("the job is said to be in progress".to_owned())
+            }),
+            Err(why) => Self::Unreadable(why),
+        }
+    }
+
     /// What a parsed body means here; `None` while the provider is still at work.
     pub fn of(parsed: Result<Message, Unreadable>) -> Option<Self> {
         let message = match parsed {

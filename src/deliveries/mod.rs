@@ -1,4 +1,5 @@
 //! Raw deliveries: what the provider sent, byte for byte, and what became of it.
+mod encoding;
 mod read;
 
 use std::collections::HashSet;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use crate::jobs::CompletedVia;
 
+pub use encoding::decoded;
 pub use read::{DeliveryRow, Filter, list};
 
 /// What became of a delivery. The provider is told 200 in each case.
