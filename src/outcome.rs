@@ -98,7 +98,8 @@ pub async fn apply(
             outcomes.push(None);
             continue;
         };
-        let is_new = known.insert((delivery.job_id, delivery.body_sha.to_vec()));
+        let is_new = known.insert((delivery.job_id, delivery.body_sha.to_vec()))
+            || delivery.replay_of.is_some();
         let (outcome, reason) =
             if is_new { judge(*state, arrival) } else { (Outcome::Duplicate, None) };
         if outcome == Outcome::Accepted {
@@ -165,9 +166,12 @@ impl<'a> Effects<'a> {
 
     fn set_aside(&mut self, delivery: &Delivery, outcome: Outcome, reason: Option<&str>) {
         let Delivery { job_id, attempt, via, .. } = *delivery;
-        let detail =
-            json!({ "attempt": attempt, "via": via, "outcome": outcome.name(), "reason": reason });
-        self.notes.push(Note { job_id, kind: "delivery", detail });
+        if via != CompletedVia::Replay {
+            let outcome = outcome.name();
+            let detail =
+                json!({ "attempt": attempt, "via": via, "outcome": outcome, "reason": reason });
+            self.notes.push(Note { job_id, kind: "delivery", detail });
+        }
         let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
         if is_useless && via == CompletedVia::Webhook {
             self.useless.push(job_id);
