@@ -11,17 +11,21 @@ const BATCH_MAX: usize = 16;
 /// Bytes of bodies after which a batch is full: what is parsed takes a multiple of them.
 const BATCH_BYTES: i32 = 1024 * 1024;
 
+/// How many of the first deliveries it takes to have `bytes` of bodies; all where there are fewer.
+pub fn fill(places: &[Place], bytes: i32) -> usize {
+    let mut sum = 0_i32;
+    let full = places.iter().position(|place| {
+        sum = sum.saturating_add(place.body_bytes);
+        sum >= bytes
+    });
+    full.map_or(places.len(), |last| last + 1)
+}
+
 /// Cuts deliveries into batches, in their order.
 pub fn batches(mut places: &[Place]) -> Vec<&[Place]> {
     let mut batches = Vec::new();
     while !places.is_empty() {
-        let mut bytes = 0_i32;
-        let full = places.iter().position(|place| {
-            bytes = bytes.saturating_add(place.body_bytes);
-            bytes >= BATCH_BYTES
-        });
-        let length = full.map_or(places.len(), |last| last + 1).min(BATCH_MAX);
-        let (batch, rest) = places.split_at(length);
+        let (batch, rest) = places.split_at(fill(places, BATCH_BYTES).min(BATCH_MAX));
         batches.push(batch);
         places = rest;
     }

@@ -62,6 +62,7 @@ impl Selection {
     pub fn check(self, state: &ApiState) -> Result<Selected, ApiError> {
         let limit = http::limit(self.limit)?;
         let filter = Filter {
+            id: None,
             outcomes: self.outcome,
             job_id: self.job_id,
             received_after: self.received_after,

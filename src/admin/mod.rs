@@ -4,6 +4,7 @@
 //! the database needs no key.
 mod batch;
 mod deliveries;
+pub mod reparse;
 pub mod replay;
 mod replays;
 mod views;

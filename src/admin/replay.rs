@@ -54,45 +54,33 @@ impl Replayer<'_> {
         before: Option<Uuid>,
         limit: i64,
     ) -> sqlx::Result<Tally> {
-        let mut rows =
-            deliveries::list(self.db, &originals(filter), before, limit.saturating_add(1)).await?;
-        let asked = rows.len();
-        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let mut bytes = 0_i32;
-        let full = rows.iter().position(|row| {
-            bytes = bytes.saturating_add(row.body_bytes);
-            bytes >= CALL_BYTES
-        });
-        rows.truncate(full.map_or(rows.len(), |last| last + 1));
-        let places: Vec<Place> = rows.iter().map(DeliveryRow::place).collect();
+        let rows = deliveries::list(self.db, &originals(filter), before, limit + 1).await?;
+        let mut places: Vec<Place> = rows.iter().map(DeliveryRow::place).collect();
+        places.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        places.truncate(batch::fill(&places, CALL_BYTES));
         let mut tally = Tally::default();
-        for batch in batch::batches(&places) {
-            self.batch_or_each(batch, &mut tally).await?;
+        let mut batches = batch::batches(&places);
+        batches.reverse();
+        while let Some(batch) = batches.pop() {
+            match self.batch(batch).await {
+                Ok(outcomes) => {
+                    for outcome in outcomes.into_iter().flatten() {
+                        *tally.outcomes.entry(outcome.name()).or_default() += 1;
+                    }
+                }
+                // Taken apart, so that one delivery spoils nothing but itself.
+                Err(sqlx::Error::Database(_)) if batch.len() > 1 => {
+                    batches.extend(batch.rchunks(1));
+                }
+                Err(sqlx::Error::Database(error)) => {
+                    tracing::error!(%error, delivery_id = %batch[0].id, "delivery not replayed");
+                    tally.failed += 1;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        tally.next = rows.last().filter(|_| rows.len() < asked).map(|row| row.id);
+        tally.next = places.last().filter(|_| places.len() < rows.len()).map(|last| last.id);
         Ok(tally)
-    }
-
-    /// A batch that Postgres refuses is taken apart, so that one delivery spoils nothing but itself.
-    async fn batch_or_each(&self, batch: &[Place], tally: &mut Tally) -> sqlx::Result<()> {
-        match self.batch(batch).await {
-            Ok(outcomes) => {
-                for outcome in outcomes.into_iter().flatten() {
-                    *tally.outcomes.entry(outcome.name()).or_default() += 1;
-                }
-            }
-            Err(sqlx::Error::Database(_)) if batch.len() > 1 => {
-                for one in batch.chunks(1) {
-                    Box::pin(self.batch_or_each(one, tally)).await?;
-                }
-            }
-            Err(sqlx::Error::Database(error)) => {
-                tracing::error!(%error, delivery_id = %batch[0].id, "delivery not replayed");
-                tally.failed += 1;
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
     }
 
     /// Replays these in one transaction; `None` where the job is gone.

@@ -10,6 +10,7 @@ use crate::jobs::CompletedVia;
 /// Which deliveries. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
+    pub id: Option<Uuid>,
     pub outcomes: Vec<Outcome>,
     pub job_id: Option<Uuid>,
     pub received_after: Option<DateTime<Utc>>,
@@ -79,7 +80,7 @@ pub async fn count(db: impl PgExecutor<'_>, filter: &Filter) -> sqlx::Result<i64
 /// The delivery with this id.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<DeliveryRow>> {
     let mut query = rows();
-    query.push(" and d.id = ").push_bind(id);
+    restrict(&mut query, &Filter { id: Some(id), ..Filter::default() });
     query.build_query_as().fetch_optional(db).await
 }
 
@@ -100,6 +101,9 @@ fn rows() -> QueryBuilder<Postgres> {
 
 /// What is not asked for is not in the statement, so that the planner finds the index that fits.
 fn restrict(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(id) = filter.id {
+        query.push(" and d.id = ").push_bind(id);
+    }
     if !filter.outcomes.is_empty() {
         let names: Vec<&str> = filter.outcomes.iter().map(|outcome| outcome.name()).collect();
         query.push(" and d.outcome = any(").push_bind(names).push(")");

@@ -46,7 +46,7 @@ fn ids(page: &Value) -> Vec<Uuid> {
 }
 
 /// A delivery that an earlier parser could not read and the present one can.
-async fn once_unreadable(app: &TestApp, job: &Submitted, body: &str) -> Uuid {
+pub async fn once_unreadable(app: &TestApp, job: &Submitted, body: &str) -> Uuid {
     app.deliver(&job.webhook, "{".to_owned()).await;
     let statement = "update aftercall.deliveries
         set body = convert_to($2, 'UTF8'), body_sha = sha256(convert_to($2, 'UTF8')),
