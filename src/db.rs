@@ -1,9 +1,11 @@
 //! The connection pool, the migrations, and what errors of the database mean.
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     Connection as _, PgConnection, PgPool,
+    error::DatabaseError,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -105,7 +107,7 @@ fn may_come(error: &sqlx::Error) -> bool {
 ///
 /// Classes of SQLSTATE: 57P01 to 57P03, 53300 (`PostgreSQL` manual, appendix A).
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code.starts_with("57P0") || code == "53300")
 }
 
@@ -140,6 +142,14 @@ pub async fn is_migrated(db: &PgPool) -> sqlx::Result<bool> {
 pub async fn ensure_partitions(db: &PgPool, months_ahead: u32) -> sqlx::Result<i32> {
     let months = i32::try_from(months_ahead).unwrap_or(i32::MAX);
     sqlx::query_scalar!(r#"select aftercall.ensure_partitions($1) as "made!""#, months)
+        .fetch_one(db)
+        .await
+}
+
+/// The moment `age` before now, on the clock that decides.
+pub async fn ago(db: &PgPool, age: Duration) -> sqlx::Result<DateTime<Utc>> {
+    let age = age.as_secs_f64();
+    sqlx::query_scalar!(r#"select now() - make_interval(secs => $1) as "ago!""#, age)
         .fetch_one(db)
         .await
 }

@@ -9,7 +9,7 @@ use crate::{
     jobs::{
         self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, State, UpstreamError,
     },
-    provider::{Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
+    provider::{self, Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
 };
 
 /// A delivery as it was understood.
@@ -30,6 +30,17 @@ pub enum Reading {
 }
 
 impl Reading {
+    /// What the body of a delivery says. `encoding`: its `Content-Encoding`, undone up to `limit`
+    /// bytes. Never fails: what cannot be understood is a reading as well.
+    pub fn of_body(body: &[u8], encoding: Option<&str>, limit: usize) -> Self {
+        match deliveries::decoded(body, encoding, limit) {
+            Ok(text) => Self::of(provider::parse(&text)).unwrap_or_else(|| {
+                Self::Unreadable("the job is said to be in progress".to_owned())
+            }),
+            Err(why) => Self::Unreadable(why),
+        }
+    }
+
     /// What a parsed body means here; `None` while the provider is still at work.
     pub fn of(parsed: Result<Message, Unreadable>) -> Option<Self> {
         let message = match parsed {
@@ -97,7 +108,8 @@ pub async fn apply(
             outcomes.push(None);
             continue;
         };
-        let is_new = known.insert((delivery.job_id, delivery.body_sha.to_vec()));
+        let is_new = known.insert((delivery.job_id, delivery.body_sha.to_vec()))
+            || delivery.replay_of.is_some();
         let is_given_up = given_up.contains(&(delivery.job_id, delivery.attempt));
         let (outcome, reason) =
             if is_new { judge(*state, arrival, is_given_up) } else { (Outcome::Duplicate, None) };
@@ -168,9 +180,12 @@ impl<'a> Effects<'a> {
 
     fn set_aside(&mut self, delivery: &Delivery, outcome: Outcome, reason: Option<&str>) {
         let Delivery { job_id, attempt, via, .. } = *delivery;
-        let detail =
-            json!({ "attempt": attempt, "via": via, "outcome": outcome.name(), "reason": reason });
-        self.notes.push(Note { job_id, kind: "delivery", detail });
+        if via != CompletedVia::Replay {
+            let outcome = outcome.name();
+            let detail =
+                json!({ "attempt": attempt, "via": via, "outcome": outcome, "reason": reason });
+            self.notes.push(Note { job_id, kind: "delivery", detail });
+        }
         let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
         if is_useless && via == CompletedVia::Webhook {
             self.useless.push(job_id);

@@ -1,36 +1,87 @@
-//! `GET /v1/admin/deliveries`.
+//! `GET /v1/admin/deliveries`: what came, what became of it, and its bytes.
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::views::DeliveryView;
 use crate::{
     callers::{Caller, Scope},
-    deliveries::{self, DeliveryRow, Filter, Outcome},
-    http::{self, ApiError, ApiQuery, ApiState, Page, Problem},
+    deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Page, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(body))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+/// Which deliveries, and how many of them at once.
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct ListDeliveries {
+pub struct Selection {
     /// Only deliveries with these outcomes; may be repeated.
     #[serde(default)]
     outcome: Vec<Outcome>,
     /// Only deliveries of this job.
     job_id: Option<Uuid>,
+    /// Only deliveries that came at or after this moment (RFC 3339).
+    received_after: Option<DateTime<Utc>>,
+    /// Only deliveries that came before this moment (RFC 3339).
+    received_before: Option<DateTime<Utc>>,
+    /// Only those that wait for somebody to look at them: malformed or mismatched, and no replay of
+    /// them did better. `false`: only the others.
+    quarantined: Option<bool>,
     /// Deliveries a page, 50 when left out.
     #[param(minimum = 1, maximum = 200)]
+    #[schema(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// `nextCursor` of the page before, with the same filters.
     cursor: Option<String>,
+}
+
+/// A selection that was checked.
+pub struct Selected {
+    pub filter: Filter,
+    /// Only deliveries older than this one.
+    pub before: Option<Uuid>,
+    pub limit: i64,
+    /// Binds cursors to the filter.
+    listing: String,
+}
+
+impl Selection {
+    pub fn check(self, state: &ApiState) -> Result<Selected, ApiError> {
+        let limit = http::limit(self.limit)?;
+        let filter = Filter {
+            id: None,
+            outcomes: self.outcome,
+            job_id: self.job_id,
+            received_after: self.received_after,
+            received_before: self.received_before,
+            quarantined: self.quarantined,
+            originals: false,
+        };
+        let listing = format!("deliveries {filter:?}");
+        let open = |cursor| state.cursors.open::<16>(&listing, cursor).map(Uuid::from_bytes);
+        let before = self.cursor.as_deref().map(open).transpose()?;
+        Ok(Selected { filter, before, limit, listing })
+    }
+}
+
+impl Selected {
+    /// The cursor behind this delivery.
+    pub fn seal(&self, state: &ApiState, id: Uuid) -> String {
+        state.cursors.seal(&self.listing, id.as_bytes())
+    }
 }
 
 /// List deliveries to all callers' jobs, newest first.
@@ -38,7 +89,7 @@ struct ListDeliveries {
 /// Needs the scope `admin:read`.
 #[utoipa::path(
     get, path = "/v1/admin/deliveries", operation_id = "listDeliveries", tag = "admin",
-    params(ListDeliveries),
+    params(Selection),
     responses(
         (status = OK, body = Page<DeliveryView>),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -49,15 +100,82 @@ struct ListDeliveries {
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ListDeliveries>,
+    ApiQuery(selection): ApiQuery<Selection>,
 ) -> Result<Json<Page<DeliveryView>>, ApiError> {
     caller.require(Scope::AdminRead)?;
-    let limit = http::limit(query.limit)?;
-    let filter = Filter { outcomes: query.outcome, job_id: query.job_id };
-    let listing = format!("deliveries {filter:?}");
-    let open = |cursor| state.cursors.open::<16>(&listing, cursor).map(Uuid::from_bytes);
-    let before = query.cursor.as_deref().map(open).transpose()?;
-    let rows = deliveries::list(&state.db, &filter, before, limit + 1).await?;
-    let seal = |row: &DeliveryRow| state.cursors.seal(&listing, row.id.as_bytes());
-    Ok(Json(Page::new(rows, limit, seal, DeliveryView::from)))
+    let selected = selection.check(&state)?;
+    let Selected { filter, before, limit, .. } = &selected;
+    let rows = deliveries::list(&state.db, filter, *before, limit + 1).await?;
+    let seal = |row: &DeliveryRow| selected.seal(&state, row.id);
+    Ok(Json(Page::new(rows, *limit, seal, DeliveryView::from)))
+}
+
+/// Show one delivery.
+///
+/// Needs the scope `admin:read`.
+#[utoipa::path(
+    get, path = "/v1/admin/deliveries/{id}", operation_id = "getDelivery", tag = "admin",
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = OK, body = DeliveryView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Json<DeliveryView>, ApiError> {
+    caller.require(Scope::AdminRead)?;
+    Ok(Json(found(&state, id).await?.into()))
+}
+
+/// Get the body of a delivery, byte for byte as it came.
+///
+/// A `Content-Encoding` it came with is not undone and not repeated; `headers` of the delivery tells
+/// it. Needs the scope `admin:read`.
+#[utoipa::path(
+    get, path = "/v1/admin/deliveries/{id}/body", operation_id = "getDeliveryBody", tag = "admin",
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = OK, content((Object = "application/json"), (Vec<u8> = "application/octet-stream"))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn body(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+) -> Result<Response, ApiError> {
+    caller.require(Scope::AdminRead)?;
+    let place = found(&state, id).await?.place();
+    let stored = deliveries::stored(&state.db, &[place]).await?.pop();
+    let stored = stored.ok_or(ApiError::DeliveryNotFound(id))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(safe_type(&stored))),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, stored.body).into_response())
+}
+
+/// Anybody with a token could have sent it: it is JSON or bytes, and nothing that a browser runs.
+fn safe_type(stored: &Stored) -> &'static str {
+    let is_plain = stored.encoding().is_none_or(|name| name.eq_ignore_ascii_case("identity"));
+    if is_plain && stored.header("content-type").is_some_and(http::is_json) {
+        "application/json"
+    } else {
+        "application/octet-stream"
+    }
+}
+
+/// The delivery with this id, of any caller.
+pub async fn found(state: &ApiState, id: Uuid) -> Result<DeliveryRow, ApiError> {
+    let row = deliveries::find(&state.db, id).await?.ok_or(ApiError::DeliveryNotFound(id))?;
+    tracing::Span::current().record("job_id", tracing::field::display(row.job_id));
+    Ok(row)
 }

@@ -25,6 +25,10 @@ pub struct DeliveryView {
     pub outcome: Outcome,
     /// Why it was not accepted.
     pub reason: Option<String>,
+    /// It waits for somebody to look at it: malformed or mismatched, and no replay did better.
+    pub quarantined: bool,
+    /// The delivery that was read again, where `via` is `replay`.
+    pub replay_of: Option<Uuid>,
     /// Those of its headers that were kept.
     pub headers: Map<String, Value>,
     /// Size of its body as received.
@@ -44,6 +48,8 @@ impl From<DeliveryRow> for DeliveryView {
             via: row.via,
             outcome: row.outcome,
             reason: row.reason,
+            quarantined: row.quarantined,
+            replay_of: row.replay_of,
             headers: row.headers.0,
             body_bytes: row.body_bytes,
             body_sha256: http::hex(&row.body_sha),

@@ -96,6 +96,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             wake_dispatcher: wake,
             gate: settings.provider.gate.clone(),
             deadline: settings.jobs.deadline,
+            max_inflated: bytes(settings.webhook.max_inflated),
         };
         let router = router(state, health, &settings.api);
         parts.spawn(serve(listener, router, lifecycle.clone()));
@@ -257,7 +258,8 @@ async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> O
     Ok(())
 }
 
-fn bytes(size: bytesize::ByteSize) -> usize {
+/// As many as fit into memory at all.
+pub fn bytes(size: bytesize::ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 

@@ -6,12 +6,10 @@ use clap::Subcommand;
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 
+use super::database;
 use crate::{
-    app,
     callers::{self, KeyTerms, Scope},
     config::Settings,
-    db,
-    embedded::{self, Cluster},
 };
 
 #[derive(Debug, Subcommand)]
@@ -40,13 +38,7 @@ pub enum Command {
 }
 
 pub async fn run(settings: Settings, command: Command) -> anyhow::Result<()> {
-    let database = open(&settings).await?;
-    if settings.migrates_at_start() {
-        app::migrate(&settings, &database.pool).await?;
-    }
-    let result = carry_out(&database.pool, command).await;
-    database.close().await;
-    result
+    database::with(&settings, async |db| carry_out(db, command).await).await
 }
 
 #[expect(clippy::print_stdout, reason = "keys are this command's output")]
@@ -90,32 +82,4 @@ async fn carry_out(db: &PgPool, command: Command) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The database of the service for a command of its own; joins the embedded one when it runs.
-pub struct Database {
-    pub pool: PgPool,
-    cluster: Option<Cluster>,
-}
-
-pub async fn open(settings: &Settings) -> anyhow::Result<Database> {
-    let (options, cluster) = if let Some(url) = &settings.database.url {
-        (db::options(url.expose_secret(), settings.database.password.as_ref())?, None)
-    } else {
-        let cluster = app::private_cluster(settings).await?;
-        (cluster.connect_options(embedded::DATABASE), Some(cluster))
-    };
-    let pool = db::connect(options, app::pool_options(settings))
-        .await
-        .context("cannot connect to the database")?;
-    Ok(Database { pool, cluster })
-}
-
-impl Database {
-    pub async fn close(self) {
-        self.pool.close().await;
-        if let Some(cluster) = self.cluster {
-            cluster.stop().await;
-        }
-    }
 }

@@ -1,16 +1,20 @@
 //! The command line: one file per subcommand.
 mod client;
 mod config;
+mod database;
 mod demo;
 mod healthcheck;
 mod keys;
 mod migrate;
+mod moment;
 mod openapi;
 mod output;
 #[cfg(unix)]
 mod pg_exec;
 #[cfg(unix)]
 mod pg_supervise;
+mod reparse;
+mod replay;
 mod report;
 mod sandbox;
 mod serve;
@@ -46,6 +50,10 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Read stored deliveries again, as if they came now.
+    Replay(replay::Args),
+    /// Make results of earlier parsers anew from the bytes they came from.
+    Reparse(reparse::Args),
     /// Show the settings.
     #[command(subcommand)]
     Config(config::Command),
@@ -75,6 +83,8 @@ impl Cli {
             Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings, args)),
             Command::Migrate => block_on(migrate::run(loaded()?.settings)),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
+            Command::Replay(args) => block_on(replay::run(loaded()?.settings, args)),
+            Command::Reparse(args) => block_on(reparse::run(loaded()?.settings, args)),
             Command::Config(command) => config::run(&loaded()?, &command),
             Command::Healthcheck(args) => {
                 block_on(healthcheck::run(args, || Ok(loaded()?.settings)))

@@ -1,5 +1,7 @@
 //! Raw deliveries: what the provider sent, byte for byte, and what became of it.
+mod encoding;
 mod read;
+mod stored;
 
 use std::collections::HashSet;
 
@@ -11,13 +13,25 @@ use uuid::Uuid;
 
 use crate::jobs::CompletedVia;
 
-pub use read::{DeliveryRow, Filter, list};
+pub use encoding::decoded;
+pub use read::{DeliveryRow, Filter, count, find, list};
+pub use stored::{Place, Stored, decisive, stored};
 
 /// What became of a delivery. The provider is told 200 in each case.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    sqlx::Type,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    clap::ValueEnum,
 )]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It brought the result, or the failure, of its job.
@@ -57,6 +71,8 @@ pub struct Delivery {
     pub body: Bytes,
     /// SHA-256 of `body`.
     pub body_sha: [u8; 32],
+    /// The stored delivery that is read again.
+    pub replay_of: Option<Uuid>,
 }
 
 /// What was decided about a delivery.
@@ -66,6 +82,14 @@ pub struct Judged<'a> {
     pub outcome: Outcome,
     /// Why it was not accepted.
     pub reason: Option<&'a str>,
+}
+
+impl Judged<'_> {
+    /// The body, unless it is stored already.
+    fn new_bytes(&self) -> Option<&[u8]> {
+        let is_known = self.outcome == Outcome::Duplicate || self.delivery.replay_of.is_some();
+        (!is_known).then_some(&self.delivery.body[..])
+    }
 }
 
 /// Which of these bytes reached their jobs before. Exact while the jobs' rows are locked.
@@ -89,18 +113,20 @@ pub async fn known(
     Ok(rows.into_iter().map(|row| (row.job_id, row.body_sha)).collect())
 }
 
-/// Keeps the deliveries. The bytes of a duplicate are there already and are not stored again.
+/// Keeps the deliveries. The bytes of a duplicate and of a replay are there already.
 pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Judged<'_>]) -> sqlx::Result<()> {
     let bytes = |j: &Judged<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
         insert into aftercall.deliveries
-            (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes)
+            (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
+                replay_of)
         select d.job_id, d.id, d.attempt, d.via, d.outcome, d.reason, d.headers::json, d.body,
-            d.body_sha, d.body_bytes
+            d.body_sha, d.body_bytes, d.replay_of
         from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
-                $7::text[], $8::bytea[], $9::bytea[], $10::int[])
-            as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes)
+                $7::text[], $8::bytea[], $9::bytea[], $10::int[], $11::uuid[])
+            as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
+                replay_of)
         "#,
         &column(judged, |j| j.delivery.job_id),
         &column(judged, |_| Uuid::now_v7()),
@@ -109,10 +135,10 @@ pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Judged<'_>]) -> sqlx::Re
         &column(judged, |j| j.outcome.name()) as &[&str],
         &column(judged, |j| j.reason) as &[Option<&str>],
         &column(judged, |j| Value::Object(j.delivery.headers.clone()).to_string()),
-        &column(judged, |j| { (j.outcome != Outcome::Duplicate).then_some(&j.delivery.body[..]) })
-            as &[Option<&[u8]>],
+        &column(judged, Judged::new_bytes) as &[Option<&[u8]>],
         &column(judged, |j| &j.delivery.body_sha[..]) as &[&[u8]],
         &column(judged, bytes),
+        &column(judged, |j| j.delivery.replay_of) as &[Option<Uuid>],
     )
     .execute(&mut **tx)
     .await?;

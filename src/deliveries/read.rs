@@ -1,35 +1,58 @@
 //! Deliveries as operators see them, whosever job they are about.
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sqlx::{PgExecutor, types::Json};
+use sqlx::{PgExecutor, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::Outcome;
+use super::{Outcome, Place};
 use crate::jobs::CompletedVia;
 
-/// Which deliveries.
+/// Which deliveries. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Empty: all outcomes.
+    pub id: Option<Uuid>,
     pub outcomes: Vec<Outcome>,
     pub job_id: Option<Uuid>,
+    pub received_after: Option<DateTime<Utc>>,
+    pub received_before: Option<DateTime<Utc>>,
+    /// Whether it could not be used, and no replay of it could since.
+    pub quarantined: Option<bool>,
+    /// Leave replays out.
+    pub originals: bool,
 }
 
 /// A delivery without its bytes.
-#[derive(Debug)]
+#[derive(Debug, sqlx::FromRow)]
 pub struct DeliveryRow {
     pub id: Uuid,
     pub job_id: Uuid,
+    /// Name of the caller whose job it is.
     pub caller: String,
     pub attempt: i32,
     pub via: CompletedVia,
     pub outcome: Outcome,
     pub reason: Option<String>,
+    pub quarantined: bool,
+    pub replay_of: Option<Uuid>,
     pub headers: Json<Map<String, Value>>,
     pub body_sha: Vec<u8>,
     pub body_bytes: i32,
     pub received_at: DateTime<Utc>,
 }
+
+impl DeliveryRow {
+    pub fn place(&self) -> Place {
+        Place { job_id: self.job_id, id: self.id, body_bytes: self.body_bytes }
+    }
+}
+
+/// It could not be used, and neither could any replay of it. The first two conditions are those of
+/// an index. Counted instead of `not exists`, which Postgres may answer by hashing the whole table.
+const QUARANTINED: &str = "(d.outcome in ('malformed', 'mismatch') and d.via <> 'replay'
+    and 0 = (
+        select count(*) from aftercall.deliveries r
+        where r.job_id = d.job_id and r.replay_of = d.id
+          and r.outcome not in ('malformed', 'mismatch')))";
 
 /// Up to `limit` deliveries, newest first, older than `before`.
 pub async fn list(
@@ -38,26 +61,71 @@ pub async fn list(
     before: Option<Uuid>,
     limit: i64,
 ) -> sqlx::Result<Vec<DeliveryRow>> {
-    sqlx::query_as!(
-        DeliveryRow,
-        r#"
-        select d.id, d.job_id, c.name as caller, d.attempt, d.via as "via: CompletedVia",
-            d.outcome as "outcome: Outcome", d.reason, d.headers as "headers: Json<Map<String, Value>>",
-            d.body_sha, d.body_bytes, d.received_at
+    let mut query = rows();
+    restrict(&mut query, filter);
+    if let Some(id) = before {
+        query.push(" and d.id < ").push_bind(id);
+    }
+    query.push(" order by d.id desc limit ").push_bind(limit);
+    query.build_query_as().fetch_all(db).await
+}
+
+/// Deliveries that fit the filter.
+pub async fn count(db: impl PgExecutor<'_>, filter: &Filter) -> sqlx::Result<i64> {
+    let mut query = QueryBuilder::new("select count(*) from aftercall.deliveries d where true");
+    restrict(&mut query, filter);
+    query.build_query_scalar().fetch_one(db).await
+}
+
+/// The delivery with this id.
+pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<DeliveryRow>> {
+    let mut query = rows();
+    restrict(&mut query, &Filter { id: Some(id), ..Filter::default() });
+    query.build_query_as().fetch_optional(db).await
+}
+
+fn rows() -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(
+        "select d.id, d.job_id, c.name as caller, d.attempt, d.via, d.outcome, d.reason,
+            d.replay_of, d.headers, d.body_sha, d.body_bytes, d.received_at, ",
+    );
+    query.push(QUARANTINED).push(
+        " as quarantined
         from aftercall.deliveries d
         join aftercall.jobs j on j.id = d.job_id
         join aftercall.callers c on c.id = j.caller_id
-        where ($1::uuid is null or d.id < $1)
-          and (cardinality($2::text[]) = 0 or d.outcome = any($2))
-          and ($3::uuid is null or d.job_id = $3)
-        order by d.id desc
-        limit $4
-        "#,
-        before,
-        &filter.outcomes as _,
-        filter.job_id,
-        limit,
-    )
-    .fetch_all(db)
-    .await
+        where true",
+    );
+    query
+}
+
+/// What is not asked for is not in the statement, so that the planner finds the index that fits.
+fn restrict(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(id) = filter.id {
+        query.push(" and d.id = ").push_bind(id);
+    }
+    if !filter.outcomes.is_empty() {
+        let names: Vec<&str> = filter.outcomes.iter().map(|outcome| outcome.name()).collect();
+        query.push(" and d.outcome = any(").push_bind(names).push(")");
+    }
+    if let Some(id) = filter.job_id {
+        query.push(" and d.job_id = ").push_bind(id);
+    }
+    // Ids are made by clocks that may differ a little from that of Postgres.
+    if let Some(at) = filter.received_after {
+        query.push(" and d.received_at >= ").push_bind(at);
+        query.push(" and d.id >= aftercall.uuid_floor(greatest('epoch', ").push_bind(at);
+        query.push(" - interval '1 hour'))");
+    }
+    if let Some(at) = filter.received_before {
+        query.push(" and d.received_at < ").push_bind(at);
+        query.push(" and d.id < aftercall.uuid_floor(greatest('epoch', ").push_bind(at);
+        query.push(" + interval '1 hour'))");
+    }
+    if let Some(is_quarantined) = filter.quarantined {
+        query.push(if is_quarantined { " and " } else { " and not " }).push(QUARANTINED);
+    }
+    if filter.originals {
+        query.push(" and d.via <> 'replay'");
+    }
 }

@@ -1,6 +1,8 @@
 //! Extractors whose rejections are problems instead of plain text.
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request, rejection::PathRejection},
+    extract::{
+        FromRequest, FromRequestParts, OptionalFromRequest, Request, rejection::PathRejection,
+    },
     http::{StatusCode, header, request::Parts},
 };
 use axum_extra::extract::{Query, QueryRejection};
@@ -8,7 +10,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::ApiError;
+use super::{ApiError, Fault};
 
 /// A JSON body with its bytes, which name the request for idempotency.
 #[derive(Debug)]
@@ -40,7 +42,34 @@ impl<S: Send + Sync> FromRequest<S> for ApiJson {
     }
 }
 
-fn is_json(kind: &str) -> bool {
+/// `None` when there is no `Content-Type`, which is to say no body.
+impl<S: Send + Sync> OptionalFromRequest<S> for ApiJson {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+    }
+}
+
+impl ApiJson {
+    /// The body as `T`, which refuses unknown members.
+    ///
+    /// # Errors
+    /// `validation-failed` with the first fault.
+    pub fn typed<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        T::deserialize(self.value).map_err(|error| {
+            let pointer = "#".to_owned();
+            let detail = error.to_string();
+            ApiError::ValidationFailed(vec![Fault { pointer, code: "format", detail }])
+        })
+    }
+}
+
+/// Whether a `Content-Type` is that of JSON.
+pub fn is_json(kind: &str) -> bool {
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"))

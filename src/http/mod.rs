@@ -9,7 +9,7 @@ mod serve;
 mod state;
 
 pub use etag::{conditional, hex};
-pub use extract::{ApiJson, ApiPath, ApiQuery};
+pub use extract::{ApiJson, ApiPath, ApiQuery, is_json};
 pub use layers::{fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, MAX_LIMIT, Page, limit};

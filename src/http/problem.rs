@@ -30,6 +30,8 @@ pub enum ApiError {
     MissingScope(&'static str),
     #[error("there is no job {0} for this caller")]
     JobNotFound(String),
+    #[error("there is no delivery {0}")]
+    DeliveryNotFound(uuid::Uuid),
     #[error("the job is {0}; it has no result")]
     ResultNotAvailable(&'static str),
     #[error("a job that is {1} cannot be asked to {0}")]
@@ -61,6 +63,7 @@ pub const CODES: &[&str] = &[
     "unauthorized",
     "missing-scope",
     "job-not-found",
+    "delivery-not-found",
     "result-not-available",
     "state-conflict",
     "no-such-route",
@@ -131,6 +134,7 @@ impl ApiError {
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid API key"),
             Self::MissingScope(_) => (S::FORBIDDEN, "missing-scope", "Scope missing"),
             Self::JobNotFound(_) => (S::NOT_FOUND, "job-not-found", "No such job"),
+            Self::DeliveryNotFound(_) => (S::NOT_FOUND, "delivery-not-found", "No such delivery"),
             Self::ResultNotAvailable(_) => (S::NOT_FOUND, "result-not-available", "No result yet"),
             Self::StateConflict(..) => (S::CONFLICT, "state-conflict", "Not in this state"),
             Self::NoSuchRoute => (S::NOT_FOUND, "no-such-route", "No such path"),

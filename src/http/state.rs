@@ -17,4 +17,6 @@ pub struct ApiState {
     pub gate: GateSettings,
     /// Time from intake to `timed_out`.
     pub deadline: std::time::Duration,
+    /// Most bytes that a stored delivery may inflate to when it is read again.
+    pub max_inflated: usize,
 }

@@ -2,18 +2,22 @@
 //!
 //! The result is kept twice, by one transaction: as one document, served verbatim, and as rows for
 //! filters, search and dashboards. Where the two could differ, the document is the truth.
+mod document;
 mod prepared;
 mod read;
+mod replace;
 mod write;
 
 use serde::Serialize;
 
+pub use document::Origin;
 pub use prepared::Prepared;
 pub use read::{
     ConversationInsightRow, QuestionRow, SpeakerInsightRow, SpeakerRow, StoredResult, UtteranceRow,
     conversation_insights, questions, result, results, speaker_insights, speakers, utterances,
 };
-pub use write::{Origin, store};
+pub use replace::{Outdated, outdated, replace, versions_below};
+pub use write::store;
 
 /// A result in Aftercall's own model. Times are seconds from the start of the recording.
 #[derive(Debug, Clone, Default, PartialEq)]

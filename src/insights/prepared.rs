@@ -1,6 +1,4 @@
 //! A result as it will be stored.
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use super::{Analysis, Member};
@@ -26,14 +24,13 @@ impl From<Analysis> for Prepared {
 /// The provider's members as they came. Those that the contract does not name move to `other`, so
 /// that they can never hide one of ours.
 fn members(document: &[Member]) -> String {
-    let is_named = |member: &&Member| NAMED.contains(&member.name.as_str());
+    let (named, other): (Vec<_>, Vec<_>) =
+        document.iter().partition(|member| NAMED.contains(&member.name.as_str()));
     let pair = |member: &Member| format!("{}:{}", Value::from(member.name.as_str()), member.json);
-    let mut text: String =
-        document.iter().filter(is_named).map(|member| format!(",{}", pair(member))).collect();
-    let other: Vec<String> = document.iter().filter(|member| !is_named(member)).map(pair).collect();
+    let mut pairs: Vec<String> = named.into_iter().map(pair).collect();
     if !other.is_empty() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ",\"other\":{{{}}}", other.join(","));
+        let other: Vec<String> = other.into_iter().map(pair).collect();
+        pairs.push(format!("\"other\":{{{}}}", other.join(",")));
     }
-    text
+    if pairs.is_empty() { String::new() } else { format!(",{}", pairs.join(",")) }
 }

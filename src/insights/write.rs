@@ -1,20 +1,13 @@
 //! Results become documents and their rows, many at once, in the caller's transaction.
 use std::collections::BTreeMap;
 
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{Analysis, Prepared};
-
-/// Where a result came from; part of its document.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    pub job_id: Uuid,
-    pub provider_job_id: Option<&'a str>,
-    pub parser_version: i32,
-}
+use super::{
+    Analysis, Prepared,
+    document::{Documents, Origin},
+};
 
 /// Stores the results of jobs that have none, each table with one statement.
 pub async fn store(
@@ -25,6 +18,14 @@ pub async fn store(
         return Ok(());
     }
     store_documents(tx, found).await?;
+    store_rows(tx, found).await
+}
+
+/// Everything of a result but its document.
+pub(super) async fn store_rows(
+    tx: &mut PgTransaction<'_>,
+    found: &[(Origin<'_>, &Prepared)],
+) -> sqlx::Result<()> {
     store_utterances(tx, found).await?;
     store_speakers(tx, found).await?;
     store_speaker_insights(tx, found).await?;
@@ -36,41 +37,23 @@ async fn store_documents(
     tx: &mut PgTransaction<'_>,
     found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
-    let documents = column(found, |(origin, prepared)| document(*origin, prepared));
+    let new = Documents::of(found);
     sqlx::query!(
         r#"
         insert into aftercall.results
             (job_id, document, document_sha, parser_version, is_partial, speaker_count)
         select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::bool[], $6::int[])
         "#,
-        &column(found, |(origin, _)| origin.job_id),
-        &documents,
-        &column(&documents, |document| Sha256::digest(document).to_vec()),
-        &column(found, |(origin, _)| origin.parser_version),
-        &column(found, |(_, prepared)| !prepared.analysis.issues.is_empty()),
-        &column(found, |(_, prepared)| prepared.analysis.speaker_count) as &[Option<i32>],
+        &new.jobs,
+        &new.texts,
+        &new.shas,
+        &new.parser_versions,
+        &new.are_partial,
+        &new.speaker_counts as &[Option<i32>],
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// What Aftercall knows about the result, then the provider's members.
-fn document(origin: Origin<'_>, prepared: &Prepared) -> String {
-    let issues = &prepared.analysis.issues;
-    let mut document = json!({
-        "jobId": origin.job_id,
-        "providerJobId": origin.provider_job_id,
-        "parserVersion": origin.parser_version,
-        "partial": !issues.is_empty(),
-        "issues": issues,
-    })
-    .to_string();
-    document.pop();
-    document.reserve_exact(prepared.members.len() + 1);
-    document.push_str(&prepared.members);
-    document.push('}');
-    document
 }
 
 async fn store_utterances(
@@ -264,6 +247,6 @@ fn of_all<'a, T>(
 }
 
 /// One member of every row, as `unnest` takes it.
-fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
+pub(super) fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(member).collect()
 }

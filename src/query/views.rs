@@ -15,7 +15,7 @@ use crate::{
 pub struct EventView {
     pub seq: i32,
     /// `queued`, `submitting`, `submitted`, `requeued`, `unconfirmed`, `abandoned`, `delivery`,
-    /// `completed`, `failed`, `timed_out`, `canceled`; new kinds may be added.
+    /// `completed`, `failed`, `timed_out`, `canceled`, `replayed`, `reparsed`; new kinds may be added.
     pub kind: String,
     #[schema(value_type = Object)]
     pub detail: Value,

@@ -128,6 +128,7 @@ impl Reconciler {
             headers: Map::new(),
             body_sha: Sha256::digest(&body).into(),
             body,
+            replay_of: None,
         };
         let expected = Some(target.provider_job_id.clone());
         let mut tx = self.db.begin().await?;

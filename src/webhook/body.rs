@@ -1,14 +1,13 @@
 //! The body of a delivery: read within bounds, its compression undone, its text understood.
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
 use axum::body::{Body as Incoming, HttpBody as _};
 use bytes::{Bytes, BytesMut};
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{outcome::Reading, provider};
+use crate::outcome::Reading;
 
 /// A plain body up to this is parsed where it is; any other on a thread that may block.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -110,7 +109,7 @@ pub async fn understand(
     let bytes = body.bytes.clone();
     if bytes.len() <= INLINE_BYTES && encoding.is_none() {
         body.sha = Sha256::digest(&bytes).into();
-        return interpret(&bytes, None, limits.inflated);
+        return Reading::of_body(&bytes, None, limits.inflated);
     }
     let pages = u32::try_from(bytes.len().div_ceil(PAGE).min(PARSED_BYTES / PAGE));
     // Neither semaphore is ever closed.
@@ -118,7 +117,7 @@ pub async fn understand(
     let parser = memory.parsers.acquire().await;
     let work = move || {
         let sha: [u8; 32] = Sha256::digest(&bytes).into();
-        (interpret(&bytes, encoding.as_deref(), limits.inflated), sha)
+        (Reading::of_body(&bytes, encoding.as_deref(), limits.inflated), sha)
     };
     let done = tokio::task::spawn_blocking(work).await;
     drop(parser);
@@ -129,74 +128,4 @@ pub async fn understand(
     let (reading, sha) = done.unwrap_or_else(failed);
     body.sha = sha;
     reading
-}
-
-fn interpret(bytes: &[u8], encoding: Option<&str>, limit: usize) -> Reading {
-    let inflated;
-    let text = match encoding.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
-        "" | "identity" => bytes,
-        name => match inflate(bytes, name, limit) {
-            Ok(bytes) => {
-                inflated = bytes;
-                &inflated
-            }
-            Err(why) => return Reading::Unreadable(why),
-        },
-    };
-    Reading::of(provider::parse(text))
-        .unwrap_or_else(|| Reading::Unreadable("the job is said to be in progress".to_owned()))
-}
-
-/// Undoes `encoding` (RFC 9110, section 8.4.1); "deflate" is zlib by the book and bare in the wild.
-fn inflate(bytes: &[u8], encoding: &str, limit: usize) -> Result<Vec<u8>, String> {
-    match encoding {
-        "gzip" | "x-gzip" => bounded(MultiGzDecoder::new(bytes), limit),
-        "deflate" => bounded(ZlibDecoder::new(bytes), limit)
-            .or_else(|_| bounded(DeflateDecoder::new(bytes), limit)),
-        _ => Err("its Content-Encoding is not gzip, deflate or identity".to_owned()),
-    }
-}
-
-fn bounded(decoder: impl Read, limit: usize) -> Result<Vec<u8>, String> {
-    let mut inflated = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder
-        .take(most)
-        .read_to_end(&mut inflated)
-        .map_err(|_| "its compressed data is damaged".to_owned())?;
-    if inflated.len() > limit {
-        return Err(format!("it inflates to more than {limit} bytes"));
-    }
-    Ok(inflated)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use flate2::{Compression, write::GzEncoder};
-
-    use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn compression_is_undone_up_to_the_limit() {
-        assert_eq!(inflate(&gzip(b"hello"), "gzip", 5).unwrap(), b"hello");
-        let bomb = gzip(&vec![b'9'; 1 << 20]);
-        assert!(bomb.len() < 4096);
-        assert!(inflate(&bomb, "gzip", 1000).unwrap_err().contains("more than 1000"));
-    }
-
-    #[test]
-    fn damaged_and_unknown_encodings_are_unreadable() {
-        for (bytes, encoding) in [(&b"plain"[..], "gzip"), (b"x", "br"), (b"\x1f\x8b", "x-gzip")] {
-            let reading = interpret(bytes, Some(encoding), 1000);
-            assert!(matches!(reading, Reading::Unreadable(_)), "{encoding}: {reading:?}");
-        }
-    }
 }

@@ -126,6 +126,7 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
             headers: item.headers,
             body_sha: item.body.sha,
             body: item.body.bytes.clone(),
+            replay_of: None,
         };
         let expected = attempt.provider_job_id;
         arrivals.push(Arrival { delivery, expected, reading: item.reading });

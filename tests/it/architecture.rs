@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("webhook", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
     ("reconcile", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
     ("query", &["callers", "http", "insights", "jobs", "provider"]),
-    ("admin", &["callers", "deliveries", "http", "jobs"]),
+    ("admin", &["callers", "deliveries", "http", "insights", "jobs", "outcome", "provider"]),
     ("sweep", &["config", "db", "jobs", "supervise"]),
     // The emulator shares the wire's names with the client, and nothing else: see the test below.
     ("sandbox", &["config", "provider", "supervise"]),

@@ -198,7 +198,8 @@ impl World {
             .unwrap_or_else(|| Reading::Unreadable("in progress".to_owned()));
         let job_id = self.jobs[job];
         let body_sha = Sha256::digest(&body).into();
-        let delivery = Delivery { job_id, attempt, via, headers: Map::new(), body, body_sha };
+        let headers = Map::new();
+        let delivery = Delivery { job_id, attempt, via, headers, body, body_sha, replay_of: None };
         Arrival { delivery, expected, reading }
     }
 

@@ -8,6 +8,8 @@ mod leaks;
 mod lifecycle;
 mod logs;
 mod recordings;
+mod reparse;
+mod replay;
 mod service;
 
 pub use home::{Ended, Home, Process, free_port};

@@ -215,6 +215,7 @@ async fn api(
         wake_dispatcher: wake.clone(),
         gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
+        max_inflated: app::bytes(settings.webhook.max_inflated),
     };
     let health =
         OpsState { db: db.clone(), started: Arc::new(true.into()), draining: draining.clone() };

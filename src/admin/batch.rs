@@ -1,0 +1,69 @@
+//! Stored deliveries are read again: a bounded number at a time, on threads that may block.
+use sqlx::PgPool;
+
+use crate::{
+    deliveries::{self, Place, Stored},
+    outcome::Reading,
+};
+
+/// Most deliveries of one transaction.
+const BATCH_MAX: usize = 16;
+/// Bytes of bodies after which a batch is full: what is parsed takes a multiple of them.
+const BATCH_BYTES: i32 = 1024 * 1024;
+
+/// How many of the first deliveries it takes to have `bytes` of bodies; all where there are fewer.
+pub fn fill(places: &[Place], bytes: i32) -> usize {
+    let mut sum = 0_i32;
+    let full = places.iter().position(|place| {
+        sum = sum.saturating_add(place.body_bytes);
+        sum >= bytes
+    });
+    full.map_or(places.len(), |last| last + 1)
+}
+
+/// Cuts deliveries into batches, in their order.
+pub fn batches(mut places: &[Place]) -> Vec<&[Place]> {
+    let mut batches = Vec::new();
+    while !places.is_empty() {
+        let (batch, rest) = places.split_at(fill(places, BATCH_BYTES).min(BATCH_MAX));
+        batches.push(batch);
+        places = rest;
+    }
+    batches
+}
+
+/// What the present parser makes of the deliveries at these places.
+pub async fn read(
+    db: &PgPool,
+    places: &[Place],
+    max_inflated: usize,
+) -> sqlx::Result<Vec<(Stored, Reading)>> {
+    let mut read = Vec::with_capacity(places.len());
+    for stored in deliveries::stored(db, places).await? {
+        let (body, encoding) = (stored.body.clone(), stored.encoding().map(str::to_owned));
+        let work = move || Reading::of_body(&body, encoding.as_deref(), max_inflated);
+        let reading = tokio::task::spawn_blocking(work).await;
+        let failed = |_| Reading::Unreadable("the parser failed".to_owned());
+        read.push((stored, reading.unwrap_or_else(failed)));
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn batches_are_bounded_by_number_and_bytes() {
+        let lengths = |sizes: &[i32]| -> Vec<usize> {
+            let place = |&body_bytes| Place { job_id: Uuid::nil(), id: Uuid::nil(), body_bytes };
+            let places: Vec<Place> = sizes.iter().map(place).collect();
+            batches(&places).iter().map(|batch| batch.len()).collect()
+        };
+        assert!(lengths(&[]).is_empty());
+        assert_eq!(lengths(&[0; 40]), [16, 16, 8]);
+        assert_eq!(lengths(&[i32::MAX, 1, i32::MAX, BATCH_BYTES - 1, 1, 1]), [1, 2, 2, 1]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Results that an earlier parser made are made anew from the delivery that brought them.
+//!
+//! In batches, each a transaction of its own, in the order of the jobs' ids. The version in a result
+//! says whether it is done: a run may be killed and started again at any time, and beside another.
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::batch;
+use crate::{
+    deliveries::{self, Place},
+    insights::{self, Origin, Outdated, Prepared},
+    jobs::{self, Note},
+    outcome::Reading,
+};
+
+/// Results looked for at once.
+const PAGE: i64 = 256;
+
+/// What became of outdated results.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub reparsed: usize,
+    /// Left as they are: the present parser finds no result in what once was one.
+    pub unreadable: usize,
+    /// Refused by Postgres; the log says why.
+    pub failed: usize,
+}
+
+/// A result as the present parser finds it.
+struct Anew {
+    job_id: Uuid,
+    provider_job_id: Option<String>,
+    parser_version: i32,
+    prepared: Box<Prepared>,
+}
+
+/// How many results [`run`] would look at.
+pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
+    let (mut count, mut after) = (0, Uuid::nil());
+    while let page = insights::outdated(db, which, after, PAGE).await?
+        && let Some(last) = page.last()
+    {
+        count += page.len();
+        after = *last;
+    }
+    Ok(count)
+}
+
+/// Makes all of them anew. `max_inflated`: most bytes that a body may inflate to.
+pub async fn run(db: &PgPool, which: &Outdated, max_inflated: usize) -> sqlx::Result<Tally> {
+    let (mut tally, mut after) = (Tally::default(), Uuid::nil());
+    while let page = insights::outdated(db, which, after, PAGE).await?
+        && let Some(last) = page.last()
+    {
+        after = *last;
+        let places = deliveries::decisive(db, &page).await?;
+        tally.unreadable += page.len() - places.len();
+        let mut batches = batch::batches(&places);
+        batches.reverse();
+        while let Some(batch) = batches.pop() {
+            match reparse(db, which, batch, max_inflated).await {
+                Ok((reparsed, unreadable)) => {
+                    tally.reparsed += reparsed;
+                    tally.unreadable += unreadable;
+                }
+                Err(sqlx::Error::Database(_)) if batch.len() > 1 => {
+                    batches.extend(batch.rchunks(1));
+                }
+                Err(sqlx::Error::Database(error)) => {
+                    tracing::error!(%error, job_id = %batch[0].job_id, "result not stored anew");
+                    tally.failed += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// How many were made anew, and how many cannot be.
+async fn reparse(
+    db: &PgPool,
+    which: &Outdated,
+    batch: &[Place],
+    max_inflated: usize,
+) -> sqlx::Result<(usize, usize)> {
+    let mut anew = Vec::with_capacity(batch.len());
+    for (stored, reading) in batch::read(db, batch, max_inflated).await? {
+        if let Reading::Success { provider_job_id, parser_version, prepared } = reading {
+            let job_id = stored.job_id;
+            anew.push(Anew { job_id, provider_job_id, parser_version, prepared });
+        }
+    }
+    let unreadable = batch.len() - anew.len();
+    let ids: Vec<Uuid> = anew.iter().map(|anew| anew.job_id).collect();
+
+    let mut tx = db.begin().await?;
+    jobs::lock(&mut tx, &ids).await?;
+    // Another run may have been faster.
+    let versions = insights::versions_below(&mut tx, &ids, which.below).await?;
+    anew.retain(|anew| versions.contains_key(&anew.job_id));
+    let found: Vec<_> = anew.iter().map(|anew| (anew.origin(), &*anew.prepared)).collect();
+    insights::replace(&mut tx, &found).await?;
+    let notes = anew.iter().map(|Anew { job_id, parser_version, .. }| {
+        let detail = json!({ "from": versions.get(job_id), "to": parser_version });
+        Note { job_id: *job_id, kind: "reparsed", detail }
+    });
+    jobs::note(&mut tx, &notes.collect::<Vec<_>>()).await?;
+    tx.commit().await?;
+    Ok((anew.len(), unreadable))
+}
+
+impl Anew {
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            job_id: self.job_id,
+            provider_job_id: self.provider_job_id.as_deref(),
+            parser_version: self.parser_version,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Replays: what a stored delivery says is read by the present parser and applied as if it came now.
+//!
+//! The original is not touched. Each replay leaves a delivery of its own and an event in the timeline;
+//! rows are locked as for a webhook, so that nothing that happens at once doubles a result.
+use std::collections::BTreeMap;
+
+use serde_json::{Map, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::batch;
+use crate::{
+    deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Stored},
+    jobs::{self, CompletedVia, Note},
+    outcome::{self, Arrival, Reading},
+};
+
+/// Bytes of bodies after which one call has done enough.
+const CALL_BYTES: i32 = 32 * 1024 * 1024;
+
+/// How to replay.
+#[derive(Debug, Clone, Copy)]
+pub struct Replayer<'a> {
+    pub db: &'a PgPool,
+    /// Most bytes that a body may inflate to.
+    pub max_inflated: usize,
+    /// Believe a delivery that names another job of the provider.
+    pub accept_mismatch: bool,
+    /// Who asked for it, as the timeline tells.
+    pub by: &'a str,
+}
+
+/// What became of replays.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Replays by the name of their outcome.
+    pub outcomes: BTreeMap<&'static str, usize>,
+    /// Replays that Postgres refused and that left no trace but in the log.
+    pub failed: usize,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Uuid>,
+}
+
+impl Replayer<'_> {
+    /// Deliveries that [`Replayer::page`] would replay in all.
+    pub async fn matched(&self, filter: &Filter) -> sqlx::Result<i64> {
+        deliveries::count(self.db, &originals(filter)).await
+    }
+
+    /// Replays up to `limit` of the deliveries that fit, newest first, older than `before`.
+    pub async fn page(
+        &self,
+        filter: &Filter,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> sqlx::Result<Tally> {
+        let rows = deliveries::list(self.db, &originals(filter), before, limit + 1).await?;
+        let mut places: Vec<Place> = rows.iter().map(DeliveryRow::place).collect();
+        places.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        places.truncate(batch::fill(&places, CALL_BYTES));
+        let mut tally = Tally::default();
+        let mut batches = batch::batches(&places);
+        batches.reverse();
+        while let Some(batch) = batches.pop() {
+            match self.batch(batch).await {
+                Ok(outcomes) => {
+                    for outcome in outcomes.into_iter().flatten() {
+                        *tally.outcomes.entry(outcome.name()).or_default() += 1;
+                    }
+                }
+                // Taken apart, so that one delivery spoils nothing but itself.
+                Err(sqlx::Error::Database(_)) if batch.len() > 1 => {
+                    batches.extend(batch.rchunks(1));
+                }
+                Err(sqlx::Error::Database(error)) => {
+                    tracing::error!(%error, delivery_id = %batch[0].id, "delivery not replayed");
+                    tally.failed += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tally.next = places.last().filter(|_| places.len() < rows.len()).map(|last| last.id);
+        Ok(tally)
+    }
+
+    /// Replays these in one transaction; `None` where the job is gone.
+    pub async fn batch(&self, places: &[Place]) -> sqlx::Result<Vec<Option<Outcome>>> {
+        let read = batch::read(self.db, places, self.max_inflated).await?;
+        let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
+        let mut tx = self.db.begin().await?;
+        let outcomes = outcome::apply(&mut tx, &arrivals).await?;
+        let notes = arrivals.iter().zip(&outcomes).filter_map(|(arrival, outcome)| {
+            let Delivery { job_id, replay_of, .. } = arrival.delivery;
+            let outcome = outcome.as_ref()?.name();
+            let detail = json!({ "delivery": replay_of, "outcome": outcome, "by": self.by });
+            Some(Note { job_id, kind: "replayed", detail })
+        });
+        jobs::note(&mut tx, &notes.collect::<Vec<_>>()).await?;
+        tx.commit().await?;
+        Ok(outcomes)
+    }
+
+    fn arrival(&self, (stored, reading): (Stored, Reading)) -> Arrival {
+        let expected = stored.provider_job_id.filter(|_| !self.accept_mismatch);
+        let delivery = Delivery {
+            job_id: stored.job_id,
+            attempt: stored.attempt,
+            via: CompletedVia::Replay,
+            headers: Map::new(),
+            body: stored.body,
+            body_sha: stored.body_sha,
+            replay_of: Some(stored.id),
+        };
+        Arrival { delivery, expected, reading }
+    }
+}
+
+fn originals(filter: &Filter) -> Filter {
+    Filter { originals: true, ..filter.clone() }
+}

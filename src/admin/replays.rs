@@ -1,0 +1,153 @@
+//! `POST /v1/admin/deliveries/{id}/replay` and `POST /v1/admin/replays`.
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{
+    deliveries::{Selection, found},
+    replay::Replayer,
+};
+use crate::{
+    callers::{Caller, Scope},
+    deliveries::Outcome,
+    http::{ApiError, ApiJson, ApiPath, ApiState, Problem},
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(replay_one)).routes(routes!(replay_many))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct ReplayOne {
+    /// Believe it even if it names another job of the provider.
+    accept_mismatch: bool,
+}
+
+/// What became of a replay.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReplayView {
+    /// The delivery that was read again.
+    replay_of: Uuid,
+    job_id: Uuid,
+    outcome: Outcome,
+}
+
+/// Read a stored delivery again, with the present parser, as if it came now.
+///
+/// The delivery stays as it is; the replay is a delivery of its own. Needs the scope `admin:write`.
+#[utoipa::path(
+    post, path = "/v1/admin/deliveries/{id}/replay", operation_id = "replayDelivery", tag = "admin",
+    params(("id" = Uuid, Path)),
+    request_body = Option<ReplayOne>,
+    responses(
+        (status = ACCEPTED, body = ReplayView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn replay_one(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+    body: Option<ApiJson>,
+) -> Result<Response, ApiError> {
+    caller.require(Scope::AdminWrite)?;
+    let ReplayOne { accept_mismatch } =
+        body.map_or_else(|| Ok(ReplayOne::default()), ApiJson::typed)?;
+    let row = found(&state, id).await?;
+    let outcomes = replayer(&state, &caller, accept_mismatch).batch(&[row.place()]).await?;
+    let outcome = outcomes.first().copied().flatten().ok_or(ApiError::DeliveryNotFound(id))?;
+    let replay_of = row.replay_of.unwrap_or(id);
+    let view = ReplayView { replay_of, job_id: row.job_id, outcome };
+    Ok((StatusCode::ACCEPTED, Json(view)).into_response())
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ReplayMany {
+    /// As the query of `GET /v1/admin/deliveries`; replays themselves are never replayed. `{}` means
+    /// all deliveries.
+    filter: Selection,
+    /// Only count.
+    #[serde(default)]
+    dry_run: bool,
+    /// Believe deliveries even if they name other jobs of the provider.
+    #[serde(default)]
+    accept_mismatch: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", untagged)]
+enum ReplaysView {
+    #[serde(rename_all = "camelCase")]
+    Counted {
+        /// Deliveries that fit the filter; nothing was replayed.
+        matched: i64,
+    },
+    #[serde(rename_all = "camelCase")]
+    Replayed {
+        /// Replays of this call, by their outcome.
+        #[schema(example = json!({ "accepted": 12, "malformed": 1 }))]
+        outcomes: BTreeMap<&'static str, usize>,
+        /// Deliveries that could not be stored anew; the log says why.
+        failed: usize,
+        /// Pass it as `cursor` of the same `filter` to go on; null when all are done.
+        next_cursor: Option<String>,
+        has_more: bool,
+    },
+}
+
+/// Read many stored deliveries again, newest first.
+///
+/// One call replays at most `limit` of them (50 when left out), or fewer if they are large; go on with
+/// `nextCursor`. Needs the scope `admin:write`.
+#[utoipa::path(
+    post, path = "/v1/admin/replays", operation_id = "replayDeliveries", tag = "admin",
+    request_body = ReplayMany,
+    responses(
+        (status = ACCEPTED, body = ReplaysView),
+        (status = OK, body = ReplaysView, description = "What a run would replay (`dryRun`)"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn replay_many(
+    State(state): State<ApiState>,
+    caller: Caller,
+    body: ApiJson,
+) -> Result<Response, ApiError> {
+    caller.require(Scope::AdminWrite)?;
+    let ReplayMany { filter, dry_run, accept_mismatch } = body.typed()?;
+    let selected = filter.check(&state)?;
+    let replayer = replayer(&state, &caller, accept_mismatch);
+    if dry_run {
+        let matched = replayer.matched(&selected.filter).await?;
+        return Ok(Json(ReplaysView::Counted { matched }).into_response());
+    }
+    let tally = replayer.page(&selected.filter, selected.before, selected.limit).await?;
+    let next_cursor = tally.next.map(|id| selected.seal(&state, id));
+    let view = ReplaysView::Replayed {
+        outcomes: tally.outcomes,
+        failed: tally.failed,
+        has_more: next_cursor.is_some(),
+        next_cursor,
+    };
+    Ok((StatusCode::ACCEPTED, Json(view)).into_response())
+}
+
+fn replayer<'a>(state: &'a ApiState, caller: &'a Caller, accept_mismatch: bool) -> Replayer<'a> {
+    Replayer { db: &state.db, max_inflated: state.max_inflated, accept_mismatch, by: &caller.name }
+}

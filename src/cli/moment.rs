@@ -1,0 +1,54 @@
+//! Moments on the command line: `2026-05-01T00:00:00Z`, or how long ago, such as `7d`.
+use std::{str::FromStr, time::Duration};
+
+use chrono::{DateTime, Utc};
+use humantime_serde::re::humantime;
+use sqlx::PgPool;
+
+use crate::db;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    At(DateTime<Utc>),
+    /// Before the database's now.
+    Ago(Duration),
+}
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(at) = text.parse() {
+            return Ok(Self::At(at));
+        }
+        humantime::parse_duration(text)
+            .map(Self::Ago)
+            .map_err(|_| "neither a time like 2026-05-01T00:00:00Z nor an age like 7d")
+    }
+}
+
+impl Moment {
+    /// The moment on the database's clock.
+    pub async fn resolve(moment: Option<Self>, db: &PgPool) -> sqlx::Result<Option<DateTime<Utc>>> {
+        Ok(match moment {
+            Some(Self::At(at)) => Some(at),
+            Some(Self::Ago(age)) => Some(db::ago(db, age).await?),
+            None => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_times_or_ages() {
+        let at = |text: &str| Moment::At(text.parse().unwrap());
+        assert_eq!("2026-05-01T02:00:00+02:00".parse(), Ok(at("2026-05-01T00:00:00Z")));
+        assert_eq!("7d".parse(), Ok(Moment::Ago(Duration::from_hours(7 * 24))));
+        for wrong in ["", "7", "yesterday", "2026-05-01", "-7d"] {
+            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `aftercall reparse`: results of earlier parsers are made anew from the bytes they came from.
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{database, moment::Moment, output};
+use crate::{
+    admin::reparse::{self, Tally},
+    app,
+    config::Settings,
+    insights::Outdated,
+    provider::PARSER_VERSION,
+    telemetry,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Results stored at or after this, such as 2026-05-01T00:00:00Z or 7d.
+    #[arg(long, value_name = "WHEN", required_unless_present = "job")]
+    since: Option<Moment>,
+    /// Results stored before this.
+    #[arg(long, value_name = "WHEN")]
+    until: Option<Moment>,
+    /// The result of this job.
+    #[arg(long, value_name = "ID")]
+    job: Option<Uuid>,
+    /// Only count.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
+    telemetry::init(settings.log.format, "warn")?;
+    let work = async |db: &PgPool| {
+        let which = Outdated {
+            below: PARSER_VERSION,
+            since: Moment::resolve(args.since, db).await?,
+            until: Moment::resolve(args.until, db).await?,
+            job_id: args.job,
+        };
+        if args.dry_run {
+            let matched = reparse::count(db, &which).await?;
+            return output::print(&format!("matched {matched}\n"));
+        }
+        let max_inflated = app::bytes(settings.webhook.max_inflated);
+        let Tally { reparsed, unreadable, failed } = reparse::run(db, &which, max_inflated).await?;
+        output::print(&format!("reparsed {reparsed}\nunreadable {unreadable}\n"))?;
+        anyhow::ensure!(failed == 0, "{failed} could not be stored; the log above says why");
+        Ok(())
+    };
+    database::with(&settings, work).await
+}

@@ -1,0 +1,97 @@
+//! `aftercall replay`: stored deliveries are read again by the present parser.
+use std::collections::BTreeMap;
+
+use clap::ArgGroup;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{database, moment::Moment, output};
+use crate::{
+    admin::replay::Replayer,
+    app,
+    config::Settings,
+    deliveries::{Filter, Outcome},
+    telemetry,
+};
+
+/// Deliveries a page; each page is made of several transactions.
+const PAGE: i64 = 200;
+
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true))]
+pub struct Args {
+    /// One delivery, by its id.
+    #[arg(group = "which")]
+    id: Option<Uuid>,
+    /// Deliveries with this outcome; may be repeated.
+    #[arg(long = "outcome", value_name = "OUTCOME", group = "which")]
+    outcomes: Vec<Outcome>,
+    /// Deliveries of this job.
+    #[arg(long, value_name = "ID", group = "which")]
+    job: Option<Uuid>,
+    /// Deliveries that came at or after this, such as 2026-05-01T00:00:00Z or 7d.
+    #[arg(long, value_name = "WHEN", group = "which")]
+    received_after: Option<Moment>,
+    /// Deliveries that came before this.
+    #[arg(long, value_name = "WHEN", group = "which")]
+    received_before: Option<Moment>,
+    /// Deliveries that could not be used, and neither could any replay of them.
+    #[arg(long, group = "which")]
+    quarantined: bool,
+    /// Believe deliveries even if they name other jobs of the provider.
+    #[arg(long)]
+    accept_mismatch: bool,
+    /// Only count.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
+    telemetry::init(settings.log.format, "warn")?;
+    let max_inflated = app::bytes(settings.webhook.max_inflated);
+    let work = async |db: &PgPool| {
+        let replayer = Replayer {
+            db,
+            max_inflated,
+            accept_mismatch: args.accept_mismatch,
+            by: "the command line",
+        };
+        let filter = Filter {
+            id: args.id,
+            outcomes: args.outcomes,
+            job_id: args.job,
+            received_after: Moment::resolve(args.received_after, db).await?,
+            received_before: Moment::resolve(args.received_before, db).await?,
+            quarantined: args.quarantined.then_some(true),
+            originals: true,
+        };
+        let matched = replayer.matched(&filter).await?;
+        anyhow::ensure!(matched > 0, "no delivery fits");
+        if args.dry_run {
+            return output::print(&format!("matched {matched}\n"));
+        }
+        replay(&replayer, &filter).await
+    };
+    database::with(&settings, work).await
+}
+
+async fn replay(replayer: &Replayer<'_>, filter: &Filter) -> anyhow::Result<()> {
+    let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut failed, mut before) = (0, None);
+    loop {
+        let tally = replayer.page(filter, before, PAGE).await?;
+        for (outcome, count) in tally.outcomes {
+            *outcomes.entry(outcome).or_default() += count;
+        }
+        failed += tally.failed;
+        before = tally.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    for (outcome, count) in outcomes {
+        output::print(&format!("{outcome} {count}\n"))?;
+    }
+    anyhow::ensure!(failed == 0, "{failed} could not be stored; the log above says why");
+    Ok(())
+}

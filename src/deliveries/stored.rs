@@ -1,0 +1,93 @@
+//! Stored deliveries with their bytes, to be read again.
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use sqlx::{PgExecutor, types::Json};
+use uuid::Uuid;
+
+/// A delivery as it came.
+#[derive(Debug)]
+pub struct Stored {
+    pub job_id: Uuid,
+    pub id: Uuid,
+    pub attempt: i32,
+    /// The provider's job id where the attempt knows it by now.
+    pub provider_job_id: Option<String>,
+    pub headers: Map<String, Value>,
+    pub body: Bytes,
+    pub body_sha: [u8; 32],
+}
+
+impl Stored {
+    /// Its `Content-Encoding`.
+    pub fn encoding(&self) -> Option<&str> {
+        self.header("content-encoding")
+    }
+
+    /// A header that was kept, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.as_str()
+    }
+}
+
+/// Where a delivery is, and how large.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub job_id: Uuid,
+    pub id: Uuid,
+    pub body_bytes: i32,
+}
+
+/// The deliveries at these places. A replay stands for what it replayed, and a duplicate has the
+/// bytes of the first of its kind.
+pub async fn stored(db: impl PgExecutor<'_>, places: &[Place]) -> sqlx::Result<Vec<Stored>> {
+    let jobs: Vec<Uuid> = places.iter().map(|place| place.job_id).collect();
+    let ids: Vec<Uuid> = places.iter().map(|place| place.id).collect();
+    let rows = sqlx::query!(
+        r#"
+        select o.job_id, o.id, o.attempt, o.headers as "headers: Json<Map<String, Value>>",
+            o.body_sha, a.provider_job_id as "provider_job_id?", coalesce(o.body, (
+                select f.body from aftercall.deliveries f
+                where f.job_id = o.job_id and f.body_sha = o.body_sha and f.body is not null
+                limit 1)) as "body!"
+        from unnest($1::uuid[], $2::uuid[]) as given (job_id, id)
+        join aftercall.deliveries d on d.job_id = given.job_id and d.id = given.id
+        join aftercall.deliveries o on o.job_id = d.job_id and o.id = coalesce(d.replay_of, d.id)
+        left join aftercall.attempts a on a.job_id = o.job_id and a.number = o.attempt
+        order by o.id desc
+        "#,
+        &jobs,
+        &ids,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let body_sha = row.body_sha.try_into();
+            Ok(Stored {
+                job_id: row.job_id,
+                id: row.id,
+                attempt: row.attempt,
+                provider_job_id: row.provider_job_id,
+                headers: row.headers.0,
+                body: row.body.into(),
+                body_sha: body_sha.map_err(|_| sqlx::Error::Decode("body_sha".into()))?,
+            })
+        })
+        .collect()
+}
+
+/// For each of these jobs the delivery that ended it: the last one that was accepted.
+pub async fn decisive(db: impl PgExecutor<'_>, jobs: &[Uuid]) -> sqlx::Result<Vec<Place>> {
+    sqlx::query_as!(
+        Place,
+        r#"
+        select distinct on (job_id) job_id, id, body_bytes
+        from aftercall.deliveries
+        where job_id = any($1) and outcome = 'accepted'
+        order by job_id, received_at desc, id desc
+        "#,
+        jobs,
+    )
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,56 @@
+//! The result as one document, as it is served.
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{Prepared, write::column};
+
+/// Where a result came from; part of its document.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    pub job_id: Uuid,
+    pub provider_job_id: Option<&'a str>,
+    pub parser_version: i32,
+}
+
+/// The columns of the table of documents.
+pub struct Documents {
+    pub jobs: Vec<Uuid>,
+    pub texts: Vec<String>,
+    pub shas: Vec<Vec<u8>>,
+    pub parser_versions: Vec<i32>,
+    pub are_partial: Vec<bool>,
+    pub speaker_counts: Vec<Option<i32>>,
+}
+
+impl Documents {
+    pub fn of(found: &[(Origin<'_>, &Prepared)]) -> Self {
+        let texts = column(found, |(origin, prepared)| document(*origin, prepared));
+        Self {
+            jobs: column(found, |(origin, _)| origin.job_id),
+            shas: column(&texts, |text| Sha256::digest(text).to_vec()),
+            texts,
+            parser_versions: column(found, |(origin, _)| origin.parser_version),
+            are_partial: column(found, |(_, prepared)| !prepared.analysis.issues.is_empty()),
+            speaker_counts: column(found, |(_, prepared)| prepared.analysis.speaker_count),
+        }
+    }
+}
+
+/// What Aftercall knows about the result, then the provider's members.
+fn document(origin: Origin<'_>, prepared: &Prepared) -> String {
+    let issues = &prepared.analysis.issues;
+    let mut document = json!({
+        "jobId": origin.job_id,
+        "providerJobId": origin.provider_job_id,
+        "parserVersion": origin.parser_version,
+        "partial": !issues.is_empty(),
+        "issues": issues,
+    })
+    .to_string();
+    document.pop();
+    document.reserve_exact(prepared.members.len() + 1);
+    document.push_str(&prepared.members);
+    document.push('}');
+    document
+}

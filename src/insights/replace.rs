@@ -1,0 +1,106 @@
+//! Results that an earlier parser made, and what takes their place.
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgExecutor, PgTransaction};
+use uuid::Uuid;
+
+use super::{
+    Prepared,
+    document::{Documents, Origin},
+    write::store_rows,
+};
+
+/// Which results are to be made anew. `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Outdated {
+    /// Those of parsers older than this version.
+    pub below: i32,
+    /// Those that were first stored at or after this,
+    pub since: Option<DateTime<Utc>>,
+    /// and before this.
+    pub until: Option<DateTime<Utc>>,
+    pub job_id: Option<Uuid>,
+}
+
+/// Jobs with such a result, up to `limit` in the order of their ids, after `after`.
+pub async fn outdated(
+    db: impl PgExecutor<'_>,
+    which: &Outdated,
+    after: Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"
+        select job_id from aftercall.results
+        where job_id > $1 and parser_version < $2
+          and ($3::timestamptz is null or created_at >= $3)
+          and ($4::timestamptz is null or created_at < $4)
+          and ($5::uuid is null or job_id = $5)
+        order by job_id
+        limit $6
+        "#,
+        after,
+        which.below,
+        which.since,
+        which.until,
+        which.job_id,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Versions of those of these results that are older than `below`. Exact while the jobs' rows are
+/// locked.
+pub async fn versions_below(
+    tx: &mut PgTransaction<'_>,
+    jobs: &[Uuid],
+    below: i32,
+) -> sqlx::Result<HashMap<Uuid, i32>> {
+    let rows = sqlx::query!(
+        "select job_id, parser_version from aftercall.results
+         where job_id = any($1) and parser_version < $2",
+        jobs,
+        below,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.job_id, row.parser_version)).collect())
+}
+
+/// Puts these in the place of the results that the jobs have: documents and all rows.
+pub async fn replace(
+    tx: &mut PgTransaction<'_>,
+    found: &[(Origin<'_>, &Prepared)],
+) -> sqlx::Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let new = Documents::of(found);
+    sqlx::query!(
+        r#"
+        with utterance as (delete from aftercall.utterances where job_id = any($1)),
+            speaker as (delete from aftercall.speakers where job_id = any($1)),
+            speaker_insight as (delete from aftercall.speaker_insights where job_id = any($1)),
+            question as (delete from aftercall.questions where job_id = any($1)),
+            insight as (delete from aftercall.conversation_insights where job_id = any($1))
+        update aftercall.results r set
+            document = n.document, document_sha = n.document_sha,
+            parser_version = n.parser_version, is_partial = n.is_partial,
+            speaker_count = n.speaker_count
+        from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::bool[], $6::int[])
+            as n (job_id, document, document_sha, parser_version, is_partial, speaker_count)
+        where r.job_id = n.job_id
+        "#,
+        &new.jobs,
+        &new.texts,
+        &new.shas,
+        &new.parser_versions,
+        &new.are_partial,
+        &new.speaker_counts as &[Option<i32>],
+    )
+    .execute(&mut **tx)
+    .await?;
+    store_rows(tx, found).await
+}
