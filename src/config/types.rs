@@ -79,6 +79,8 @@ pub struct WebhookSettings {
     pub public_url: Option<Url>,
     pub max_body: ByteSize,
     pub max_inflated: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub read_timeout: Duration,
     pub unknown_tokens: u32,
 }
 
@@ -91,6 +93,7 @@ pub struct IngestSettings {
     pub writers: usize,
     pub queue_max: usize,
     pub memory: ByteSize,
+    pub max_values: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

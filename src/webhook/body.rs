@@ -1,55 +1,25 @@
 //! The body of a delivery: read within bounds, its compression undone, its text understood.
-use std::{io::Read, sync::Arc};
-
 use axum::body::Body as Incoming;
 use bytes::{Bytes, BytesMut};
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{outcome::Reading, provider};
+use super::{
+    inflate::{self, Refused},
+    memory::{Memory, NoRoom, SMALL_BYTES, Taken, values_at_most},
+};
+use crate::{drift::Finding, outcome::Reading, provider};
 
-/// A plain body up to this is parsed where it is; any other on a thread that may block.
-const INLINE_BYTES: usize = 64 * 1024;
-/// Unit in which memory is counted.
-const PAGE: usize = 4096;
+/// Told when there was a bug.
+const FAILED: &str = "the parser failed";
 
-/// Most bytes of a delivery, as sent and once its compression is undone.
+/// Most bytes of a delivery, as sent and once its compression is undone, and most values of its JSON.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub raw: usize,
     pub inflated: usize,
-}
-
-/// Bytes of bodies that may be parsed and not yet stored, beyond the small ones: what is parsed takes
-/// a multiple of its body. The rest waits as it came.
-const PARSED_BYTES: usize = 4 * 1024 * 1024;
-
-/// Memory for all deliveries in hand.
-#[derive(Debug, Clone)]
-pub struct Memory {
-    bodies: Arc<Semaphore>,
-    parsed: Arc<Semaphore>,
-    /// More parsers at once than processors would only hold more memory.
-    parsers: Arc<Semaphore>,
-}
-
-impl Memory {
-    pub fn new(bytes: usize) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            bodies: Arc::new(Semaphore::new((bytes / PAGE).min(Semaphore::MAX_PERMITS))),
-            parsed: Arc::new(Semaphore::new(PARSED_BYTES / PAGE)),
-            parsers: Arc::new(Semaphore::new(processors)),
-        }
-    }
-
-    /// `None` when there is no room for that many bytes more.
-    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let pages = u32::try_from(bytes.div_ceil(PAGE)).ok()?;
-        self.bodies.clone().try_acquire_many_owned(pages).ok()
-    }
+    pub values: usize,
 }
 
 /// A body and the memory it is counted for.
@@ -58,7 +28,7 @@ pub struct Body {
     pub bytes: Bytes,
     /// SHA-256 of `bytes`, once they were understood.
     pub sha: [u8; 32],
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Taken,
     /// For what was made of it, until it is stored.
     parsed: Option<OwnedSemaphorePermit>,
 }
@@ -66,132 +36,92 @@ pub struct Body {
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadError {
     TooLarge,
-    /// All memory for bodies is in use.
     NoRoom,
     /// The sender went away, or broke the protocol, before the body was complete.
     Lost,
 }
 
+impl From<NoRoom> for ReadError {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
+    }
+}
+
+/// What a body says, and how it departs from the contract.
+pub type Understood = (Reading, Vec<Finding>);
+
 /// Reads at most `limits.raw` bytes, as far as there is memory for them.
 pub async fn read(mut body: Incoming, limits: Limits, memory: &Memory) -> Result<Body, ReadError> {
     let mut whole = BytesMut::new();
-    let mut taken: Option<OwnedSemaphorePermit> = None;
-    let mut room = 0;
+    let mut taken = Taken::default();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| ReadError::Lost)?.into_data() else { continue };
         if whole.len() + data.len() > limits.raw {
             return Err(ReadError::TooLarge);
         }
-        if whole.len() + data.len() > room {
-            let more = memory.take(data.len()).ok_or(ReadError::NoRoom)?;
-            room += data.len().div_ceil(PAGE) * PAGE;
-            match &mut taken {
-                Some(taken) => taken.merge(more),
-                None => taken = Some(more),
-            }
-        }
+        memory.grow(&mut taken, whole.len() + data.len())?;
         whole.extend_from_slice(&data);
     }
     Ok(Body { bytes: whole.freeze(), sha: [0; 32], _memory: taken, parsed: None })
 }
 
-/// What a body says, and its digest. Never fails: what cannot be understood is a reading as well.
+/// Makes sense of a body, and its digest. What cannot be understood is a reading as well; it fails only
+/// for want of memory.
 pub async fn understand(
     body: &mut Body,
     encoding: Option<String>,
     limits: Limits,
     memory: &Memory,
-) -> Reading {
+) -> Result<Understood, NoRoom> {
     let bytes = body.bytes.clone();
-    if bytes.len() <= INLINE_BYTES && encoding.is_none() {
-        body.sha = Sha256::digest(&bytes).into();
-        return interpret(&bytes, None, limits.inflated);
-    }
-    let pages = u32::try_from(bytes.len().div_ceil(PAGE).min(PARSED_BYTES / PAGE));
-    // Neither semaphore is ever closed.
-    body.parsed = memory.parsed.clone().acquire_many_owned(pages.unwrap_or(1)).await.ok();
-    let parser = memory.parsers.acquire().await;
-    let work = move || {
-        let sha: [u8; 32] = Sha256::digest(&bytes).into();
-        (interpret(&bytes, encoding.as_deref(), limits.inflated), sha)
+    // Small and plain: parsed right here; anything else on a thread that may block.
+    let is_small = bytes.len() <= SMALL_BYTES && inflate::is_plain(encoding.as_deref());
+    let (sha, text) = if is_small {
+        let values = values_at_most(&bytes);
+        (Sha256::digest(&bytes).into(), Ok((bytes, Taken::default(), values)))
+    } else {
+        let budget = memory.clone();
+        let work = move || {
+            let text = inflate::text(&bytes, encoding.as_deref(), limits.inflated, &budget);
+            let counted = text.map(|(text, taken)| {
+                let values = values_at_most(&text);
+                (text, taken, values)
+            });
+            (Sha256::digest(&bytes).into(), counted)
+        };
+        let failed =
+            || (Sha256::digest(&body.bytes).into(), Err(Refused::Unreadable(FAILED.into())));
+        memory.run(work).await.unwrap_or_else(failed)
     };
-    let done = tokio::task::spawn_blocking(work).await;
-    drop(parser);
-    let failed = |_| {
-        let sha = Sha256::digest(&body.bytes).into();
-        (Reading::Unreadable("the parser failed".to_owned()), sha)
-    };
-    let (reading, sha) = done.unwrap_or_else(failed);
     body.sha = sha;
-    reading
-}
-
-fn interpret(bytes: &[u8], encoding: Option<&str>, limit: usize) -> Reading {
-    let inflated;
-    let text = match encoding.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
-        "" | "identity" => bytes,
-        name => match inflate(bytes, name, limit) {
-            Ok(bytes) => {
-                inflated = bytes;
-                &inflated
-            }
-            Err(why) => return Reading::Unreadable(why),
-        },
+    // The text's memory is counted for until it was parsed.
+    let (text, _taken, values) = match text {
+        Ok(counted) => counted,
+        Err(Refused::Unreadable(why)) => return Ok(unreadable(why)),
+        Err(Refused::NoRoom) => return Err(NoRoom),
     };
-    Reading::of(provider::parse(text))
-        .unwrap_or_else(|| Reading::Unreadable("the job is said to be in progress".to_owned()))
+    if values > limits.values {
+        return Ok(unreadable(format!("it holds more than {} values", limits.values)));
+    }
+    body.parsed = memory.parsed(text.len(), values).await;
+    if is_small {
+        return Ok(interpret(&text));
+    }
+    let parsed = memory.run(move || interpret(&text)).await;
+    Ok(parsed.unwrap_or_else(|| unreadable(FAILED.into())))
 }
 
-/// Undoes `encoding` (RFC 9110, section 8.4.1); "deflate" is zlib by the book and bare in the wild.
-fn inflate(bytes: &[u8], encoding: &str, limit: usize) -> Result<Vec<u8>, String> {
-    match encoding {
-        "gzip" | "x-gzip" => bounded(MultiGzDecoder::new(bytes), limit),
-        "deflate" => bounded(ZlibDecoder::new(bytes), limit)
-            .or_else(|_| bounded(DeflateDecoder::new(bytes), limit)),
-        _ => Err("its Content-Encoding is not gzip, deflate or identity".to_owned()),
-    }
+fn unreadable(why: String) -> Understood {
+    (Reading::Unreadable(why), Vec::new())
 }
 
-fn bounded(decoder: impl Read, limit: usize) -> Result<Vec<u8>, String> {
-    let mut inflated = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder
-        .take(most)
-        .read_to_end(&mut inflated)
-        .map_err(|_| "its compressed data is damaged".to_owned())?;
-    if inflated.len() > limit {
-        return Err(format!("it inflates to more than {limit} bytes"));
-    }
-    Ok(inflated)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use flate2::{Compression, write::GzEncoder};
-
-    use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn compression_is_undone_up_to_the_limit() {
-        assert_eq!(inflate(&gzip(b"hello"), "gzip", 5).unwrap(), b"hello");
-        let bomb = gzip(&vec![b'9'; 1 << 20]);
-        assert!(bomb.len() < 4096);
-        assert!(inflate(&bomb, "gzip", 1000).unwrap_err().contains("more than 1000"));
-    }
-
-    #[test]
-    fn damaged_and_unknown_encodings_are_unreadable() {
-        for (bytes, encoding) in [(&b"plain"[..], "gzip"), (b"x", "br"), (b"\x1f\x8b", "x-gzip")] {
-            let reading = interpret(bytes, Some(encoding), 1000);
-            assert!(matches!(reading, Reading::Unreadable(_)), "{encoding}: {reading:?}");
-        }
-    }
+fn interpret(text: &[u8]) -> Understood {
+    let mut parsed = provider::parse(text);
+    let drift = match &mut parsed {
+        Ok(message) => std::mem::take(&mut message.drift),
+        Err(why) => why.drift(),
+    };
+    let reading = Reading::of(parsed)
+        .unwrap_or_else(|| Reading::Unreadable("the job is said to be in progress".to_owned()));
+    (reading, drift)
 }

@@ -3,10 +3,13 @@
 //!
 //! Deliveries that arrive together commit together: see [`ingest`].
 mod body;
+mod inflate;
 pub mod ingest;
+mod memory;
 mod receive;
 mod strangers;
 
-pub use body::{Limits, Memory};
+pub use body::Limits;
+pub use memory::Memory;
 pub use receive::{WebhookState, router};
 pub use strangers::Strangers;

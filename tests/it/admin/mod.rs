@@ -1,4 +1,6 @@
 //! Operators look at what was delivered, whosever job it is about.
+mod drift;
+
 use aftercall::callers::{self, KeyTerms, Scope};
 use axum::http::{Request, StatusCode, header};
 use secrecy::ExposeSecret as _;
