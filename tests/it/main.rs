@@ -4,6 +4,7 @@ mod admin;
 mod architecture;
 mod dispatch;
 mod embedded;
+mod fuzz;
 mod healthcheck;
 mod http;
 mod intake;
