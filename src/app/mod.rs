@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use axum::{Router, serve::ListenerExt as _};
+use axum::Router;
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
@@ -267,15 +267,8 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> Outcome {
-    let stop = lifecycle.stop.cancelled_owned();
-    // The end of a long answer must not wait until its beginning is acknowledged.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(axum::serve(listener, service).with_graceful_shutdown(stop).await?)
+    http::serve(listener, router, lifecycle.stop).await;
+    Ok(())
 }
 
 fn bytes(size: bytesize::ByteSize) -> usize {

@@ -5,6 +5,7 @@ mod layers;
 mod ops;
 mod page;
 mod problem;
+mod serve;
 mod state;
 
 pub use etag::{conditional, hex};
@@ -13,4 +14,5 @@ pub use layers::{fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, MAX_LIMIT, Page, limit};
 pub use problem::{ApiError, CODES, Fault, Problem};
+pub use serve::serve;
 pub use state::ApiState;

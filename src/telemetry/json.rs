@@ -3,10 +3,11 @@
 use std::{
     fmt::Write as _,
     io::Write,
+    iter::once,
     sync::{Mutex, PoisonError},
 };
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -19,7 +20,7 @@ use tracing_subscriber::{
         time::{FormatTime as _, SystemTime},
     },
     layer::Context,
-    registry::{LookupSpan, Scope},
+    registry::{LookupSpan, Scope, SpanRef},
 };
 
 /// The layer that writes the lines.
@@ -27,9 +28,22 @@ pub struct JsonLines<W> {
     output: Mutex<W>,
 }
 
-/// Fields of a span, kept with it.
+/// Fields of a span, kept with it, or of an event. Few, so that a list is the quickest map.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| *known == name)
+    }
+}
 
 impl<W: Write + Send + 'static> JsonLines<W> {
     pub fn new(output: W) -> Self {
@@ -60,24 +74,41 @@ where
         let metadata = event.metadata();
         let mut own = Fields::default();
         event.record(&mut own);
-        let message = own.0.shift_remove("message").unwrap_or_default();
-        let mut line = Map::new();
-        line.insert("ts".to_owned(), now().into());
-        line.insert("level".to_owned(), metadata.level().as_str().to_ascii_lowercase().into());
-        line.insert("msg".to_owned(), message);
-        line.insert("target".to_owned(), metadata.target().into());
-        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
-            if let Some(fields) = span.extensions().get::<Fields>() {
-                line.extend(fields.0.clone());
-            }
-        }
-        line.extend(own.0);
-        let mut text = Value::Object(line).to_string();
-        text.push('\n');
+        let message = own.0.iter().position(|(name, _)| *name == "message");
+        let message = message.map(|at| own.0.remove(at).1).unwrap_or_default();
+        let first = Fields(vec![
+            ("ts", now().into()),
+            ("level", metadata.level().as_str().to_ascii_lowercase().into()),
+            ("msg", message),
+            ("target", metadata.target().into()),
+        ]);
+        let scope = context.event_scope(event).into_iter().flat_map(Scope::from_root);
+        let spans: Vec<_> = scope.collect();
+        let kept: Vec<_> = spans.iter().map(SpanRef::extensions).collect();
+        let of_spans = kept.iter().filter_map(|extensions| extensions.get::<Fields>());
+        let all: Vec<&Fields> = once(&first).chain(of_spans).chain(once(&own)).collect();
+        let text = line(&all);
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         // A log that nobody can read any more is no reason to stop.
         let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     }
+}
+
+/// The fields, outermost first; of a name only the innermost.
+fn line(all: &[&Fields]) -> String {
+    let mut text = String::from("{");
+    for (depth, fields) in all.iter().enumerate() {
+        for (name, value) in &fields.0 {
+            if all[depth + 1..].iter().any(|inner| inner.has(name)) {
+                continue;
+            }
+            let comma = if text.len() > 1 { "," } else { "" };
+            // Writing to memory does not fail; names of fields are identifiers.
+            let _ = write!(text, "{comma}\"{name}\":{value}");
+        }
+    }
+    text.push_str("}\n");
+    text
 }
 
 fn now() -> String {
@@ -89,27 +120,27 @@ fn now() -> String {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+        self.set(field.name(), format!("{value:?}").into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.set(field.name(), value.into());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.set(field.name(), value.into());
     }
 
     /// With what caused it, outermost first.
@@ -120,7 +151,7 @@ impl Visit for Fields {
             let _ = write!(text, ": {error}"); // into memory
             cause = error.source();
         }
-        self.0.insert(field.name().to_owned(), text.into());
+        self.set(field.name(), text.into());
     }
 }
 
@@ -165,7 +196,7 @@ mod tests {
         });
         let line = lines[0].as_object().unwrap();
         let names: Vec<_> = line.keys().map(String::as_str).collect();
-        assert_eq!(names, ["ts", "level", "msg", "target", "route", "caller", "status"]);
+        assert_eq!(names, ["ts", "level", "msg", "target", "caller", "route", "status"]);
         assert_eq!(line["level"], "warn");
         assert_eq!(line["msg"], "two\nlines and a \"quote\"");
         assert_eq!(line["route"], "/b", "the innermost wins");

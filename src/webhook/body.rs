@@ -1,5 +1,5 @@
 //! The body of a delivery: read within bounds, its compression undone, its text understood.
-use axum::body::Body as Incoming;
+use axum::body::{Body as Incoming, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
@@ -52,7 +52,12 @@ pub type Understood = (Reading, Vec<Finding>);
 
 /// Reads at most `limits.raw` bytes, as far as there is memory for them.
 pub async fn read(mut body: Incoming, limits: Limits, memory: &Memory) -> Result<Body, ReadError> {
-    let mut whole = BytesMut::new();
+    // Only what is written to takes memory: it is counted below, as it comes.
+    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+    if announced.is_some_and(|bytes| bytes > limits.raw) {
+        return Err(ReadError::TooLarge);
+    }
+    let mut whole = BytesMut::with_capacity(announced.unwrap_or_default());
     let mut taken = Taken::default();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| ReadError::Lost)?.into_data() else { continue };
