@@ -20,7 +20,7 @@
 //!
 //! - process: [`cli`], [`app`], [`supervise`], [`config`], [`telemetry`], [`db`], [`embedded`]
 //! - plumbing: [`http`]
-//! - tables: [`callers`], [`jobs`], [`deliveries`], [`insights`]
+//! - tables: [`callers`], [`jobs`], [`deliveries`], [`insights`], [`drift`]
 //! - [`outcome`]: how a job ends, whoever brought the news
 //! - [`provider`]: the only module that knows RingCentral's JSON
 //! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], [`admin`], and [`sweep`]
@@ -33,6 +33,7 @@ pub mod config;
 pub mod db;
 pub mod deliveries;
 pub mod dispatch;
+pub mod drift;
 pub mod embedded;
 pub mod http;
 pub mod insights;

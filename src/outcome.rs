@@ -1,10 +1,13 @@
 //! What the provider found is applied to its jobs: one function, whoever brought it, however many.
+use bytes::Bytes;
 use serde_json::json;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::{
-    deliveries::{self, Delivery, Judged, Outcome},
+    config::TextLimits,
+    deliveries::{self, Delivery, Judged, Outcome, Undecodable},
+    drift::Finding,
     insights::{self, Prepared},
     jobs::{
         self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, State, UpstreamError,
@@ -29,18 +32,48 @@ pub enum Reading {
     Unreadable(String),
 }
 
-impl Reading {
-    /// What the body of a delivery says. `encoding`: its `Content-Encoding`, undone up to `limit`
-    /// bytes. Never fails: what cannot be understood is a reading as well.
-    pub fn of_body(body: &[u8], encoding: Option<&str>, limit: usize) -> Self {
-        match deliveries::decoded(body, encoding, limit) {
-            Ok(text) => Self::of(provider::parse(&text)).unwrap_or_else(|| {
-                Self::Unreadable("the job is said to be in progress".to_owned())
-            }),
-            Err(why) => Self::Unreadable(why),
+/// What a body says, and how it departs from the contract.
+#[derive(Debug)]
+pub struct Understood {
+    pub reading: Reading,
+    pub drift: Vec<Finding>,
+}
+
+/// Never fails: what cannot be understood is a reading as well.
+impl Understood {
+    /// `encoding`: the body's `Content-Encoding`.
+    pub fn of_body(body: &Bytes, encoding: Option<&str>, limits: TextLimits) -> Self {
+        match deliveries::decoded(body, encoding, limits.inflated, |_| true) {
+            Ok(text) if provider::values_at_most(&text) > limits.values => {
+                Self::too_many(limits.values)
+            }
+            Ok(text) => Self::of_text(&text),
+            Err(Undecodable::Damaged(why)) => Self::unreadable(why),
+            Err(Undecodable::NoRoom) => Self::unreadable("it is too large".to_owned()),
         }
     }
 
+    pub fn of_text(text: &[u8]) -> Self {
+        let mut parsed = provider::parse(text);
+        let drift = match &mut parsed {
+            Ok(message) => std::mem::take(&mut message.drift),
+            Err(why) => why.drift(),
+        };
+        let in_progress = || Reading::Unreadable("the job is said to be in progress".to_owned());
+        Self { reading: Reading::of(parsed).unwrap_or_else(in_progress), drift }
+    }
+
+    /// Parsed, it would take too much memory.
+    pub fn too_many(values: usize) -> Self {
+        Self::unreadable(format!("it holds more than {values} values"))
+    }
+
+    pub fn unreadable(why: String) -> Self {
+        Self { reading: Reading::Unreadable(why), drift: Vec::new() }
+    }
+}
+
+impl Reading {
     /// What a parsed body means here; `None` while the provider is still at work.
     pub fn of(parsed: Result<Message, Unreadable>) -> Option<Self> {
         let message = match parsed {

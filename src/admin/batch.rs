@@ -2,8 +2,9 @@
 use sqlx::PgPool;
 
 use crate::{
+    config::TextLimits,
     deliveries::{self, Place, Stored},
-    outcome::Reading,
+    outcome::{Reading, Understood},
 };
 
 /// Most deliveries of one transaction.
@@ -36,12 +37,12 @@ pub fn batches(mut places: &[Place]) -> Vec<&[Place]> {
 pub async fn read(
     db: &PgPool,
     places: &[Place],
-    max_inflated: usize,
+    limits: TextLimits,
 ) -> sqlx::Result<Vec<(Stored, Reading)>> {
     let mut read = Vec::with_capacity(places.len());
     for stored in deliveries::stored(db, places).await? {
         let (body, encoding) = (stored.body.clone(), stored.encoding().map(str::to_owned));
-        let work = move || Reading::of_body(&body, encoding.as_deref(), max_inflated);
+        let work = move || Understood::of_body(&body, encoding.as_deref(), limits).reading;
         let reading = tokio::task::spawn_blocking(work).await;
         let failed = |_| Reading::Unreadable("the parser failed".to_owned());
         read.push((stored, reading.unwrap_or_else(failed)));

@@ -1,9 +1,11 @@
-//! Stage 6: operators look at what was delivered, whosever job it is about, and have it read again.
+//! Stage 6: operators look at what was delivered, whosever job it is about, have it read again, and see
+//! how it departs from the provider's contract.
 //!
 //! Every operation insists on a scope of the key. The commands do the same without one: who reaches
 //! the database needs no key.
 mod batch;
 mod deliveries;
+mod drift;
 pub mod reparse;
 pub mod replay;
 mod replays;
@@ -14,5 +16,5 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    deliveries::router().merge(replays::router())
+    deliveries::router().merge(replays::router()).merge(drift::router())
 }

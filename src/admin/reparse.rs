@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::batch;
 use crate::{
+    config::TextLimits,
     deliveries::{self, Place},
     insights::{self, Origin, Outdated, Prepared},
     jobs::{self, Note},
@@ -47,8 +48,8 @@ pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
     Ok(count)
 }
 
-/// Makes all of them anew. `max_inflated`: most bytes that a body may inflate to.
-pub async fn run(db: &PgPool, which: &Outdated, max_inflated: usize) -> sqlx::Result<Tally> {
+/// Makes all of them anew. `limits`: of what is made of a body.
+pub async fn run(db: &PgPool, which: &Outdated, limits: TextLimits) -> sqlx::Result<Tally> {
     let (mut tally, mut after) = (Tally::default(), Uuid::nil());
     while let page = insights::outdated(db, which, after, PAGE).await?
         && let Some(last) = page.last()
@@ -59,7 +60,7 @@ pub async fn run(db: &PgPool, which: &Outdated, max_inflated: usize) -> sqlx::Re
         let mut batches = batch::batches(&places);
         batches.reverse();
         while let Some(batch) = batches.pop() {
-            match reparse(db, which, batch, max_inflated).await {
+            match reparse(db, which, batch, limits).await {
                 Ok((reparsed, unreadable)) => {
                     tally.reparsed += reparsed;
                     tally.unreadable += unreadable;
@@ -83,10 +84,10 @@ async fn reparse(
     db: &PgPool,
     which: &Outdated,
     batch: &[Place],
-    max_inflated: usize,
+    limits: TextLimits,
 ) -> sqlx::Result<(usize, usize)> {
     let mut anew = Vec::with_capacity(batch.len());
-    for (stored, reading) in batch::read(db, batch, max_inflated).await? {
+    for (stored, reading) in batch::read(db, batch, limits).await? {
         if let Reading::Success { provider_job_id, parser_version, prepared } = reading {
             let job_id = stored.job_id;
             anew.push(Anew { job_id, provider_job_id, parser_version, prepared });

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::batch;
 use crate::{
+    config::TextLimits,
     deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Stored},
     jobs::{self, CompletedVia, Note},
     outcome::{self, Arrival, Reading},
@@ -22,8 +23,8 @@ const CALL_BYTES: i32 = 32 * 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Replayer<'a> {
     pub db: &'a PgPool,
-    /// Most bytes that a body may inflate to.
-    pub max_inflated: usize,
+    /// What may be made of a body.
+    pub limits: TextLimits,
     /// Believe a delivery that names another job of the provider.
     pub accept_mismatch: bool,
     /// Who asked for it, as the timeline tells.
@@ -85,7 +86,7 @@ impl Replayer<'_> {
 
     /// Replays these in one transaction; `None` where the job is gone.
     pub async fn batch(&self, places: &[Place]) -> sqlx::Result<Vec<Option<Outcome>>> {
-        let read = batch::read(self.db, places, self.max_inflated).await?;
+        let read = batch::read(self.db, places, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
         let mut tx = self.db.begin().await?;
         let outcomes = outcome::apply(&mut tx, &arrivals).await?;

@@ -149,5 +149,5 @@ async fn replay_many(
 }
 
 fn replayer<'a>(state: &'a ApiState, caller: &'a Caller, accept_mismatch: bool) -> Replayer<'a> {
-    Replayer { db: &state.db, max_inflated: state.max_inflated, accept_mismatch, by: &caller.name }
+    Replayer { db: &state.db, limits: state.limits, accept_mismatch, by: &caller.name }
 }

@@ -27,6 +27,7 @@ use crate::{
     config::{Role, Settings},
     db::{self, PoolOptions},
     dispatch::Dispatcher,
+    drift::{Recorder, Tally},
     http::{self, ApiState, Cursors, OpsState},
     provider,
     reconcile::Reconciler,
@@ -84,9 +85,12 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     addresses.sandbox = sandbox;
 
     let wake = Arc::new(Notify::new());
+    let (drift, recorder) = Recorder::new(db.clone());
+    parts.spawn(recorder.run(lifecycle.draining.clone()));
     if let Some(provider) = provider {
         let webhook_base = webhook_base(settings, &addresses)?;
-        start_workers(settings, &db, &provider, webhook_base, &wake, &lifecycle, &mut parts);
+        let common = Common { settings, db: &db, drift: &drift, lifecycle: &lifecycle };
+        start_workers(&common, &provider, webhook_base, &wake, &mut parts);
     }
     let cursors = Cursors::new(db::service_secret(&db, "cursor").await?);
     if let Some(listener) = api {
@@ -96,13 +100,13 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             wake_dispatcher: wake,
             gate: settings.provider.gate.clone(),
             deadline: settings.jobs.deadline,
-            max_inflated: bytes(settings.webhook.max_inflated),
+            limits: settings.text_limits(),
         };
         let router = router(state, health, &settings.api);
         parts.spawn(serve(listener, router, lifecycle.clone()));
     }
     if let Some(listener) = webhook {
-        let (state, ingest) = webhook_state(settings, &db);
+        let (state, ingest) = webhook_state(settings, &db, drift);
         parts.spawn(ingest.run());
         let router = http::observed_only(webhook::router(state), "webhook");
         parts.spawn(serve(listener, router, lifecycle.clone()));
@@ -179,15 +183,22 @@ fn webhook_base(settings: &Settings, addresses: &Addresses) -> anyhow::Result<Ur
     Ok(Url::parse(&format!("http://127.0.0.1:{port}"))?)
 }
 
+/// What all workers have in common.
+struct Common<'a> {
+    settings: &'a Settings,
+    db: &'a PgPool,
+    drift: &'a Tally,
+    lifecycle: &'a Lifecycle,
+}
+
 fn start_workers(
-    settings: &Settings,
-    db: &PgPool,
+    common: &Common<'_>,
     provider: &provider::Client,
     webhook_base: Url,
     wake: &Arc<Notify>,
-    lifecycle: &Lifecycle,
     parts: &mut JoinSet<Outcome>,
 ) {
+    let &Common { settings, db, drift, lifecycle } = common;
     let dispatcher = Dispatcher {
         db: db.clone(),
         provider: provider.clone(),
@@ -203,6 +214,7 @@ fn start_workers(
         settings: settings.reconcile.clone(),
         dispatch: settings.dispatch.clone(),
         gate: settings.provider.gate.clone(),
+        drift: drift.clone(),
     };
     let sweeper = Sweeper { db: db.clone(), settings: settings.retention.clone() };
     parts.spawn(dispatcher.run(lifecycle.draining.clone()));
@@ -238,15 +250,13 @@ impl Listeners {
 }
 
 /// The receiver's state, and the ingest that ends once the receiver is gone.
-pub fn webhook_state(settings: &Settings, db: &PgPool) -> (WebhookState, Ingest) {
+pub fn webhook_state(settings: &Settings, db: &PgPool, drift: Tally) -> (WebhookState, Ingest) {
     let (queue, ingest) = Ingest::new(db.clone(), &settings.ingest);
-    let limits = Limits {
-        raw: bytes(settings.webhook.max_body),
-        inflated: bytes(settings.webhook.max_inflated),
-    };
+    let limits = Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() };
+    let patience = settings.webhook.read_timeout;
     let memory = Memory::new(bytes(settings.ingest.memory));
     let strangers = Arc::new(Strangers::new(settings.webhook.unknown_tokens));
-    (WebhookState { db: db.clone(), limits, memory, queue, strangers }, ingest)
+    (WebhookState { db: db.clone(), limits, patience, memory, queue, strangers, drift }, ingest)
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

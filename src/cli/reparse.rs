@@ -5,7 +5,6 @@ use uuid::Uuid;
 use super::{database, moment::Moment, output};
 use crate::{
     admin::reparse::{self, Tally},
-    app,
     config::Settings,
     insights::Outdated,
     provider::PARSER_VERSION,
@@ -41,8 +40,8 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
             let matched = reparse::count(db, &which).await?;
             return output::print(&format!("matched {matched}\n"));
         }
-        let max_inflated = app::bytes(settings.webhook.max_inflated);
-        let Tally { reparsed, unreadable, failed } = reparse::run(db, &which, max_inflated).await?;
+        let limits = settings.text_limits();
+        let Tally { reparsed, unreadable, failed } = reparse::run(db, &which, limits).await?;
         output::print(&format!("reparsed {reparsed}\nunreadable {unreadable}\n"))?;
         anyhow::ensure!(failed == 0, "{failed} could not be stored; the log above says why");
         Ok(())

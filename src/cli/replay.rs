@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::{database, moment::Moment, output};
 use crate::{
     admin::replay::Replayer,
-    app,
     config::Settings,
     deliveries::{Filter, Outcome},
     telemetry,
@@ -48,14 +47,10 @@ pub struct Args {
 
 pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     telemetry::init(settings.log.format, "warn")?;
-    let max_inflated = app::bytes(settings.webhook.max_inflated);
+    let limits = settings.text_limits();
     let work = async |db: &PgPool| {
-        let replayer = Replayer {
-            db,
-            max_inflated,
-            accept_mismatch: args.accept_mismatch,
-            by: "the command line",
-        };
+        let replayer =
+            Replayer { db, limits, accept_mismatch: args.accept_mismatch, by: "the command line" };
         let filter = Filter {
             id: args.id,
             outcomes: args.outcomes,

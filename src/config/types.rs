@@ -34,6 +34,22 @@ pub enum Role {
     Worker,
 }
 
+/// What may be made of one delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct TextLimits {
+    /// Most bytes, once its compression is undone.
+    pub inflated: usize,
+    /// Most values of its JSON.
+    pub values: usize,
+}
+
+impl Settings {
+    pub fn text_limits(&self) -> TextLimits {
+        let inflated = usize::try_from(self.webhook.max_inflated.as_u64()).unwrap_or(usize::MAX);
+        TextLimits { inflated, values: self.ingest.max_values }
+    }
+}
+
 /// Whether something that Aftercall can do by itself is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -79,6 +95,8 @@ pub struct WebhookSettings {
     pub public_url: Option<Url>,
     pub max_body: ByteSize,
     pub max_inflated: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub read_timeout: Duration,
     pub unknown_tokens: u32,
 }
 
@@ -91,6 +109,7 @@ pub struct IngestSettings {
     pub writers: usize,
     pub queue_max: usize,
     pub memory: ByteSize,
+    pub max_values: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

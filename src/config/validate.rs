@@ -101,9 +101,11 @@ fn limits(s: &Settings) -> Vec<String> {
         "ingest.batch_max, ingest.writers and ingest.queue_max must be at least 1",
     );
     check(
-        i.memory >= s.webhook.max_body,
-        "ingest.memory must hold at least one delivery of webhook.max_body",
+        i.memory.as_u64() >= s.webhook.max_body.as_u64() + s.webhook.max_inflated.as_u64(),
+        "ingest.memory must hold at least one delivery of webhook.max_body and webhook.max_inflated",
     );
+    check(i.max_values >= 1000, "ingest.max_values must be at least 1000");
+    check(!s.webhook.read_timeout.is_zero(), "webhook.read_timeout must be longer than nothing");
     check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
     check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
     faults.extend(sandbox_faults(&s.sandbox));

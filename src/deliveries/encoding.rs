@@ -1,39 +1,77 @@
 //! What the sender did to a body on its way is undone, within bounds.
-use std::{borrow::Cow, io::Read};
+use std::io::Read;
 
+use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
+/// Inflated at once; room is asked for before.
+const STEP: usize = 64 * 1024;
+
+/// Why there is no text.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Undecodable {
+    /// There never will be. Why, without quoting anything of the body.
+    Damaged(String),
+    /// There was no room for it.
+    NoRoom,
+}
+
+/// Whether `encoding` leaves bytes as they are.
+pub fn is_plain(encoding: Option<&str>) -> bool {
+    matches!(name(encoding).as_str(), "" | "identity")
+}
+
+fn name(encoding: Option<&str>) -> String {
+    encoding.map(str::trim).unwrap_or_default().to_ascii_lowercase()
+}
+
 /// The body without its `Content-Encoding` (RFC 9110, section 8.4.1), of at most `limit` bytes.
+/// `has_room` is asked before each growth whether there may be so many bytes of it.
 ///
 /// "deflate" is zlib by the book and bare in the wild.
-///
-/// # Errors
-/// Why it cannot be undone, without quoting anything of it.
-pub fn decoded<'a>(
-    body: &'a [u8],
+pub fn decoded(
+    body: &Bytes,
     encoding: Option<&str>,
     limit: usize,
-) -> Result<Cow<'a, [u8]>, String> {
-    match encoding.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(Cow::Borrowed(body)),
-        "gzip" | "x-gzip" => bounded(MultiGzDecoder::new(body), limit),
-        "deflate" => bounded(ZlibDecoder::new(body), limit)
-            .or_else(|_| bounded(DeflateDecoder::new(body), limit)),
-        _ => Err("its Content-Encoding is not gzip, deflate or identity".to_owned()),
+    mut has_room: impl FnMut(usize) -> bool,
+) -> Result<Bytes, Undecodable> {
+    match name(encoding).as_str() {
+        "" | "identity" => Ok(body.clone()),
+        "gzip" | "x-gzip" => bounded(MultiGzDecoder::new(&body[..]), limit, &mut has_room),
+        "deflate" => match bounded(ZlibDecoder::new(&body[..]), limit, &mut has_room) {
+            Err(Undecodable::Damaged(_)) => {
+                bounded(DeflateDecoder::new(&body[..]), limit, &mut has_room)
+            }
+            other => other,
+        },
+        _ => Err(damaged("its Content-Encoding is not gzip, deflate or identity")),
     }
 }
 
-fn bounded<'a>(decoder: impl Read, limit: usize) -> Result<Cow<'a, [u8]>, String> {
+fn bounded(
+    mut decoder: impl Read,
+    limit: usize,
+    has_room: &mut impl FnMut(usize) -> bool,
+) -> Result<Bytes, Undecodable> {
     let mut inflated = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder
-        .take(most)
-        .read_to_end(&mut inflated)
-        .map_err(|_| "its compressed data is damaged".to_owned())?;
-    if inflated.len() > limit {
-        return Err(format!("it inflates to more than {limit} bytes"));
+    loop {
+        let before = inflated.len();
+        if !has_room(before + STEP) {
+            return Err(Undecodable::NoRoom);
+        }
+        let step = decoder.by_ref().take(STEP as u64).read_to_end(&mut inflated);
+        step.map_err(|_| damaged("its compressed data is damaged"))?;
+        if inflated.len() > limit {
+            return Err(Undecodable::Damaged(format!("it inflates to more than {limit} bytes")));
+        }
+        if inflated.len() == before {
+            return Ok(inflated.into());
+        }
     }
-    Ok(Cow::Owned(inflated))
+}
+
+fn damaged(why: &str) -> Undecodable {
+    Undecodable::Damaged(why.to_owned())
 }
 
 #[cfg(test)]
@@ -44,24 +82,38 @@ mod tests {
 
     use super::*;
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
+    fn gzip(bytes: &[u8]) -> Bytes {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
+        encoder.finish().unwrap().into()
+    }
+
+    /// With room for so many bytes.
+    fn text(body: &Bytes, encoding: &str, limit: usize, room: usize) -> Result<Bytes, String> {
+        decoded(body, Some(encoding), limit, |bytes| bytes <= room).map_err(|why| match why {
+            Undecodable::Damaged(why) => why,
+            Undecodable::NoRoom => "no room".to_owned(),
+        })
     }
 
     #[test]
     fn compression_is_undone_up_to_the_limit() {
-        assert_eq!(decoded(&gzip(b"hello"), Some("gzip"), 5).unwrap(), &b"hello"[..]);
+        assert_eq!(text(&gzip(b"hello"), "gzip", 5, 1 << 20).unwrap(), "hello");
         let bomb = gzip(&vec![b'9'; 1 << 20]);
         assert!(bomb.len() < 4096);
-        assert!(decoded(&bomb, Some("gzip"), 1000).unwrap_err().contains("more than 1000"));
+        assert!(text(&bomb, "gzip", 1000, 1 << 20).unwrap_err().contains("more than 1000"));
+        assert_eq!(text(&bomb, "gzip", 1 << 20, 1 << 19).unwrap_err(), "no room");
+        // Members of one stream count together.
+        let members = Bytes::from([&gzip(b"hello")[..], &gzip(b"world")].concat());
+        assert_eq!(text(&members, "gzip", 10, 1 << 20).unwrap(), "helloworld");
+        assert!(text(&members, "gzip", 9, 1 << 20).unwrap_err().contains("more than 9"));
     }
 
     #[test]
     fn damaged_and_unknown_encodings_cannot_be_undone() {
         for (bytes, encoding) in [(&b"plain"[..], "gzip"), (b"x", "br"), (b"\x1f\x8b", "x-gzip")] {
-            assert!(decoded(bytes, Some(encoding), 1000).is_err(), "{encoding}");
+            let why = text(&Bytes::from_static(bytes), encoding, 1000, 1 << 20).unwrap_err();
+            assert!(why.starts_with("its "), "{encoding}: {why}");
         }
     }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::jobs::CompletedVia;
 
-pub use encoding::decoded;
+pub use encoding::{Undecodable, decoded, is_plain};
 pub use read::{DeliveryRow, Filter, count, find, list};
 pub use stored::{Place, Stored, decisive, stored};
 

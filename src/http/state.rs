@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use super::Cursors;
-use crate::config::GateSettings;
+use crate::config::{GateSettings, TextLimits};
 
 #[derive(Debug, Clone)]
 pub struct ApiState {
@@ -17,6 +17,6 @@ pub struct ApiState {
     pub gate: GateSettings,
     /// Time from intake to `timed_out`.
     pub deadline: std::time::Duration,
-    /// Most bytes that a stored delivery may inflate to when it is read again.
-    pub max_inflated: usize,
+    /// What may be made of a stored delivery when it is read again.
+    pub limits: TextLimits,
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{DispatchSettings, GateSettings, ReconcileSettings},
     deliveries::{Delivery, Outcome},
+    drift::{Finding, Tally},
     jobs::{self, CompletedVia, PollTarget},
     outcome::{self, Arrival, Reading},
     provider::{
@@ -29,6 +30,7 @@ pub struct Reconciler {
     pub settings: ReconcileSettings,
     pub dispatch: DispatchSettings,
     pub gate: GateSettings,
+    pub drift: Tally,
 }
 
 impl Reconciler {
@@ -95,14 +97,15 @@ impl Reconciler {
             gate::learn(&self.db, &rate).await?;
         }
         match answer {
-            Ok(answer) => {
+            Ok(mut answer) => {
+                let drift = std::mem::take(&mut answer.message.drift);
                 if let Some(reading) = Reading::of(Ok(answer.message)) {
-                    self.apply(target, answer.body, reading).await?;
+                    self.apply(target, answer.body, reading, drift).await?;
                 }
             }
             Err(StatusError::Unreadable { why, body, .. }) => {
                 let reading = Reading::Unreadable(why.to_string());
-                self.apply(target, body.0, reading).await?;
+                self.apply(target, body.0, reading, why.drift()).await?;
             }
             // Only a 404 says that the provider has no such job (OpenAPI document).
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
@@ -120,7 +123,13 @@ impl Reconciler {
         Ok(true)
     }
 
-    async fn apply(&self, target: &PollTarget, body: Bytes, reading: Reading) -> sqlx::Result<()> {
+    async fn apply(
+        &self,
+        target: &PollTarget,
+        body: Bytes,
+        reading: Reading,
+        drift: Vec<Finding>,
+    ) -> sqlx::Result<()> {
         let delivery = Delivery {
             job_id: target.job_id,
             attempt: target.attempt,
@@ -135,6 +144,9 @@ impl Reconciler {
         let arrivals = [Arrival { delivery, expected, reading }];
         let outcomes = outcome::apply(&mut tx, &arrivals).await?;
         tx.commit().await?;
+        if outcomes[0].is_some_and(|outcome| outcome != Outcome::Duplicate) {
+            self.drift.note(target.job_id, drift);
+        }
         tracing::info!(outcome = outcomes[0].map(Outcome::name), "result fetched");
         Ok(())
     }

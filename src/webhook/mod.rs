@@ -4,9 +4,11 @@
 //! Deliveries that arrive together commit together: see [`ingest`].
 mod body;
 pub mod ingest;
+mod memory;
 mod receive;
 mod strangers;
 
-pub use body::{Limits, Memory};
+pub use body::Limits;
+pub use memory::Memory;
 pub use receive::{WebhookState, router};
 pub use strangers::Strangers;

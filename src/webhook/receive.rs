@@ -18,12 +18,16 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    body::{self, Limits, Memory, ReadError},
+    body::{self, Body as Delivered, Limits, ReadError},
     ingest::{Answer, Item},
+    memory::Memory,
     strangers::Strangers,
 };
 use crate::{
+    deliveries::Outcome,
+    drift::Tally,
     jobs::{self, Token},
+    outcome::Understood,
     provider::wire,
 };
 
@@ -35,17 +39,18 @@ const MAX_VALIDATION_TOKEN: usize = 255;
 /// A body announced to be this small is read before its token is looked up with its batch; a larger
 /// one must show a good token first.
 const UNPROVEN_BYTES: u64 = 64 * 1024;
-/// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
-const READ_PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the receiver needs.
 #[derive(Debug, Clone)]
 pub struct WebhookState {
     pub db: PgPool,
     pub limits: Limits,
+    /// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
+    pub patience: Duration,
     pub memory: Memory,
     pub queue: mpsc::Sender<Item>,
     pub strangers: Arc<Strangers>,
+    pub drift: Tally,
 }
 
 pub fn router(state: WebhookState) -> Router {
@@ -76,21 +81,16 @@ async fn receive(
             Err(error) => return not_stored(&error),
         }
     }
-    let read = body::read(body, state.limits, &state.memory);
-    let mut body = match tokio::time::timeout(READ_PATIENCE, read).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(ReadError::TooLarge)) => {
-            note_outcome("too_large");
-            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-        }
-        Ok(Err(ReadError::NoRoom)) => return busy(),
-        Ok(Err(ReadError::Lost)) => return StatusCode::BAD_REQUEST.into_response(),
-        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    let mut body = match whole(body, &state).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
     };
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let reading = body::understand(&mut body, encoding, state.limits, &state.memory).await;
+    let understood = body::understand(&mut body, encoding, state.limits, &state.memory).await;
+    let Ok(Understood { reading, drift }) = understood else { return busy() };
+    let job_id = token.job_id;
     let (answer, answered) = oneshot::channel();
     let item = Item { token, headers: kept(&headers), body, reading, answer };
     if state.queue.try_send(item).is_err() {
@@ -99,6 +99,9 @@ async fn receive(
     match answered.await {
         Ok(Answer::Kept(outcome)) => {
             note_outcome(outcome.name());
+            if outcome != Outcome::Duplicate {
+                state.drift.note(job_id, drift);
+            }
             acknowledged(&headers)
         }
         Ok(Answer::UnknownToken) => unknown(&state, sender),
@@ -106,6 +109,21 @@ async fn receive(
             note_outcome("store_failed");
             later()
         }
+    }
+}
+
+/// The body, or the answer to a sender whose body cannot be had.
+async fn whole(body: Body, state: &WebhookState) -> Result<Delivered, Response> {
+    let read = body::read(body, state.limits, &state.memory);
+    match tokio::time::timeout(state.patience, read).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(ReadError::TooLarge)) => {
+            note_outcome("too_large");
+            Err(StatusCode::PAYLOAD_TOO_LARGE.into_response())
+        }
+        Ok(Err(ReadError::NoRoom)) => Err(busy()),
+        Ok(Err(ReadError::Lost)) => Err(StatusCode::BAD_REQUEST.into_response()),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
     }
 }
 

@@ -13,14 +13,28 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
     ("insights", &[]),
-    ("outcome", &["deliveries", "insights", "jobs", "provider"]),
-    ("provider", &["config", "insights"]),
+    ("drift", &["supervise"]),
+    ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "provider"]),
+    ("provider", &["config", "drift", "insights"]),
     ("intake", &["callers", "http", "jobs", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
-    ("webhook", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
-    ("reconcile", &["config", "deliveries", "jobs", "outcome", "provider", "supervise"]),
+    ("webhook", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
+    ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
     ("query", &["callers", "http", "insights", "jobs", "provider"]),
-    ("admin", &["callers", "deliveries", "http", "insights", "jobs", "outcome", "provider"]),
+    (
+        "admin",
+        &[
+            "callers",
+            "config",
+            "deliveries",
+            "drift",
+            "http",
+            "insights",
+            "jobs",
+            "outcome",
+            "provider",
+        ],
+    ),
     ("sweep", &["config", "db", "jobs", "supervise"]),
     // The emulator shares the wire's names with the client, and nothing else: see the test below.
     ("sandbox", &["config", "provider", "supervise"]),
@@ -31,7 +45,8 @@ const MAY_HOLD_SQL: &[&str] = &[
     "callers",
     "jobs",
     "deliveries",
-    "insights", // own tables
+    "insights",
+    "drift",    // own tables
     "db",       // schema and partitions
     "embedded", // makes its database
     "provider", // the gate's row

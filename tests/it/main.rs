@@ -5,6 +5,7 @@ mod architecture;
 mod chaos;
 mod dispatch;
 mod embedded;
+mod fuzz;
 mod healthcheck;
 mod http;
 mod intake;

@@ -20,7 +20,7 @@ pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Vec<ConversationIn
     for (index, value) in top.list("conversationalInsights", issues).iter().enumerate() {
         let Some(insight) = Element::of(value, at.index(index), issues) else { continue };
         insight.require("values", issues);
-        let name = insight.require("name", issues).and_then(|_| insight.text("name", issues));
+        let name = insight.require("name", issues).and_then(|_| insight.label("name", issues));
         let Some(name) = name else { continue };
         let seq = next.entry(name.clone()).or_default();
         let at = insight.at.member("values");

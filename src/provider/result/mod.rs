@@ -5,8 +5,7 @@
 //! 2023 with job id and times. Source: RingCentral's guide and OpenAPI document; where official
 //! payloads contradict the official schema, the payloads.
 mod conversation;
-#[cfg(test)]
-mod properties;
+mod drift;
 mod raw;
 mod read;
 mod speakers;
@@ -19,11 +18,15 @@ use serde_json::{Map, Value};
 
 use super::errors::ProviderError;
 use super::repair::{self, Repaired};
-use crate::insights::{Analysis, Member};
+use crate::{
+    drift::Finding,
+    insights::{Analysis, Member},
+};
+use drift::Walk;
 use read::{Element, Issues};
 
 /// Raised when the same bytes would give other rows, so that stored results can be read anew.
-pub const PARSER_VERSION: i32 = 1;
+pub const PARSER_VERSION: i32 = 2;
 
 /// `serde_json` refuses what is nested this deep.
 const TOO_DEEP: usize = 128;
@@ -38,6 +41,8 @@ pub struct Message {
     /// When the provider forgets the job.
     pub expiration_time: Option<DateTime<Utc>>,
     pub verdict: Verdict,
+    /// What in it the known contract does not have.
+    pub drift: Vec<Finding>,
 }
 
 /// Told by member `status` alone, never by the shape of `response`.
@@ -85,16 +90,22 @@ pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
         Some(status) => status.as_str().unwrap_or_default().to_owned(),
     };
     let response = top.get("response").unwrap_or(&Value::Null);
+    let mut walk = Walk::default();
+    walk.envelope(&top);
     let verdict = match status.as_str() {
         "Success" => match response {
             Value::Object(members) => {
+                walk.result(members);
                 let text = if repaired.is_changed() { repaired.text.as_bytes() } else { body };
                 Verdict::Success(Box::new(analysis(members, document(text)?, &repaired)))
             }
             Value::Null => return Err(Unreadable::ResponseMissing),
             _ => return Err(Unreadable::ResponseNotAnObject),
         },
-        "Fail" => Verdict::Fail(ProviderError::list(response)),
+        "Fail" => {
+            walk.failure(response);
+            Verdict::Fail(ProviderError::list(response))
+        }
         "InProgress" => Verdict::InProgress,
         _ => return Err(Unreadable::StatusUnknown),
     };
@@ -104,6 +115,7 @@ pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
         completion_time: time(&top, "completionTime"),
         expiration_time: time(&top, "expirationTime"),
         verdict,
+        drift: walk.finish(),
     })
 }
 

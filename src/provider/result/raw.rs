@@ -1,5 +1,7 @@
 //! Members of a JSON object as the text they were sent as, so that what is served later is what came,
 //! digit for digit.
+use std::collections::HashMap;
+
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -35,10 +37,13 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members: Vec<(String, &RawValue)> = Vec::new();
+                let mut places: HashMap<String, usize> = HashMap::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    match members.iter_mut().find(|(known, _)| *known == name) {
-                        Some(known) => known.1 = value,
-                        None => members.push((name, value)),
+                    if let Some(known) = places.get(&name).and_then(|at| members.get_mut(*at)) {
+                        known.1 = value;
+                    } else {
+                        places.insert(name.clone(), members.len());
+                        members.push((name, value));
                     }
                 }
                 Ok(Members(members))

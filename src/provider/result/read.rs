@@ -7,6 +7,8 @@ use crate::insights::Issue;
 pub(super) const MOST_ISSUES: usize = 100;
 /// Seconds; about 115 days, longer than any recording.
 const LONGEST: f64 = 1e7;
+/// Bytes of a name or an id. Indexes hold no endless ones, and each row has a copy.
+const LONGEST_LABEL: usize = 200;
 const TIME_RANGE: &str = "not within 0 and 10000000 seconds";
 
 /// Stable slugs of issues.
@@ -152,6 +154,16 @@ impl<'a> Element<'a> {
         text(self.get(name)?, &self.at.member(name), issues)
     }
 
+    /// A short text that names something.
+    pub fn label(&self, name: &str, issues: &mut Issues) -> Option<String> {
+        let label = self.text(name, issues)?;
+        if label.len() > LONGEST_LABEL {
+            issues.add(&self.at.member(name), Code::Range, "longer than 200 bytes");
+            return None;
+        }
+        Some(label)
+    }
+
     /// A number, or a string that holds one.
     pub fn number(&self, name: &str, issues: &mut Issues) -> Option<f64> {
         let value = self.get(name)?;
@@ -174,7 +186,7 @@ impl<'a> Element<'a> {
 
     /// Both names that the provider used for it over the years.
     pub fn speaker(&self, issues: &mut Issues) -> Option<String> {
-        self.text("speakerId", issues).or_else(|| self.text("enrollmentId", issues))
+        self.label("speakerId", issues).or_else(|| self.label("enrollmentId", issues))
     }
 
     /// Start and end in seconds; neither when the end comes first.

@@ -25,7 +25,7 @@ pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Speakers {
     for (index, value) in element.list("insights", issues).iter().enumerate() {
         let Some(insight) = Element::of(value, at.index(index), issues) else { continue };
         insight.require("values", issues);
-        let name = insight.require("name", issues).and_then(|_| insight.text("name", issues));
+        let name = insight.require("name", issues).and_then(|_| insight.label("name", issues));
         let Some(name) = name else { continue };
         let at = insight.at.member("values");
         for (index, value) in insight.list("values", issues).iter().enumerate() {

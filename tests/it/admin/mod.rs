@@ -1,4 +1,5 @@
 //! Operators look at what was delivered, whosever job it is about, and have it read again.
+mod drift;
 mod quarantine;
 mod replays;
 

@@ -151,6 +151,13 @@ impl Process {
         self.ward.kill_hard();
     }
 
+    /// Its line of that name in `/proc`, in bytes.
+    pub fn memory(&self, name: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.ward.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_matches([':', ' ', '\t', 'k', 'B']).parse::<usize>().unwrap() * 1024
+    }
+
     pub fn out(&self) -> String {
         fs::read_to_string(&self.out).unwrap()
     }

@@ -3,6 +3,7 @@ mod cli;
 mod config;
 mod demo;
 mod home;
+mod hostile;
 mod killed;
 mod leaks;
 mod lifecycle;

@@ -106,7 +106,7 @@ async fn a_result_without_anything_is_a_result() {
     app.deliver(&job.webhook, r#"{"status":"Success","response":{}}"#).await;
     let result = part(&app, job.id, "result").await;
     let expected = json!({
-        "jobId": job.id, "providerJobId": null, "parserVersion": 1, "partial": false, "issues": [],
+        "jobId": job.id, "providerJobId": null, "parserVersion": 2, "partial": false, "issues": [],
     });
     assert_eq!(result, expected);
     for empty in ["utterances", "speakers", "insights"] {

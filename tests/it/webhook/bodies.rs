@@ -33,7 +33,12 @@ fn bare_deflate(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-async fn deliver_encoded(app: &TestApp, webhook: &str, encoding: &str, body: Vec<u8>) -> Answer {
+pub(super) async fn deliver_encoded(
+    app: &TestApp,
+    webhook: &str,
+    encoding: &str,
+    body: Vec<u8>,
+) -> Answer {
     let request = Request::post(webhook).header(header::CONTENT_ENCODING, encoding);
     Answer::of(&app.webhook, request.body(body.into()).unwrap()).await
 }

@@ -1,5 +1,6 @@
 //! Deliveries come in: what is stored, what the job becomes, and what the provider is told.
 mod bodies;
+mod hostile;
 mod outcomes;
 mod refused;
 

@@ -9,6 +9,7 @@ use aftercall::{
     config::{self, Settings},
     db,
     dispatch::Dispatcher,
+    drift::{Recorder, Tally},
     http::{self, ApiState, Cursors, OpsState},
     provider::{Client, wire},
     reconcile::Reconciler,
@@ -42,6 +43,7 @@ pub struct TestApp {
     pub webhook: Router,
     pub dispatcher: Dispatcher,
     pub reconciler: Reconciler,
+    pub recorder: Recorder,
     /// An API key of the caller `app`.
     pub key: String,
     pub draining: CancellationToken,
@@ -75,11 +77,13 @@ impl TestApp {
         let wake = Arc::new(Notify::new());
         let draining = CancellationToken::new();
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
+        let (drift, recorder) = Recorder::new(db.pool.clone());
         let app = Self {
             api: api(&db.pool, &settings, &wake, &draining).await,
-            webhook: webhook_router(&db.pool, &settings),
+            webhook: webhook_router(&db.pool, &settings, drift.clone()),
             dispatcher: dispatcher(&db.pool, &client, &settings, wake),
-            reconciler: reconciler(&db.pool, &client, &settings),
+            reconciler: reconciler(&db.pool, &client, &settings, drift),
+            recorder,
             key: key.text.expose_secret().to_owned(),
             priority: AtomicU8::new(250),
             draining,
@@ -215,7 +219,7 @@ async fn api(
         wake_dispatcher: wake.clone(),
         gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
-        max_inflated: app::bytes(settings.webhook.max_inflated),
+        limits: settings.text_limits(),
     };
     let health =
         OpsState { db: db.clone(), started: Arc::new(true.into()), draining: draining.clone() };
@@ -223,8 +227,8 @@ async fn api(
 }
 
 /// The ingest behind it runs until the test's runtime ends.
-fn webhook_router(db: &PgPool, settings: &Settings) -> Router {
-    let (state, ingest) = app::webhook_state(settings, db);
+fn webhook_router(db: &PgPool, settings: &Settings, drift: Tally) -> Router {
+    let (state, ingest) = app::webhook_state(settings, db, drift);
     tokio::spawn(ingest.run());
     http::observed_only(webhook::router(state), "webhook")
 }
@@ -241,12 +245,13 @@ fn dispatcher(db: &PgPool, client: &Client, settings: &Settings, wake: Arc<Notif
     }
 }
 
-fn reconciler(db: &PgPool, client: &Client, settings: &Settings) -> Reconciler {
+fn reconciler(db: &PgPool, client: &Client, settings: &Settings, drift: Tally) -> Reconciler {
     Reconciler {
         db: db.clone(),
         provider: client.clone(),
         settings: settings.reconcile.clone(),
         dispatch: settings.dispatch.clone(),
         gate: settings.provider.gate.clone(),
+        drift,
     }
 }

@@ -1,0 +1,80 @@
+//! `GET /v1/admin/drift`.
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use crate::{
+    callers::{Caller, Scope},
+    drift::{self, Drift, Kind},
+    http::{ApiError, ApiState, Problem},
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Everything in which the provider departs from its contract.
+#[derive(Debug, Serialize, ToSchema)]
+struct DriftsView {
+    data: Vec<DriftView>,
+}
+
+/// One way in which deliveries or status answers differ from the known contract. Never holds a value.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DriftView {
+    kind: Kind,
+    /// Where in the body: `*` stands for any index, or the name of a known insight for its index.
+    #[schema(example = "/response/speakerInsights/insights/Pace/values/*")]
+    path: String,
+    /// Of the insight or the member; of an unexpected type the type. `(unnamed)` where it does not look
+    /// like a name, empty for a value.
+    name: String,
+    /// What was first seen there, with JSON types in the place of values; null where that is unknown.
+    #[schema(value_type = Value)]
+    sample: Value,
+    /// How many deliveries had it; of `other`, how often there was one kind too many to list.
+    deliveries: i64,
+    first_seen: DateTime<Utc>,
+    last_seen: DateTime<Utc>,
+    /// A job that it was last seen in; it may have been deleted since.
+    example_job_id: Uuid,
+}
+
+impl From<Drift> for DriftView {
+    fn from(drift: Drift) -> Self {
+        Self {
+            kind: drift.kind,
+            path: drift.path,
+            name: drift.name,
+            sample: drift.sample,
+            deliveries: drift.deliveries,
+            first_seen: drift.first_seen_at,
+            last_seen: drift.last_seen_at,
+            example_job_id: drift.example_job_id,
+        }
+    }
+}
+
+/// List how the provider departs from its contract, the newest first.
+///
+/// A few seconds behind. At most 500, and one for the rest; forgotten when not seen for 90 days.
+/// Needs the scope `admin:read`.
+#[utoipa::path(
+    get, path = "/v1/admin/drift", operation_id = "listDrift", tag = "admin",
+    responses(
+        (status = OK, body = DriftsView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Json<DriftsView>, ApiError> {
+    caller.require(Scope::AdminRead)?;
+    let found = drift::list(&state.db).await?;
+    Ok(Json(DriftsView { data: found.into_iter().map(DriftView::from).collect() }))
+}

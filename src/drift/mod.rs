@@ -1,0 +1,214 @@
+//! Contract drift: what the provider sends that its known contract does not have.
+//!
+//! Findings of deliveries come in; they are counted in memory and written every few seconds, so that
+//! no delivery ever waits for the row that all of them share.
+mod table;
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use table::list;
+
+use crate::supervise::Outcome;
+
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+/// Rows of the table, and different findings in memory; one more stands for the rest.
+const MOST_ROWS: usize = 500;
+
+/// How something differs from the contract.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type, Serialize, utoipa::ToSchema,
+)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DriftKind)]
+pub enum Kind {
+    /// An insight whose name is not known.
+    UnknownInsight,
+    /// An object has a member that is not known.
+    UnknownMember,
+    /// A value is of another JSON type than is known; `name` is the type.
+    UnexpectedType,
+    /// A text is none of those that are known.
+    UnknownValue,
+    /// Whatever there was no room to list.
+    Other,
+}
+
+/// One difference. Holds no value from the body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    pub kind: Kind,
+    /// Such as `/response/utteranceInsights/*/insights/*`.
+    pub path: String,
+    /// Short and plain, whatever was sent.
+    pub name: String,
+    /// Types and names of what is there, as JSON.
+    pub sample: Value,
+}
+
+impl Finding {
+    /// In the place of those that are too many.
+    pub fn other() -> Self {
+        Self { kind: Kind::Other, path: String::new(), name: String::new(), sample: Value::Null }
+    }
+}
+
+/// A finding as it is kept.
+#[derive(Debug)]
+pub struct Drift {
+    pub kind: Kind,
+    pub path: String,
+    pub name: String,
+    pub sample: Value,
+    /// How many deliveries had it; of `other`, how often there was one too many.
+    pub deliveries: i64,
+    pub first_seen_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    pub example_job_id: Uuid,
+}
+
+/// Kind, path and name.
+type Key = (Kind, String, String);
+
+/// Not yet written.
+#[derive(Debug, Clone)]
+struct Seen {
+    sample: Value,
+    deliveries: i64,
+    example_job_id: Uuid,
+}
+
+type Counts = BTreeMap<Key, Seen>;
+
+/// Counts findings; all clones count together.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    counts: Arc<Mutex<Counts>>,
+    /// Nothing is ever sent: the recorder waits for the last clone to go.
+    _alive: mpsc::Sender<Infallible>,
+}
+
+impl Tally {
+    /// Counts the findings of a delivery that was stored, and that was no duplicate.
+    pub fn note(&self, job_id: Uuid, findings: Vec<Finding>) {
+        if findings.is_empty() {
+            return;
+        }
+        let mut counts = lock(&self.counts);
+        for Finding { kind, path, name, sample } in findings {
+            let seen = Seen { sample, deliveries: 1, example_job_id: job_id };
+            add(&mut counts, (kind, path, name), seen);
+        }
+    }
+}
+
+/// Writes down what was counted.
+#[derive(Debug)]
+pub struct Recorder {
+    db: PgPool,
+    counts: Arc<Mutex<Counts>>,
+    alive: mpsc::Receiver<Infallible>,
+}
+
+impl Recorder {
+    pub fn new(db: PgPool) -> (Tally, Self) {
+        let (sender, alive) = mpsc::channel(1);
+        let counts = Arc::<Mutex<Counts>>::default();
+        (Tally { counts: counts.clone(), _alive: sender }, Self { db, counts, alive })
+    }
+
+    /// Writes every few seconds until `stop` is cancelled, and once more after the last delivery.
+    pub async fn run(mut self, stop: CancellationToken) -> Outcome {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(WRITE_EVERY) => self.write().await,
+            }
+        }
+        self.alive.recv().await;
+        self.write().await;
+        Ok(())
+    }
+
+    /// Writes what was counted since the last time; keeps it for the next time if that fails.
+    pub async fn write(&self) {
+        let counted = std::mem::take(&mut *lock(&self.counts));
+        if counted.is_empty() {
+            return;
+        }
+        match table::add(&self.db, &counted).await {
+            Ok(first_seen) => {
+                for (kind, path, name) in first_seen {
+                    tracing::warn!(?kind, path, name, "the provider departs from its contract");
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "drift not written");
+                let mut counts = lock(&self.counts);
+                for (key, seen) in counted {
+                    add(&mut counts, key, seen);
+                }
+            }
+        }
+    }
+}
+
+fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds to what is counted under `key`, or under `other` when that would be one key too many.
+fn add(counts: &mut Counts, key: Key, seen: Seen) {
+    let has_room = counts.len() < MOST_ROWS || counts.contains_key(&key);
+    let key = if has_room { key } else { other() };
+    counts
+        .entry(key)
+        .and_modify(|known| {
+            known.deliveries += seen.deliveries;
+            known.example_job_id = seen.example_job_id;
+        })
+        .or_insert(seen);
+}
+
+fn other() -> Key {
+    let Finding { kind, path, name, .. } = Finding::other();
+    (kind, path, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(name: &str) -> Finding {
+        let path = "/response".to_owned();
+        Finding { kind: Kind::UnknownMember, path, name: name.into(), sample: "string".into() }
+    }
+
+    #[tokio::test]
+    async fn what_is_counted_at_once_is_bounded_and_nothing_is_lost() {
+        let db = sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://nowhere").unwrap();
+        let (tally, recorder) = Recorder::new(db);
+        let most = i64::try_from(MOST_ROWS).unwrap();
+        for n in 0..most + 10 {
+            tally.note(Uuid::nil(), vec![finding(&format!("n{n}")), finding("n0")]);
+        }
+        let counts = lock(&recorder.counts);
+        assert_eq!(counts.len(), MOST_ROWS + 1);
+        assert_eq!(counts[&other()].deliveries, 10);
+        let total: i64 = counts.values().map(|seen| seen.deliveries).sum();
+        assert_eq!(total, 2 * (most + 10));
+    }
+}

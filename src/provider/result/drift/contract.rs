@@ -1,0 +1,189 @@
+//! The known contract of a body, member by member: every name and type in the guides and documents
+//! of 2022 to 2026 and in the payloads published with them. Where those contradict one another each
+//! of them is known. What else comes is drift.
+use Shape::{Any, Insights, List, Number, Object, OneOf, Text, TextOrNumber};
+
+/// What a value may look like.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Any,
+    Text,
+    Number,
+    TextOrNumber,
+    /// A text of a closed list.
+    OneOf(&'static [&'static str]),
+    List(&'static Shape),
+    Object(&'static Members),
+    /// An object that its member `name` tells apart from others.
+    Insights(&'static [(&'static str, &'static Members)]),
+}
+
+/// In the order in which the provider sends them, which makes them quick to find.
+pub(super) type Members = [(&'static str, &'static Shape)];
+
+pub(super) static ENVELOPE: &Members = &[
+    ("jobId", &Text),
+    ("api", &Text),
+    ("creationTime", &Text),
+    ("completionTime", &Text),
+    ("expirationTime", &Text),
+    ("status", &OneOf(&["Success", "Fail", "InProgress"])),
+    // Its shape depends on the status.
+    ("response", &Any),
+];
+
+pub(super) static FAILURE: Shape = Object(&[(
+    "errors",
+    &List(&Object(&[("errorCode", &Text), ("message", &Text), ("parameterName", &Text)])),
+)]);
+
+pub(super) static RESULT: &Members = &[
+    ("utteranceInsights", &List(&UTTERANCE)),
+    ("speakerInsights", &SPEAKERS),
+    ("conversationalInsights", &List(&CONVERSATION)),
+    // Seen by one client of 2023, documented nowhere.
+    ("trackerInsights", &List(&Any)),
+];
+
+static UTTERANCE: Shape = Object(&[
+    ("start", &Number),
+    ("end", &Number),
+    ("text", &Text),
+    ("confidence", &Number),
+    ("speakerId", &Text),
+    ("wordTimings", &List(&WORD)),
+    ("insights", &List(&Insights(&[("Emotion", EMOTION)]))),
+    ("enrollmentId", &Text),
+]);
+
+static WORD: Shape = Object(&[
+    ("word", &Text),
+    ("start", &Number),
+    ("end", &Number),
+    ("confidence", &Number),
+    ("speakerId", &Text),
+]);
+
+static EMOTION: &Members = &[
+    ("name", &Text),
+    (
+        "value",
+        &OneOf(&[
+            "Anger",
+            "Anticipation",
+            "Disgust",
+            "Fear",
+            "Joy",
+            "Sadness",
+            "Surprise",
+            "Trust",
+            "Neutral",
+        ]),
+    ),
+    ("confidence", &Number),
+];
+
+static SPEAKERS: Shape = Object(&[
+    ("speakerCount", &Number),
+    (
+        "insights",
+        &List(&Insights(&[
+            ("Energy", ENERGY),
+            ("Pace", PACE),
+            ("TalkToListenRatio", RATIO),
+            ("QuestionsAsked", QUESTIONS),
+            // Named in documents of 2023; no payload was ever published.
+            ("Patience", UNSEEN),
+            ("LongestMonologue", UNSEEN),
+            ("FillerWordRate", UNSEEN),
+            ("TalkingSpeed", UNSEEN),
+            ("TalkTime", UNSEEN),
+            ("Tone", UNSEEN),
+            ("Interruptions", UNSEEN),
+        ])),
+    ),
+]);
+
+static ENERGY: &Members = &[
+    ("name", &Text),
+    (
+        "values",
+        &List(&Object(&[("speakerId", &Text), ("value", &Number), ("enrollmentId", &Text)])),
+    ),
+];
+
+static PACE: &Members = &[
+    ("name", &Text),
+    (
+        "values",
+        &List(&Object(&[
+            ("speakerId", &Text),
+            ("value", &OneOf(&["slow", "medium", "fast"])),
+            ("wpm", &Number),
+            ("enrollmentId", &Text),
+        ])),
+    ),
+];
+
+static RATIO: &Members = &[
+    ("name", &Text),
+    ("values", &List(&Object(&[("speakerId", &Text), ("value", &Text), ("enrollmentId", &Text)]))),
+];
+
+static QUESTIONS: &Members = &[
+    ("name", &Text),
+    (
+        "values",
+        &List(&Object(&[
+            ("speakerId", &Text),
+            ("value", &Number),
+            ("questions", &List(&Object(&[("text", &Text), ("start", &Number), ("end", &Number)]))),
+            ("enrollmentId", &Text),
+        ])),
+    ),
+];
+
+static UNSEEN: &Members = &[
+    ("name", &Text),
+    (
+        "values",
+        &List(&Object(&[("speakerId", &Text), ("value", &TextOrNumber), ("enrollmentId", &Text)])),
+    ),
+];
+
+static CONVERSATION: Shape = Insights(&[
+    ("KeyPhrases", ABOUT_ALL),
+    ("ExtractiveSummary", ABOUT_ALL),
+    ("Topics", ABOUT_ALL),
+    ("Tasks", ABOUT_ALL),
+    ("AbstractiveSummaryLong", ABOUT_ALL),
+    ("AbstractiveSummaryShort", ABOUT_ALL),
+    ("Titles", ABOUT_ALL),
+    ("OverallSentiment", ABOUT_ALL),
+    ("QuestionsAsked", ABOUT_ALL),
+    ("QiQa", ABOUT_ALL),
+    ("ObjectionScore", ABOUT_ALL),
+    ("CallScore", ABOUT_ALL),
+]);
+
+static ABOUT_ALL: &Members = &[
+    ("name", &Text),
+    (
+        "values",
+        &List(&Object(&[
+            ("start", &Number),
+            ("end", &Number),
+            ("value", &Text),
+            ("confidence", &Number),
+            ("groupId", &Text),
+            ("speakerId", &Text),
+            ("assignee", &Text),
+            ("category", &Text),
+            ("text", &Text),
+            ("sentence", &Text),
+            ("question", &Text),
+            ("answer", &Text),
+            ("enrollmentId", &Text),
+        ])),
+    ),
+];

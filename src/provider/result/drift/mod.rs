@@ -1,0 +1,233 @@
+//! What differs from the known contract: a walk over a body beside the contract's shapes.
+//!
+//! Values are never told: of what is not known the findings have the name, where it stood, and the
+//! types and names inside. All of it is bounded, whatever was sent.
+mod contract;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use super::Unreadable;
+use crate::drift::{Finding, Kind};
+use contract::{ENVELOPE, FAILURE, Members, RESULT, Shape};
+
+/// Different findings of one body; one more stands for the rest.
+pub(super) const MOST_FINDINGS: usize = 20;
+/// Longest name that is told.
+const LONGEST_NAME: usize = 64;
+/// Digits that a name may have: with more it is rather an id, a date or a telephone number.
+const MOST_DIGITS: usize = 4;
+/// In the place of what does not look like a name.
+const UNNAMED: &str = "(unnamed)";
+/// Types that a sample tells at most, and how deep it looks.
+const SAMPLE_SIZE: usize = 24;
+const SAMPLE_DEPTH: usize = 4;
+
+/// Where we are, and what was found on the way.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// `*` stands for any index, the name of a known insight for its index.
+    path: Vec<&'static str>,
+    found: Vec<Found>,
+    /// There is more than [`MOST_FINDINGS`]; nothing more is looked for.
+    is_full: bool,
+}
+
+#[derive(Debug)]
+struct Found {
+    kind: Kind,
+    path: Vec<&'static str>,
+    name: String,
+    sample: Value,
+}
+
+impl Walk {
+    /// All but the response.
+    pub fn envelope(&mut self, top: &Map<String, Value>) {
+        self.members(top, ENVELOPE);
+    }
+
+    pub fn result(&mut self, document: &Map<String, Value>) {
+        self.path.push("response");
+        self.members(document, RESULT);
+        self.path.pop();
+    }
+
+    /// A failure that names no error is still one.
+    pub fn failure(&mut self, response: &Value) {
+        if !response.is_null() {
+            self.path.push("response");
+            self.value(response, &FAILURE);
+            self.path.pop();
+        }
+    }
+
+    pub fn finish(self) -> Vec<Finding> {
+        let findings = self.found.into_iter().map(|found| Finding {
+            kind: found.kind,
+            path: found.path.iter().flat_map(|step| ["/", step]).collect(),
+            name: found.name,
+            sample: found.sample,
+        });
+        findings.chain(self.is_full.then(Finding::other)).collect()
+    }
+
+    fn value(&mut self, value: &Value, shape: &'static Shape) {
+        match (shape, value) {
+            _ if shape.is_plainly(value) => {}
+            (Shape::OneOf(_), Value::String(_)) => self.note(Kind::UnknownValue, "", value),
+            (Shape::List(shape), Value::Array(items)) => self.items(items, shape),
+            (Shape::Object(known), Value::Object(members)) => self.members(members, known),
+            (Shape::Insights(known), Value::Object(members)) => self.insight(value, members, known),
+            _ => self.note(Kind::UnexpectedType, type_of(value), value),
+        }
+    }
+
+    fn items(&mut self, items: &[Value], shape: &'static Shape) {
+        let depth = self.path.len();
+        for item in items {
+            if self.is_full {
+                break;
+            }
+            self.path.push("*");
+            self.value(item, shape);
+            self.path.truncate(depth);
+        }
+    }
+
+    fn members(&mut self, members: &Map<String, Value>, known: &'static Members) {
+        let mut next = 0;
+        for (name, value) in members {
+            if self.is_full {
+                break;
+            }
+            let is_this = |(known, _): &(&str, _)| known == name;
+            // Most come in the order of the contract.
+            let at = if known.get(next).is_some_and(is_this) {
+                Some(next)
+            } else {
+                known.iter().position(is_this)
+            };
+            let Some((at, (name, shape))) = at.and_then(|at| Some((at, known.get(at)?))) else {
+                self.note(Kind::UnknownMember, name, value);
+                continue;
+            };
+            next = at + 1;
+            if !shape.is_plainly(value) {
+                self.path.push(name);
+                self.value(value, shape);
+                self.path.pop();
+            }
+        }
+    }
+
+    /// Without a name it is none that could be known or unknown; the reader reports that.
+    fn insight(
+        &mut self,
+        value: &Value,
+        members: &Map<String, Value>,
+        known: &'static [(&'static str, &'static Members)],
+    ) {
+        match members.get("name") {
+            Some(Value::String(name)) => match known.iter().find(|(known, _)| known == name) {
+                Some((name, known)) => {
+                    self.path.pop();
+                    self.path.push(name);
+                    self.members(members, known);
+                }
+                None => self.note(Kind::UnknownInsight, name, value),
+            },
+            Some(other) => {
+                self.path.push("name");
+                self.note(Kind::UnexpectedType, type_of(other), other);
+            }
+            None => {}
+        }
+    }
+
+    fn note(&mut self, kind: Kind, name: &str, value: &Value) {
+        let name = shown(name);
+        let is_known =
+            |found: &Found| found.kind == kind && found.name == name && found.path == self.path;
+        if self.found.iter().any(is_known) {
+            return;
+        }
+        if self.found.len() >= MOST_FINDINGS {
+            self.is_full = true;
+            return;
+        }
+        let mut left = SAMPLE_SIZE;
+        let sample = sample(value, SAMPLE_DEPTH, &mut left);
+        self.found.push(Found { kind, path: self.path.clone(), name: name.to_owned(), sample });
+    }
+}
+
+impl Shape {
+    /// Whether there is nothing to look into, and nothing to tell.
+    fn is_plainly(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Any, _)
+            | (Self::Text | Self::TextOrNumber, Value::String(_))
+            | (Self::Number | Self::TextOrNumber, Value::Number(_)) => true,
+            (Self::OneOf(known), Value::String(text)) => known.contains(&text.as_str()),
+            _ => false,
+        }
+    }
+}
+
+impl Unreadable {
+    /// The difference that makes a body unreadable, where it is one from the contract.
+    pub fn drift(&self) -> Vec<Finding> {
+        let (kind, path) = match self {
+            Self::NotAnObject => (Kind::UnexpectedType, ""),
+            Self::StatusUnknown => (Kind::UnknownValue, "/status"),
+            Self::ResponseNotAnObject => (Kind::UnexpectedType, "/response"),
+            _ => return Vec::new(),
+        };
+        vec![Finding { kind, path: path.into(), name: String::new(), sample: Value::Null }]
+    }
+}
+
+/// `name` if it looks like one, so that neither content nor an endless number of names gets through.
+fn shown(name: &str) -> &str {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.$:".contains(&byte);
+    let digits = || name.bytes().filter(u8::is_ascii_digit).count();
+    if name.len() <= LONGEST_NAME && name.bytes().all(is_part) && digits() <= MOST_DIGITS {
+        name
+    } else {
+        UNNAMED
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// `value` with types in the place of its values; of a list its first item.
+fn sample(value: &Value, depth: usize, left: &mut usize) -> Value {
+    *left = left.saturating_sub(1);
+    match value {
+        Value::Array(items) if depth > 0 => {
+            items.iter().take((*left).min(1)).map(|item| sample(item, depth - 1, left)).collect()
+        }
+        Value::Object(members) if depth > 0 => {
+            let mut told = Map::new();
+            for (name, value) in members {
+                if *left == 0 {
+                    break;
+                }
+                told.insert(shown(name).to_owned(), sample(value, depth - 1, left));
+            }
+            Value::Object(told)
+        }
+        other => type_of(other).into(),
+    }
+}

@@ -1,0 +1,138 @@
+//! How much memory deliveries may take: known before it is taken, whatever they hold.
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Unit in which memory is counted.
+const PAGE: usize = 4096;
+/// A body up to this is small.
+pub const SMALL_BYTES: usize = 64 * 1024;
+/// Of the memory for bodies, one part in so many is for the beginnings of bodies: however many large ones
+/// there are, a small one finds room.
+const SMALL_SHARE: usize = 8;
+/// Text that may be parsed and not yet stored: what is parsed takes a multiple of it. The rest waits as
+/// it came; what is larger by itself has all of this to itself.
+const PARSED_BYTES: usize = 4 * 1024 * 1024;
+/// The same for small bodies, which never wait for large ones.
+const PARSED_SMALL_BYTES: usize = 2 * 1024 * 1024;
+/// Text that comes with one value of JSON in an ordinary delivery. Text with more values takes as much
+/// memory as an ordinary one with that many.
+const BYTES_A_VALUE: usize = 12;
+
+/// Memory for all deliveries in hand.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    small: Pool,
+    large: Pool,
+    /// More parsers at once than processors would only hold more memory.
+    parsers: Arc<Semaphore>,
+}
+
+#[derive(Debug, Clone)]
+struct Pool {
+    bodies: Arc<Semaphore>,
+    parsed: Arc<Semaphore>,
+    /// As many as there are for `parsed`.
+    parsed_pages: usize,
+}
+
+/// Memory that is given back when this is dropped.
+#[derive(Debug, Default)]
+pub struct Taken {
+    small: Option<OwnedSemaphorePermit>,
+    large: Option<OwnedSemaphorePermit>,
+}
+
+/// All memory for bodies is in use.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl Memory {
+    /// `bytes`: of bodies, as sent and inflated.
+    pub fn new(bytes: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let small = bytes / SMALL_SHARE;
+        Self {
+            small: Pool::new(small, PARSED_SMALL_BYTES),
+            large: Pool::new(bytes - small, PARSED_BYTES),
+            parsers: Arc::new(Semaphore::new(processors)),
+        }
+    }
+
+    /// Makes sure that `taken` suffices for `bytes`.
+    pub fn grow(&self, taken: &mut Taken, bytes: usize) -> Result<(), NoRoom> {
+        let small = bytes.min(SMALL_BYTES);
+        self.small.grow(&mut taken.small, small)?;
+        self.large.grow(&mut taken.large, bytes - small)
+    }
+
+    /// Waits until there is memory for what a parser makes of a text. `None` never happens: the pools
+    /// are not closed.
+    pub async fn parsed(&self, bytes: usize, values: usize) -> Option<OwnedSemaphorePermit> {
+        let pool = if bytes <= SMALL_BYTES { &self.small } else { &self.large };
+        let weight = bytes.max(values.saturating_mul(BYTES_A_VALUE));
+        let pages = u32::try_from(weight.div_ceil(PAGE).min(pool.parsed_pages)).ok()?;
+        pool.parsed.clone().acquire_many_owned(pages).await.ok()
+    }
+
+    /// Runs `work` on a thread that may block, no more at once than there are processors. `None`: it
+    /// panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _turn = self.parsers.acquire().await;
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+}
+
+impl Pool {
+    fn new(bodies: usize, parsed: usize) -> Self {
+        let semaphore =
+            |bytes: usize| Arc::new(Semaphore::new((bytes / PAGE).min(Semaphore::MAX_PERMITS)));
+        let parsed_pages = parsed / PAGE;
+        Self { bodies: semaphore(bodies), parsed: semaphore(parsed), parsed_pages }
+    }
+
+    fn grow(&self, taken: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), NoRoom> {
+        let pages = taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = bytes.div_ceil(PAGE).saturating_sub(pages);
+        if missing == 0 {
+            return Ok(());
+        }
+        let missing = u32::try_from(missing).map_err(|_| NoRoom)?;
+        let more = self.bodies.clone().try_acquire_many_owned(missing).map_err(|_| NoRoom)?;
+        match taken {
+            Some(taken) => taken.merge(more),
+            None => *taken = Some(more),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_taken_in_pages_and_given_back() {
+        let memory = Memory::new(SMALL_SHARE * 2 * PAGE);
+        let (mut first, mut second) = (Taken::default(), Taken::default());
+        for bytes in [1, PAGE] {
+            memory.grow(&mut first, bytes).unwrap();
+        }
+        memory.grow(&mut second, PAGE).unwrap();
+        assert_eq!(memory.grow(&mut second, PAGE + 1), Err(NoRoom));
+        drop(first);
+        memory.grow(&mut second, 2 * PAGE).unwrap();
+    }
+
+    #[test]
+    fn large_bodies_leave_room_for_small_ones() {
+        let memory = Memory::new(SMALL_SHARE * SMALL_BYTES * 2);
+        let (mut large, mut small) = (Taken::default(), Taken::default());
+        memory.grow(&mut large, SMALL_BYTES * 15).unwrap();
+        assert_eq!(memory.grow(&mut large, SMALL_BYTES * 15 + 1), Err(NoRoom));
+        memory.grow(&mut small, SMALL_BYTES).unwrap();
+    }
+}
