@@ -25,7 +25,8 @@ fn next(state: &'static str, event: &str) -> Option<&'static str> {
         ("submitting", "queued") | ("unconfirmed" | "abandoned", "submitting") => {
             Some("submitting")
         }
-        ("submitted", "submitting") => Some("submitted"),
+        // Also when the attempt's acceptance became known only after it had been given up.
+        ("submitted", "submitting" | "queued") => Some("submitted"),
         ("delivery", "") => None,
         ("delivery", state) => Some(state),
         ("completed", _) if is_open || state == "timed_out" => Some("completed"),
