@@ -111,6 +111,14 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("57P0") || code == "53300")
 }
 
+/// Whether the values are at fault: the same ones will be refused again.
+///
+/// Classes of SQLSTATE: 22, data exception, and 54, program limit exceeded.
+pub fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
+}
+
 /// Applies what is missing, one process at a time: an advisory lock makes the others wait.
 pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
     MIGRATOR.run(db).await

@@ -61,7 +61,7 @@ impl Outcome {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Delivery {
     pub job_id: Uuid,
     pub attempt: i32,

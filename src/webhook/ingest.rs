@@ -14,6 +14,7 @@ use tokio::{
 use super::body::Body;
 use crate::{
     config::IngestSettings,
+    db,
     deliveries::{Delivery, Outcome},
     jobs::{self, CompletedVia, Token},
     outcome::{self, Arrival, Reading},
@@ -139,7 +140,8 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
     }
 }
 
-/// Answers in the order of the arrivals.
+/// Answers in the order of the arrivals. A delivery whose rows Postgres will never take is kept as one
+/// that cannot be read.
 async fn commit_or_split(db: &mut PgConnection, arrivals: &[Arrival]) -> Vec<Answer> {
     let error = match commit(db, arrivals).await {
         Ok(outcomes) => {
@@ -150,9 +152,19 @@ async fn commit_or_split(db: &mut PgConnection, arrivals: &[Arrival]) -> Vec<Ans
         Err(error) => error,
     };
     // Without a database each half would fail for the same reason, only later.
-    if arrivals.len() == 1 || !matches!(error, sqlx::Error::Database(_)) {
+    if !matches!(error, sqlx::Error::Database(_)) {
         report(&error);
         return vec![Answer::NotStored; arrivals.len()];
+    }
+    if let [arrival] = arrivals {
+        report(&error);
+        if !db::is_about_data(&error) || matches!(arrival.reading, Reading::Unreadable(_)) {
+            return vec![Answer::NotStored];
+        }
+        let reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
+        let Arrival { delivery, expected, .. } = arrival;
+        let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
+        return Box::pin(commit_or_split(db, &[aside])).await;
     }
     tracing::warn!(deliveries = arrivals.len(), "a batch was refused; splitting it");
     let (first, second) = arrivals.split_at(arrivals.len() / 2);

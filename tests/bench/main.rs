@@ -43,6 +43,9 @@ struct Args {
     /// Where the database is made: on a disk, or fsync means nothing.
     #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_TARGET_TMPDIR"))]
     folder: PathBuf,
+    /// A setting of the service, such as ingest.writers=4; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Leave the files there.
     #[arg(long)]
     keep: bool,
@@ -95,7 +98,7 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let stand = Stand::start(&args.folder).await?;
+        let stand = Stand::start(&args.folder, &args.set).await?;
         let done = tokio::select! {
             done = measure(&args, &stand) => done,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),

@@ -34,6 +34,8 @@ pub struct Stand {
     pub folder: PathBuf,
     pub pgbench: PathBuf,
     pub postgres: Process,
+    /// Variables of the service.
+    settings: Vec<(String, String)>,
 }
 
 /// A migrated database and the API key of its only caller.
@@ -46,7 +48,14 @@ pub struct Database {
 }
 
 impl Stand {
-    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+    /// `settings`: of the service, as `section.key=value`.
+    pub async fn start(folder: &Path, settings: &[String]) -> anyhow::Result<Self> {
+        let variable = |setting: &String| {
+            let (key, value) = setting.split_once('=').context("--set takes KEY=VALUE")?;
+            let name = format!("AFTERCALL__{}", key.replace('.', "__").to_uppercase());
+            anyhow::Ok((name, value.to_owned()))
+        };
+        let settings = settings.iter().map(variable).collect::<anyhow::Result<_>>()?;
         let folder = folder.join(format!("aftercall-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let environment = EmbeddedEnvironment::read();
@@ -71,7 +80,7 @@ impl Stand {
         let pid = pid.lines().next().context("postmaster.pid is empty")?.parse()?;
         let pgbench = Path::new(&binaries).join("pgbench");
         anyhow::ensure!(pgbench.exists(), "{} is missing", pgbench.display());
-        Ok(Self { cluster: Some(cluster), folder, pgbench, postgres: Process(pid) })
+        Ok(Self { cluster: Some(cluster), folder, pgbench, postgres: Process(pid), settings })
     }
 
     pub fn sockets(&self) -> &Path {
@@ -131,6 +140,7 @@ impl Service {
             .env("AFTERCALL__WEBHOOK__LISTEN", webhook.to_string())
             .env("AFTERCALL__OPS__LISTEN", ops.to_string())
             .env("AFTERCALL__SHUTDOWN__DRAIN_DELAY", "0s")
+            .envs(stand.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(&stand.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

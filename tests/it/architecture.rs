@@ -18,7 +18,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("provider", &["config", "drift", "insights"]),
     ("intake", &["callers", "http", "jobs", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
-    ("webhook", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
+    (
+        "webhook",
+        &["config", "db", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"],
+    ),
     ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
     ("query", &["callers", "http", "insights", "jobs", "provider"]),
     (

@@ -4,7 +4,7 @@ use std::{fs, io::Write as _, time::Duration};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt as _, future::join_all, stream};
-use reqwest::Body;
+use reqwest::{Body, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::{Home, Service};
@@ -105,14 +105,24 @@ async fn send(service: &Service, url: &str, hostile: &Hostile) -> (&'static str,
     if hostile.is_gzip {
         request = request.header("content-encoding", "gzip");
     }
-    (hostile.name, request.send().await.unwrap().status().as_u16())
+    (hostile.name, status(request).await)
+}
+
+/// Of the answer; 503 when the connection broke off: it was closed while the body was still being sent,
+/// and the answer may go under with that (RFC 9112, section 9.6).
+async fn status(request: RequestBuilder) -> u16 {
+    match request.send().await {
+        Ok(answer) => answer.status().as_u16(),
+        Err(error) if !error.is_timeout() => 503,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// A mebibyte, and then nothing more.
 async fn stall(service: &Service, url: &str) -> u16 {
     let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b' '; MIB]))]);
     let body = Body::wrap_stream(first.chain(stream::pending()));
-    service.http.post(url).timeout(PATIENCE).body(body).send().await.unwrap().status().as_u16()
+    status(service.http.post(url).timeout(PATIENCE).body(body)).await
 }
 
 #[tokio::test]

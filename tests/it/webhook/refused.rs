@@ -7,6 +7,7 @@ use axum::{
     extract::ConnectInfo,
     http::{Request, StatusCode},
 };
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{assert_acknowledged, seed_success};
@@ -98,6 +99,32 @@ async fn a_delivery_whose_commit_fails_is_asked_for_again() {
     run("alter table aftercall.elsewhere rename to speakers").await;
     assert_acknowledged(&app.deliver(&job.webhook, seed_success()).await);
     assert_eq!(app.job(job.id).await["state"], "completed");
+}
+
+#[tokio::test]
+async fn a_delivery_whose_rows_are_never_taken_is_set_aside_and_hurts_no_other() {
+    let app = TestApp::start().await;
+    let (poisonous, sound) = (app.submitted().await, app.submitted().await);
+    let body = seed_success();
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "create function refuse() returns trigger language plpgsql as
+            $$ begin raise exception 'too much' using errcode = 'program_limit_exceeded'; end $$;
+        create trigger refuse before insert on aftercall.results for each row
+            when (new.job_id = '{}') execute function refuse()",
+        poisonous.id
+    )))
+    .execute(&app.db.pool)
+    .await
+    .unwrap();
+    let (first, second) = tokio::join!(
+        app.deliver(&poisonous.webhook, body.clone()),
+        app.deliver(&sound.webhook, body)
+    );
+    assert_acknowledged(&first);
+    assert_acknowledged(&second);
+    assert_eq!(app.delivery_outcomes(poisonous.id).await, ["malformed"]);
+    assert_eq!(app.job(poisonous.id).await["state"], "submitted");
+    assert_eq!(app.job(sound.id).await["state"], "completed");
 }
 
 #[tokio::test]
