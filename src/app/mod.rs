@@ -264,7 +264,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> Outcome {
-    http::serve(listener, router, lifecycle.stop).await;
+    http::serve(listener, router, http::HEAD_PATIENCE, lifecycle.stop).await;
     Ok(())
 }
 

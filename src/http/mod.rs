@@ -14,5 +14,5 @@ pub use layers::{fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, MAX_LIMIT, Page, limit};
 pub use problem::{ApiError, CODES, Fault, Problem};
-pub use serve::serve;
+pub use serve::{HEAD_PATIENCE, serve};
 pub use state::ApiState;

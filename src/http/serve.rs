@@ -11,16 +11,23 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-/// Longest time until the head of a request is there, counted from the end of the one before it: who
-/// is slower, or idle for longer, is cut off.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+/// A good `patience` of [`serve`]: longer than clients keep idle connections.
+pub const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// Most bytes that are read ahead on one connection; a body passes through in pieces of this.
 const READ_AHEAD: usize = 64 * 1024;
 
 /// Answers requests until `stop` is cancelled, then finishes those in flight.
-pub async fn serve(mut listener: TcpListener, router: Router, stop: CancellationToken) {
+///
+/// `patience`: longest time until the head of a request is there, counted from the end of the one before
+/// it. Who is slower, or idle for longer, is cut off.
+pub async fn serve(
+    mut listener: TcpListener,
+    router: Router,
+    patience: Duration,
+    stop: CancellationToken,
+) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(READ_AHEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(READ_AHEAD);
     let connections = GracefulShutdown::new();
     loop {
         let (stream, sender) = tokio::select! {

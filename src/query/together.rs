@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::insights::{self, StoredResult};
 
-/// Statements at once, each on its own connection.
-const LANES: usize = 2;
+/// Statements at once, each on its own connection: with one, whoever waits for it shares the next.
+const LANES: usize = 1;
 /// Results of one statement; each may be megabytes.
 const MOST: usize = 16;
 

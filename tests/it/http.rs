@@ -1,7 +1,7 @@
 //! What all answers have in common: problems, request ids, health, documentation.
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use aftercall::http::{CODES, OpsState, fallbacks, layered, ops};
+use aftercall::http::{CODES, OpsState, fallbacks, layered, ops, serve};
 use axum::{
     Router,
     body::Body,
@@ -9,6 +9,11 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{answer::Answer, app::TestApp};
 
@@ -200,4 +205,22 @@ async fn every_documented_path_exists_and_asks_for_a_key() {
         answer.problem(401, "unauthorized");
         assert_eq!(answer.header(header::WWW_AUTHENTICATE.as_str()), "Bearer");
     }
+}
+
+#[tokio::test]
+async fn a_request_whose_head_does_not_come_is_cut_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/", get(async || "hello"));
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, router, Duration::from_millis(50), stop.clone()));
+    for head in ["", "GET / HTTP/1.1\r\nhost: a\r\nx: "] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut told = String::new();
+        connection.read_to_string(&mut told).await.unwrap();
+        assert!(!told.contains("hello"), "{told}");
+    }
+    stop.cancel();
+    serving.await.unwrap();
 }

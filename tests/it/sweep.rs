@@ -45,6 +45,26 @@ async fn partitions_are_made_ahead() {
 }
 
 #[tokio::test]
+async fn long_texts_of_all_partitions_are_compressed_alike() {
+    let db = TestDb::new().await;
+    sweep(&db, 5).await;
+    let methods: Vec<String> = sqlx::query_scalar(
+        "select distinct a.attcompression::text from pg_attribute a
+        join pg_class c on c.oid = a.attrelid
+        where c.relnamespace = 'aftercall'::regnamespace and c.relkind in ('r', 'p')
+            and ((c.relname like 'results%' and a.attname = 'document')
+                or (c.relname like 'deliveries%' and a.attname = 'body'))",
+    )
+    .fetch_all(&db.pool)
+    .await
+    .unwrap();
+    let of_server = "select 'lz4' = any(enumvals) from pg_settings
+        where name = 'default_toast_compression'";
+    let has_lz4: bool = sqlx::query_scalar(of_server).fetch_one(&db.pool).await.unwrap();
+    assert_eq!(methods, [if has_lz4 { "l" } else { "" }]);
+}
+
+#[tokio::test]
 async fn a_partition_that_is_missing_is_made_again() {
     let db = TestDb::new().await;
     let drop = "do $$ begin execute format('drop table aftercall.%I',
