@@ -75,7 +75,7 @@ async fn upsert(db: impl PgExecutor<'_>, rows: &Counts) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// All there is, at most [`MOST_ROWS`] and one; what was first seen last comes first.
+/// All there is, at most `MOST_ROWS` and one; what was first seen last comes first.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Drift>> {
     sqlx::query_as!(
         Drift,

@@ -12,7 +12,7 @@ pub const SMALL_BYTES: usize = 64 * 1024;
 const SMALL_SHARE: usize = 8;
 /// Text that may be parsed and not yet stored: what is parsed takes a multiple of it. The rest waits as
 /// it came; what is larger by itself has all of this to itself.
-const PARSED_BYTES: usize = 4 * 1024 * 1024;
+const PARSED_BYTES: usize = 2 * 1024 * 1024;
 /// The same for small bodies, which never wait for large ones.
 const PARSED_SMALL_BYTES: usize = 2 * 1024 * 1024;
 /// Text that comes with one value of JSON in an ordinary delivery. Text with more values takes as much
