@@ -19,7 +19,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     admin,
     callers::KnownCallers,
-    config::ApiSettings,
+    config::{ApiSettings, bytes},
     http::{self, ApiState, OpsState},
     intake, query,
 };
@@ -81,7 +81,7 @@ pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Rout
     if let Some(url) = &settings.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
     }
-    let limit = usize::try_from(settings.max_body.as_u64()).unwrap_or(usize::MAX);
+    let limit = bytes(settings.max_body);
     let pages = Router::new()
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route("/docs/errors", get(errors));

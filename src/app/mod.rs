@@ -24,7 +24,7 @@ use surroundings::Surroundings;
 pub use surroundings::{SandboxAddress, pool_options, private_cluster};
 
 use crate::{
-    config::{Role, Settings},
+    config::{Role, Settings, bytes},
     db::{self, PoolOptions},
     dispatch::Dispatcher,
     drift::{Recorder, Tally},
@@ -266,11 +266,6 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> Outcome {
     http::serve(listener, router, http::HEAD_PATIENCE, lifecycle.stop).await;
     Ok(())
-}
-
-/// As many as fit into memory at all.
-pub fn bytes(size: bytesize::ByteSize) -> usize {
-    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
 /// Starts to drain on SIGTERM or Ctrl-C; a second signal ends the process at once with 130.

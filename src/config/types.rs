@@ -45,9 +45,13 @@ pub struct TextLimits {
 
 impl Settings {
     pub fn text_limits(&self) -> TextLimits {
-        let inflated = usize::try_from(self.webhook.max_inflated.as_u64()).unwrap_or(usize::MAX);
-        TextLimits { inflated, values: self.ingest.max_values }
+        TextLimits { inflated: bytes(self.webhook.max_inflated), values: self.ingest.max_values }
     }
+}
+
+/// As many as fit into memory at all.
+pub fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
 /// Whether something that Aftercall can do by itself is wanted.

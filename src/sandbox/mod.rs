@@ -190,7 +190,7 @@ impl Emulator {
 
 fn router(emulator: Arc<Emulator>) -> Router {
     let guarded = middleware::from_fn_with_state(Arc::clone(&emulator), in_heavy_group);
-    let largest = usize::try_from(emulator.settings.max_body.as_u64()).unwrap_or(usize::MAX);
+    let largest = config::bytes(emulator.settings.max_body);
     Router::new()
         .route(wire::ANALYZE_PATH, post(analyze::submit))
         .route(&format!("{}/{{job_id}}", wire::STATUS_PATH), get(status::show))

@@ -142,8 +142,8 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
 
 /// Answers in the order of the arrivals. A delivery whose rows Postgres will never take is kept as one
 /// that cannot be read.
-async fn commit_or_split(db: &mut PgConnection, arrivals: &[Arrival]) -> Vec<Answer> {
-    let error = match commit(db, arrivals).await {
+async fn commit_or_split(connection: &mut PgConnection, arrivals: &[Arrival]) -> Vec<Answer> {
+    let error = match commit(connection, arrivals).await {
         Ok(outcomes) => {
             let answer =
                 |outcome: Option<Outcome>| outcome.map_or(Answer::UnknownToken, Answer::Kept);
@@ -164,12 +164,12 @@ async fn commit_or_split(db: &mut PgConnection, arrivals: &[Arrival]) -> Vec<Ans
         let reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
         let Arrival { delivery, expected, .. } = arrival;
         let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
-        return Box::pin(commit_or_split(db, &[aside])).await;
+        return Box::pin(commit_or_split(connection, &[aside])).await;
     }
     tracing::warn!(deliveries = arrivals.len(), "a batch was refused; splitting it");
     let (first, second) = arrivals.split_at(arrivals.len() / 2);
-    let mut answers = Box::pin(commit_or_split(db, first)).await;
-    answers.extend(Box::pin(commit_or_split(db, second)).await);
+    let mut answers = Box::pin(commit_or_split(connection, first)).await;
+    answers.extend(Box::pin(commit_or_split(connection, second)).await);
     answers
 }
 

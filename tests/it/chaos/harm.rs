@@ -82,7 +82,7 @@ async fn start(home: &Home) -> Process {
 pub async fn to_replica(replica: &mut Replica, seed: u64, done: &CancellationToken) -> Harm {
     let mut random = StdRng::seed_from_u64(seed);
     let mut harm = Harm::default();
-    // Not waits for anything: a blow is to fall at any moment.
+    // This waits for nothing: a blow is to fall at any moment.
     let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
     while done.run_until_cancelled(pause(random.random_range(PAUSE))).await.is_some() {
         if random.random_bool(POLITE) {
