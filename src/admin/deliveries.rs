@@ -16,7 +16,7 @@ use super::views::DeliveryView;
 use crate::{
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -41,9 +41,9 @@ pub struct Selection {
     /// them did better. `false`: only the others.
     quarantined: Option<bool>,
     /// Deliveries a page, 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    #[schema(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    #[schema(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    limit: Option<Limit>,
     /// `nextCursor` of the page before, with the same filters.
     cursor: Option<String>,
 }
@@ -53,14 +53,14 @@ pub struct Selected {
     pub filter: Filter,
     /// Only deliveries older than this one.
     pub before: Option<Uuid>,
-    pub limit: i64,
+    pub limit: Limit,
     /// Binds cursors to the filter.
     listing: String,
 }
 
 impl Selection {
     pub fn check(self, state: &ApiState) -> Result<Selected, ApiError> {
-        let limit = http::limit(self.limit)?;
+        let limit = self.limit.unwrap_or_default();
         let filter = Filter {
             id: None,
             outcomes: self.outcome,
@@ -105,7 +105,7 @@ async fn list(
     caller.require(Scope::AdminRead)?;
     let selected = selection.check(&state)?;
     let Selected { filter, before, limit, .. } = &selected;
-    let rows = deliveries::list(&state.db, filter, *before, limit + 1).await?;
+    let rows = deliveries::list(&state.db, filter, *before, limit.get() + 1).await?;
     let seal = |row: &DeliveryRow| selected.seal(&state, row.id);
     Ok(Json(Page::new(rows, *limit, seal, DeliveryView::from)))
 }

@@ -12,6 +12,7 @@ use super::batch;
 use crate::{
     config::TextLimits,
     deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Stored},
+    http::Limit,
     jobs::{self, CompletedVia, Note},
     outcome::{self, Arrival, Reading},
 };
@@ -53,11 +54,11 @@ impl Replayer<'_> {
         &self,
         filter: &Filter,
         before: Option<Uuid>,
-        limit: i64,
+        limit: Limit,
     ) -> sqlx::Result<Tally> {
-        let rows = deliveries::list(self.db, &originals(filter), before, limit + 1).await?;
+        let rows = deliveries::list(self.db, &originals(filter), before, limit.get() + 1).await?;
         let mut places: Vec<Place> = rows.iter().map(DeliveryRow::place).collect();
-        places.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        places.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
         places.truncate(batch::fill(&places, CALL_BYTES));
         let mut tally = Tally::default();
         let mut batches = batch::batches(&places);

@@ -10,11 +10,12 @@ use crate::{
     admin::replay::Replayer,
     config::Settings,
     deliveries::{Filter, Outcome},
+    http::Limit,
     telemetry,
 };
 
 /// Deliveries a page; each page is made of several transactions.
-const PAGE: i64 = 200;
+const PAGE: Limit = Limit::MAX;
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true))]

@@ -3,9 +3,8 @@ use axum::{
     extract::{
         FromRequest, FromRequestParts, OptionalFromRequest, Request, rejection::PathRejection,
     },
-    http::{StatusCode, header, request::Parts},
+    http::{StatusCode, header},
 };
-use axum_extra::extract::{Query, QueryRejection};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -61,9 +60,7 @@ impl ApiJson {
     /// `validation-failed` with the first fault.
     pub fn typed<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         T::deserialize(self.value).map_err(|error| {
-            let pointer = "#".to_owned();
-            let detail = error.to_string();
-            ApiError::ValidationFailed(vec![Fault { pointer, code: "format", detail }])
+            ApiError::ValidationFailed(vec![Fault::at("#", "format", error.to_string())])
         })
     }
 }
@@ -80,32 +77,8 @@ pub fn is_json(kind: &str) -> bool {
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub struct ApiPath<T>(pub T);
 
-/// A query string in which a key may be repeated. A parameter without a value is left out.
-#[derive(Debug)]
-pub struct ApiQuery<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // Postgres takes no NUL; this is the only way to write one in a query.
-        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
-            let detail = "no parameter may contain the character U+0000";
-            return Err(ApiError::InvalidParameter(detail.to_owned()));
-        }
-        let Query(value) = Query::from_request_parts(parts, state).await?;
-        Ok(Self(value))
-    }
-}
-
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
-        Self::InvalidParameter(rejection.body_text())
-    }
-}
-
-impl From<QueryRejection> for ApiError {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::InvalidParameter(rejection.body_text())
+        Self::invalid_parameter("path", "format", rejection.body_text())
     }
 }

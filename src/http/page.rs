@@ -1,16 +1,20 @@
 //! Pages of a list: limits and cursors that only their own listing takes back.
 use std::sync::Arc;
 
+use axum::{
+    Json,
+    http::{HeaderValue, Uri, header},
+    response::{IntoResponse as _, Response},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
 use sha2::Sha256;
+use url::form_urlencoded;
 use utoipa::ToSchema;
 
-use super::ApiError;
+use super::{ApiError, Limit};
 
-const DEFAULT_LIMIT: i64 = 50;
-pub const MAX_LIMIT: i64 = 200;
 const MAC_BYTES: usize = 16;
 
 /// One page of a list.
@@ -27,11 +31,11 @@ impl<T> Page<T> {
     /// `rows` are up to `limit + 1`; the one too many only tells that there is more.
     pub fn new<R>(
         mut rows: Vec<R>,
-        limit: i64,
+        limit: Limit,
         cursor: impl Fn(&R) -> String,
         view: impl Fn(R) -> T,
     ) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| has_more).map(cursor);
@@ -39,12 +43,23 @@ impl<T> Page<T> {
     }
 }
 
-/// The page size that was asked for: 1 to 200, 50 when left out.
-pub fn limit(asked: Option<i64>) -> Result<i64, ApiError> {
-    match asked.unwrap_or(DEFAULT_LIMIT) {
-        limit @ 1..=MAX_LIMIT => Ok(limit),
-        _ => Err(ApiError::InvalidParameter(format!("limit: must be 1 to {MAX_LIMIT}"))),
+impl<T: Serialize> Page<T> {
+    /// The page with the `Link` to the next one (RFC 8288): the same request with that cursor.
+    pub fn answer(self, request: &Uri) -> Response {
+        let next = self.next_cursor.as_deref().map(|cursor| next_link(request, cursor));
+        let mut response = Json(self).into_response();
+        if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+            response.headers_mut().insert(header::LINK, next);
+        }
+        response
     }
+}
+
+fn next_link(request: &Uri, cursor: &str) -> String {
+    let given = form_urlencoded::parse(request.query().unwrap_or_default().as_bytes());
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(given.filter(|(name, _)| name != "cursor")).append_pair("cursor", cursor);
+    format!("<{}?{}>; rel=\"next\"", request.path(), query.finish())
 }
 
 /// Seals positions into opaque cursors, bound to one listing of one caller.

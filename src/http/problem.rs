@@ -18,8 +18,8 @@ use crate::db;
 pub enum ApiError {
     #[error("{0}")]
     MalformedBody(String),
-    #[error("{0}")]
-    InvalidParameter(String),
+    #[error("{}", listed(.0))]
+    InvalidParameters(Vec<Fault>),
     #[error("this cursor belongs to another listing; start again without it")]
     CursorMismatch,
     #[error("the request has {} fault(s); see errors", .0.len())]
@@ -80,14 +80,54 @@ pub const CODES: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
     /// JSON pointer into the body, as a URI fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "#/contentUri")]
-    pub pointer: String,
+    pub pointer: Option<String>,
+    /// Name of the query parameter or header, or `path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "limit")]
+    pub parameter: Option<String>,
     /// Stable slug of the rule that is broken.
     #[schema(example = "scheme")]
     pub code: &'static str,
     /// What to do about it.
     #[schema(example = "must be an http or https URL")]
     pub detail: String,
+}
+
+impl Fault {
+    /// A fault of the body; `pointer` starts with `#`.
+    pub fn at(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
+    }
+
+    /// A fault of a query parameter, a header, or the `path`.
+    pub fn of_parameter(
+        name: impl Into<String>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { pointer: None, parameter: Some(name.into()), code, detail: detail.into() }
+    }
+}
+
+/// `; did you mean X?` when something known is near.
+pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .map(|(_, known)| format!("; did you mean {known}?"))
+        .unwrap_or_default()
+}
+
+/// `limit: must be …; sort: must be …`
+fn listed(faults: &[Fault]) -> String {
+    let one = |fault: &Fault| {
+        let name = fault.parameter.as_deref().unwrap_or_default();
+        format!("{name}: {}", fault.detail)
+    };
+    faults.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// Body of every answer that is no success (RFC 9457, `application/problem+json`).
@@ -119,12 +159,21 @@ pub struct Problem {
 }
 
 impl ApiError {
+    /// One fault of a query parameter, a header, or the `path`.
+    pub fn invalid_parameter(
+        name: &'static str,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::InvalidParameters(vec![Fault::of_parameter(name, code, detail)])
+    }
+
     /// Status, code and title of each variant; the only place that knows them.
     fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
             Self::MalformedBody(_) => (S::BAD_REQUEST, "malformed-body", "Body is not valid JSON"),
-            Self::InvalidParameter(_) => {
+            Self::InvalidParameters(_) => {
                 (S::BAD_REQUEST, "invalid-parameter", "Parameter is not valid")
             }
             Self::CursorMismatch => (S::BAD_REQUEST, "cursor-mismatch", "Cursor does not fit"),
@@ -175,7 +224,10 @@ impl IntoResponse for ApiError {
         }
         let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
         let detail = (!internal).then(|| self.to_string());
-        let errors = if let Self::ValidationFailed(faults) = self { faults } else { Vec::new() };
+        let errors = match self {
+            Self::ValidationFailed(faults) | Self::InvalidParameters(faults) => faults,
+            _ => Vec::new(),
+        };
         let body = Problem {
             kind: format!("/docs/errors#{code}"),
             title,

@@ -32,8 +32,8 @@ pub fn key(
     let text = value.to_str().unwrap_or_default().trim();
     let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     if !(1..=255).contains(&text.len()) {
-        let detail = "Idempotency-Key: must have 1 to 255 visible ASCII characters";
-        return Err(ApiError::InvalidParameter(detail.to_owned()));
+        let detail = "must have 1 to 255 visible ASCII characters";
+        return Err(ApiError::invalid_parameter("Idempotency-Key", "length", detail));
     }
     Ok(Some(Key {
         api_key_id: caller.key_id.clone(),

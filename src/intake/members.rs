@@ -4,7 +4,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::{http::Fault, provider::wire};
+use crate::{
+    http::{Fault, closest},
+    provider::wire,
+};
 
 const MAX_URI_CHARS: usize = 8192;
 const MAX_PHRASES: usize = 50;
@@ -42,25 +45,25 @@ pub const OWN_MEMBERS: &[(&str, Rule)] = &[
     ("metadata", metadata),
 ];
 
-pub fn fault(pointer: &str, code: &'static str, detail: impl Into<String>) -> Fault {
-    Fault { pointer: pointer.to_owned(), code, detail: detail.into() }
-}
-
 fn content_uri(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     let Some(text) = value.as_str() else {
-        faults.push(fault(at, "type", "must be a text"));
+        faults.push(Fault::at(at, "type", "must be a text"));
         return;
     };
     if text.chars().count() > MAX_URI_CHARS {
-        faults.push(fault(at, "length", format!("must have at most {MAX_URI_CHARS} characters")));
+        faults.push(Fault::at(
+            at,
+            "length",
+            format!("must have at most {MAX_URI_CHARS} characters"),
+        ));
         return;
     }
     match Url::parse(text) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            faults.push(fault(at, "scheme", "must be an http or https URL"));
+            faults.push(Fault::at(at, "scheme", "must be an http or https URL"));
         }
         Ok(_) => {}
-        Err(error) => faults.push(fault(
+        Err(error) => faults.push(Fault::at(
             at,
             "format",
             format!("must be an absolute http or https URL: {error}"),
@@ -70,12 +73,12 @@ fn content_uri(at: &str, value: &Value, faults: &mut Vec<Fault>) {
 
 fn content(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     match value.as_str() {
-        None => faults.push(fault(at, "type", "must be a text")),
-        Some("") => faults.push(fault(at, "length", "must not be empty")),
+        None => faults.push(Fault::at(at, "type", "must be a text")),
+        Some("") => faults.push(Fault::at(at, "length", "must not be empty")),
         Some(text) => {
             if let Err(error) = STANDARD.decode(text) {
                 let detail = format!("must be base64 (RFC 4648, section 4, padded): {error}");
-                faults.push(fault(at, "base64", detail));
+                faults.push(Fault::at(at, "base64", detail));
             }
         }
     }
@@ -84,7 +87,7 @@ fn content(at: &str, value: &Value, faults: &mut Vec<Fault>) {
 fn encoding(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     if value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("mp3")) {
         // What looks most like it is Mp4, and wrong.
-        faults.push(fault(at, "enum", "MP3 is called Mpeg"));
+        faults.push(Fault::at(at, "enum", "MP3 is called Mpeg"));
         return;
     }
     one_of(at, value, wire::ENCODINGS, faults);
@@ -100,9 +103,9 @@ fn language_code(at: &str, value: &Value, faults: &mut Vec<Fault>) {
                 .all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     match value.as_str() {
-        None => faults.push(fault(at, "type", "must be a text")),
+        None => faults.push(Fault::at(at, "type", "must be a text")),
         Some(text) if !is_tag(text) => {
-            faults.push(fault(at, "format", "must be a language tag such as en-US (BCP 47)"));
+            faults.push(Fault::at(at, "format", "must be a language tag such as en-US (BCP 47)"));
         }
         Some(_) => {}
     }
@@ -110,9 +113,9 @@ fn language_code(at: &str, value: &Value, faults: &mut Vec<Fault>) {
 
 fn sample_rate(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     match value.as_f64() {
-        None => faults.push(fault(at, "type", "must be a number")),
+        None => faults.push(Fault::at(at, "type", "must be a number")),
         Some(rate) if !(1.0..=MAX_SAMPLE_RATE).contains(&rate) => {
-            faults.push(fault(at, "range", format!("must be 1 to {MAX_SAMPLE_RATE} Hz")));
+            faults.push(Fault::at(at, "range", format!("must be 1 to {MAX_SAMPLE_RATE} Hz")));
         }
         Some(_) => {}
     }
@@ -122,20 +125,20 @@ fn speaker_count(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     let is_int32 = |number: i64| i32::try_from(number).is_ok_and(|count| count >= -1);
     match value.as_i64() {
         Some(number) if is_int32(number) => {}
-        _ if value.is_number() => faults.push(fault(
+        _ if value.is_number() => faults.push(Fault::at(
             at,
             "range",
             "must be a whole number from -1 (unknown) to 2147483647",
         )),
-        _ => faults.push(fault(at, "type", "must be a whole number")),
+        _ => faults.push(Fault::at(at, "type", "must be a whole number")),
     }
 }
 
 fn insights(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     match value.as_array() {
-        None => faults.push(fault(at, "type", "must be a list of texts")),
+        None => faults.push(Fault::at(at, "type", "must be a list of texts")),
         Some(names) if names.is_empty() => {
-            faults.push(fault(
+            faults.push(Fault::at(
                 at,
                 "length",
                 "must name at least one insight, or be left out for All",
@@ -151,17 +154,17 @@ fn insights(at: &str, value: &Value, faults: &mut Vec<Fault>) {
 
 fn speech_contexts(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     let Some(contexts) = value.as_array() else {
-        faults.push(fault(at, "type", "must be a list of objects with phrases"));
+        faults.push(Fault::at(at, "type", "must be a list of objects with phrases"));
         return;
     };
     for (i, context) in contexts.iter().enumerate() {
         let at = format!("{at}/{i}");
         let Some(context) = context.as_object() else {
-            faults.push(fault(&at, "type", "must be an object with phrases"));
+            faults.push(Fault::at(&at, "type", "must be an object with phrases"));
             continue;
         };
         for name in context.keys().filter(|name| *name != "phrases") {
-            faults.push(fault(
+            faults.push(Fault::at(
                 &member(&at, name),
                 "unknown",
                 "is not known; the only one is phrases",
@@ -169,9 +172,13 @@ fn speech_contexts(at: &str, value: &Value, faults: &mut Vec<Fault>) {
         }
         let at = format!("{at}/phrases");
         match context.get("phrases") {
-            None => faults.push(fault(&at, "missing", "is required")),
+            None => faults.push(Fault::at(&at, "missing", "is required")),
             Some(Value::Array(phrases)) if phrases.is_empty() => {
-                faults.push(fault(&at, "length", format!("must have 1 to {MAX_PHRASES} phrases")));
+                faults.push(Fault::at(
+                    &at,
+                    "length",
+                    format!("must have 1 to {MAX_PHRASES} phrases"),
+                ));
             }
             Some(phrases) => texts(&at, phrases, MAX_PHRASES, 1000, faults),
         }
@@ -182,28 +189,28 @@ fn metadata(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     const MAX_KEYS: usize = 50;
     const MAX_BYTES: usize = 8 * 1024;
     let Some(map) = value.as_object() else {
-        faults.push(fault(at, "type", "must be an object"));
+        faults.push(Fault::at(at, "type", "must be an object"));
         return;
     };
     if map.len() > MAX_KEYS {
-        faults.push(fault(at, "length", format!("must have at most {MAX_KEYS} members")));
+        faults.push(Fault::at(at, "length", format!("must have at most {MAX_KEYS} members")));
     }
     if value.to_string().len() > MAX_BYTES {
-        faults.push(fault(at, "length", format!("must be at most {MAX_BYTES} bytes of JSON")));
+        faults.push(Fault::at(at, "length", format!("must be at most {MAX_BYTES} bytes of JSON")));
     }
 }
 
 fn boolean(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     if !value.is_boolean() {
-        faults.push(fault(at, "type", "must be true or false"));
+        faults.push(Fault::at(at, "type", "must be true or false"));
     }
 }
 
 fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
     match value.as_str().map(|text| text.chars().count()) {
-        None => faults.push(fault(at, "type", "must be a text")),
+        None => faults.push(Fault::at(at, "type", "must be a text")),
         Some(chars) if chars == 0 || chars > max => {
-            faults.push(fault(at, "length", format!("must have 1 to {max} characters")));
+            faults.push(Fault::at(at, "length", format!("must have 1 to {max} characters")));
         }
         Some(_) => {}
     }
@@ -211,11 +218,11 @@ fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
 
 fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Vec<Fault>) {
     let Some(items) = value.as_array() else {
-        faults.push(fault(at, "type", "must be a list of texts"));
+        faults.push(Fault::at(at, "type", "must be a list of texts"));
         return;
     };
     if items.len() > max {
-        faults.push(fault(at, "length", format!("must have at most {max} items")));
+        faults.push(Fault::at(at, "length", format!("must have at most {max} items")));
     }
     for (i, item) in items.iter().enumerate() {
         text(&format!("{at}/{i}"), item, max_chars, faults);
@@ -224,30 +231,24 @@ fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Vec
 
 fn one_of(at: &str, value: &Value, known: &[&str], faults: &mut Vec<Fault>) {
     match value.as_str() {
-        None => faults.push(fault(at, "type", "must be a text")),
+        None => faults.push(Fault::at(at, "type", "must be a text")),
         Some(text) if !known.contains(&text) => {
             let hint = closest(text, known.iter().copied());
-            faults.push(fault(at, "enum", format!("must be one of {}{hint}", known.join(", "))));
+            faults.push(Fault::at(
+                at,
+                "enum",
+                format!("must be one of {}{hint}", known.join(", ")),
+            ));
         }
         Some(_) => {}
     }
-}
-
-/// `; did you mean X?` when something known is near.
-pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    known
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .map(|(_, known)| format!("; did you mean {known}?"))
-        .unwrap_or_default()
 }
 
 /// Postgres keeps no NUL, neither in values nor in member names.
 pub fn no_nul(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     const DETAIL: &str = "must not contain the character U+0000";
     match value {
-        Value::String(text) if text.contains('\0') => faults.push(fault(at, "nul", DETAIL)),
+        Value::String(text) if text.contains('\0') => faults.push(Fault::at(at, "nul", DETAIL)),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 no_nul(&format!("{at}/{i}"), item, faults);
@@ -262,7 +263,11 @@ fn check_members(at: &str, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
     for (name, value) in map {
         let at = member(at, &name.replace('\0', "\u{fffd}"));
         if name.contains('\0') {
-            faults.push(fault(&at, "nul", "member names must not contain the character U+0000"));
+            faults.push(Fault::at(
+                &at,
+                "nul",
+                "member names must not contain the character U+0000",
+            ));
         }
         no_nul(&at, value, faults);
     }

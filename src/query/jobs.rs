@@ -2,9 +2,9 @@
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     Json,
-    extract::State,
-    http::{HeaderMap, HeaderValue, header},
-    response::{IntoResponse as _, Response},
+    extract::{OriginalUri, State},
+    http::HeaderMap,
+    response::Response,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::views::EventView;
 use crate::{
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
     jobs::{self, Filter, Job, JobView, QueueView, State as JobState},
     provider::gate,
 };
@@ -70,8 +70,8 @@ struct ListJobs {
     /// Only jobs with this name of yours.
     external_id: Option<String>,
     /// Jobs a page, 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    limit: Option<Limit>,
     /// `nextCursor` of the page before, with the same filters.
     cursor: Option<String>,
 }
@@ -92,9 +92,10 @@ struct ListJobs {
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
+    OriginalUri(uri): OriginalUri,
     ApiQuery(query): ApiQuery<ListJobs>,
 ) -> Result<Response, ApiError> {
-    let limit = http::limit(query.limit)?;
+    let limit = query.limit.unwrap_or_default();
     let listing = format!("jobs {} {:?} {:?}", caller.id, query.status, query.external_id);
     let before = query
         .cursor
@@ -102,28 +103,10 @@ async fn list(
         .map(|cursor| state.cursors.open::<16>(&listing, cursor).map(Uuid::from_bytes))
         .transpose()?;
     let filter = Filter { states: query.status, external_id: query.external_id };
-    let rows = jobs::list(&state.db, caller.id, &filter, before, limit + 1).await?;
+    let rows = jobs::list(&state.db, caller.id, &filter, before, limit.get() + 1).await?;
     let seal = |job: &Job| state.cursors.seal(&listing, job.id.as_bytes());
     let page = Page::new(rows, limit, seal, JobView::from);
-    let next = page.next_cursor.as_deref().map(|cursor| next_link(&filter, limit, cursor));
-    let mut response = Json(page).into_response();
-    if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
-        response.headers_mut().insert(header::LINK, next);
-    }
-    Ok(response)
-}
-
-/// RFC 8288.
-fn next_link(filter: &Filter, limit: i64, cursor: &str) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for state in &filter.states {
-        query.append_pair("status", state.name());
-    }
-    if let Some(id) = &filter.external_id {
-        query.append_pair("externalId", id);
-    }
-    query.append_pair("limit", &limit.to_string()).append_pair("cursor", cursor);
-    format!("</v1/jobs?{}>; rel=\"next\"", query.finish())
+    Ok(page.answer(&uri))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -131,8 +114,8 @@ fn next_link(filter: &Filter, limit: i64, cursor: &str) -> String {
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// Rows a page, 50 when left out.
-    #[param(minimum = 1, maximum = 200)]
-    pub limit: Option<i64>,
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    pub limit: Option<Limit>,
     /// `nextCursor` of the page before.
     pub cursor: Option<String>,
 }
@@ -157,10 +140,10 @@ async fn timeline(
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<Page<EventView>>, ApiError> {
     let job = owned(&state, &caller, id).await?;
-    let limit = http::limit(query.limit)?;
+    let limit = query.limit.unwrap_or_default();
     let listing = format!("timeline {}", job.id);
     let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(0);
-    let rows = jobs::timeline(&state.db, job.id, after, limit + 1).await?;
+    let rows = jobs::timeline(&state.db, job.id, after, limit.get() + 1).await?;
     let seal = |row: &jobs::Event| state.cursors.seal(&listing, &row.seq.to_be_bytes());
     Ok(Json(Page::new(rows, limit, seal, EventView::from)))
 }

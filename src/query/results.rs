@@ -82,10 +82,10 @@ async fn utterances(
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Response, ApiError> {
     let job = finished(&state, &caller, id).await?;
-    let limit = http::limit(query.limit)?;
+    let limit = query.limit.unwrap_or_default();
     let listing = format!("utterances {}", job.id);
     let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(-1);
-    let rows = insights::utterances(&state.db, job.id, after, limit + 1).await?;
+    let rows = insights::utterances(&state.db, job.id, after, limit.get() + 1).await?;
     let seal = |row: &UtteranceRow| state.cursors.seal(&listing, &row.seq.to_be_bytes());
     let mut response = Json(Page::new(rows, limit, seal, UtteranceView::from)).into_response();
     not_cached(&mut response);

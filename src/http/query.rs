@@ -1,0 +1,194 @@
+//! Query strings: every fault of one at once, and what parameters of all lists look like.
+use std::fmt;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use chrono::{DateTime, Utc};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
+use url::form_urlencoded;
+use utoipa::IntoParams;
+
+use super::{ApiError, Fault, closest};
+
+/// The parameters of a request, all of them optional. A key may be repeated where it is a list; a
+/// parameter without a value is left out.
+#[derive(Debug)]
+pub struct ApiQuery<T>(pub T);
+
+/// Insists that there are no parameters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
+impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for ApiQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        read(parts.uri.query().unwrap_or_default()).map(Self).map_err(ApiError::InvalidParameters)
+    }
+}
+
+fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Vec<Fault>> {
+    let mut given: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
+        match given.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.push(value),
+            None => given.push((name, vec![value])),
+        }
+    }
+    let known: Vec<String> = T::into_params(|| None).into_iter().map(|it| it.name).collect();
+    let faults: Vec<Fault> =
+        given.iter().filter_map(|(name, values)| fault::<T>(name, values, &known)).collect();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    // What each parameter was asked by itself holds for all together; the name is that of the whole.
+    serde_html_form::from_str(query)
+        .map_err(|error| vec![Fault::of_parameter("", "format", error.to_string())])
+}
+
+/// What is wrong with one parameter: it is read as if it were the only one.
+fn fault<T: DeserializeOwned>(name: &str, values: &[String], known: &[String]) -> Option<Fault> {
+    if !known.iter().any(|known| known == name) {
+        let hint = closest(name, known.iter().map(String::as_str));
+        let name = name.replace('\0', "\u{fffd}");
+        return Some(Fault::of_parameter(name, "unknown", format!("is not a parameter{hint}")));
+    }
+    if values.iter().any(|value| value.contains('\0')) {
+        let detail = "must not contain the character U+0000";
+        return Some(Fault::of_parameter(name, "nul", detail));
+    }
+    let mut alone = form_urlencoded::Serializer::new(String::new());
+    alone.extend_pairs(values.iter().map(|value| (name, value)));
+    let error = serde_html_form::from_str::<T>(&alone.finish()).err()?.to_string();
+    let (code, detail) = if error.starts_with("duplicate field") {
+        ("repeated", "must not be repeated".to_owned())
+    } else {
+        ("value", error)
+    };
+    Some(Fault::of_parameter(name, code, detail))
+}
+
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
+
+/// Rows a page: 1 to 200, 50 when left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(i64);
+
+impl Limit {
+    pub const MAX: Self = Self(MAX_LIMIT);
+
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(DEFAULT_LIMIT)
+    }
+}
+
+/// From a query, where it is a text, and from a JSON body, where it is a number.
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Limit;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from 1 to {MAX_LIMIT}")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Limit, E> {
+                let wrong = || E::custom(format!("must be a whole number from 1 to {MAX_LIMIT}"));
+                (1..=MAX_LIMIT).contains(&number).then_some(Limit(number)).ok_or_else(wrong)
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Limit, E> {
+                self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Limit, E> {
+                self.visit_i64(text.parse().unwrap_or_default())
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A moment (RFC 3339).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Moment(pub DateTime<Utc>);
+
+impl TryFrom<String> for Moment {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let at = DateTime::parse_from_rfc3339(&text);
+        at.map(|at| Self(at.to_utc()))
+            .map_err(|_| "must be a time such as 2026-05-01T00:00:00Z (RFC 3339; + is written %2B)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize, IntoParams)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Query {
+        #[serde(default)]
+        tag: Vec<String>,
+        #[param(value_type = Option<i64>)]
+        limit: Option<Limit>,
+        #[param(value_type = Option<DateTime<Utc>>)]
+        created_after: Option<Moment>,
+        exact: Option<bool>,
+    }
+
+    fn faults(query: &str) -> Vec<(String, &'static str)> {
+        let faults = read::<Query>(query).unwrap_err();
+        faults.into_iter().map(|fault| (fault.parameter.unwrap(), fault.code)).collect()
+    }
+
+    #[test]
+    fn all_faults_come_at_once() {
+        assert_eq!(
+            faults("limit=201&tag=a%00&createdafter=1&exact=true&exact=false&createdAfter=today"),
+            [
+                ("limit".to_owned(), "value"),
+                ("tag".to_owned(), "nul"),
+                ("createdafter".to_owned(), "unknown"),
+                ("exact".to_owned(), "repeated"),
+                ("createdAfter".to_owned(), "value"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_hint_and_a_wrong_value_the_rule() {
+        let faults = read::<Query>("creatdAfter=&limit=ten&exact=yes").unwrap_err();
+        let details: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+        assert_eq!(details[0], "is not a parameter; did you mean createdAfter?");
+        assert_eq!(details[1], "must be a whole number from 1 to 200");
+        assert!(details[2].contains("`true` or `false`"), "{details:?}");
+    }
+
+    #[test]
+    fn lists_may_be_repeated_and_empty_values_are_left_out() {
+        let query: Query =
+            read("tag=a&tag=b&limit=&createdAfter=2026-05-01T02:00:00%2B02:00").unwrap();
+        assert_eq!(query.tag, ["a", "b"]);
+        assert_eq!(query.limit, None);
+        assert_eq!(query.created_after.unwrap().0.to_rfc3339(), "2026-05-01T00:00:00+00:00");
+        assert!(read::<Query>("").is_ok());
+        assert!(read::<NoParameters>("").is_ok());
+        assert!(read::<NoParameters>("a=1").is_err());
+    }
+}
