@@ -60,10 +60,14 @@ fn fault<T: DeserializeOwned>(name: &str, values: &[String], known: &[String]) -
         let detail = "must not contain the character U+0000";
         return Some(Fault::of_parameter(name, "nul", detail));
     }
-    let mut alone = form_urlencoded::Serializer::new(String::new());
-    alone.extend_pairs(values.iter().map(|value| (name, value)));
-    let error = serde_html_form::from_str::<T>(&alone.finish()).err()?.to_string();
-    let (code, detail) = if error.starts_with("duplicate field") {
+    let read_as = |values: &[String]| {
+        let mut alone = form_urlencoded::Serializer::new(String::new());
+        alone.extend_pairs(values.iter().map(|value| (name, value)));
+        serde_html_form::from_str::<T>(&alone.finish())
+    };
+    let error = read_as(values).err()?.to_string();
+    let is_each_right = values.chunks(1).all(|value| read_as(value).is_ok());
+    let (code, detail) = if is_each_right {
         ("repeated", "must not be repeated".to_owned())
     } else {
         ("value", error)
