@@ -6,16 +6,11 @@ use axum::{
     response::IntoResponse as _,
     routing::get,
 };
-use utoipa::{
-    Modify, OpenApi,
-    openapi::{
-        Server,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    },
-};
+use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::document::{ApiDoc, ERRORS, tell_problems};
 use crate::{
     admin,
     callers::KnownCallers,
@@ -24,47 +19,15 @@ use crate::{
     intake, query,
 };
 
-/// Explains every problem code; its `type` points here.
-const ERRORS: &str = include_str!("../../docs/errors.md");
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Aftercall",
-        description = "Hand over recordings, get durable and searchable insights. Every error is a \
-            problem document (RFC 9457); match on its `code`.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0"),
-    ),
-    tags(
-        (name = "jobs", description = "Recordings, from intake to a final state"),
-        (name = "results", description = "What was found in a recording"),
-        (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
-            it is new; asks for scopes of the key"),
-    ),
-    modifiers(&BearerKey),
-)]
-struct ApiDoc;
-
-struct BearerKey;
-
-impl Modify for BearerKey {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A key made by `aftercall keys create`."))
-            .build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("key", SecurityScheme::Http(scheme));
-    }
-}
-
 /// All routes, and the document that describes them.
 pub fn api() -> (Router<ApiState>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(ApiDoc::openapi())
+    let (router, mut document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(intake::router())
         .merge(query::router())
         .merge(admin::router())
-        .split_for_parts()
+        .split_for_parts();
+    tell_problems(&mut document);
+    (router, document)
 }
 
 /// The document as it is checked in and served.

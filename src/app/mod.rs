@@ -1,5 +1,6 @@
 //! Puts the pieces together; the only module that may import every other one.
 mod api;
+mod document;
 mod probe;
 mod surroundings;
 

@@ -1,4 +1,5 @@
 //! Plumbing of the HTTP listeners that knows no business: problems, extractors, pages, state.
+mod code;
 mod etag;
 mod extract;
 mod layers;
@@ -9,12 +10,13 @@ mod query;
 mod serve;
 mod state;
 
+pub use code::Code;
 pub use etag::{conditional, hex};
 pub use extract::{ApiJson, ApiPath, is_json};
 pub use layers::{fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, Page};
-pub use problem::{ApiError, CODES, Fault, Problem, closest};
+pub use problem::{ApiError, Fault, Problem, closest};
 pub use query::{ApiQuery, Limit, Moment, NoParameters};
 pub use serve::{HEAD_PATIENCE, serve};
 pub use state::ApiState;

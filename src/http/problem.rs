@@ -9,11 +9,12 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Code;
 use crate::db;
 
 /// Everything an endpoint may answer other than success.
 ///
-/// A variant is a promise to callers: its code never changes once released.
+/// A variant is a promise to callers: its [`Code`] never changes once released.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("{0}")]
@@ -53,28 +54,6 @@ pub enum ApiError {
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
-
-/// All problem codes; docs/errors.md has an anchor for each.
-pub const CODES: &[&str] = &[
-    "malformed-body",
-    "invalid-parameter",
-    "cursor-mismatch",
-    "validation-failed",
-    "unauthorized",
-    "missing-scope",
-    "job-not-found",
-    "delivery-not-found",
-    "result-not-available",
-    "state-conflict",
-    "no-such-route",
-    "method-not-allowed",
-    "not-json",
-    "body-too-large",
-    "idempotency-key-reused",
-    "took-too-long",
-    "unavailable",
-    "internal",
-];
 
 /// One thing that is wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -148,8 +127,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
     /// Stable: match on this, not on `title` or `detail`.
-    #[schema(example = "validation-failed")]
-    pub code: &'static str,
+    pub code: Code,
     /// As in the `X-Request-Id` header; name it when you report the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -168,38 +146,26 @@ impl ApiError {
         Self::InvalidParameters(vec![Fault::of_parameter(name, code, detail)])
     }
 
-    /// Status, code and title of each variant; the only place that knows them.
-    fn facts(&self) -> (StatusCode, &'static str, &'static str) {
-        use StatusCode as S;
+    pub fn code(&self) -> Code {
         match self {
-            Self::MalformedBody(_) => (S::BAD_REQUEST, "malformed-body", "Body is not valid JSON"),
-            Self::InvalidParameters(_) => {
-                (S::BAD_REQUEST, "invalid-parameter", "Parameter is not valid")
-            }
-            Self::CursorMismatch => (S::BAD_REQUEST, "cursor-mismatch", "Cursor does not fit"),
-            Self::ValidationFailed(_) => {
-                (S::UNPROCESSABLE_ENTITY, "validation-failed", "Request is not valid")
-            }
-            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "No valid API key"),
-            Self::MissingScope(_) => (S::FORBIDDEN, "missing-scope", "Scope missing"),
-            Self::JobNotFound(_) => (S::NOT_FOUND, "job-not-found", "No such job"),
-            Self::DeliveryNotFound(_) => (S::NOT_FOUND, "delivery-not-found", "No such delivery"),
-            Self::ResultNotAvailable(_) => (S::NOT_FOUND, "result-not-available", "No result yet"),
-            Self::StateConflict(..) => (S::CONFLICT, "state-conflict", "Not in this state"),
-            Self::NoSuchRoute => (S::NOT_FOUND, "no-such-route", "No such path"),
-            Self::MethodNotAllowed => {
-                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
-            }
-            Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "JSON body expected"),
-            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
-            Self::IdempotencyKeyReused => {
-                (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused")
-            }
-            Self::TookTooLong => (S::GATEWAY_TIMEOUT, "took-too-long", "Took too long"),
-            Self::Unavailable(_) => {
-                (S::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment")
-            }
-            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::MalformedBody(_) => Code::MalformedBody,
+            Self::InvalidParameters(_) => Code::InvalidParameter,
+            Self::CursorMismatch => Code::CursorMismatch,
+            Self::ValidationFailed(_) => Code::ValidationFailed,
+            Self::Unauthorized => Code::Unauthorized,
+            Self::MissingScope(_) => Code::MissingScope,
+            Self::JobNotFound(_) => Code::JobNotFound,
+            Self::DeliveryNotFound(_) => Code::DeliveryNotFound,
+            Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
+            Self::StateConflict(..) => Code::StateConflict,
+            Self::NoSuchRoute => Code::NoSuchRoute,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::NotJson => Code::NotJson,
+            Self::BodyTooLarge => Code::BodyTooLarge,
+            Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
+            Self::TookTooLong => Code::TookTooLong,
+            Self::Unavailable(_) => Code::Unavailable,
+            Self::Internal(_) => Code::Internal,
         }
     }
 
@@ -218,9 +184,14 @@ impl ApiError {
 impl IntoResponse for ApiError {
     /// `instance` and `requestId` are filled in by the layer that knows the request.
     fn into_response(self) -> Response {
-        let (status, code, title) = self.facts();
+        let code = self.code();
+        let status = code.status();
         if status.is_server_error() {
-            tracing::error!(problem = code, error = &self as &dyn StdError, "request failed");
+            tracing::error!(
+                problem = code.name(),
+                error = &self as &dyn StdError,
+                "request failed"
+            );
         }
         let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
         let detail = (!internal).then(|| self.to_string());
@@ -229,8 +200,8 @@ impl IntoResponse for ApiError {
             _ => Vec::new(),
         };
         let body = Problem {
-            kind: format!("/docs/errors#{code}"),
-            title,
+            kind: format!("/docs/errors#{}", code.name()),
+            title: code.title(),
             status: status.as_u16(),
             detail,
             instance: None,

@@ -12,8 +12,7 @@ use utoipa::IntoParams;
 
 use super::{ApiError, Fault, closest};
 
-/// The parameters of a request, all of them optional. A key may be repeated where it is a list; a
-/// parameter without a value is left out.
+/// The parameters of a request, all of them optional. A key may be repeated where it is a list.
 #[derive(Debug)]
 pub struct ApiQuery<T>(pub T);
 
@@ -59,6 +58,10 @@ fn fault<T: DeserializeOwned>(name: &str, values: &[String], known: &[String]) -
     if values.iter().any(|value| value.contains('\0')) {
         let detail = "must not contain the character U+0000";
         return Some(Fault::of_parameter(name, "nul", detail));
+    }
+    if values.iter().any(String::is_empty) {
+        let detail = "has no value; leave the parameter out instead";
+        return Some(Fault::of_parameter(name, "empty", detail));
     }
     let read_as = |values: &[String]| {
         let mut alone = form_urlencoded::Serializer::new(String::new());
@@ -154,6 +157,7 @@ mod tests {
         #[param(value_type = Option<DateTime<Utc>>)]
         created_after: Option<Moment>,
         exact: Option<bool>,
+        sort: Option<String>,
     }
 
     fn faults(query: &str) -> Vec<(String, &'static str)> {
@@ -164,9 +168,10 @@ mod tests {
     #[test]
     fn all_faults_come_at_once() {
         assert_eq!(
-            faults("limit=201&tag=a%00&createdafter=1&exact=true&exact=false&createdAfter=today"),
+            faults("limit=201&sort=&tag=a%00&createdafter=1&exact=true&exact=false&createdAfter=today"),
             [
                 ("limit".to_owned(), "value"),
+                ("sort".to_owned(), "empty"),
                 ("tag".to_owned(), "nul"),
                 ("createdafter".to_owned(), "unknown"),
                 ("exact".to_owned(), "repeated"),
@@ -185,9 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn lists_may_be_repeated_and_empty_values_are_left_out() {
+    fn lists_may_be_repeated() {
         let query: Query =
-            read("tag=a&tag=b&limit=&createdAfter=2026-05-01T02:00:00%2B02:00").unwrap();
+            read("tag=a&tag=b&createdAfter=2026-05-01T02:00:00%2B02:00").unwrap();
         assert_eq!(query.tag, ["a", "b"]);
         assert_eq!(query.limit, None);
         assert_eq!(query.created_after.unwrap().0.to_rfc3339(), "2026-05-01T00:00:00+00:00");

@@ -1,7 +1,7 @@
 //! What all answers have in common: problems, request ids, health, documentation.
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use aftercall::http::{CODES, OpsState, fallbacks, layered, ops, serve};
+use aftercall::http::{Code, OpsState, fallbacks, layered, ops, serve};
 use axum::{
     Router,
     body::Body,
@@ -38,7 +38,7 @@ fn every_problem_code_is_documented_and_no_other() {
     let document = read("docs/errors.md");
     let documented: BTreeSet<_> =
         document.lines().filter_map(|line| line.strip_prefix("## ")).map(str::trim).collect();
-    assert_eq!(documented, CODES.iter().copied().collect());
+    assert_eq!(documented, Code::ALL.iter().map(|code| code.name()).collect());
 }
 
 #[tokio::test]

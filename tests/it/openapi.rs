@@ -24,7 +24,13 @@ fn every_operation_has_an_id_a_summary_and_says_how_it_fails() {
     for operation in operations {
         let id = operation["operationId"].as_str().unwrap();
         assert!(operation["summary"].is_string(), "{id} has no summary");
-        assert!(operation["responses"]["4XX"].is_object(), "{id} says nothing of 4XX");
+        for status in ["400", "401", "500", "503", "504"] {
+            let problem = &operation["responses"][status];
+            let content = &problem["content"]["application/problem+json"];
+            let examples = content["examples"].as_object().unwrap();
+            assert!(examples.values().all(|it| it["value"]["detail"] != ""), "{id} {status}");
+            assert_ne!(problem["description"], "", "{id} {status}");
+        }
         assert!(operation["security"].is_array(), "{id} says nothing of keys");
     }
 }

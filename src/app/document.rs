@@ -1,0 +1,136 @@
+//! The OpenAPI document: what all operations have in common is written once, here.
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        Content, PathItem, Ref, RefOr, Response,
+        path::{Operation, ParameterIn},
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::http::Code;
+
+/// Explains every problem code; its `type` points here.
+pub const ERRORS: &str = include_str!("../../docs/errors.md");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Aftercall",
+        description = include_str!("../../docs/api.md"),
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "jobs", description = "Recordings, from intake to a final state"),
+        (name = "results", description = "What was found in a recording"),
+        (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
+            it is new; asks for scopes of the key"),
+    ),
+    modifiers(&BearerKey),
+)]
+pub struct ApiDoc;
+
+struct BearerKey;
+
+impl Modify for BearerKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A key made by `aftercall keys create`."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Puts the problems that each operation can answer in the place of its `4XX` and `5XX`.
+pub fn tell_problems(document: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+            for code in codes(path, operation) {
+                by_status.entry(code.status().as_u16()).or_default().push(code);
+            }
+            let responses = &mut operation.responses.responses;
+            responses.retain(|status, _| status != "4XX" && status != "5XX");
+            for (status, codes) in by_status {
+                responses.insert(status.to_string(), RefOr::T(response(&codes)));
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, .. } = item;
+    [get, put, post, delete].into_iter().flatten()
+}
+
+/// What an operation can be answered follows from what it takes.
+fn codes(path: &str, operation: &Operation) -> Vec<Code> {
+    let takes = |name: &str, place: &ParameterIn| {
+        let parameters = operation.parameters.iter().flatten();
+        parameters.into_iter().any(|parameter| {
+            matches!(parameter, RefOr::T(it) if it.name == name && it.parameter_in == *place)
+        })
+    };
+    let is_tagged = |tag| operation.tags.iter().flatten().any(|it| it == tag);
+    let is_of_job = path.starts_with("/v1/jobs/{id}");
+    let rules = [
+        (Code::InvalidParameter, true),
+        (Code::CursorMismatch, takes("cursor", &ParameterIn::Query)),
+        (Code::Unauthorized, true),
+        (Code::MissingScope, is_tagged("admin")),
+        (Code::JobNotFound, is_of_job),
+        (Code::ResultNotAvailable, is_of_job && is_tagged("results")),
+        (Code::DeliveryNotFound, path.starts_with("/v1/admin/deliveries/{id}")),
+        (Code::StateConflict, path.ends_with("/cancel") || path.ends_with("/retry")),
+        (Code::IdempotencyKeyReused, takes("Idempotency-Key", &ParameterIn::Header)),
+        (Code::MalformedBody, operation.request_body.is_some()),
+        (Code::BodyTooLarge, operation.request_body.is_some()),
+        (Code::NotJson, operation.request_body.is_some()),
+        (Code::ValidationFailed, operation.request_body.is_some()),
+        (Code::Internal, true),
+        (Code::Unavailable, true),
+        (Code::TookTooLong, true),
+    ];
+    rules.into_iter().filter_map(|(code, applies)| applies.then_some(code)).collect()
+}
+
+fn response(codes: &[Code]) -> Response {
+    let told: Vec<String> =
+        codes.iter().map(|code| format!("`{}`: {}", code.name(), explanation(*code))).collect();
+    let content = codes.iter().fold(
+        Content::builder().schema(Some(Ref::from_schema_name("Problem"))),
+        |content, code| {
+            let example = utoipa::openapi::example::ExampleBuilder::new()
+                .summary(code.title())
+                .value(Some(example(*code)));
+            content.examples_from_iter([(code.name(), example.build())])
+        },
+    );
+    let mut response = Response::new(told.join("\n\n"));
+    response.content.insert("application/problem+json".to_owned(), RefOr::T(content.build()));
+    response
+}
+
+/// First paragraph of the code's section in docs/errors.md, without the status in front.
+fn explanation(code: Code) -> String {
+    let heading = format!("\n## {}\n\n", code.name());
+    let section = ERRORS.split_once(&heading).map_or("", |(_, rest)| rest);
+    let paragraph = section.split("\n\n").next().unwrap_or_default();
+    paragraph.split_once(". ").map_or("", |(_, text)| text).replace('\n', " ")
+}
+
+fn example(code: Code) -> Value {
+    json!({
+        "type": format!("/docs/errors#{}", code.name()),
+        "title": code.title(),
+        "status": code.status().as_u16(),
+        "detail": explanation(code),
+        "code": code.name(),
+        "requestId": "0199f0c2a4b87c3e9a4d5e6f70819203",
+    })
+}
