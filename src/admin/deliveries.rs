@@ -45,6 +45,8 @@ pub struct Selection {
     #[schema(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
     /// `nextCursor` of the page before, with the same filters.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
@@ -132,6 +134,12 @@ async fn show(
     Ok(Json(found(&state, id).await?.into()))
 }
 
+/// Bytes as they came.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes the answer")]
+struct RawBody(Vec<u8>);
+
 /// Get the body of a delivery, byte for byte as it came.
 ///
 /// A `Content-Encoding` it came with is not undone and not repeated; `headers` of the delivery tells
@@ -140,7 +148,7 @@ async fn show(
     get, path = "/v1/admin/deliveries/{id}/body", operation_id = "getDeliveryBody", tag = "admin",
     params(("id" = Uuid, Path)),
     responses(
-        (status = OK, content((Object = "application/json"), (Vec<u8> = "application/octet-stream"))),
+        (status = OK, content((Value = "application/json"), (RawBody = "application/octet-stream"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ),

@@ -64,8 +64,8 @@ async fn replay_one(
     body: Option<ApiJson>,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::AdminWrite)?;
-    let ReplayOne { accept_mismatch } =
-        body.map_or_else(|| Ok(ReplayOne::default()), ApiJson::typed)?;
+    let body: Option<Option<ReplayOne>> = body.map(ApiJson::typed).transpose()?;
+    let ReplayOne { accept_mismatch } = body.flatten().unwrap_or_default();
     let row = found(&state, id).await?;
     let outcomes = replayer(&state, &caller, accept_mismatch).batch(&[row.place()]).await?;
     let outcome = outcomes.first().copied().flatten().ok_or(ApiError::DeliveryNotFound(id))?;

@@ -119,6 +119,11 @@ impl<'de> Deserialize<'de> for Limit {
                 self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
             }
 
+            /// JSON knows one kind of number: `50.0` is 50.
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Limit, E> {
+                self.visit_str(&number.to_string())
+            }
+
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Limit, E> {
                 self.visit_i64(text.parse().unwrap_or_default())
             }
@@ -168,7 +173,9 @@ mod tests {
     #[test]
     fn all_faults_come_at_once() {
         assert_eq!(
-            faults("limit=201&sort=&tag=a%00&createdafter=1&exact=true&exact=false&createdAfter=today"),
+            faults(
+                "limit=201&sort=&tag=a%00&createdafter=1&exact=true&exact=false&createdAfter=today"
+            ),
             [
                 ("limit".to_owned(), "value"),
                 ("sort".to_owned(), "empty"),
@@ -191,8 +198,7 @@ mod tests {
 
     #[test]
     fn lists_may_be_repeated() {
-        let query: Query =
-            read("tag=a&tag=b&createdAfter=2026-05-01T02:00:00%2B02:00").unwrap();
+        let query: Query = read("tag=a&tag=b&createdAfter=2026-05-01T02:00:00%2B02:00").unwrap();
         assert_eq!(query.tag, ["a", "b"]);
         assert_eq!(query.limit, None);
         assert_eq!(query.created_after.unwrap().0.to_rfc3339(), "2026-05-01T00:00:00+00:00");

@@ -4,14 +4,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    Submission,
+    Submission, SubmitJob,
     idempotency::{self, Replay},
 };
 use crate::{
@@ -24,80 +21,16 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(submit))
 }
 
-/// A recording to be analysed. Members that are not listed are refused.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({
-    "contentUri": "https://media.example/calls/42.wav", "encoding": "Wav", "languageCode": "en-US",
-    "audioType": "CallCenter", "insights": ["All"], "externalId": "call-42", "tags": ["support"],
-}))]
-#[expect(dead_code, reason = "describes the body; Submission::read checks it, fault by fault")]
-pub struct SubmitJob {
-    /// Where the provider fetches the recording with one plain GET, within minutes. Exactly one of
-    /// `contentUri` and `content`.
-    #[schema(format = "uri", max_length = 8192)]
-    content_uri: Option<String>,
-    /// The recording itself, base64 (RFC 4648, section 4).
-    #[schema(format = "byte")]
-    content: Option<String>,
-    /// `Mpeg`, `Mp4`, `Wav`, `Webm`, `Webp`, `Aac`, `Avi` or `Ogg`. MP3 is `Mpeg`.
-    encoding: String,
-    /// Language tag; the provider knows English only.
-    #[schema(default = "en-US")]
-    language_code: Option<String>,
-    /// Samples per second, in Hz.
-    #[schema(minimum = 1, maximum = 768_000)]
-    sample_rate: Option<f64>,
-    /// Where the recording was made: `Phone`, `RingCentral`, `GoogleMeet`, `Zoom` …
-    #[schema(min_length = 1, max_length = 200)]
-    source: Option<String>,
-    /// `CallCenter` (2 to 3 speakers), `Meeting` (4 and more), `EarningsCalls`, `Interview`,
-    /// `PressConference` or `Voicemail`.
-    audio_type: Option<String>,
-    /// Each channel holds one speaker.
-    separate_speaker_per_channel: Option<bool>,
-    /// Speakers in the recording, announcements included; -1 for unknown.
-    #[schema(minimum = -1)]
-    speaker_count: Option<i32>,
-    /// Enrolled speakers to be recognised.
-    speaker_ids: Option<Vec<String>>,
-    /// Former name of `speakerIds`.
-    enrollment_ids: Option<Vec<String>>,
-    /// Drop silence and noise; recommended.
-    enable_voice_activity_detection: Option<bool>,
-    /// What to find: `All`, `KeyPhrases`, `Emotion`, `AbstractiveSummaryLong`,
-    /// `AbstractiveSummaryShort`, `ExtractiveSummary`, `TalkToListenRatio`, `Energy`, `Pace`,
-    /// `QuestionsAsked`, `Topics`, `Title`, `Tasks`. Left out: `All`.
-    insights: Option<Vec<String>>,
-    /// Phrases to expect: objects with 1 to 50 `phrases`.
-    speech_contexts: Option<Vec<SpeechContext>>,
-    enable_punctuation: Option<bool>,
-    enable_speaker_diarization: Option<bool>,
-    /// Ask for the time of each word.
-    enable_word_timings: Option<bool>,
-    /// Your own name for the recording; filter by it later.
-    #[schema(min_length = 1, max_length = 200)]
-    external_id: Option<String>,
-    #[schema(max_items = 20)]
-    tags: Option<Vec<String>>,
-    /// Returned as given: at most 50 members and 8 KiB.
-    metadata: Option<Map<String, Value>>,
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[expect(dead_code, reason = "describes a part of the body")]
-pub struct SpeechContext {
-    #[schema(min_items = 1, max_items = 50)]
-    phrases: Vec<String>,
-}
-
 /// Hand over a recording.
 ///
 /// It is queued durably; the result comes later, see `links`. With an `Idempotency-Key` the same
 /// request can be sent again for 24 hours without being paid for twice.
 #[utoipa::path(
     post, path = "/v1/jobs", operation_id = "submitJob", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters")),
+    params((
+        "Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$",
+        description = "1 to 255 visible ASCII characters",
+    )),
     request_body = SubmitJob,
     responses(
         (status = ACCEPTED, body = JobView, headers(("Location" = String), ("ETag" = String))),

@@ -1,11 +1,13 @@
 //! Stage 1: callers hand over recordings. A request comes in; a queued job is in Postgres, or every
 //! fault of the request is in the answer.
+mod body;
 mod commands;
 mod handler;
 mod idempotency;
 mod members;
 mod submission;
 
+pub use body::SubmitJob;
 pub use submission::{Submission, known_members};
 
 /// What callers may do to jobs.

@@ -68,11 +68,13 @@ struct ListJobs {
     #[serde(default)]
     status: Vec<JobState>,
     /// Only jobs with this name of yours.
+    #[param(min_length = 1)]
     external_id: Option<String>,
     /// Jobs a page, 50 when left out.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
     /// `nextCursor` of the page before, with the same filters.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
@@ -117,6 +119,7 @@ pub struct PageQuery {
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     pub limit: Option<Limit>,
     /// `nextCursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
 }
 

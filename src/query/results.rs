@@ -124,6 +124,7 @@ async fn speakers(
 #[into_params(parameter_in = Query)]
 struct ListInsights {
     /// Only the values of the insight with this name, such as `KeyPhrases`.
+    #[param(min_length = 1)]
     name: Option<String>,
 }
 

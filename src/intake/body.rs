@@ -1,0 +1,138 @@
+//! What a request body may look like, for the OpenAPI document. [`Submission`](super::Submission)
+//! checks it, fault by fault; a test keeps the two together.
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Array, Object, RefOr, Schema,
+        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+    },
+};
+
+use crate::provider::wire;
+
+/// A recording to be analysed. Members that are not listed are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "contentUri": "https://media.example/calls/42.wav", "encoding": "Wav", "languageCode": "en-US",
+    "audioType": "CallCenter", "insights": ["All"], "externalId": "call-42", "tags": ["support"],
+}))]
+#[expect(dead_code, reason = "describes the body")]
+pub struct SubmitJob {
+    /// Where the provider fetches the recording with one plain GET, within minutes. Exactly one of
+    /// `contentUri` and `content`.
+    #[schema(format = "iri", pattern = "^https?://", max_length = 8192)]
+    content_uri: Option<String>,
+    /// The recording itself, base64 (RFC 4648, section 4).
+    #[schema(format = "byte", min_length = 1)]
+    content: Option<String>,
+    #[schema(schema_with = encoding)]
+    encoding: String,
+    /// Language tag; the provider knows English only.
+    #[schema(default = "en-US", pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    language_code: Option<String>,
+    /// Samples per second, in Hz.
+    #[schema(minimum = 1, maximum = 768_000)]
+    sample_rate: Option<f64>,
+    /// Where the recording was made: `Phone`, `RingCentral`, `GoogleMeet`, `Zoom` …
+    #[schema(min_length = 1, max_length = 200)]
+    source: Option<String>,
+    #[schema(schema_with = audio_type)]
+    audio_type: Option<String>,
+    /// Each channel holds one speaker.
+    separate_speaker_per_channel: Option<bool>,
+    /// Speakers in the recording, announcements included; -1 for unknown.
+    #[schema(minimum = -1)]
+    speaker_count: Option<i32>,
+    #[schema(schema_with = speaker_ids)]
+    speaker_ids: Option<Vec<String>>,
+    #[schema(schema_with = enrollment_ids)]
+    enrollment_ids: Option<Vec<String>>,
+    /// Drop silence and noise; recommended.
+    enable_voice_activity_detection: Option<bool>,
+    #[schema(schema_with = insights)]
+    insights: Option<Vec<String>>,
+    /// Phrases to expect: objects with 1 to 50 `phrases`.
+    speech_contexts: Option<Vec<SpeechContext>>,
+    enable_punctuation: Option<bool>,
+    enable_speaker_diarization: Option<bool>,
+    /// Ask for the time of each word.
+    enable_word_timings: Option<bool>,
+    /// Your own name for the recording; filter by it later.
+    #[schema(min_length = 1, max_length = 200)]
+    external_id: Option<String>,
+    #[schema(schema_with = tags)]
+    tags: Option<Vec<String>>,
+    #[schema(schema_with = metadata)]
+    metadata: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes a part of the body")]
+pub struct SpeechContext {
+    #[schema(schema_with = phrases)]
+    phrases: Vec<String>,
+}
+
+fn encoding() -> Object {
+    one_of(wire::ENCODINGS).description(Some("Of the recording. MP3 is `Mpeg`.")).build()
+}
+
+fn audio_type() -> Object {
+    let about = "`CallCenter` has 2 to 3 speakers, `Meeting` 4 and more.";
+    let values = wire::AUDIO_TYPES.iter().map(|name| Value::from(*name)).chain([Value::Null]);
+    let kind = or_null(Type::String);
+    let values = ObjectBuilder::new().schema_type(kind).enum_values(Some(values));
+    values.description(Some(about)).build()
+}
+
+fn insights() -> Array {
+    let about = "What to find. Left out: `All`.";
+    list(one_of(wire::INSIGHTS), about).min_items(Some(1)).build()
+}
+
+fn speaker_ids() -> Array {
+    list(text(200), "Enrolled speakers to be recognised.").max_items(Some(100)).build()
+}
+
+fn enrollment_ids() -> Array {
+    list(text(200), "Former name of `speakerIds`.").max_items(Some(100)).build()
+}
+
+fn tags() -> Array {
+    list(text(64), "Your own labels; filter by them later.").max_items(Some(20)).build()
+}
+
+fn metadata() -> Object {
+    let about = "Returned as given: at most 50 members and 8 KiB.";
+    let any = ObjectBuilder::new().schema_type(or_null(Type::Object)).max_properties(Some(50));
+    any.description(Some(about)).build()
+}
+
+fn phrases() -> Array {
+    let phrases = list(text(1000), "Up to 50 phrases.").schema_type(Type::Array);
+    phrases.min_items(Some(1)).max_items(Some(50)).build()
+}
+
+fn one_of(names: &[&str]) -> ObjectBuilder {
+    let values: Vec<&str> = names.to_vec();
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values))
+}
+
+fn text(max_length: usize) -> ObjectBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    text.min_length(Some(1)).max_length(Some(max_length))
+}
+
+/// A list that may also be null, which is as if it were left out.
+fn list(items: ObjectBuilder, about: &str) -> ArrayBuilder {
+    let items = RefOr::T(Schema::Object(items.build()));
+    let list = ArrayBuilder::new().items(items).description(Some(about));
+    list.schema_type(or_null(Type::Array))
+}
+
+fn or_null(kind: Type) -> SchemaType {
+    SchemaType::from_iter([kind, Type::Null])
+}
