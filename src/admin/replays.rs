@@ -88,25 +88,25 @@ struct ReplayMany {
     accept_mismatch: bool,
 }
 
+/// What a run would do.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase", untagged)]
-enum ReplaysView {
-    #[serde(rename_all = "camelCase")]
-    Counted {
-        /// Deliveries that fit the filter; nothing was replayed.
-        matched: i64,
-    },
-    #[serde(rename_all = "camelCase")]
-    Replayed {
-        /// Replays of this call, by their outcome.
-        #[schema(example = json!({ "accepted": 12, "malformed": 1 }))]
-        outcomes: BTreeMap<&'static str, usize>,
-        /// Deliveries that could not be stored anew; the log says why.
-        failed: usize,
-        /// Pass it as `cursor` of the same `filter` to go on; null when all are done.
-        next_cursor: Option<String>,
-        has_more: bool,
-    },
+struct MatchedView {
+    /// Deliveries that fit the filter; nothing was replayed.
+    matched: i64,
+}
+
+/// What a run did.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReplaysView {
+    /// Replays of this call, by their outcome.
+    #[schema(example = json!({ "accepted": 12, "malformed": 1 }))]
+    outcomes: BTreeMap<&'static str, usize>,
+    /// Deliveries that could not be stored anew; the log says why.
+    failed: usize,
+    /// Pass it as `cursor` of the same `filter` to go on; null when all are done.
+    next_cursor: Option<String>,
+    has_more: bool,
 }
 
 /// Read many stored deliveries again, newest first.
@@ -118,7 +118,7 @@ enum ReplaysView {
     request_body = ReplayMany,
     responses(
         (status = ACCEPTED, body = ReplaysView),
-        (status = OK, body = ReplaysView, description = "What a run would replay (`dryRun`)"),
+        (status = OK, body = MatchedView, description = "What a run would replay (`dryRun`)"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ),
@@ -135,11 +135,11 @@ async fn replay_many(
     let replayer = replayer(&state, &caller, accept_mismatch);
     if dry_run {
         let matched = replayer.matched(&selected.filter).await?;
-        return Ok(Json(ReplaysView::Counted { matched }).into_response());
+        return Ok(Json(MatchedView { matched }).into_response());
     }
     let tally = replayer.page(&selected.filter, selected.before, selected.limit).await?;
     let next_cursor = tally.next.map(|id| selected.seal(&state, id));
-    let view = ReplaysView::Replayed {
+    let view = ReplaysView {
         outcomes: tally.outcomes,
         failed: tally.failed,
         has_more: next_cursor.is_some(),

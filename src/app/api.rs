@@ -1,16 +1,12 @@
 //! The REST API as one router, and the document that describes it.
-use axum::{
-    Extension, Router,
-    extract::DefaultBodyLimit,
-    http::{HeaderValue, header},
-    response::IntoResponse as _,
-    routing::get,
-};
+use axum::{Extension, Router, extract::DefaultBodyLimit};
 use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_swagger_ui::SwaggerUi;
 
-use super::document::{ApiDoc, ERRORS, tell_problems};
+use super::{
+    document::{ApiDoc, tell_problems},
+    pages,
+};
 use crate::{
     admin,
     callers::KnownCallers,
@@ -45,16 +41,8 @@ pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Rout
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
     }
     let limit = bytes(settings.max_body);
-    let pages = Router::new()
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .route("/docs/errors", get(errors));
-    let all = routes.with_state(state).merge(pages).merge(http::health(health));
+    let all = routes.with_state(state).merge(pages::router(document)).merge(http::health(health));
     http::layered(http::fallbacks(all), "api", settings.request_timeout)
         .layer(DefaultBodyLimit::max(limit))
         .layer(Extension(KnownCallers::default()))
-}
-
-async fn errors() -> axum::response::Response {
-    let kind = HeaderValue::from_static("text/markdown; charset=utf-8");
-    ([(header::CONTENT_TYPE, kind)], ERRORS).into_response()
 }

@@ -1,6 +1,7 @@
 //! The OpenAPI document: what all operations have in common is written once, here.
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::{
     Modify, OpenApi,
@@ -56,10 +57,24 @@ pub fn tell_problems(document: &mut utoipa::openapi::OpenApi) {
             }
             let responses = &mut operation.responses.responses;
             responses.retain(|status, _| status != "4XX" && status != "5XX");
+            for (status, response) in &mut *responses {
+                describe(status, response);
+            }
             for (status, codes) in by_status {
                 responses.insert(status.to_string(), RefOr::T(response(&codes)));
             }
         }
+    }
+}
+
+/// A description is required; where an operation gives none, the status says it all.
+fn describe(status: &str, response: &mut RefOr<Response>) {
+    let reason =
+        StatusCode::from_bytes(status.as_bytes()).ok().and_then(|it| it.canonical_reason());
+    if let (RefOr::T(response), Some(reason)) = (response, reason)
+        && response.description.is_empty()
+    {
+        reason.clone_into(&mut response.description);
     }
 }
 

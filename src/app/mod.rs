@@ -1,6 +1,7 @@
 //! Puts the pieces together; the only module that may import every other one.
 mod api;
 mod document;
+mod pages;
 mod probe;
 mod surroundings;
 

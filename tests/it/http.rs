@@ -177,8 +177,11 @@ async fn the_documentation_comes_from_here_only() {
     let docs = Answer::of(&app.api, bare("GET", "/docs")).await;
     assert!(docs.status.is_redirection() && docs.header("location").starts_with("/docs/"));
     let errors = Answer::of(&app.api, bare("GET", "/docs/errors")).await;
-    assert_eq!(errors.header("content-type"), "text/markdown; charset=utf-8");
-    assert_eq!(errors.body, read("docs/errors.md"));
+    assert_eq!(errors.header("content-type"), "text/html; charset=utf-8");
+    let page = String::from_utf8_lossy(&errors.body);
+    for code in Code::ALL {
+        assert!(page.contains(&format!("<h2 id=\"{}\">", code.name())), "{page}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,64 @@
+// Reads the documentation as a newcomer does: everything is there, from this server alone, and can be tried out.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const api = process.env.AFTERCALL_API;
+const document = await (await fetch(`${api}/openapi.json`)).json();
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })),
+);
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+try {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1600 } });
+  const complaints = [];
+  const elsewhere = [];
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(api) && !request.url().startsWith("data:")) elsewhere.push(request.url());
+  });
+  await page.goto(`${api}/docs/`);
+  await page.waitForSelector(".opblock");
+
+  assert.equal(await page.locator(".info .title").innerText().then((text) => text.split("\n")[0].trim()), "Aftercall");
+  const listed = await page.locator(".opblock").evaluateAll((blocks) =>
+    blocks.map((block) => ({
+      method: block.querySelector(".opblock-summary-method").textContent,
+      path: block.querySelector(".opblock-summary-path").textContent.replaceAll("\u200b", ""),
+      summary: block.querySelector(".opblock-summary-description").textContent,
+    })),
+  );
+  const told = (operation) => `${operation.method} ${operation.path} ${operation.summary}`;
+  assert.deepEqual(new Set(listed.map(told)), new Set(operations.map(told)));
+  if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
+
+  // With a key, the list of jobs can be asked for on the page itself.
+  await page.locator(".auth-wrapper .authorize").first().click();
+  await page.locator(".auth-container input").fill(process.env.AFTERCALL_KEY);
+  await page.locator(".auth-btn-wrapper .authorize").click();
+  await page.locator(".auth-btn-wrapper .btn-done").click();
+  const list = page.locator("#operations-jobs-listJobs");
+  await list.locator(".opblock-summary").click();
+  await list.locator(".execute").click();
+  const status = list.locator(".live-responses-table .response-col_status").nth(1);
+  await status.waitFor();
+  assert.match(await status.innerText(), /^200/);
+  assert.ok((await list.locator(".live-responses-table").innerText()).includes(process.env.AFTERCALL_JOB));
+  // Problems are explained where they are listed.
+  assert.ok((await list.locator(".responses-wrapper").innerText()).includes("cursor-mismatch"));
+  if (process.env.SCREENSHOT) await list.screenshot({ path: process.env.SCREENSHOT.replace(".png", "-list.png") });
+
+  // Each code is an anchor: the `type` of a problem is a link to its explanation.
+  await page.goto(`${api}/docs/errors#validation-failed`);
+  assert.equal(await page.locator(":target").innerText(), "validation-failed");
+
+  assert.deepEqual(complaints, []);
+  assert.deepEqual(elsewhere, []);
+  console.log(`${operations.length} operations, all listed; a list of jobs asked for on the page`);
+} finally {
+  await browser.close();
+}
