@@ -95,7 +95,7 @@ pub struct ConversationInsight {
 }
 
 /// A part of a result that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Issue {
     /// JSON pointer into the result object.
     pub pointer: String,

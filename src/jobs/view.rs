@@ -13,6 +13,25 @@ use super::{CompletedVia, Job, JobError, State};
 /// Later versions may add members; ignore those you do not know.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "state": "completed", "version": 4,
+    "externalId": "call-42", "tags": ["support"], "metadata": { "team": "north" },
+    "request": {
+        "contentUri": "https://media.example/calls/42.wav?token=***", "encoding": "Wav",
+        "languageCode": "en-US", "audioType": "CallCenter", "insights": ["All"],
+    },
+    "attempts": 1, "completedVia": "webhook", "error": null,
+    "createdAt": "2026-05-01T09:30:00.120Z", "submittedAt": "2026-05-01T09:30:00.480Z",
+    "finishedAt": "2026-05-01T09:31:12.900Z", "deadlineAt": "2026-05-02T09:30:00.120Z",
+    "links": {
+        "self": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
+        "result": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/result",
+        "utterances": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/utterances",
+        "speakers": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/speakers",
+        "insights": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/insights",
+        "timeline": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/timeline",
+    },
+}))]
 pub struct JobView {
     pub id: Uuid,
     pub state: State,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     jobs::{PageQuery, owned, position},
     together::Together,
-    views::{InsightView, InsightsView, SpeakersView, UtteranceView},
+    views::{InsightView, InsightsView, ResultView, SpeakersView, UtteranceView},
 };
 use crate::{
     callers::Caller,
@@ -40,7 +40,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     get, path = "/v1/jobs/{id}/result", operation_id = "getResult", tag = "results",
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
-        (status = OK, body = Object, headers(("ETag" = String))),
+        (status = OK, body = ResultView, headers(("ETag" = String))),
         (status = NOT_MODIFIED, description = "The result in If-None-Match is still the one"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),

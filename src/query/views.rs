@@ -3,15 +3,22 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
-    insights::{ConversationInsightRow, QuestionRow, SpeakerInsightRow, SpeakerRow, UtteranceRow},
+    insights::{
+        ConversationInsightRow, Issue, QuestionRow, SpeakerInsightRow, SpeakerRow, UtteranceRow,
+    },
     jobs::Event,
 };
 
 /// One change of a job.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "seq": 4, "kind": "completed", "detail": { "attempt": 1, "via": "webhook", "late": false },
+    "at": "2026-05-01T09:31:12.900Z",
+}))]
 pub struct EventView {
     pub seq: i32,
     /// `queued`, `submitting`, `submitted`, `requeued`, `unconfirmed`, `abandoned`, `delivery`,
@@ -26,6 +33,30 @@ impl From<Event> for EventView {
     fn from(event: Event) -> Self {
         Self { seq: event.seq, kind: event.kind, detail: event.detail, at: event.created_at }
     }
+}
+
+/// A result as it is stored. The provider's members are as they came.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase", as = Result)]
+#[expect(dead_code, reason = "describes the stored document")]
+pub struct ResultView {
+    job_id: Uuid,
+    /// `jobId` of the provider.
+    #[schema(required)]
+    provider_job_id: Option<String>,
+    /// Of the parser that made rows of it.
+    parser_version: i32,
+    /// Some of it could not be read into rows; `issues` tells what.
+    partial: bool,
+    issues: Vec<Issue>,
+    /// What was said: times, text, speaker, emotion.
+    utterance_insights: Option<Value>,
+    /// Who spoke, and how: energy, pace, talk-to-listen ratio, questions.
+    speaker_insights: Option<Value>,
+    /// Of the conversation as a whole: summaries, key phrases, topics, tasks.
+    conversational_insights: Option<Value>,
+    /// Members that the provider's documentation does not name.
+    other: Option<Value>,
 }
 
 /// A piece of speech. Times are seconds from the start of the recording.
