@@ -11,6 +11,20 @@ use super::{
     store::{SUBMISSION, Store},
 };
 
+/// These paths of the API, in turn.
+pub fn get(service: &Service, database: &Database, paths: &[String]) -> Requests {
+    let head = |path: &String| {
+        let key = &database.key;
+        format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\r\n")
+    };
+    Requests {
+        address: service.api,
+        heads: Arc::new(paths.iter().map(head).collect()),
+        body: Arc::default(),
+        status: 200,
+    }
+}
+
 /// A service with its database.
 pub struct Subject<'a> {
     pub stand: &'a Stand,
@@ -54,18 +68,9 @@ impl Subject<'_> {
     }
 
     pub fn reads(&self, jobs: impl IntoIterator<Item = Uuid>) -> Requests {
-        let head = |id| {
-            format!(
-                "GET /v1/jobs/{id}/result HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\n\r\n",
-                self.database.key
-            )
-        };
-        Requests {
-            address: self.service.api,
-            heads: Arc::new(jobs.into_iter().map(head).collect()),
-            body: Arc::default(),
-            status: 200,
-        }
+        let path = |id| format!("/v1/jobs/{id}/result");
+        let paths: Vec<String> = jobs.into_iter().map(path).collect();
+        get(self.service, self.database, &paths)
     }
 
     /// As much as the service takes, with the processor time it took.

@@ -41,11 +41,16 @@ pub struct Run {
 }
 
 impl Run {
-    fn new(elapsed: Duration, mut latencies: Vec<Duration>) -> Self {
-        latencies.sort_unstable();
+    fn new(elapsed: Duration, latencies: Vec<Duration>) -> Self {
         let count = u32::try_from(latencies.len()).unwrap_or(u32::MAX);
+        Self::of(f64::from(count) / elapsed.as_secs_f64(), latencies)
+    }
+
+    /// What somebody else measured.
+    pub fn of(per_second: f64, mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
         Self {
-            per_second: f64::from(count) / elapsed.as_secs_f64(),
+            per_second,
             latencies_ms: latencies.iter().map(|latency| latency.as_secs_f64() * 1e3).collect(),
         }
     }

@@ -2,21 +2,26 @@
 //! budgets it has to keep. Starts all it needs, stops and removes it again. See docs/benchmark.md.
 mod bare;
 mod calls;
+mod captured;
 mod comparisons;
 mod growth;
+mod library;
 mod load;
 mod payload;
 mod pgbench;
 mod procfs;
+mod queries;
 mod report;
 mod stand;
 mod store;
+mod words;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 
 use calls::Subject;
+use queries::Side;
 use report::{Budget, Line};
 use stand::{Database, Service, Stand};
 use store::Store;
@@ -34,7 +39,8 @@ struct Args {
     /// Leave out the comparison of a million jobs with ten thousand.
     #[arg(long)]
     no_growth: bool,
-    /// Only these, separated by commas: start, clip, call, submit, read, growth.
+    /// Only these, separated by commas: start, clip, call, submit, read, growth; or queries, which
+    /// are left out otherwise.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table there as JSON, too.
@@ -69,6 +75,8 @@ pub struct Plan {
     /// Jobs stored, for growth.
     pub few: u32,
     pub many: u32,
+    /// Requests of one kind of query.
+    pub questions: u32,
 }
 
 const FULL: Plan = Plan {
@@ -81,6 +89,7 @@ const FULL: Plan = Plan {
     call_reads: 3_000,
     few: 10_000,
     many: 1_000_000,
+    questions: 1_000,
 };
 const QUICK: Plan = Plan {
     rounds: 1,
@@ -92,6 +101,7 @@ const QUICK: Plan = Plan {
     call_reads: 200,
     few: 1_000,
     many: 10_000,
+    questions: 100,
 };
 
 fn main() -> anyhow::Result<()> {
@@ -113,6 +123,10 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     let plan = &Plan { rounds: args.rounds.unwrap_or(plan.rounds), ..plan };
     let wants = |what: &str| args.only.is_empty() || args.only.iter().any(|only| only == what);
     let mut table = Table::default();
+    if args.only.iter().any(|only| only == "queries") {
+        ask(stand, plan, &mut table).await?;
+        return table.write(args);
+    }
     let database = stand.database("few").await?;
     let store = Store::new(database.pool.clone());
     store.seed(plan.few).await?;
@@ -149,10 +163,17 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
         grow(&subject, plan, &mut lines).await?;
         table.extend(lines);
     }
-    if let Some(path) = &args.json {
-        std::fs::write(path, serde_json::to_string_pretty(&table.lines)?)?;
-    }
-    Ok(())
+    table.write(args)
+}
+
+/// A library of conversations, and a small one.
+async fn ask(stand: &Stand, plan: &Plan, table: &mut Table) -> anyhow::Result<()> {
+    let few = Side::new(stand, "few", plan.few).await?;
+    let started = std::time::Instant::now();
+    let many = Side::new(stand, "many", plan.many).await?;
+    let took = started.elapsed().as_secs_f64();
+    table.add(Line::figure(format!("{} jobs loaded", plan.many), took, "s", Budget::None));
+    queries::questions(stand, &few, &many, plan, |line| table.add(line)).await
 }
 
 /// From the start of the process to ready, with a database that is up and migrated.
@@ -187,6 +208,13 @@ impl Table {
         }
         println!("{line}");
         self.lines.push(line);
+    }
+
+    fn write(&self, args: &Args) -> anyhow::Result<()> {
+        if let Some(path) = &args.json {
+            std::fs::write(path, serde_json::to_string_pretty(&self.lines)?)?;
+        }
+        Ok(())
     }
 
     fn extend(&mut self, lines: Vec<Line>) {

@@ -1,6 +1,6 @@
 //! `pgbench` as the yardstick: scripts that write or read the same rows, prepared statements, its
 //! best number of clients.
-use std::{fmt::Write as _, fs, process::Stdio};
+use std::{fmt::Write as _, fs, process::Stdio, time::Duration};
 
 use anyhow::Context as _;
 use sqlx::AssertSqlSafe;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     bare::TABLES,
+    load::Run,
     stand::{Database, Stand},
     store::{REQUEST, Store},
 };
@@ -27,6 +28,46 @@ impl Script {
         Ok(Self { path: path.display().to_string() })
     }
 
+    /// Scripts that need no number.
+    pub fn some(stand: &Stand, name: &str, texts: &[String]) -> anyhow::Result<Vec<Self>> {
+        let one = |(n, text): (usize, &String)| {
+            let path = stand.folder.join(format!("{name}-{n}.sql"));
+            fs::write(&path, text)?;
+            Ok(Self { path: path.display().to_string() })
+        };
+        texts.iter().enumerate().map(one).collect()
+    }
+
+    /// Latencies of about `count` transactions, each of one of these scripts.
+    pub async fn latencies(
+        scripts: &[Self],
+        stand: &Stand,
+        database: &Database,
+        count: u32,
+        clients: u32,
+    ) -> anyhow::Result<Run> {
+        let log = stand.folder.join("latencies");
+        let mut command = command(stand, clients);
+        command.arg("--protocol=prepared").arg("--log");
+        command.arg(format!("--log-prefix={}", log.display()));
+        command.arg(format!("--transactions={}", count / clients));
+        command.args(scripts.iter().map(|script| format!("--file={}", script.path)));
+        let rate = per_second(command.arg(database.name)).await?;
+        let mut latencies = Vec::new();
+        for file in fs::read_dir(&stand.folder)? {
+            let path = file?.path();
+            if !path.display().to_string().starts_with(&log.display().to_string()) {
+                continue;
+            }
+            for line in fs::read_to_string(&path)?.lines() {
+                let micros = line.split(' ').nth(2).context("no latency")?.parse()?;
+                latencies.push(Duration::from_micros(micros));
+            }
+            fs::remove_file(path)?;
+        }
+        Ok(Run::of(rate, latencies))
+    }
+
     /// Transactions a second of about `count` transactions that begin with number `first`.
     pub async fn run(
         &self,
@@ -37,25 +78,32 @@ impl Script {
         clients: u32,
     ) -> anyhow::Result<f64> {
         let per_client = (count / clients).max(1);
-        let mut command = Command::new(&stand.pgbench);
-        command.args(["--no-vacuum", "--protocol=prepared", "--jobs=1"]);
-        command.args([format!("--client={clients}"), format!("--transactions={per_client}")]);
+        let mut command = command(stand, clients);
+        command.arg("--protocol=prepared").arg(format!("--transactions={per_client}"));
         for (name, value) in
             [("i", -1), ("first", i64::from(first)), ("per_client", per_client.into())]
         {
             command.arg(format!("--define={name}={value}"));
         }
-        command.arg(format!("--file={}", self.path)).arg("--host").arg(stand.sockets());
-        command.args(["--port=5432", "--username=aftercall", database.name]);
-        command.env_remove("PGOPTIONS").env("PGSSLMODE", "disable").stdin(Stdio::null());
-        let output = command.kill_on_drop(true).output().await?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let failed = || format!("pgbench: {}", String::from_utf8_lossy(&output.stderr));
-        anyhow::ensure!(output.status.success(), failed());
-        let line =
-            text.lines().find_map(|line| line.strip_prefix("tps = ")).with_context(failed)?;
-        Ok(line.split_whitespace().next().context("no number")?.parse()?)
+        per_second(command.arg(format!("--file={}", self.path)).arg(database.name)).await
     }
+}
+
+fn command(stand: &Stand, clients: u32) -> Command {
+    let mut command = Command::new(&stand.pgbench);
+    command.args(["--no-vacuum", "--jobs=1", "--port=5432", "--username=aftercall"]);
+    command.arg(format!("--client={clients}")).arg("--host").arg(stand.sockets());
+    command.env_remove("PGOPTIONS").env("PGSSLMODE", "disable").stdin(Stdio::null());
+    command
+}
+
+async fn per_second(command: &mut Command) -> anyhow::Result<f64> {
+    let output = command.kill_on_drop(true).output().await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let failed = || format!("pgbench: {}", String::from_utf8_lossy(&output.stderr));
+    anyhow::ensure!(output.status.success(), failed());
+    let line = text.lines().find_map(|line| line.strip_prefix("tps = ")).with_context(failed)?;
+    Ok(line.split_whitespace().next().context("no number")?.parse()?)
 }
 
 /// The id of job `:n`.

@@ -1,0 +1,232 @@
+//! A million conversations to ask about, loaded by COPY in minutes: what the nth one is follows from n.
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use sqlx::{PgPool, postgres::PgPoolCopyExt as _};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::words::{Chance, said};
+
+/// Jobs of one transaction while seeding.
+const CHUNK: u32 = 5_000;
+const WRITERS: u32 = 2;
+/// How far back the jobs reach, in milliseconds: within last month's partition on every day of a month.
+const PAST_MS: u64 = 27 * 24 * 3600 * 1000;
+/// Utterances of a job, on average; from half to one and a half of it.
+const UTTERANCES: u32 = 10;
+const EMOTIONS: [&str; 5] = ["Neutral", "Joy", "Anger", "Sadness", "Fear"];
+const AUDIO_TYPES: [&str; 3] = ["CallCenter", "Meeting", "Voicemail"];
+
+#[derive(Debug, Clone)]
+pub struct Library {
+    pool: PgPool,
+    caller: Uuid,
+    newest_ms: u64,
+    step_ms: u64,
+    pub jobs: u32,
+}
+
+impl Library {
+    /// Loads that many jobs into an empty database; the last one is the newest.
+    pub async fn fill(pool: &PgPool, jobs: u32) -> anyhow::Result<Self> {
+        let caller = sqlx::query_scalar("select id from aftercall.callers").fetch_one(pool).await?;
+        let newest_ms = u64::try_from(Uuid::now_v7().as_u128() >> 80)?;
+        let step_ms = PAST_MS / u64::from(jobs);
+        let library = Self { pool: pool.clone(), caller, newest_ms, step_ms, jobs };
+        // Built in one go at the end, which takes a tenth of the time.
+        sqlx::raw_sql("drop index aftercall.utterances_fts").execute(pool).await?;
+        let next = Arc::new(AtomicU32::new(0));
+        let mut writers = JoinSet::new();
+        for _ in 0..WRITERS {
+            writers.spawn(library.clone().write(next.clone()));
+        }
+        while let Some(done) = writers.join_next().await {
+            done??;
+        }
+        sqlx::raw_sql(FINISH).execute(pool).await?;
+        Ok(library)
+    }
+
+    async fn write(self, next: Arc<AtomicU32>) -> anyhow::Result<()> {
+        loop {
+            let first = next.fetch_add(CHUNK, Ordering::Relaxed);
+            if first >= self.jobs {
+                return Ok(());
+            }
+            self.chunk(first, self.jobs.min(first + CHUNK)).await?;
+        }
+    }
+
+    async fn chunk(&self, first: u32, end: u32) -> anyhow::Result<()> {
+        let mut tables = Tables::default();
+        for n in first..end {
+            self.write_job(n, &mut tables)?;
+        }
+        for (table, rows) in tables.in_order() {
+            let mut copy =
+                self.pool.copy_in_raw(&format!("copy aftercall.{table} from stdin")).await?;
+            copy.send(rows).await?;
+            copy.finish().await?;
+        }
+        let ids: Vec<Uuid> = (first..end).map(|n| self.id(n)).collect();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query("select aftercall.store_conversations($1)")
+            .bind(&ids)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "select aftercall.count_jobs($1, array_fill('completed'::text, array[cardinality($1)]),
+                array_fill(1, array[cardinality($1)]))",
+        )
+        .bind(&ids)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("select aftercall.merge_stats(null)").execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A job somewhere, another one for each `n`.
+    pub fn some(&self, n: u32) -> u32 {
+        (n + 1).wrapping_mul(2_654_435_761) % self.jobs
+    }
+
+    /// The moment so many days before the newest job.
+    pub fn day(&self, days: u32) -> String {
+        moment(self.newest_ms - u64::from(days) * 24 * 3600 * 1000)
+    }
+
+    pub fn id(&self, n: u32) -> Uuid {
+        let ms = self.newest_ms - self.step_ms * u64::from(self.jobs - n);
+        Uuid::from_u128(u128::from(ms) << 80 | 0x7000_8000 << 48 | u128::from(n))
+    }
+
+    fn write_job(&self, n: u32, tables: &mut Tables) -> std::fmt::Result {
+        let id = self.id(n);
+        let mut chance = Chance::new(n);
+        let at = moment(u64::try_from(id.as_u128() >> 80).unwrap_or_default());
+        let audio_type = AUDIO_TYPES[chance.below(AUDIO_TYPES.len())];
+        let (tag, team) = (chance.below(40), chance.below(5));
+        let caller = self.caller;
+        writeln!(
+            tables.jobs,
+            "{id}\t{caller}\tcall-{n}\t{{topic-{tag},team-{team}}}\t{{\"contentUri\":\
+             \"https://media.example/{n}.wav\",\"encoding\":\"Wav\",\"languageCode\":\"en-US\",\
+             \"audioType\":\"{audio_type}\",\"insights\":[\"All\"]}}\tcompleted\t4\twebhook\t{at}\t{at}\t\
+             {at}\t{at}",
+        )?;
+        writeln!(tables.attempts, "{id}\t1\t\\\\x{}\taccepted\trc-{n}", "00".repeat(32))?;
+        for (seq, kind) in [(1, "queued"), (2, "submitting"), (3, "submitted"), (4, "completed")] {
+            writeln!(tables.job_events, "{id}\t{seq}\t{kind}\t{at}")?;
+        }
+        let document = "x".repeat(1200);
+        writeln!(
+            tables.results,
+            "{id}\t{{\"jobId\":\"{id}\",\"utteranceInsights\":\"{document}\"}}\t\\\\x{}\t2\tf\t2",
+            "11".repeat(32)
+        )?;
+        let count = UTTERANCES / 2 + u32::try_from(chance.below(11)).unwrap_or_default();
+        let mut talk = [(0, 0, 0); 2];
+        let mut start = 0;
+        for seq in 0..count {
+            let speaker = chance.below(2);
+            let (text, fts, words) = said(&mut chance, caller);
+            let end = start + 400 * u64::try_from(words).unwrap_or_default();
+            let emotion = EMOTIONS[chance.below(EMOTIONS.len())];
+            let (from, to) = (seconds(start), seconds(end));
+            writeln!(
+                tables.utterances,
+                "{id}\t{seq}\t{from}\t{to}\t{text}\t0.9\t{speaker}\t{emotion}\t0.8\t{fts}"
+            )?;
+            let so_far = &mut talk[speaker];
+            *so_far = (so_far.0 + 1, so_far.1 + words, so_far.2 + end - start);
+            start = end.saturating_sub(500) + u64::try_from(chance.below(1500)).unwrap_or_default();
+        }
+        for (speaker, (utterances, words, ms)) in talk.into_iter().enumerate() {
+            let talk = seconds(ms);
+            writeln!(tables.speakers, "{id}\t{speaker}\t{utterances}\t{words}\t{talk}")?;
+            writeln!(tables.speaker_insights, "{id}\t{speaker}\t{speaker}\tEnergy\t71\t71")?;
+        }
+        let (topic, phrase) = (chance.below(300), chance.below(2000));
+        for (name, value) in [
+            ("KeyPhrases", format!("phrase {phrase}")),
+            ("Topics", format!("topic {topic}")),
+            ("AbstractiveSummaryShort", "They talked about what they had to.".to_owned()),
+        ] {
+            writeln!(tables.conversation_insights, "{id}\t{name}\t0\t{value}\t0\t4\t0.8")?;
+        }
+        Ok(())
+    }
+}
+
+/// RFC 3339, in UTC.
+fn moment(ms: u64) -> String {
+    let at = i64::try_from(ms).ok().and_then(chrono::DateTime::from_timestamp_millis);
+    at.unwrap_or_default().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1000, ms % 1000)
+}
+
+/// Rows in COPY's text format.
+#[derive(Default)]
+struct Tables {
+    jobs: String,
+    attempts: String,
+    job_events: String,
+    results: String,
+    utterances: String,
+    speakers: String,
+    speaker_insights: String,
+    conversation_insights: String,
+}
+
+impl Tables {
+    fn in_order(self) -> [(&'static str, Vec<u8>); 8] {
+        [
+            (
+                "jobs (id, caller_id, external_id, tags, request, state, version, completed_via, \
+                 created_at, submitted_at, finished_at, deadline_at)",
+                self.jobs,
+            ),
+            ("attempts (job_id, number, token_sha, outcome, provider_job_id)", self.attempts),
+            ("job_events (job_id, seq, kind, created_at)", self.job_events),
+            (
+                "results (job_id, document, document_sha, parser_version, is_partial, speaker_count)",
+                self.results,
+            ),
+            (
+                "utterances (job_id, seq, start_seconds, end_seconds, text, confidence, speaker_id, \
+                 emotion, emotion_confidence, fts)",
+                self.utterances,
+            ),
+            (
+                "speakers (job_id, speaker_id, utterance_count, word_count, talk_seconds)",
+                self.speakers,
+            ),
+            ("speaker_insights (job_id, seq, speaker_id, name, value, number)", self.speaker_insights),
+            (
+                "conversation_insights (job_id, name, seq, value, start_seconds, end_seconds, \
+                 confidence)",
+                self.conversation_insights,
+            ),
+        ]
+        .map(|(table, rows)| (table, rows.into_bytes()))
+    }
+}
+
+const FINISH: &str = "
+insert into aftercall.caller_configs (caller_id, config)
+select id, 'pg_catalog.english' from aftercall.callers on conflict do nothing;
+set maintenance_work_mem = '1GB';
+create index utterances_fts on aftercall.utterances using gin (fts);
+reset maintenance_work_mem;
+vacuum analyze
+";

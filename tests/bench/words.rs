@@ -1,0 +1,95 @@
+//! What is said in the library: made-up words, common ones often and rare ones seldom, and a few real
+//! ones at known rates. No stemmer changes any of them, so that their lexemes can be written down.
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// Words of which one is said in one utterance of so many.
+pub const PLANTED: [(&str, usize); 4] =
+    [("refund", 10), ("parcel", 100), ("walrus", 1_000), ("turbot lagoon", 50_000)];
+const LEXICON: usize = 20_000;
+
+/// Numbers that look like chance and follow from a seed (SplitMix64).
+pub struct Chance(u64);
+
+impl Chance {
+    pub fn new(seed: u32) -> Self {
+        Self(u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end).unwrap_or(1);
+        usize::try_from(self.next() % end).unwrap_or_default()
+    }
+
+    /// Small ones much oftener, about as words are used (Zipf).
+    fn rank(&mut self) -> usize {
+        let size = LEXICON as f64;
+        let share = self.below(1 << 20) as f64 / f64::from(1 << 20);
+        (size.powf(share) as usize).min(LEXICON - 1)
+    }
+}
+
+/// An utterance: its text, its lexemes as a tsvector, and how many words it has.
+pub fn said(chance: &mut Chance, caller: Uuid) -> (String, String, usize) {
+    let mut text = String::new();
+    for _ in 0..6 + chance.below(10) {
+        let rank = chance.rank();
+        push(&mut text, &word(rank));
+    }
+    for (planted, one_in) in PLANTED {
+        if chance.below(one_in) == 0 {
+            push(&mut text, planted);
+        }
+    }
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, word) in text.split(' ').enumerate() {
+        places.entry(word).or_default().push(place + 1);
+    }
+    let mut fts = format!("'{}'", scope(caller));
+    for (word, places) in &places {
+        let places: Vec<String> = places.iter().map(usize::to_string).collect();
+        let _ = write!(fts, " '{word}':{}", places.join(","));
+    }
+    let words = text.split(' ').count();
+    (text, fts, words)
+}
+
+fn push(text: &mut String, word: &str) {
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(word);
+}
+
+/// Ends in `k`, which no English suffix does.
+fn word(mut rank: usize) -> String {
+    const BEGINNINGS: [&str; 16] = [
+        "ba", "de", "fi", "go", "ju", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "wo", "zu",
+        "ka",
+    ];
+    let mut word = String::new();
+    loop {
+        word.push_str(BEGINNINGS[rank % BEGINNINGS.len()]);
+        rank /= BEGINNINGS.len();
+        if rank == 0 {
+            break;
+        }
+    }
+    word + "k"
+}
+
+/// As the SQL function `aftercall.search_scope` makes it.
+fn scope(caller: Uuid) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let sha = Sha256::digest(format!("{caller} pg_catalog.english"));
+    format!("\u{1}{}", &STANDARD.encode(sha)[..8])
+}
