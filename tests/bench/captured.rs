@@ -70,7 +70,7 @@ fn script(log: &str) -> String {
 /// `values`: `$1 = 'a', $2 = NULL`. From the last to the first, so that `$1` is not taken for a part of `$10`.
 fn in_place(statement: &str, values: &str) -> String {
     let mut statement = statement.to_owned();
-    let count = values.matches("$").count();
+    let count = values.matches('$').count();
     for n in (1..=count).rev() {
         let Some((_, rest)) = values.split_once(&format!("${n} = ")) else { continue };
         let value = match rest.strip_prefix('\'') {
@@ -79,7 +79,6 @@ fn in_place(statement: &str, values: &str) -> String {
         };
         statement = statement.replace(&format!("${n}"), &value);
     }
-    // A colon before a name is a variable of pgbench, other than in a cast.
     statement
 }
 

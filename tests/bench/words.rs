@@ -8,9 +8,10 @@ use uuid::Uuid;
 /// Words of which one is said in one utterance of so many.
 pub const PLANTED: [(&str, usize); 4] =
     [("refund", 10), ("parcel", 100), ("walrus", 1_000), ("turbot lagoon", 50_000)];
-const LEXICON: usize = 20_000;
+/// Powers of two of different words.
+const LEXICON_BITS: usize = 14;
 
-/// Numbers that look like chance and follow from a seed (SplitMix64).
+/// Numbers that look like chance and follow from a seed (`SplitMix64`).
 pub struct Chance(u64);
 
 impl Chance {
@@ -30,11 +31,10 @@ impl Chance {
         usize::try_from(self.next() % end).unwrap_or_default()
     }
 
-    /// Small ones much oftener, about as words are used (Zipf).
+    /// Small ones much oftener, about as words are used (Zipf): each power of two is as likely.
     fn rank(&mut self) -> usize {
-        let size = LEXICON as f64;
-        let share = self.below(1 << 20) as f64 / f64::from(1 << 20);
-        (size.powf(share) as usize).min(LEXICON - 1)
+        let bits = self.below(LEXICON_BITS);
+        (1 << bits) - 1 + self.below(1 << bits)
     }
 }
 
