@@ -8,6 +8,7 @@ mod problem;
 mod query;
 mod serve;
 mod state;
+mod wait;
 
 pub use etag::{conditional, hex};
 pub use extract::{ApiJson, ApiPath, is_json};
@@ -18,3 +19,4 @@ pub use problem::{ApiError, CODES, Fault, Problem, closest};
 pub use query::{ApiQuery, Limit, Moment, NoParameters};
 pub use serve::{HEAD_PATIENCE, serve};
 pub use state::ApiState;
+pub use wait::Wait;

@@ -50,6 +50,8 @@ pub enum ApiError {
     TookTooLong,
     #[error("the database cannot be reached or is saturated")]
     Unavailable(#[source] sqlx::Error),
+    #[error("this process has as many event streams as api.max_streams allows")]
+    TooManyStreams,
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -196,7 +198,7 @@ impl ApiError {
                 (S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused")
             }
             Self::TookTooLong => (S::GATEWAY_TIMEOUT, "took-too-long", "Took too long"),
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::TooManyStreams => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment")
             }
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
