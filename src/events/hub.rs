@@ -136,6 +136,11 @@ impl Hub {
         registered.seen.clone().map_or(Look::First, Look::Since)
     }
 
+    /// Whether the last look was one: somebody waited.
+    pub fn is_watching(&self) -> bool {
+        self.registered().seen.is_some()
+    }
+
     pub fn waiting(&self) -> usize {
         let registered = self.registered();
         count(&registered.waits) + count(&registered.streams)
@@ -164,9 +169,11 @@ impl Hub {
         registered.begin_streams(seen);
     }
 
-    /// Ends every stream: each goes on where it was once its client is back.
+    /// Ends every stream that has begun: each goes on where it was once its client is back.
     pub fn end_streams(&self) {
-        self.registered().streams.clear();
+        for streams in self.registered().streams.values_mut() {
+            streams.retain(|_, stream| stream.stage != Stage::Begun);
+        }
     }
 
     fn registered(&self) -> MutexGuard<'_, Registered> {

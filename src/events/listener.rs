@@ -78,7 +78,7 @@ impl Listener {
             tokio::select! {
                 told = db.try_recv() => { told?; }
                 () = self.hub.wake.notified() => {}
-                () = sleep(LOOK_EVERY), if self.hub.waiting() > 0 => {}
+                () = sleep(LOOK_EVERY), if self.hub.is_watching() => {}
             }
             sleep_until(earliest).await;
             while db.next_buffered().is_some() {}

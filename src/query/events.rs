@@ -14,7 +14,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -29,6 +29,8 @@ use crate::{
 
 /// A stream that has nothing to tell says so this often, lest somebody takes it for dead.
 const PING: Duration = Duration::from_secs(15);
+/// A stream ends after this: a key that was revoked shall not listen on for ever.
+const LONGEST: Duration = Duration::from_hours(1);
 /// Events that are read at once for a stream that was away.
 const PAGE: i64 = 500;
 
@@ -67,8 +69,8 @@ struct Stream {
 /// A stream of server-sent events that ends only with the connection: all events of your jobs from now on,
 /// or from where `Last-Event-ID` says, without gaps or repetitions. Events of one job come in the order of
 /// `seq`. `event` is the kind, `data` one line of JSON; a comment comes every 15 seconds. `event: bye` tells
-/// that the process ends, and an end without it that the client was too slow to follow; either way go on
-/// with the last `id`, as an `EventSource` does by itself. The `id` names the caller and the filter it was
+/// that the process ends or the stream is an hour old, and an end without it that the client was too slow
+/// to follow; either way go on with the last `id`, as an `EventSource` does by itself. The `id` names the caller and the filter it was
 /// made for.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "streamEvents", tag = "jobs",
@@ -101,7 +103,7 @@ async fn stream(
     let listing = format!("events {} {:?}", caller.id, query.job_id);
     let from = resumed_at(&state, &listing, &headers).await?;
     let subscription = feed.subscribe(whose).await?;
-    let stop = feed.stop().clone();
+    let (stop, end) = (feed.stop().clone(), Instant::now() + LONGEST);
     let told = Told::new(state, whose, listing, subscription, from);
     let messages = futures_util::stream::unfold(Some(told), move |told| {
         let stop = stop.clone();
@@ -110,6 +112,7 @@ async fn stream(
             tokio::select! {
                 biased;
                 () = stop.cancelled() => Some((bye(), None)),
+                () = sleep_until(end) => Some((bye(), None)),
                 message = told.next() => Some((message?, Some(told))),
             }
         }

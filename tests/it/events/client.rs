@@ -59,7 +59,8 @@ impl Stream {
         Self::of(api, request.header("last-event-id", last_id)).await
     }
 
-    async fn of(api: &Router, request: Builder) -> Self {
+    /// What `request` opens at `api`.
+    pub async fn of(api: &Router, request: Builder) -> Self {
         let request: Request<Body> = request.body(Body::empty()).unwrap();
         let response = soon("a stream", api.clone().oneshot(request)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -95,11 +96,13 @@ impl Stream {
         taken
     }
 
-    /// Reads the first block, which tells where the stream begins.
-    pub async fn begin(&mut self) {
-        let frame = soon("the beginning", self.body.frame()).await.unwrap().unwrap();
+    /// Reads a block that only moves the place of the stream, such as the first one.
+    pub async fn mark(&mut self) -> String {
+        let frame = soon("a mark", self.body.frame()).await.unwrap().unwrap();
         let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
-        self.last_id = Message::read(text.trim_end()).id;
-        assert!(!self.last_id.is_empty());
+        let message = Message::read(text.trim_end());
+        assert!(!message.id.is_empty() && message.event.is_empty(), "{text}");
+        self.last_id = message.id;
+        text
     }
 }

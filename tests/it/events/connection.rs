@@ -6,7 +6,7 @@ use super::{
     client::{Message, Stream},
     complete, waiting,
 };
-use crate::support::{app::TestApp, soon};
+use crate::support::{app::TestApp, eventually, soon};
 
 #[tokio::test]
 async fn a_connection_that_is_cut_is_made_anew_and_nothing_is_lost() {
@@ -50,5 +50,15 @@ async fn without_an_announcement_the_feed_looks_by_itself() {
 async fn while_nobody_waits_the_feed_asks_nothing() {
     let app = TestApp::start().await;
     app.feed_events();
-    drop(Stream::open(&app, "").await);
+    let last_heard = "select count(*) from pg_stat_activity
+        where datname = current_database() and query ilike 'listen %'";
+    eventually("the feed", async || (app.count(last_heard).await == 1).then_some(())).await;
+    // Another process, where somebody does wait, hears what ours hears.
+    let (api, _feed) = app.another_process(&app.db.pool).await;
+    let mut stream = Stream::of(&api, app.request("GET", "/v1/events")).await;
+    for _ in 0..3 {
+        app.submit().await;
+        assert_eq!(stream.next().await.unwrap().seq(), 1);
+    }
+    assert_eq!(app.count(last_heard).await, 1);
 }

@@ -49,7 +49,7 @@ async fn a_stream_goes_on_after_any_event_also_in_another_process() {
     let app = TestApp::start().await;
     app.feed_events();
     let mut stream = Stream::open(&app, "").await;
-    stream.begin().await;
+    stream.mark().await;
     let mut ids = vec![stream.last_id.clone()];
     let jobs = [app.submit().await, app.submit().await, app.submit().await];
     app.dispatcher.drain().await;
@@ -114,7 +114,7 @@ async fn an_id_of_somewhere_else_is_refused() {
     app.feed_events();
     let id = app.submit().await;
     let mut of_job = Stream::open(&app, &format!("?jobId={id}")).await;
-    of_job.begin().await;
+    of_job.mark().await;
     let cursors = Cursors::new(db::service_secret(&app.db.pool, "cursor").await.unwrap());
     let caller: Uuid = sqlx::query_scalar("select caller_id from aftercall.jobs")
         .fetch_one(&app.db.pool)
@@ -158,15 +158,12 @@ async fn a_stream_says_bye_when_the_process_ends() {
     let app = TestApp::start().await;
     app.feed_events();
     let mut stream = Stream::open(&app, "").await;
-    let id = app.submit().await;
+    app.submit().await;
     assert_eq!(stream.next().await.unwrap().seq(), 1);
     app.stop.cancel();
     assert_eq!(stream.next().await.unwrap().event, "bye");
     assert_eq!(stream.next().await, None);
-    // Events of the time in between are told by the next process, which begins with its own stop.
-    change(&mut app.db.pool.acquire().await.unwrap(), id).await;
-    let missed = app.get("/v1/events").await;
-    assert_eq!(missed.status, 503);
+    app.get("/v1/events").await.problem(503, "unavailable");
 }
 
 #[tokio::test]
@@ -174,7 +171,7 @@ async fn a_client_that_does_not_keep_up_is_cut_off_and_loses_nothing() {
     let app = TestApp::start().await;
     app.feed_events();
     let mut slow = Stream::open(&app, "").await;
-    slow.begin().await;
+    slow.mark().await;
     let job = app.submitted().await;
     let mut db = app.db.pool.acquire().await.unwrap();
     for _ in 0..1500 {
@@ -191,4 +188,23 @@ async fn a_client_that_does_not_keep_up_is_cut_off_and_loses_nothing() {
     let mut resumed = Stream::resume(&app, &again, "", &slow.last_id).await;
     seqs.extend(resumed.take(1504 - seqs.len()).await.iter().map(Message::seq));
     assert_eq!(seqs, (1..=1504).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_stream_without_events_pings_and_moves_on() {
+    let app = TestApp::start().await;
+    app.feed_events();
+    let mut stream = Stream::open(&app, "").await;
+    stream.mark().await;
+    let first = stream.last_id.clone();
+    app.submit().await;
+    stream.next().await.unwrap();
+    tokio::time::pause();
+    assert!(stream.mark().await.contains("\n: ping\n"));
+    tokio::time::resume();
+    let of_ping = Stream::resume(&app, &app.api, "", &stream.last_id);
+    let of_start = Stream::resume(&app, &app.api, "", &first);
+    let (mut of_ping, mut of_start) = tokio::join!(of_ping, of_start);
+    app.submit().await;
+    assert_eq!(of_start.take(2).await[1], of_ping.take(1).await[0]);
 }
