@@ -21,6 +21,7 @@
 //! - process: [`cli`], [`app`], [`supervise`], [`config`], [`telemetry`], [`db`], [`embedded`]
 //! - plumbing: [`http`]
 //! - tables: [`callers`], [`jobs`], [`deliveries`], [`insights`], [`drift`]
+//! - [`events`]: what becomes of jobs, told at once to those who wait
 //! - [`outcome`]: how a job ends, whoever brought the news
 //! - [`provider`]: the only module that knows RingCentral's JSON
 //! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], [`admin`], and [`sweep`]
@@ -35,6 +36,7 @@ pub mod deliveries;
 pub mod dispatch;
 pub mod drift;
 pub mod embedded;
+pub mod events;
 pub mod http;
 pub mod insights;
 pub mod intake;

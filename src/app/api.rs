@@ -11,6 +11,7 @@ use crate::{
     admin,
     callers::KnownCallers,
     config::{ApiSettings, bytes},
+    events::Feed,
     http::{self, ApiState, OpsState},
     intake, query,
 };
@@ -35,7 +36,7 @@ pub fn document() -> serde_json::Result<String> {
 }
 
 /// The API with its pages and middleware, as served and as tested.
-pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Router {
+pub fn router(state: ApiState, feed: Feed, health: OpsState, settings: &ApiSettings) -> Router {
     let (routes, mut document) = api();
     if let Some(url) = &settings.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
@@ -45,4 +46,5 @@ pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Rout
     http::layered(http::fallbacks(all), "api", settings.request_timeout)
         .layer(DefaultBodyLimit::max(limit))
         .layer(Extension(KnownCallers::default()))
+        .layer(Extension(feed))
 }

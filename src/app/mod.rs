@@ -30,6 +30,7 @@ use crate::{
     db::{self, PoolOptions},
     dispatch::Dispatcher,
     drift::{Recorder, Tally},
+    events::{self, Feed},
     http::{self, ApiState, Cursors, OpsState},
     provider,
     reconcile::Reconciler,
@@ -87,11 +88,14 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     addresses.sandbox = sandbox;
 
     let wake = Arc::new(Notify::new());
+    let changed = Arc::new(Notify::new());
+    parts.spawn(events::announce(db.clone(), changed.clone(), lifecycle.stop.clone()));
     let (drift, recorder) = Recorder::new(db.clone());
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     if let Some(provider) = provider {
         let webhook_base = webhook_base(settings, &addresses)?;
-        let common = Common { settings, db: &db, drift: &drift, lifecycle: &lifecycle };
+        let common =
+            Common { settings, db: &db, drift: &drift, changed: &changed, lifecycle: &lifecycle };
         start_workers(&common, &provider, webhook_base, &wake, &mut parts);
     }
     let cursors = Cursors::new(db::service_secret(&db, "cursor").await?);
@@ -100,15 +104,20 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             db: db.clone(),
             cursors,
             wake_dispatcher: wake,
+            changed: changed.clone(),
             gate: settings.provider.gate.clone(),
             deadline: settings.jobs.deadline,
             limits: settings.text_limits(),
         };
-        let router = router(state, health, &settings.api);
+        // Until the listener closes: who waits is not sent away while he would come back here.
+        let (feed, listener_of_events) =
+            Feed::new(&db, settings.api.max_streams, lifecycle.stop.clone());
+        parts.spawn(listener_of_events.run());
+        let router = router(state, feed, health, &settings.api);
         parts.spawn(serve(listener, router, lifecycle.clone()));
     }
     if let Some(listener) = webhook {
-        let (state, ingest) = webhook_state(settings, &db, drift);
+        let (state, ingest) = webhook_state(settings, &db, drift, changed);
         parts.spawn(ingest.run());
         let router = http::observed_only(webhook::router(state), "webhook");
         parts.spawn(serve(listener, router, lifecycle.clone()));
@@ -157,6 +166,10 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
         db::is_migrated(db).await?,
         "the database is not migrated and database.migrate is off; run `aftercall migrate`"
     );
+    let settled = events::settle(db).await?;
+    if settled > 0 {
+        tracing::warn!(events = settled, "the database comes from another cluster");
+    }
     let made = db::ensure_partitions(db, settings.retention.partitions_ahead).await?;
     tracing::info!(partitions_made = made, "database ready");
     Ok(())
@@ -190,6 +203,7 @@ struct Common<'a> {
     settings: &'a Settings,
     db: &'a PgPool,
     drift: &'a Tally,
+    changed: &'a Arc<Notify>,
     lifecycle: &'a Lifecycle,
 }
 
@@ -200,7 +214,7 @@ fn start_workers(
     wake: &Arc<Notify>,
     parts: &mut JoinSet<Outcome>,
 ) {
-    let &Common { settings, db, drift, lifecycle } = common;
+    let &Common { settings, db, drift, changed, lifecycle } = common;
     let dispatcher = Dispatcher {
         db: db.clone(),
         provider: provider.clone(),
@@ -209,6 +223,7 @@ fn start_workers(
         webhook_base,
         poll_after: settings.reconcile.after,
         wake: wake.clone(),
+        changed: changed.clone(),
     };
     let reconciler = Reconciler {
         db: db.clone(),
@@ -217,6 +232,7 @@ fn start_workers(
         dispatch: settings.dispatch.clone(),
         gate: settings.provider.gate.clone(),
         drift: drift.clone(),
+        changed: changed.clone(),
     };
     let sweeper = Sweeper { db: db.clone(), settings: settings.retention.clone() };
     parts.spawn(dispatcher.run(lifecycle.draining.clone()));
@@ -252,8 +268,13 @@ impl Listeners {
 }
 
 /// The receiver's state, and the ingest that ends once the receiver is gone.
-pub fn webhook_state(settings: &Settings, db: &PgPool, drift: Tally) -> (WebhookState, Ingest) {
-    let (queue, ingest) = Ingest::new(db.clone(), &settings.ingest);
+pub fn webhook_state(
+    settings: &Settings,
+    db: &PgPool,
+    drift: Tally,
+    changed: Arc<Notify>,
+) -> (WebhookState, Ingest) {
+    let (queue, ingest) = Ingest::new(db.clone(), changed, &settings.ingest);
     let limits = Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() };
     let patience = settings.webhook.read_timeout;
     let memory = Memory::new(bytes(settings.ingest.memory));

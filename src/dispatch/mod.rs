@@ -39,6 +39,8 @@ pub struct Dispatcher {
     pub poll_after: Duration,
     /// Poked by intake, so that a new job does not wait for the next look.
     pub wake: Arc<Notify>,
+    /// Poked after every commit that changed jobs.
+    pub changed: Arc<Notify>,
 }
 
 impl Dispatcher {
@@ -106,6 +108,7 @@ impl Dispatcher {
             gate::give_back(&mut tx, Purpose::Submission, granted - claimed.len()).await?;
         }
         tx.commit().await?;
+        self.changed.notify_one();
         Ok(claimed)
     }
 
@@ -194,6 +197,7 @@ impl Dispatcher {
             }
         };
         tx.commit().await?;
+        self.changed.notify_one();
         Ok(applied)
     }
 }

@@ -13,7 +13,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
-use super::{ApiError, Problem};
+use super::{ApiError, Problem, Wait};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -106,11 +106,12 @@ async fn problems_completed(request: Request, next: Next) -> Response {
     }
 }
 
-/// Answers with a problem when a handler takes longer than `limit`.
+/// Answers with a problem when a handler takes longer than `limit`, besides the wait it was asked for.
 async fn deadline(
     State(limit): State<Duration>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| ApiError::TookTooLong)
+    let wait = Wait::asked(request.uri(), request.headers()).map_or(Duration::ZERO, Wait::duration);
+    tokio::time::timeout(limit + wait, next.run(request)).await.map_err(|_| ApiError::TookTooLong)
 }

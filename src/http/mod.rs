@@ -9,6 +9,7 @@ mod problem;
 mod query;
 mod serve;
 mod state;
+mod wait;
 
 pub use code::Code;
 pub use etag::{conditional, hex};
@@ -20,3 +21,4 @@ pub use problem::{ApiError, Fault, Problem, closest};
 pub use query::{ApiQuery, Limit, Moment, NoParameters};
 pub use serve::{HEAD_PATIENCE, serve};
 pub use state::ApiState;
+pub use wait::Wait;

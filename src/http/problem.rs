@@ -51,6 +51,8 @@ pub enum ApiError {
     TookTooLong,
     #[error("the database cannot be reached or is saturated")]
     Unavailable(#[source] sqlx::Error),
+    #[error("this process has as many event streams as api.max_streams allows")]
+    TooManyStreams,
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -164,7 +166,7 @@ impl ApiError {
             Self::BodyTooLarge => Code::BodyTooLarge,
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
-            Self::Unavailable(_) => Code::Unavailable,
+            Self::Unavailable(_) | Self::TooManyStreams => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }
     }

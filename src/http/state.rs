@@ -13,6 +13,8 @@ pub struct ApiState {
     pub cursors: Cursors,
     /// Poked after a job was queued, so that it does not wait for the dispatcher's next look.
     pub wake_dispatcher: Arc<Notify>,
+    /// Poked after every commit that changed jobs, so that those who wait for them are told.
+    pub changed: Arc<Notify>,
     /// Tells queued jobs when their turn comes.
     pub gate: GateSettings,
     /// Time from intake to `timed_out`.

@@ -41,6 +41,7 @@ async fn cancel(
     let applied = jobs::cancel(&mut tx, caller.id, id).await?;
     let view = view(&mut tx, &caller, id).await?;
     tx.commit().await?;
+    state.changed.notify_one();
     if applied { Ok(Json(view)) } else { Err(ApiError::StateConflict("cancel", view.state.name())) }
 }
 
@@ -71,6 +72,7 @@ async fn retry(
         return Err(ApiError::StateConflict("retry", view.state.name()));
     }
     state.wake_dispatcher.notify_one();
+    state.changed.notify_one();
     Ok((StatusCode::ACCEPTED, Json(view)).into_response())
 }
 

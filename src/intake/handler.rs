@@ -67,6 +67,7 @@ async fn submit(
         accepted(jobs::enqueue(&mut db, &new).await?)?.1
     };
     state.wake_dispatcher.notify_one();
+    state.changed.notify_one();
     Ok(response)
 }
 

@@ -43,6 +43,7 @@ pub async fn note(tx: &mut PgTransaction<'_>, notes: &[Note]) -> sqlx::Result<()
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select note.job_id, job.before + note.nth, note.kind, note.detail::json
         from note join job on job.id = note.job_id
+        order by note.nth -- and so do their positions rise
         "#,
         &ids,
         &kinds as &[&str],

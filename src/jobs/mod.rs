@@ -34,7 +34,7 @@ pub use overdue::{
     requeue_unconfirmed,
 };
 pub use queue::position;
-pub use read::{Filter, find, list};
+pub use read::{Filter, find, finished, list};
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
 pub use view::{JobView, Links, QueueView};
@@ -71,6 +71,26 @@ impl State {
     /// Whether a failure may still change the job.
     pub fn awaits_failure(self) -> bool {
         matches!(self, Self::Queued | Self::Submitting | Self::Submitted)
+    }
+
+    /// Whether nothing more is done for the job unless its caller asks for it.
+    pub fn is_final(self) -> bool {
+        !self.awaits_failure()
+    }
+
+    /// The state that an event of this kind leaves its job in; `None` where it leaves it as it was.
+    pub fn after(kind: &str) -> Option<Self> {
+        let states = [
+            Self::Queued,
+            Self::Submitting,
+            Self::Submitted,
+            Self::Completed,
+            Self::Failed,
+            Self::TimedOut,
+            Self::Canceled,
+        ];
+        let kind = if kind == "requeued" { Self::Queued.name() } else { kind };
+        states.into_iter().find(|state| state.name() == kind)
     }
 
     /// As it is written in JSON and in Postgres.

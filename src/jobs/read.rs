@@ -32,6 +32,27 @@ pub async fn find(db: impl PgExecutor<'_>, caller_id: Uuid, id: Uuid) -> sqlx::R
     .await
 }
 
+/// Those of these jobs that are final, whoever they belong to.
+pub async fn finished(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec<Job>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as!(
+        Job,
+        r#"
+        select id, external_id, tags, metadata as "metadata: Json<Map<String, Value>>",
+            request as "request: Json<Map<String, Value>>", state as "state: State", version,
+            completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
+            created_at, deadline_at, submitted_at, finished_at,
+            (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
+        from aftercall.jobs where id = any($1) and finished_at is not null
+        "#,
+        ids,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Up to `limit` jobs, newest first, older than `before`.
 ///
 /// The order is that of the ids, which is that of their making: a page boundary never moves.

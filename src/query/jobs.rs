@@ -1,9 +1,9 @@
 //! Jobs, one and many, and their timelines.
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
-    Json,
+    Extension, Json,
     extract::{OriginalUri, State},
-    http::HeaderMap,
+    http::{HeaderMap, HeaderValue},
     response::Response,
 };
 use serde::Deserialize;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::views::EventView;
 use crate::{
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
+    events::Feed,
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem, Wait},
     jobs::{self, Filter, Job, JobView, QueueView, State as JobState},
     provider::gate,
 };
@@ -30,12 +31,32 @@ pub async fn owned(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, A
     job.ok_or_else(|| ApiError::JobNotFound(id.to_string()))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ShowJob {
+    /// Seconds to wait for the job to become final, if it is not. `Prefer: wait=30` (RFC 7240) does the
+    /// same.
+    #[param(minimum = 0, maximum = 60, value_type = Option<i64>, example = 30)]
+    wait: Option<Wait>,
+}
+
 /// Show one job.
+///
+/// With `wait` the answer comes once the job is final, or at the end of the wait with the job as it is then.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}", operation_id = "getJob", tag = "jobs",
-    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    params(
+        ("id" = Uuid, Path),
+        ShowJob,
+        ("If-None-Match" = Option<String>, Header),
+        ("Prefer" = Option<String>, Header, description = "`wait=30`; more than 60 count as 60"),
+    ),
     responses(
-        (status = OK, body = JobView, headers(("ETag" = String))),
+        (status = OK, body = JobView, headers(
+            ("ETag" = String),
+            ("Preference-Applied" = Option<String>, description = "The wait that was preferred"),
+        )),
         (status = NOT_MODIFIED, description = "Unchanged since the version in If-None-Match"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
@@ -46,9 +67,16 @@ async fn show(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    Extension(feed): Extension<Feed>,
+    ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let mut view = JobView::from(owned(&state, &caller, id).await?);
+    let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
+    let job = match query.wait.or(preferred) {
+        Some(wait) => final_within(wait, &feed, &state, &caller, id).await?,
+        None => owned(&state, &caller, id).await?,
+    };
+    let mut view = JobView::from(job);
     if view.state == JobState::Queued
         && let Some(position) = jobs::position(&state.db, id).await?
     {
@@ -57,7 +85,31 @@ async fn show(
         view.queue = Some(QueueView { position, eta: at, blocked_until });
     }
     let etag = view.etag();
-    http::conditional(&headers, &etag, Json(view))
+    let mut response = http::conditional(&headers, &etag, Json(view))?;
+    let applied = preferred.map(|wait| format!("wait={}", wait.seconds()));
+    if let Some(applied) = applied.and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert("preference-applied", applied);
+    }
+    Ok(response)
+}
+
+/// The job once it is final, or as it is at the end of the wait.
+async fn final_within(
+    wait: Wait,
+    feed: &Feed,
+    state: &ApiState,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<Job, ApiError> {
+    let waiting = feed.wait(id);
+    let job = owned(state, caller, id).await?;
+    if job.state.is_final() {
+        return Ok(job);
+    }
+    match waiting.finished(wait.duration()).await {
+        Some(job) => Ok(job),
+        None => owned(state, caller, id).await,
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

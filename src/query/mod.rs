@@ -1,4 +1,5 @@
 //! Stage 5: callers read their jobs and what was found. Nothing here changes a row.
+mod events;
 mod jobs;
 mod results;
 mod together;
@@ -10,6 +11,6 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let all = jobs::router().merge(results::router());
+    let all = jobs::router().merge(events::router()).merge(results::router());
     all.layer(Extension(together::Together::default()))
 }

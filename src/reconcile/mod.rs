@@ -1,10 +1,12 @@
 //! Stage 4: what the webhook does not bring. Overdue jobs are asked for at the provider, abandoned
 //! and unconfirmed attempts are taken up again, and the deadline ends the rest.
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -31,6 +33,8 @@ pub struct Reconciler {
     pub dispatch: DispatchSettings,
     pub gate: GateSettings,
     pub drift: Tally,
+    /// Poked after every commit that changed jobs.
+    pub changed: Arc<Notify>,
 }
 
 impl Reconciler {
@@ -60,6 +64,7 @@ impl Reconciler {
         }
         let expired = jobs::expire(&self.db).await?;
         if abandoned + requeued + expired > 0 {
+            self.changed.notify_one();
             tracing::info!(abandoned, requeued, expired, "overdue jobs");
         }
         Ok(())
@@ -111,6 +116,7 @@ impl Reconciler {
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
                 tracing::warn!("the provider does not know the job any more");
                 jobs::lose_attempt(&self.db, target, self.dispatch.max_attempts).await?;
+                self.changed.notify_one();
             }
             Err(StatusError::Throttled { retry_after, .. }) => {
                 gate::block(&self.db, retry_after.unwrap_or(self.gate.penalty)).await?;
@@ -144,6 +150,7 @@ impl Reconciler {
         let arrivals = [Arrival { delivery, expected, reading }];
         let outcomes = outcome::apply(&mut tx, &arrivals).await?;
         tx.commit().await?;
+        self.changed.notify_one();
         if outcomes[0].is_some_and(|outcome| outcome != Outcome::Duplicate) {
             self.drift.note(target.job_id, drift);
         }

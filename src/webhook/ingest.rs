@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, Notify, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
@@ -46,15 +46,21 @@ pub enum Answer {
 /// The end of the queue that takes deliveries out and stores them.
 pub struct Ingest {
     db: PgPool,
+    /// Poked after every commit that changed jobs.
+    changed: Arc<Notify>,
     settings: IngestSettings,
     queue: mpsc::Receiver<Item>,
 }
 
 impl Ingest {
     /// The queue, and what empties it.
-    pub fn new(db: PgPool, settings: &IngestSettings) -> (mpsc::Sender<Item>, Self) {
+    pub fn new(
+        db: PgPool,
+        changed: Arc<Notify>,
+        settings: &IngestSettings,
+    ) -> (mpsc::Sender<Item>, Self) {
         let (sender, queue) = mpsc::channel(settings.queue_max);
-        (sender, Self { db, settings: settings.clone(), queue })
+        (sender, Self { db, changed, settings: settings.clone(), queue })
     }
 
     /// Stores batches until the listener is gone and the queue is empty.
@@ -63,6 +69,7 @@ impl Ingest {
         let mut writers = tokio::task::JoinSet::new();
         for _ in 0..self.settings.writers {
             let (db, settings, queue) = (self.db.clone(), self.settings.clone(), queue.clone());
+            let changed = self.changed.clone();
             writers.spawn(async move {
                 loop {
                     let batch = gather(&mut *queue.lock().await, &settings).await;
@@ -70,6 +77,7 @@ impl Ingest {
                         return;
                     }
                     store(&db, batch).await;
+                    changed.notify_one();
                 }
             });
         }

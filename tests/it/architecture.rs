@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("callers", &["http"]),
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
+    ("events", &["jobs", "supervise"]),
     ("insights", &[]),
     ("drift", &["supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "provider"]),
@@ -23,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["config", "db", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"],
     ),
     ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
-    ("query", &["callers", "http", "insights", "jobs", "provider"]),
+    ("query", &["callers", "events", "http", "insights", "jobs", "provider"]),
     (
         "admin",
         &[
@@ -52,6 +53,7 @@ const MAY_HOLD_SQL: &[&str] = &[
     "drift",    // own tables
     "db",       // schema and partitions
     "embedded", // makes its database
+    "events",   // the timelines of jobs, across jobs
     "provider", // the gate's row
 ];
 

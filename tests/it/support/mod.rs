@@ -41,6 +41,12 @@ pub async fn eventually_at<T>(
     }
 }
 
+/// What `expected` brings, which must not take for ever.
+pub async fn soon<T>(what: &str, expected: impl Future<Output = T>) -> T {
+    let came = tokio::time::timeout(USUAL.patience, expected).await;
+    came.unwrap_or_else(|_| panic!("waited {:?} in vain: {what}", USUAL.patience))
+}
+
 /// A file of `tests/fixtures`.
 pub fn fixture(name: &str) -> String {
     let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));

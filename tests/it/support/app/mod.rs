@@ -1,7 +1,7 @@
 //! The whole service on a database of its own, with a stub in the provider's place.
 mod stub;
 
-use std::sync::{Arc, atomic::AtomicU8};
+use std::sync::{Arc, Mutex, atomic::AtomicU8};
 
 use aftercall::{
     app,
@@ -10,6 +10,7 @@ use aftercall::{
     db,
     dispatch::Dispatcher,
     drift::{Recorder, Tally},
+    events::{Feed, Listener, announce},
     http::{self, ApiState, Cursors, OpsState},
     provider::{Client, wire},
     reconcile::Reconciler,
@@ -47,6 +48,13 @@ pub struct TestApp {
     /// An API key of the caller `app`.
     pub key: String,
     pub draining: CancellationToken,
+    /// Ends waits and streams.
+    pub stop: CancellationToken,
+    /// Poked after changes.
+    pub changed: Arc<Notify>,
+    pub feed: Feed,
+    listener: Mutex<Option<Listener>>,
+    settings: Settings,
     /// The stub's mocks, counted down: the newest answers first.
     priority: AtomicU8,
     pub db: TestDb,
@@ -75,18 +83,26 @@ impl TestApp {
         let provider = MockServer::start().await;
         let client = client_of(&provider.uri());
         let wake = Arc::new(Notify::new());
+        let changed = Arc::new(Notify::new());
         let draining = CancellationToken::new();
+        let stop = CancellationToken::new();
+        let (feed, listener) = Feed::new(&db.pool, settings.api.max_streams, stop.clone());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let (drift, recorder) = Recorder::new(db.pool.clone());
         let app = Self {
-            api: api(&db.pool, &settings, &wake, &draining).await,
-            webhook: webhook_router(&db.pool, &settings, drift.clone()),
-            dispatcher: dispatcher(&db.pool, &client, &settings, wake),
-            reconciler: reconciler(&db.pool, &client, &settings, drift),
+            api: api(&db.pool, &settings, [&wake, &changed], feed.clone(), &draining).await,
+            webhook: webhook_router(&db.pool, &settings, drift.clone(), &changed),
+            dispatcher: dispatcher(&db.pool, &client, &settings, [&wake, &changed]),
+            reconciler: reconciler(&db.pool, &client, &settings, drift, &changed),
             recorder,
             key: key.text.expose_secret().to_owned(),
             priority: AtomicU8::new(250),
             draining,
+            stop,
+            changed,
+            feed,
+            listener: Mutex::new(Some(listener)),
+            settings,
             provider,
             db,
         };
@@ -94,6 +110,28 @@ impl TestApp {
         app.stub("POST", wire::TOKEN_PATH, ResponseTemplate::new(200).set_body_json(token)).await;
         app.accept_submissions().await;
         app
+    }
+
+    /// From now on whoever waits is told what happens.
+    pub fn feed_events(&self) {
+        let listener = self.listener.lock().unwrap().take().unwrap();
+        tokio::spawn(listener.run());
+        tokio::spawn(announce(self.db.pool.clone(), self.changed.clone(), self.stop.clone()));
+    }
+
+    /// The API of another process on the same database, where whoever waits is told as well.
+    pub async fn another_api(&self) -> Router {
+        self.another_process(&self.db.pool).await.0
+    }
+
+    /// The same on a pool of its own, and who waits there.
+    pub async fn another_process(&self, db: &PgPool) -> (Router, Feed) {
+        let most = self.settings.api.max_streams;
+        let (feed, listener) = Feed::new(db, most, self.stop.clone());
+        tokio::spawn(listener.run());
+        let wake = Arc::new(Notify::new());
+        let both = [&wake, &self.changed];
+        (api(db, &self.settings, both, feed.clone(), &self.draining).await, feed)
     }
 
     /// A request to the API with the key of `app`.
@@ -210,30 +248,37 @@ impl TestApp {
 async fn api(
     db: &PgPool,
     settings: &Settings,
-    wake: &Arc<Notify>,
+    [wake, changed]: [&Arc<Notify>; 2],
+    feed: Feed,
     draining: &CancellationToken,
 ) -> Router {
     let state = ApiState {
         db: db.clone(),
         cursors: Cursors::new(db::service_secret(db, "cursor").await.unwrap()),
         wake_dispatcher: wake.clone(),
+        changed: changed.clone(),
         gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
         limits: settings.text_limits(),
     };
     let health =
         OpsState { db: db.clone(), started: Arc::new(true.into()), draining: draining.clone() };
-    app::router(state, health, &settings.api)
+    app::router(state, feed, health, &settings.api)
 }
 
 /// The ingest behind it runs until the test's runtime ends.
-fn webhook_router(db: &PgPool, settings: &Settings, drift: Tally) -> Router {
-    let (state, ingest) = app::webhook_state(settings, db, drift);
+fn webhook_router(db: &PgPool, settings: &Settings, drift: Tally, changed: &Arc<Notify>) -> Router {
+    let (state, ingest) = app::webhook_state(settings, db, drift, changed.clone());
     tokio::spawn(ingest.run());
     http::observed_only(webhook::router(state), "webhook")
 }
 
-fn dispatcher(db: &PgPool, client: &Client, settings: &Settings, wake: Arc<Notify>) -> Dispatcher {
+fn dispatcher(
+    db: &PgPool,
+    client: &Client,
+    settings: &Settings,
+    [wake, changed]: [&Arc<Notify>; 2],
+) -> Dispatcher {
     Dispatcher {
         db: db.clone(),
         provider: client.clone(),
@@ -241,11 +286,18 @@ fn dispatcher(db: &PgPool, client: &Client, settings: &Settings, wake: Arc<Notif
         gate: settings.provider.gate.clone(),
         webhook_base: Url::parse(WEBHOOK_BASE).unwrap(),
         poll_after: settings.reconcile.after,
-        wake,
+        wake: wake.clone(),
+        changed: changed.clone(),
     }
 }
 
-fn reconciler(db: &PgPool, client: &Client, settings: &Settings, drift: Tally) -> Reconciler {
+fn reconciler(
+    db: &PgPool,
+    client: &Client,
+    settings: &Settings,
+    drift: Tally,
+    changed: &Arc<Notify>,
+) -> Reconciler {
     Reconciler {
         db: db.clone(),
         provider: client.clone(),
@@ -253,5 +305,6 @@ fn reconciler(db: &PgPool, client: &Client, settings: &Settings, drift: Tally) -
         dispatch: settings.dispatch.clone(),
         gate: settings.provider.gate.clone(),
         drift,
+        changed: changed.clone(),
     }
 }

@@ -1,0 +1,41 @@
+//! Tells the feeds of all replicas that there is something to see.
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::CHANNEL;
+use crate::supervise::Outcome;
+
+/// Changes of this time share one notification.
+const TOGETHER: Duration = Duration::from_millis(20);
+
+/// Notifies the feeds whenever `changed` was poked, until `stop` is cancelled.
+///
+/// After the commits, not in them: `notify` makes transactions commit one after the other. Nothing is
+/// correct because of it, feeds also look by themselves.
+pub async fn announce(db: PgPool, changed: Arc<Notify>, stop: CancellationToken) -> Outcome {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = changed.notified() => {}
+        }
+        if let Err(error) = notify(&db).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "changes not announced; they are seen a second later");
+        }
+        sleep(TOGETHER).await;
+    }
+}
+
+/// There is nothing to be durable: the commit need not wait for the disk.
+async fn notify(db: &PgPool) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')::text",
+        CHANNEL,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! How handlers wait: for the end of a job, or for every event.
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Listener, Snapshot, Whose,
+    hub::{Fresh, Hub, Told},
+};
+use crate::jobs::Job;
+
+/// Events that wait for a slow client before it is cut off.
+const QUEUE: usize = 1024;
+/// Longest wait for the first look.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Clones feed from the same connection.
+#[derive(Debug, Clone)]
+pub struct Feed(Arc<Hub>);
+
+/// Why there is no stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("there are as many streams as one process may have")]
+    Full,
+    #[error("the feed has no connection to the database")]
+    NoConnection,
+}
+
+impl Feed {
+    /// A feed, and the part that fills it until `stop` is cancelled.
+    pub fn new(db: &PgPool, max_streams: usize, stop: CancellationToken) -> (Self, Listener) {
+        let hub = Arc::new(Hub::new(max_streams, stop));
+        (Self(hub.clone()), Listener::new(db, hub))
+    }
+
+    /// Waits for the end of a job, whoever it belongs to. A job that is not final when it is read after
+    /// this call will not end unnoticed.
+    pub fn wait(&self, job_id: Uuid) -> Wait {
+        let (answer, answered) = oneshot::channel();
+        let number = self.0.add_wait(job_id, answer);
+        Wait { hub: self.0.clone(), job_id, number, answered }
+    }
+
+    /// Every event from now on.
+    pub async fn subscribe(&self, whose: Whose) -> Result<Subscription, Refused> {
+        let (sender, mut queue) = mpsc::channel(QUEUE);
+        let Whose { caller_id, job_id } = whose;
+        let number = self.0.add_stream(caller_id, job_id, sender).ok_or(Refused::Full)?;
+        let place = Place { hub: self.0.clone(), caller_id, number };
+        let told = tokio::select! {
+            told = timeout(PATIENCE, queue.recv()) => told.ok().flatten(),
+            () = self.0.stop.cancelled() => None,
+        };
+        match told {
+            Some(Told::From(from)) => Ok(Subscription { from, queue, place }),
+            _ => Err(Refused::NoConnection),
+        }
+    }
+
+    /// How many wait, in either way.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting()
+    }
+
+    /// Cancelled when whoever waits is to be sent home.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+}
+
+/// Somebody who waits for the end of a job.
+#[derive(Debug)]
+pub struct Wait {
+    hub: Arc<Hub>,
+    job_id: Uuid,
+    number: u64,
+    answered: oneshot::Receiver<Job>,
+}
+
+impl Wait {
+    /// The job in its final state; `None` when that takes longer than `patience`, or the process ends.
+    pub async fn finished(mut self, patience: Duration) -> Option<Job> {
+        let stop = self.hub.stop.clone();
+        tokio::select! {
+            answered = timeout(patience, &mut self.answered) => answered.ok()?.ok(),
+            () = stop.cancelled() => None,
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.hub.remove_wait(self.job_id, self.number);
+    }
+}
+
+/// A place among the streams.
+#[derive(Debug)]
+pub struct Subscription {
+    /// The moment from which on [`Subscription::next`] has every event.
+    pub from: Snapshot,
+    queue: mpsc::Receiver<Told>,
+    place: Place,
+}
+
+impl Subscription {
+    /// The next event; `None` when the stream was too slow, and has been told everything up to there.
+    pub async fn next(&mut self) -> Option<Arc<Fresh>> {
+        loop {
+            if let Told::Event(fresh) = self.queue.recv().await? {
+                return Some(fresh);
+            }
+        }
+    }
+
+    /// The moment up to which everything has been told; `None` while there is more to tell.
+    pub fn up_to_date(&self) -> Option<Snapshot> {
+        self.place.hub.seen_by(&self.queue)
+    }
+}
+
+#[derive(Debug)]
+struct Place {
+    hub: Arc<Hub>,
+    caller_id: Uuid,
+    number: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hub.remove_stream(self.caller_id, self.number);
+    }
+}

@@ -1,0 +1,220 @@
+//! Who waits for what, in memory.
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Event, Snapshot};
+use crate::jobs::Job;
+
+/// What a stream is told.
+#[derive(Debug)]
+pub enum Told {
+    /// From here on it gets every event.
+    From(Snapshot),
+    Event(Arc<Fresh>),
+}
+
+/// An event with the snapshots of the two looks that it came between.
+#[derive(Debug)]
+pub struct Fresh {
+    pub event: Event,
+    pub since: Snapshot,
+    pub until: Snapshot,
+}
+
+/// What there is to look for.
+#[derive(Debug)]
+pub enum Look {
+    /// Nobody waits.
+    Needless,
+    First,
+    /// Since the snapshot of the last one.
+    Since(Snapshot),
+}
+
+/// By what they wait for (a job, or a caller's jobs), then by their number.
+type Registry<T> = HashMap<Uuid, HashMap<u64, T>>;
+
+#[derive(Debug)]
+pub struct Hub {
+    registered: Mutex<Registered>,
+    /// Poked when somebody comes, so that the next look begins at once.
+    pub wake: Notify,
+    pub stop: CancellationToken,
+    max_streams: usize,
+}
+
+#[derive(Debug, Default)]
+struct Registered {
+    /// What the last look showed; `None` while nobody waits.
+    seen: Option<Snapshot>,
+    last_number: u64,
+    /// By job.
+    waits: Registry<oneshot::Sender<Job>>,
+    /// By caller.
+    streams: Registry<Stream>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    job_id: Option<Uuid>,
+    queue: mpsc::Sender<Told>,
+    stage: Stage,
+}
+
+/// A stream begins with the snapshot of a look that began after it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    BeforeThisLook,
+    Begun,
+}
+
+impl Hub {
+    pub fn new(max_streams: usize, stop: CancellationToken) -> Self {
+        Self { registered: Mutex::default(), wake: Notify::new(), stop, max_streams }
+    }
+
+    pub fn add_wait(&self, job_id: Uuid, answer: oneshot::Sender<Job>) -> u64 {
+        let mut registered = self.registered();
+        let number = registered.number();
+        registered.waits.entry(job_id).or_default().insert(number, answer);
+        drop(registered);
+        self.wake.notify_one();
+        number
+    }
+
+    pub fn remove_wait(&self, job_id: Uuid, number: u64) {
+        remove(&mut self.registered().waits, job_id, number);
+    }
+
+    /// `None` when there are as many as there may be.
+    pub fn add_stream(
+        &self,
+        caller_id: Uuid,
+        job_id: Option<Uuid>,
+        queue: mpsc::Sender<Told>,
+    ) -> Option<u64> {
+        let mut registered = self.registered();
+        if count(&registered.streams) >= self.max_streams {
+            return None;
+        }
+        let number = registered.number();
+        let stream = Stream { job_id, queue, stage: Stage::New };
+        registered.streams.entry(caller_id).or_default().insert(number, stream);
+        drop(registered);
+        self.wake.notify_one();
+        Some(number)
+    }
+
+    pub fn remove_stream(&self, caller_id: Uuid, number: u64) {
+        remove(&mut self.registered().streams, caller_id, number);
+    }
+
+    /// What the last look showed, if nothing of it is left in `queue`.
+    pub fn seen_by(&self, queue: &mpsc::Receiver<Told>) -> Option<Snapshot> {
+        let registered = self.registered();
+        registered.seen.clone().filter(|_| queue.is_empty())
+    }
+
+    /// A look begins, if somebody waits.
+    pub fn begin_look(&self) -> Look {
+        let mut registered = self.registered();
+        if registered.waits.is_empty() && registered.streams.is_empty() {
+            registered.seen = None;
+            return Look::Needless;
+        }
+        let streams = registered.streams.values_mut().flat_map(HashMap::values_mut);
+        for stream in streams.filter(|stream| stream.stage == Stage::New) {
+            stream.stage = Stage::BeforeThisLook;
+        }
+        registered.seen.clone().map_or(Look::First, Look::Since)
+    }
+
+    /// Whether the last look was one: somebody waited.
+    pub fn is_watching(&self) -> bool {
+        self.registered().seen.is_some()
+    }
+
+    pub fn waiting(&self) -> usize {
+        let registered = self.registered();
+        count(&registered.waits) + count(&registered.streams)
+    }
+
+    /// Jobs that are waited for.
+    pub fn waited_for(&self) -> HashSet<Uuid> {
+        self.registered().waits.keys().copied().collect()
+    }
+
+    /// Hands out what a look found: its snapshot, the events in their order, and jobs that are final.
+    pub fn publish(&self, seen: &Snapshot, events: Vec<Event>, finished: Vec<Job>) {
+        let mut registered = self.registered();
+        let since = registered.seen.replace(seen.clone()).unwrap_or_else(|| seen.clone());
+        for job in finished {
+            for answer in
+                registered.waits.remove(&job.id).into_iter().flat_map(HashMap::into_values)
+            {
+                let _ = answer.send(job.clone()); // whoever waited may have gone
+            }
+        }
+        for event in events {
+            let fresh = Fresh { event, since: since.clone(), until: seen.clone() };
+            registered.tell(&Arc::new(fresh));
+        }
+        registered.begin_streams(seen);
+    }
+
+    /// Ends every stream that has begun: each goes on where it was once its client is back.
+    pub fn end_streams(&self) {
+        for streams in self.registered().streams.values_mut() {
+            streams.retain(|_, stream| stream.stage != Stage::Begun);
+        }
+    }
+
+    fn registered(&self) -> MutexGuard<'_, Registered> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registered {
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Streams whose queue is full are ended.
+    fn tell(&mut self, fresh: &Arc<Fresh>) {
+        let Some(streams) = self.streams.get_mut(&fresh.event.caller_id) else { return };
+        streams.retain(|_, stream| {
+            let is_told = stream.stage == Stage::Begun
+                && stream.job_id.is_none_or(|job_id| job_id == fresh.event.job_id);
+            !is_told || stream.queue.try_send(Told::Event(fresh.clone())).is_ok()
+        });
+    }
+
+    fn begin_streams(&mut self, seen: &Snapshot) {
+        let streams = self.streams.values_mut().flat_map(HashMap::values_mut);
+        for stream in streams.filter(|stream| stream.stage == Stage::BeforeThisLook) {
+            stream.stage = Stage::Begun;
+            let _ = stream.queue.try_send(Told::From(seen.clone())); // its queue is empty
+        }
+    }
+}
+
+fn count<T>(registry: &Registry<T>) -> usize {
+    registry.values().map(HashMap::len).sum()
+}
+
+fn remove<T>(registry: &mut Registry<T>, key: Uuid, number: u64) {
+    if let Some(waiting) = registry.get_mut(&key) {
+        waiting.remove(&number);
+        if waiting.is_empty() {
+            registry.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The one connection that feeds everybody who waits in this process.
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use sqlx::{
+    Acquire as _, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use uuid::Uuid;
+
+use super::{
+    CHANNEL, Event, Snapshot,
+    hub::{Hub, Look},
+    read,
+};
+use crate::{
+    jobs::{self, State},
+    supervise::Outcome,
+};
+
+/// Looks are this much apart at least, so that what comes at the same time is read together.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
+/// While somebody waits, a look is taken this often even if nothing is announced; and after this the
+/// connection is tried again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Longest time for one look before the connection counts as dead.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Events of one look. With more than this the process has been cut off for long.
+const MOST: u16 = 10_000;
+
+/// Keeps the connection and hands out what it brings; a part of its own.
+#[derive(Debug)]
+pub struct Listener {
+    options: PgConnectOptions,
+    hub: Arc<Hub>,
+}
+
+impl Listener {
+    pub(super) fn new(db: &PgPool, hub: Arc<Hub>) -> Self {
+        Self { options: db.connect_options().as_ref().clone(), hub }
+    }
+
+    /// Until the feed is told to stop. A lost connection is made anew; what was committed meanwhile is
+    /// found by the first look.
+    pub async fn run(self) -> Outcome {
+        let stop = self.hub.stop.clone();
+        while !stop.is_cancelled() {
+            let Err(error) = tokio::select! {
+                () = stop.cancelled() => break,
+                lost = self.listen() => lost,
+            };
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the feed of events has no connection; trying again"
+            );
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(LOOK_EVERY) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn listen(&self) -> sqlx::Result<Infallible> {
+        // A pool of its own each time: a dead connection of the last one is nobody's business.
+        let one = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(self.options.clone());
+        let mut db = PgListener::connect_with(&one).await?;
+        db.listen(CHANNEL).await?;
+        loop {
+            let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+            timeout(PATIENCE, self.look(db.acquire().await?)).await.map_err(late)??;
+            let earliest = Instant::now() + LEAST_WAIT;
+            tokio::select! {
+                told = db.try_recv() => { told?; }
+                () = self.hub.wake.notified() => {}
+                () = sleep(LOOK_EVERY), if self.hub.is_watching() => {}
+            }
+            sleep_until(earliest).await;
+            while db.next_buffered().is_some() {}
+        }
+    }
+
+    /// Reads what became visible since the last look; nothing while nobody waits.
+    async fn look(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let since = match self.hub.begin_look() {
+            Look::Needless => return Ok(()),
+            Look::First => return self.begin(db).await,
+            Look::Since(seen) => seen,
+        };
+        let (seen, events) = read::since(&mut *db, &since, i64::from(MOST) + 1).await?;
+        if events.len() > usize::from(MOST) {
+            tracing::warn!("too many events at once: streams are ended, to be taken up again");
+            self.hub.end_streams();
+            return self.begin(db).await;
+        }
+        let waited_for = self.hub.waited_for();
+        let is_final = |event: &&Event| State::after(&event.kind).is_some_and(State::is_final);
+        let ended = events.iter().filter(is_final).map(|event| event.job_id);
+        let ended: Vec<Uuid> = ended.filter(|id| waited_for.contains(id)).collect();
+        self.publish(db, &seen, events, &ended).await
+    }
+
+    /// The first look: jobs may have ended before anybody looked.
+    async fn begin(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let seen = read::snapshot(&mut *db).await?;
+        let waited_for: Vec<Uuid> = self.hub.waited_for().into_iter().collect();
+        self.publish(db, &seen, Vec::new(), &waited_for).await
+    }
+
+    async fn publish(
+        &self,
+        db: &mut PgConnection,
+        seen: &Snapshot,
+        events: Vec<Event>,
+        maybe_ended: &[Uuid],
+    ) -> sqlx::Result<()> {
+        let finished = jobs::finished(db, maybe_ended).await?;
+        self.hub.publish(seen, events, finished);
+        Ok(())
+    }
+}

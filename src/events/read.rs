@@ -1,0 +1,128 @@
+//! Which events became visible since a snapshot.
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
+use uuid::Uuid;
+
+use super::{Point, Snapshot};
+
+/// A change of a job, with what its caller knows the job by.
+#[derive(Debug, Deserialize)]
+pub struct Event {
+    pub job_id: Uuid,
+    pub caller_id: Uuid,
+    pub external_id: Option<String>,
+    pub seq: i32,
+    pub kind: String,
+    pub detail: Box<RawValue>,
+    pub created_at: DateTime<Utc>,
+    /// Its place among the events that became visible together with it.
+    pub position: i64,
+}
+
+/// Whose events to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose {
+    pub caller_id: Uuid,
+    /// Only of this job.
+    pub job_id: Option<Uuid>,
+}
+
+/// Up to `limit` events of all callers that `since` does not show, and the snapshot that shows them.
+pub async fn since(
+    db: impl PgExecutor<'_>,
+    since: &Snapshot,
+    limit: i64,
+) -> sqlx::Result<(Snapshot, Vec<Event>)> {
+    read(db, since_query(since, limit)).await
+}
+
+/// The statement of [`since`].
+pub fn since_query(since: &Snapshot, limit: i64) -> QueryBuilder<Postgres> {
+    finished(unseen(since), limit)
+}
+
+/// Up to `limit` events that somebody who is at `from` misses of what `from.until` shows.
+pub async fn missed(
+    db: &PgPool,
+    whose: Whose,
+    from: &Point,
+    limit: i64,
+) -> sqlx::Result<Vec<Event>> {
+    let (_, events) = read(db, missed_query(whose, from, limit)).await?;
+    Ok(events)
+}
+
+/// The statement of [`missed`].
+pub fn missed_query(whose: Whose, from: &Point, limit: i64) -> QueryBuilder<Postgres> {
+    let mut query = unseen(&from.since);
+    query.push(" and pg_visible_in_snapshot(e.xid, ").push_bind(from.until.as_str().to_owned());
+    query.push("::text::pg_snapshot) and e.position > ").push_bind(from.position);
+    query.push(" and j.caller_id = ").push_bind(whose.caller_id);
+    if let Some(job_id) = whose.job_id {
+        query.push(" and e.job_id = ").push_bind(job_id);
+    }
+    finished(query, limit)
+}
+
+/// Begins a statement about the events that `since` does not show: of transactions that had not begun,
+/// or had not ended.
+fn unseen(since: &Snapshot) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(
+        "with new as (
+            select e.job_id, j.caller_id, j.external_id, e.seq, e.kind, e.detail, e.created_at, e.position
+            from aftercall.job_events e join aftercall.jobs j on j.id = e.job_id
+            where (e.xid >= ",
+    );
+    query.push_bind(since.xmax().to_owned()).push("::text::xid8");
+    let in_progress: Vec<String> = since.in_progress().into_iter().map(str::to_owned).collect();
+    if !in_progress.is_empty() {
+        query.push(" or e.xid = any(").push_bind(in_progress).push("::text[]::xid8[])");
+    }
+    query.push(")");
+    query
+}
+
+/// Rows and snapshot in one statement: they are of the same moment.
+fn finished(mut query: QueryBuilder<Postgres>, limit: i64) -> QueryBuilder<Postgres> {
+    query.push(" order by e.position limit ").push_bind(limit).push(
+        ") select pg_current_snapshot()::text,
+            coalesce((select json_agg(new order by new.position) from new), '[]')",
+    );
+    query
+}
+
+async fn read(
+    db: impl PgExecutor<'_>,
+    mut query: QueryBuilder<Postgres>,
+) -> sqlx::Result<(Snapshot, Vec<Event>)> {
+    let row = query.build_query_as::<(String, Json<Vec<Event>>)>().fetch_one(db).await?;
+    Ok((row.0.into(), row.1.0))
+}
+
+/// This moment.
+pub async fn snapshot(db: impl PgExecutor<'_>) -> sqlx::Result<Snapshot> {
+    let text = sqlx::query_scalar!(r#"select pg_current_snapshot()::text as "snapshot!""#);
+    Ok(text.fetch_one(db).await?.into())
+}
+
+/// Whether the moment has been: `false` for one of another cluster, whose transactions these are not.
+pub async fn is_past(db: &PgPool, moment: &Snapshot) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select $1::text::xid8 <= pg_snapshot_xmax(pg_current_snapshot()) as "is_past!""#,
+        moment.xmax(),
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// After a restore into another cluster, events bear the numbers of transactions that are yet to come here:
+/// they count as told. How many that were.
+pub async fn settle(db: &PgPool) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "update aftercall.job_events set xid = '2'
+         where xid >= pg_snapshot_xmax(pg_current_snapshot())"
+    );
+    Ok(done.execute(db).await?.rows_affected())
+}

@@ -1,0 +1,253 @@
+//! `GET /v1/events`: what becomes of jobs, as server-sent events (WHATWG HTML, section 9.2).
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
+use std::{collections::VecDeque, convert::Infallible, str::FromStr as _, time::Duration};
+
+use axum::{
+    Extension,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue},
+    response::{
+        IntoResponse as _, Response,
+        sse::{Event as Message, Sse},
+    },
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep, sleep_until};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::jobs::owned;
+use crate::{
+    callers::Caller,
+    events::{self, Event, Feed, Point, Refused, Subscription, Whose},
+    http::{ApiError, ApiQuery, ApiState, Problem},
+    jobs::State as JobState,
+};
+
+/// A stream that has nothing to tell says so this often, lest somebody takes it for dead.
+const PING: Duration = Duration::from_secs(15);
+/// A stream ends after this: a key that was revoked shall not listen on for ever.
+const LONGEST: Duration = Duration::from_hours(1);
+/// Events that are read at once for a stream that was away.
+const PAGE: i64 = 500;
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(stream))
+}
+
+/// The `data` of one event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct StreamedEvent<'a> {
+    job_id: Uuid,
+    external_id: Option<&'a str>,
+    /// Of the job: its version after the event. No gaps.
+    seq: i32,
+    /// As in the timeline; also the name of the event. New kinds may be added.
+    kind: &'a str,
+    /// The state after the event, where it changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<JobState>,
+    #[schema(value_type = Object)]
+    detail: &'a RawValue,
+    at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Stream {
+    /// Only of this job.
+    job_id: Option<Uuid>,
+}
+
+/// Follow jobs as they change.
+///
+/// A stream of server-sent events that ends only with the connection: all events of your jobs from now on,
+/// or from where `Last-Event-ID` says, without gaps or repetitions. Events of one job come in the order of
+/// `seq`. `event` is the kind, `data` one line of JSON; a comment comes every 15 seconds. `event: bye` tells
+/// that the process ends or the stream is an hour old, and an end without it that the client was too slow
+/// to follow; either way go on with the last `id`, as an `EventSource` does by itself. The `id` names the caller and the filter it was
+/// made for.
+#[utoipa::path(
+    get, path = "/v1/events", operation_id = "streamEvents", tag = "jobs",
+    params(
+        Stream,
+        ("Last-Event-ID" = Option<String>, Header, description = "`id` of the last event received"),
+    ),
+    responses(
+        (status = OK, body = StreamedEvent, content_type = "text/event-stream",
+            description = "One `data` is described here", example = "id: MTAwOjEwMDo7…\nevent: completed\n\
+            data: {\"jobId\":\"0198c0de-0000-7000-8000-000000000000\",\"externalId\":\"call-42\",\"seq\":4,\
+            \"kind\":\"completed\",\"state\":\"completed\",\"detail\":{\"attempt\":1,\"via\":\"webhook\",\
+            \"late\":false},\"at\":\"2026-05-01T00:00:00Z\"}\n\n"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn stream(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Extension(feed): Extension<Feed>,
+    ApiQuery(query): ApiQuery<Stream>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if let Some(job_id) = query.job_id {
+        owned(&state, &caller, job_id).await?;
+    }
+    let whose = Whose { caller_id: caller.id, job_id: query.job_id };
+    let listing = format!("events {} {:?}", caller.id, query.job_id);
+    let from = resumed_at(&state, &listing, &headers).await?;
+    let subscription = feed.subscribe(whose).await?;
+    let (stop, end) = (feed.stop().clone(), Instant::now() + LONGEST);
+    let told = Told::new(state, whose, listing, subscription, from);
+    let messages = futures_util::stream::unfold(Some(told), move |told| {
+        let stop = stop.clone();
+        async move {
+            let mut told = told?;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => Some((bye(), None)),
+                () = sleep_until(end) => Some((bye(), None)),
+                message = told.next() => Some((message?, Some(told))),
+            }
+        }
+    });
+    let messages = futures_util::StreamExt::map(messages, Ok::<_, Infallible>);
+    let mut response = Sse::new(messages).into_response();
+    // A proxy that gathers answers would hold events back.
+    let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response.headers_mut().extend([unbuffered]);
+    Ok(response)
+}
+
+fn bye() -> Message {
+    Message::default().event("bye").data("{}")
+}
+
+/// What `Last-Event-ID` says.
+async fn resumed_at(
+    state: &ApiState,
+    listing: &str,
+    headers: &HeaderMap,
+) -> Result<Option<Point>, ApiError> {
+    let Some(id) = headers.get("last-event-id").filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    let id = id.to_str().map_err(|_| ApiError::CursorMismatch)?;
+    let point = String::from_utf8(state.cursors.open_any(listing, id)?).ok();
+    let point = point.and_then(|text| Point::from_str(&text).ok());
+    let point = point.ok_or(ApiError::CursorMismatch)?;
+    let is_past = events::is_past(&state.db, &point.until).await?;
+    if is_past { Ok(Some(point)) } else { Err(ApiError::CursorMismatch) }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::TooManyStreams,
+            Refused::NoConnection => Self::Unavailable(sqlx::Error::PoolTimedOut),
+        }
+    }
+}
+
+/// One stream: first what was missed, then what comes.
+struct Told {
+    state: ApiState,
+    whose: Whose,
+    listing: String,
+    subscription: Subscription,
+    /// Where the client starts from, until it is told.
+    start: Option<Point>,
+    /// What is missed, each from its point.
+    missed: VecDeque<Point>,
+    /// Of the first of `missed`.
+    page: VecDeque<Event>,
+}
+
+impl Told {
+    fn new(
+        state: ApiState,
+        whose: Whose,
+        listing: String,
+        subscription: Subscription,
+        from: Option<Point>,
+    ) -> Self {
+        let now = subscription.from.clone();
+        let (start, missed) = match from {
+            None => (Some(Point::at(now)), VecDeque::new()),
+            Some(from) => {
+                let since = Point { since: from.until.clone(), until: now, position: 0 };
+                (None, VecDeque::from([from, since]))
+            }
+        };
+        Self { state, whose, listing, subscription, start, missed, page: VecDeque::new() }
+    }
+
+    /// `None` at the end.
+    async fn next(&mut self) -> Option<Message> {
+        if let Some(start) = self.start.take() {
+            return Some(self.mark(&start));
+        }
+        let missed = self.next_missed().await.inspect_err(|error| {
+            tracing::warn!(error = error as &dyn std::error::Error, "missed events not read");
+        });
+        if let Some(event) = missed.ok()? {
+            return self.message(&event, self.missed.front()?);
+        }
+        tokio::select! {
+            fresh = self.subscription.next() => {
+                let fresh = fresh?;
+                let (since, until) = (fresh.since.clone(), fresh.until.clone());
+                let point = Point { since, until, position: fresh.event.position };
+                self.message(&fresh.event, &point)
+            }
+            () = sleep(PING) => {
+                let now = self.subscription.up_to_date().map(Point::at);
+                Some(now.map_or_else(Message::default, |now| self.mark(&now)).comment("ping"))
+            }
+        }
+    }
+
+    /// The next event of those that were missed; the first of `missed` is the point it ends at.
+    async fn next_missed(&mut self) -> sqlx::Result<Option<Event>> {
+        while let Some(from) = self.missed.front_mut() {
+            if self.page.is_empty() {
+                let page = events::missed(&self.state.db, self.whose, from, PAGE).await;
+                self.page = page?.into();
+            }
+            if let Some(event) = self.page.pop_front() {
+                from.position = event.position;
+                return Ok(Some(event));
+            }
+            self.missed.pop_front();
+        }
+        Ok(None)
+    }
+
+    fn id(&self, point: &Point) -> String {
+        self.state.cursors.seal(&self.listing, point.to_string().as_bytes())
+    }
+
+    /// Moves the client's place without telling it anything.
+    fn mark(&self, point: &Point) -> Message {
+        Message::default().id(self.id(point))
+    }
+
+    fn message(&self, event: &Event, point: &Point) -> Option<Message> {
+        let data = StreamedEvent {
+            job_id: event.job_id,
+            external_id: event.external_id.as_deref(),
+            seq: event.seq,
+            kind: &event.kind,
+            state: JobState::after(&event.kind),
+            detail: &event.detail,
+            at: event.created_at,
+        };
+        self.mark(point).event(&event.kind).json_data(data).ok()
+    }
+}

@@ -1,0 +1,134 @@
+//! Two thousand long-polls and as many streams on one process, on two connections to the database.
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use aftercall::{
+    db::{self, PoolOptions},
+    http::{HEAD_PATIENCE, serve},
+    jobs::{self, CompletedVia, Completion},
+};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use uuid::Uuid;
+
+use crate::support::{app::TestApp, eventually, soon};
+
+/// Of each kind.
+const CLIENTS: usize = 2000;
+/// Jobs that end in one transaction.
+const TOGETHER: usize = 100;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_wait_on_two_connections_and_each_is_told() {
+    // Both ends of each connection are ours.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let app = TestApp::start().await;
+    app.feed_events();
+    let options = app.db.connect_options().application_name("one process");
+    let patience = Duration::from_mins(1);
+    let one = PoolOptions { max_connections: 1, acquire_timeout: patience };
+    let (api, feed) = app.another_process(&db::connect_later(options, one)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, api, HEAD_PATIENCE, app.stop.clone()));
+
+    let ids = jobs(&app).await;
+    let before = resident_kib();
+    let mut clients = JoinSet::new();
+    for id in ids.iter().copied() {
+        let poll = format!("/v1/jobs/{id}?wait=60");
+        clients.spawn(told(address, request(&app, &poll), id, "\"state\":\"completed\""));
+        let stream = format!("/v1/events?jobId={id}");
+        clients.spawn(told(address, request(&app, &stream), id, "event: completed"));
+    }
+    eventually("all clients", async || (feed.waiting() == 2 * CLIENTS).then_some(())).await;
+    let waiting = resident_kib();
+    assert!(connections(&app).await <= 2);
+
+    let committed = complete(&app, &ids).await;
+    let mut delays: Vec<Duration> = Vec::new();
+    while let Some(told) = soon("what happened", clients.join_next()).await {
+        let (id, at) = told.unwrap();
+        delays.push(at.saturating_duration_since(committed[&id]));
+    }
+    assert_eq!(delays.len(), 2 * CLIENTS);
+    assert!(connections(&app).await <= 2);
+    delays.sort();
+    let at = |permille: usize| delays[(delays.len() - 1) * permille / 1000];
+    eprintln!(
+        "from commit to client: p50 {:?}, p99 {:?}, max {:?}; {} KiB for each who waits, both ends; \
+         resident: {before} KiB before, {waiting} KiB waiting, {} KiB after",
+        at(500),
+        at(990),
+        at(1000),
+        (waiting - before) / (2 * CLIENTS),
+        resident_kib(),
+    );
+}
+
+async fn jobs(app: &TestApp) -> Vec<Uuid> {
+    let ids: Vec<Uuid> = (0..CLIENTS).map(|_| Uuid::now_v7()).collect();
+    let insert = "insert into aftercall.jobs (id, caller_id, request, due_at, deadline_at)
+        select id, (select id from aftercall.callers), '{}', now(), now() + interval '1 day'
+        from unnest($1::uuid[]) id";
+    sqlx::query(insert).bind(&ids).execute(&app.db.pool).await.unwrap();
+    ids
+}
+
+/// When each job was committed.
+async fn complete(app: &TestApp, ids: &[Uuid]) -> HashMap<Uuid, Instant> {
+    let mut committed = HashMap::new();
+    for ids in ids.chunks(TOGETHER) {
+        let done =
+            ids.iter().map(|id| Completion { job_id: *id, attempt: 1, via: CompletedVia::Webhook });
+        let mut tx = app.db.pool.begin().await.unwrap();
+        jobs::complete(&mut tx, &done.collect::<Vec<_>>()).await.unwrap();
+        tx.commit().await.unwrap();
+        let at = Instant::now();
+        committed.extend(ids.iter().map(|id| (*id, at)));
+        app.changed.notify_one();
+    }
+    committed
+}
+
+fn request(app: &TestApp, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: aftercall\r\nauthorization: Bearer {}\r\n\r\n", app.key)
+}
+
+/// Sends the request and returns once the answer holds `wanted`.
+async fn told(
+    address: SocketAddr,
+    request: String,
+    id: Uuid,
+    wanted: &'static str,
+) -> (Uuid, Instant) {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    loop {
+        let count = connection.read_buf(&mut answer).await.unwrap();
+        let text = String::from_utf8_lossy(&answer);
+        assert!(count > 0 && text.starts_with("HTTP/1.1 200"), "{text}");
+        if text.contains(wanted) {
+            return (id, Instant::now());
+        }
+    }
+}
+
+async fn connections(app: &TestApp) -> i64 {
+    app.count("select count(*) from pg_stat_activity where application_name = 'one process'").await
+}
+
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
