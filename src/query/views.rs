@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::search::marked;
 use crate::{
     insights::{ConversationInsightRow, QuestionRow, SpeakerInsightRow, SpeakerRow, UtteranceRow},
     jobs::Event,
@@ -46,6 +47,9 @@ pub struct UtteranceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub word_timings: Option<Value>,
+    /// With `q`: a part of the text as HTML, with what was found in `<mark>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<String>,
 }
 
 impl From<UtteranceRow> for UtteranceView {
@@ -60,6 +64,7 @@ impl From<UtteranceRow> for UtteranceView {
             emotion: row.emotion,
             emotion_confidence: row.emotion_confidence,
             word_timings: row.word_timings,
+            snippet: row.snippet.as_deref().map(marked),
         }
     }
 }
