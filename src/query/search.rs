@@ -4,17 +4,16 @@ use axum::{
     extract::{OriginalUri, State},
     response::Response,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::results::not_cached;
+use super::{results::not_cached, views::HitView};
 use crate::{
     callers::Caller,
     http::{ApiError, ApiQuery, ApiState, Limit, Moment, Page, Problem},
-    insights::search::{HitRow, Match, Place, Range, Scope, Search, Unsearchable},
-    jobs::Links,
+    insights::search::{Match, Place, Range, Scope, Search, Unsearchable},
 };
 
 /// Of so many newest matches the best are found.
@@ -77,29 +76,6 @@ enum Sort {
     Relevance,
     #[serde(rename = "-createdAt")]
     Newest,
-}
-
-/// An utterance that was found. Times are seconds from the start of the recording.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct HitView {
-    job_id: Uuid,
-    external_id: Option<String>,
-    /// Position among the utterances of the job, from 0.
-    seq: i32,
-    start: f64,
-    end: f64,
-    speaker_id: Option<String>,
-    /// Your name for the speaker.
-    speaker: Option<String>,
-    emotion: Option<String>,
-    text: String,
-    /// A part of the text as HTML: what was found is in `<mark>`, everything else is escaped.
-    #[schema(example = "I want to <mark>cancel</mark> &amp; get a <mark>refund</mark>")]
-    snippet: String,
-    /// The greater, the better it fits: more of the words, nearer to each other, in a shorter text.
-    rank: f32,
-    links: Links,
 }
 
 /// Search what was said, in all completed jobs.
@@ -263,41 +239,4 @@ impl From<SearchQuery> for Scope {
             job_id: query.job_id,
         }
     }
-}
-
-impl HitView {
-    fn new(row: HitRow, rank: f32) -> Self {
-        Self {
-            job_id: row.place.job_id,
-            external_id: row.external_id,
-            seq: row.place.seq,
-            start: row.start_seconds,
-            end: row.end_seconds,
-            speaker_id: row.speaker_id,
-            speaker: row.speaker,
-            emotion: row.emotion,
-            text: row.text,
-            snippet: marked(&row.snippet),
-            rank,
-            links: Links::of(row.place.job_id),
-        }
-    }
-}
-
-/// A snippet as HTML.
-pub fn marked(snippet: &str) -> String {
-    let mut html = String::with_capacity(snippet.len() + 16);
-    for c in snippet.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            '\u{e000}' => html.push_str("<mark>"),
-            '\u{e001}' => html.push_str("</mark>"),
-            c => html.push(c),
-        }
-    }
-    html
 }

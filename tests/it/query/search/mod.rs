@@ -249,7 +249,7 @@ async fn rows_of_writers_that_know_nothing_of_searches_are_found() {
 #[tokio::test]
 async fn long_texts_and_words_hurt_nobody() {
     let app = TestApp::start().await;
-    let many: String = (0..200_000).map(|n| format!("wort{n:x} ")).collect();
+    let many = (0..200_000).map(|n| format!("wort{n:x}")).collect::<Vec<_>>().join(" ");
     let hyphens = "a-b".repeat(100_000);
     let long = format!("refund {} refund {}", "x".repeat(5_000), many);
     let id = said(&app, json!({}), texts(&[&long, &hyphens, &format!("refund {hyphens}")])).await;
