@@ -5,9 +5,13 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::RetentionSettings, db, jobs::idempotency, supervise::Outcome};
+use crate::{
+    config::RetentionSettings, db, insights::search, jobs::idempotency, supervise::Outcome,
+};
 
 const INTERVAL: Duration = Duration::from_hours(1);
+/// As long as searches may read new utterances one by one.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub struct Sweeper {
@@ -25,6 +29,20 @@ impl Sweeper {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = sleep(INTERVAL) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the index of words settled until `stop` is cancelled.
+    pub async fn settle(db: PgPool, stop: CancellationToken) -> Outcome {
+        while !stop.is_cancelled() {
+            if let Err(error) = search::settle(&db).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "index not settled");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(SETTLE_EVERY) => {}
             }
         }
         Ok(())

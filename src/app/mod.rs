@@ -238,6 +238,7 @@ fn start_workers(
     parts.spawn(dispatcher.run(lifecycle.draining.clone()));
     parts.spawn(reconciler.run(lifecycle.draining.clone()));
     parts.spawn(sweeper.run(lifecycle.draining.clone()));
+    parts.spawn(Sweeper::settle(db.clone(), lifecycle.draining.clone()));
 }
 
 struct Listeners {

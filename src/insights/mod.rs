@@ -6,6 +6,7 @@ mod document;
 mod prepared;
 mod read;
 mod replace;
+pub mod search;
 mod write;
 
 use serde::Serialize;

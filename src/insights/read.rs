@@ -22,6 +22,8 @@ pub struct UtteranceRow {
     pub emotion: Option<String>,
     pub emotion_confidence: Option<f64>,
     pub word_timings: Option<Value>,
+    /// Where words were looked for: see [`super::search::HitRow::snippet`].
+    pub snippet: Option<String>,
 }
 
 #[derive(Debug)]
@@ -110,10 +112,12 @@ pub async fn results(
     Ok(found)
 }
 
-/// Utterances after position `after`, in the provider's order.
+/// Utterances after position `after`, in the provider's order; only those with the words of `q`, if
+/// there is one.
 pub async fn utterances(
     db: impl PgExecutor<'_>,
     job_id: Uuid,
+    q: Option<&str>,
     after: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<UtteranceRow>> {
@@ -121,12 +125,22 @@ pub async fn utterances(
         UtteranceRow,
         r#"
         select seq, start_seconds, end_seconds, text, confidence, speaker_id, emotion,
-            emotion_confidence, word_timings as "word_timings: Value"
-        from aftercall.utterances where job_id = $1 and seq > $2 order by seq limit $3
+            emotion_confidence, word_timings as "word_timings: Value",
+            aftercall.search_snippet(c.config, text, c.words) as snippet
+        from aftercall.utterances
+        cross join (
+            select config, websearch_to_tsquery(config::regconfig, $4) as words
+            from aftercall.jobs
+            cross join lateral aftercall.search_config(request ->> 'languageCode') as config
+            where id = $1
+        ) c
+        where job_id = $1 and seq > $2 and ($4::text is null or fts @@ c.words)
+        order by seq limit $3
         "#,
         job_id,
         after,
         limit,
+        q,
     )
     .fetch_all(db)
     .await

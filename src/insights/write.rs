@@ -66,14 +66,29 @@ async fn store_utterances(
     }
     sqlx::query!(
         r#"
+        with job as materialized (
+            select id, caller_id, config, config::regconfig as parser,
+                aftercall.search_scope(caller_id, config) as scope
+            from aftercall.jobs
+            cross join lateral aftercall.search_config(request ->> 'languageCode') as config
+            where id = any($1)
+        ), known as (
+            insert into aftercall.caller_configs
+            select distinct caller_id, config from job
+            where (caller_id, config) not in (select caller_id, config from aftercall.caller_configs)
+            order by caller_id, config
+            on conflict do nothing
+        )
         insert into aftercall.utterances (job_id, seq, start_seconds, end_seconds, text,
-            confidence, speaker_id, emotion, emotion_confidence, word_timings)
+            confidence, speaker_id, emotion, emotion_confidence, word_timings, fts)
         select u.job_id, u.seq, u.start_seconds, u.end_seconds, u.text,
-            u.confidence, u.speaker_id, u.emotion, u.emotion_confidence, u.word_timings::json
+            u.confidence, u.speaker_id, u.emotion, u.emotion_confidence, u.word_timings::json,
+            aftercall.utterance_fts(job.scope, job.parser, u.text)
         from unnest($1::uuid[], $2::int[], $3::float8[], $4::float8[], $5::text[], $6::float8[],
                 $7::text[], $8::text[], $9::float8[], $10::text[])
             as u (job_id, seq, start_seconds, end_seconds, text, confidence, speaker_id, emotion,
                 emotion_confidence, word_timings)
+        join job on job.id = u.job_id
         "#,
         &column(&rows, |(job_id, _)| *job_id),
         &column(&rows, |(_, u)| u.seq),

@@ -85,6 +85,20 @@ pub struct Links {
     pub timeline: String,
 }
 
+impl Links {
+    pub fn of(job_id: Uuid) -> Self {
+        let path = format!("/v1/jobs/{job_id}");
+        Self {
+            result: format!("{path}/result"),
+            utterances: format!("{path}/utterances"),
+            speakers: format!("{path}/speakers"),
+            insights: format!("{path}/insights"),
+            timeline: format!("{path}/timeline"),
+            job: path,
+        }
+    }
+}
+
 impl JobView {
     /// Weak entity tag: the version names the state, not the bytes.
     pub fn etag(&self) -> String {
@@ -94,15 +108,6 @@ impl JobView {
 
 impl From<Job> for JobView {
     fn from(job: Job) -> Self {
-        let path = format!("/v1/jobs/{}", job.id);
-        let links = Links {
-            result: format!("{path}/result"),
-            utterances: format!("{path}/utterances"),
-            speakers: format!("{path}/speakers"),
-            insights: format!("{path}/insights"),
-            timeline: format!("{path}/timeline"),
-            job: path,
-        };
         Self {
             id: job.id,
             state: job.state,
@@ -119,7 +124,7 @@ impl From<Job> for JobView {
             submitted_at: job.submitted_at,
             finished_at: job.finished_at,
             deadline_at: job.deadline_at,
-            links,
+            links: Links::of(job.id),
         }
     }
 }

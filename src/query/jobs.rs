@@ -166,13 +166,13 @@ async fn list(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct PageQuery {
+struct PageQuery {
     /// Rows a page, 50 when left out.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
-    pub limit: Option<Limit>,
+    limit: Option<Limit>,
     /// `nextCursor` of the page before.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
-    pub cursor: Option<String>,
+    cursor: Option<String>,
 }
 
 /// Show what happened to a job, oldest first.

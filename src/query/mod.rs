@@ -2,6 +2,7 @@
 mod events;
 mod jobs;
 mod results;
+mod search;
 mod together;
 mod views;
 
@@ -11,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let all = jobs::router().merge(events::router()).merge(results::router());
+    let jobs = jobs::router().merge(events::router());
+    let all = jobs.merge(results::router()).merge(search::router());
     all.layer(Extension(together::Together::default()))
 }

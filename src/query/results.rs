@@ -12,13 +12,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    jobs::{PageQuery, owned, position},
+    jobs::{owned, position},
+    search,
     together::Together,
     views::{InsightView, InsightsView, ResultView, SpeakersView, UtteranceView},
 };
 use crate::{
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
     insights::{self, UtteranceRow},
     jobs::{Job, State as JobState},
 };
@@ -64,10 +65,24 @@ async fn result(
     Ok(response)
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListUtterances {
+    /// Only utterances with these words; written as for `search`.
+    #[param(min_length = 1, max_length = 500, example = "\"cancel my account\"")]
+    q: Option<String>,
+    /// Rows a page, 50 when left out.
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    limit: Option<Limit>,
+    /// `nextCursor` of the page before, with the same `q`.
+    cursor: Option<String>,
+}
+
 /// List what was said, in the provider's order.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/utterances", operation_id = "listUtterances", tag = "results",
-    params(("id" = Uuid, Path), PageQuery),
+    params(("id" = Uuid, Path), ListUtterances),
     responses(
         (status = OK, body = Page<UtteranceView>),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -79,13 +94,14 @@ async fn utterances(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(query): ApiQuery<PageQuery>,
+    ApiQuery(query): ApiQuery<ListUtterances>,
 ) -> Result<Response, ApiError> {
+    let q = query.q.as_deref().map(search::checked).transpose()?;
     let job = finished(&state, &caller, id).await?;
     let limit = query.limit.unwrap_or_default();
-    let listing = format!("utterances {}", job.id);
+    let listing = format!("utterances {} {q:?}", job.id);
     let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(-1);
-    let rows = insights::utterances(&state.db, job.id, after, limit.get() + 1).await?;
+    let rows = insights::utterances(&state.db, job.id, q, after, limit.get() + 1).await?;
     let seal = |row: &UtteranceRow| state.cursors.seal(&listing, &row.seq.to_be_bytes());
     let mut response = Json(Page::new(rows, limit, seal, UtteranceView::from)).into_response();
     not_cached(&mut response);
@@ -164,7 +180,7 @@ fn no_result(job: &Job) -> ApiError {
 }
 
 /// What people said is nothing for caches on the way.
-fn not_cached(response: &mut Response) {
+pub fn not_cached(response: &mut Response) {
     let value = HeaderValue::from_static("private, no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
 }

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use crate::{
     insights::{
         ConversationInsightRow, Issue, QuestionRow, SpeakerInsightRow, SpeakerRow, UtteranceRow,
+        search::HitRow,
     },
-    jobs::Event,
+    jobs::{Event, Links},
 };
 
 /// One change of a job.
@@ -77,6 +78,9 @@ pub struct UtteranceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub word_timings: Option<Value>,
+    /// With `q`: a part of the text as HTML, with what was found in `<mark>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<String>,
 }
 
 impl From<UtteranceRow> for UtteranceView {
@@ -91,6 +95,7 @@ impl From<UtteranceRow> for UtteranceView {
             emotion: row.emotion,
             emotion_confidence: row.emotion_confidence,
             word_timings: row.word_timings,
+            snippet: row.snippet.as_deref().map(marked),
         }
     }
 }
@@ -213,4 +218,64 @@ impl From<ConversationInsightRow> for InsightView {
             extra: row.extra.0,
         }
     }
+}
+
+/// An utterance that was found. Times are seconds from the start of the recording.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HitView {
+    pub job_id: Uuid,
+    pub external_id: Option<String>,
+    /// Position among the utterances of the job, from 0.
+    pub seq: i32,
+    pub start: f64,
+    pub end: f64,
+    pub speaker_id: Option<String>,
+    /// Your name for the speaker.
+    pub speaker: Option<String>,
+    pub emotion: Option<String>,
+    pub text: String,
+    /// A part of the text as HTML: what was found is in `<mark>`, everything else is escaped.
+    #[schema(example = "I want to <mark>cancel</mark> &amp; get a <mark>refund</mark>")]
+    pub snippet: String,
+    /// The greater, the better it fits: more of the words, nearer to each other, in a shorter text.
+    pub rank: f32,
+    pub links: Links,
+}
+
+impl HitView {
+    pub fn new(row: HitRow, rank: f32) -> Self {
+        Self {
+            job_id: row.place.job_id,
+            external_id: row.external_id,
+            seq: row.place.seq,
+            start: row.start_seconds,
+            end: row.end_seconds,
+            speaker_id: row.speaker_id,
+            speaker: row.speaker,
+            emotion: row.emotion,
+            text: row.text,
+            snippet: marked(&row.snippet),
+            rank,
+            links: Links::of(row.place.job_id),
+        }
+    }
+}
+
+/// A snippet as HTML.
+fn marked(snippet: &str) -> String {
+    let mut html = String::with_capacity(snippet.len() + 16);
+    for c in snippet.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            '\u{e000}' => html.push_str("<mark>"),
+            '\u{e001}' => html.push_str("</mark>"),
+            c => html.push(c),
+        }
+    }
+    html
 }

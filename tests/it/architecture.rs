@@ -39,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "provider",
         ],
     ),
-    ("sweep", &["config", "db", "jobs", "supervise"]),
+    ("sweep", &["config", "db", "insights", "jobs", "supervise"]),
     // The emulator shares the wire's names with the client, and nothing else: see the test below.
     ("sandbox", &["config", "provider", "supervise"]),
 ];

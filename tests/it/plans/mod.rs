@@ -1,5 +1,6 @@
 //! How Postgres goes about the statements that are run all the time: never through a whole big table.
 mod events;
+mod search;
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Execute as _, PgPool, Postgres, QueryBuilder, types::Json};
@@ -38,4 +39,15 @@ fn whole_scans(plan: &Value, scans: &mut Vec<String>) {
         }
         _ => {}
     }
+}
+
+/// What Postgres means to do, as nodes of its plan, outermost first.
+fn nodes(plan: &Value) -> Vec<&serde_json::Map<String, Value>> {
+    let mut todo = vec![&plan[0]["Plan"]];
+    let mut found = Vec::new();
+    while let Some(node) = todo.pop() {
+        found.extend(node.as_object());
+        todo.extend(node["Plans"].as_array().into_iter().flatten());
+    }
+    found
 }

@@ -1,6 +1,7 @@
 //! Callers read their jobs and results.
 mod lists;
 mod results;
+mod search;
 
 use axum::http::StatusCode;
 use serde_json::json;

@@ -1,0 +1,239 @@
+//! Searches over the utterances of all jobs of a caller, newest first.
+//!
+//! A word that is said often is found by reading what was said last, one that is said seldom by the
+//! index of words; which it is shows in the newest few thousand utterances. See
+//! docs/decisions/012-search.md.
+pub mod statements;
+mod words;
+
+use chrono::{DateTime, Datelike as _, Days, NaiveTime, Utc};
+use sqlx::{FromRow, PgPool, PgTransaction, QueryBuilder};
+use uuid::Uuid;
+
+pub use words::{Unsearchable, Words};
+
+/// Utterances read before it is decided how to go on.
+const SAMPLE: i64 = 2_000;
+/// Utterances read at most in one go.
+const LONGEST_STRIDE: i64 = 1_000_000;
+/// To find a match through the index takes as long as to read so many utterances; measured.
+const LOOK_UP: i64 = 12;
+
+/// Plans are made for the very values (how frequent the words are, which months matter); they are too
+/// short to be worth compiling, and leave the other processors to other requests.
+pub const BEGIN: &str = "begin isolation level repeatable read, read only; \
+    set local plan_cache_mode = force_custom_plan; \
+    set local jit = off; \
+    set local max_parallel_workers_per_gather = 0; \
+    set local enable_seqscan = off; \
+    set local work_mem = '16MB'; \
+    set local client_min_messages = warning";
+
+/// Which utterances are looked through. What is empty or `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Id or name of who speaks.
+    pub speaker: Option<String>,
+    pub emotion: Option<String>,
+    /// Jobs made at or after this,
+    pub created_after: Option<DateTime<Utc>>,
+    /// and before this.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Jobs with all of these.
+    pub tags: Vec<String>,
+    pub language: Option<String>,
+    pub audio_type: Option<String>,
+    pub external_id: Option<String>,
+    pub job_id: Option<Uuid>,
+}
+
+/// Where an utterance stands. Later jobs are greater, and within a job what is said later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+pub struct Place {
+    pub job_id: Uuid,
+    pub seq: i32,
+}
+
+impl Place {
+    /// The place right after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self { seq: self.seq.saturating_add(1), ..self }
+    }
+
+    pub fn to_bytes(self) -> [u8; 20] {
+        let mut bytes = [0; 20];
+        bytes[..16].copy_from_slice(self.job_id.as_bytes());
+        bytes[16..].copy_from_slice(&self.seq.to_be_bytes());
+        bytes
+    }
+
+    pub fn from_bytes(bytes: [u8; 20]) -> Self {
+        let (mut id, mut seq) = ([0; 16], [0; 4]);
+        id.copy_from_slice(&bytes[..16]);
+        seq.copy_from_slice(&bytes[16..]);
+        Self { job_id: Uuid::from_bytes(id), seq: i32::from_be_bytes(seq) }
+    }
+
+    /// Where the month began that held the moment four weeks before this job was made. `None` when
+    /// the id tells no time.
+    fn month_before(self) -> Option<Self> {
+        let millis = i64::try_from(self.job_id.as_u128() >> 80).ok()?;
+        let date = (DateTime::from_timestamp_millis(millis)? - Days::new(28)).date_naive();
+        let first = date.with_day(1)?.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+        let job_id = Uuid::from_u128(u128::try_from(first).ok()? << 80);
+        Some(Self { job_id, seq: 0 })
+    }
+}
+
+/// From one place, inclusive, to before another.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Range {
+    pub from: Option<Place>,
+    pub before: Option<Place>,
+}
+
+/// An utterance that was found. The greater its rank, the better it fits.
+#[derive(Debug, Clone, Copy, PartialEq, FromRow)]
+pub struct Match {
+    #[sqlx(flatten)]
+    pub place: Place,
+    pub rank: f32,
+}
+
+/// What was found, as it is shown. Times are seconds from the start of the recording.
+#[derive(Debug, FromRow)]
+pub struct HitRow {
+    #[sqlx(flatten)]
+    pub place: Place,
+    pub external_id: Option<String>,
+    pub start_seconds: f64,
+    pub end_seconds: f64,
+    pub speaker_id: Option<String>,
+    pub speaker: Option<String>,
+    pub emotion: Option<String>,
+    pub text: String,
+    /// A part of the text with the words found between U+E000 and U+E001, not escaped.
+    pub snippet: String,
+}
+
+/// One search of one caller, on one snapshot.
+#[derive(Debug)]
+pub struct Search {
+    tx: PgTransaction<'static>,
+    caller_id: Uuid,
+    words: Words,
+    scope: Scope,
+}
+
+impl Search {
+    /// Begins to look for `q`, which is written as web searches are: words, `"phrases"`, `or`, `-not`.
+    pub async fn begin(
+        db: &PgPool,
+        caller_id: Uuid,
+        q: &str,
+        scope: Scope,
+    ) -> sqlx::Result<Result<Self, Unsearchable>> {
+        let mut tx = db.begin_with(BEGIN).await?;
+        let words = Words::read(&mut tx, caller_id, q).await?;
+        Ok(words.map(|words| Self { tx, caller_id, words, scope }))
+    }
+
+    /// Up to `most` matches of the range, the newest first.
+    pub async fn newest(&mut self, mut range: Range, most: i64) -> sqlx::Result<Vec<Match>> {
+        let (mut found, mut stride) = (Vec::new(), SAMPLE);
+        loop {
+            let Stride { matches, reached } =
+                self.stride(range, stride, most - count(&found)).await?;
+            let matching = count(&matches);
+            found.extend(matches);
+            let left = most - count(&found);
+            let Some(reached) = reached.filter(|_| left > 0) else { return Ok(found) };
+            range.before = Some(reached);
+            let to_read = if matching == 0 { i64::MAX } else { left * stride / matching };
+            let to_look_up = matching * self.words.utterances / stride;
+            if to_look_up.saturating_mul(LOOK_UP) < to_read {
+                self.look_up(range, most, matching > 0, &mut found).await?;
+                return Ok(found);
+            }
+            stride = to_read.saturating_mul(3).div_euclid(2).clamp(SAMPLE, LONGEST_STRIDE);
+        }
+    }
+
+    /// Finds the rest through the index: where some may be near, first in the last month or two.
+    async fn look_up(
+        &mut self,
+        range: Range,
+        most: i64,
+        are_near: bool,
+        found: &mut Vec<Match>,
+    ) -> sqlx::Result<()> {
+        let mut rest = range;
+        let near = range.before.filter(|_| are_near).and_then(Place::month_before);
+        if let Some(near) = near.filter(|near| range.from.is_none_or(|from| from < *near)) {
+            let from = Some(near);
+            found.extend(self.indexed(Range { from, ..range }, most - count(found)).await?);
+            rest.before = from;
+        }
+        if count(found) < most {
+            found.extend(self.indexed(rest, most - count(found)).await?);
+        }
+        Ok(())
+    }
+
+    /// Matches among the newest `stride` utterances of the range.
+    async fn stride(&mut self, range: Range, stride: i64, most: i64) -> sqlx::Result<Stride> {
+        let mut sql = QueryBuilder::default();
+        let Self { caller_id, words, scope, .. } = self;
+        statements::push_stride(&mut sql, *caller_id, words, scope, range, stride);
+        sql.push(" limit ").push_bind(most);
+        let rows: Vec<Walked> = sql.build_query_as().fetch_all(&mut *self.tx).await?;
+        let reached = rows.last().filter(|row| row.is_last).map(|row| row.place);
+        let as_match = |row: Walked| row.rank.map(|rank| Match { place: row.place, rank });
+        Ok(Stride { matches: rows.into_iter().filter_map(as_match).collect(), reached })
+    }
+
+    /// The newest matches of the range, by way of the index of words.
+    async fn indexed(&mut self, range: Range, most: i64) -> sqlx::Result<Vec<Match>> {
+        let mut sql = QueryBuilder::default();
+        let Self { caller_id, words, scope, .. } = self;
+        statements::push_indexed(&mut sql, *caller_id, words, scope, range, most);
+        sql.build_query_as().fetch_all(&mut *self.tx).await
+    }
+
+    /// What is shown of them, in their order.
+    pub async fn hits(mut self, places: &[Place]) -> sqlx::Result<Vec<HitRow>> {
+        let mut sql = QueryBuilder::default();
+        statements::push_hits(&mut sql, self.caller_id, &self.words, places);
+        let rows = sql.build_query_as().fetch_all(&mut *self.tx).await?;
+        self.tx.commit().await?;
+        Ok(rows)
+    }
+}
+
+/// Has the index of words take in what was written since; searches would read it one by one.
+pub async fn settle(db: &PgPool) -> sqlx::Result<()> {
+    sqlx::query!("select aftercall.settle_search()").execute(db).await?;
+    Ok(())
+}
+
+/// What reading a number of utterances has brought.
+struct Stride {
+    matches: Vec<Match>,
+    /// The last utterance that was read, unless there are no more.
+    reached: Option<Place>,
+}
+
+#[derive(FromRow)]
+struct Walked {
+    #[sqlx(flatten)]
+    place: Place,
+    /// `None`: it does not match.
+    rank: Option<f32>,
+    /// Whether it is the last one of the stride.
+    is_last: bool,
+}
+
+fn count(found: &[Match]) -> i64 {
+    i64::try_from(found.len()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,242 @@
+//! Search over the utterances of all completed jobs.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
+use axum::{
+    extract::{OriginalUri, State},
+    response::Response,
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{results::not_cached, views::HitView};
+use crate::{
+    callers::Caller,
+    http::{ApiError, ApiQuery, ApiState, Limit, Moment, Page, Problem},
+    insights::search::{Match, Place, Range, Scope, Search, Unsearchable},
+};
+
+/// Of so many newest matches the best are found.
+const RANKED: i64 = 500;
+const MAX_Q_CHARS: usize = 500;
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(search))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct SearchQuery {
+    /// What to look for: words, which all must occur, in any form (`refund` finds *refunds*);
+    /// `"words in a row"`; `one or other`; `-not`. At least one word must occur.
+    #[param(required, min_length = 1, max_length = 500, value_type = String,
+        example = "\"cancel my account\" or refund -joke")]
+    q: Option<String>,
+    /// Only what this speaker says: a `speakerId`, or your name for a speaker.
+    speaker: Option<String>,
+    /// Only utterances with this emotion.
+    #[param(example = "Anger")]
+    emotion: Option<String>,
+    /// Only jobs made at or after this time.
+    #[param(value_type = Option<DateTime<Utc>>)]
+    created_after: Option<Moment>,
+    /// Only jobs made before this time.
+    #[param(value_type = Option<DateTime<Utc>>)]
+    created_before: Option<Moment>,
+    /// Only jobs with this tag; repeated: with all of them.
+    #[serde(default)]
+    tag: Vec<String>,
+    /// Only jobs with this `languageCode`.
+    #[param(example = "en-US")]
+    language: Option<String>,
+    /// Only jobs with this `audioType`.
+    #[param(example = "CallCenter")]
+    audio_type: Option<String>,
+    /// Only jobs with this name of yours.
+    external_id: Option<String>,
+    /// Only this job.
+    job_id: Option<Uuid>,
+    /// `relevance` when left out: the best among the newest 500 matches. `-createdAt`: all matches,
+    /// those of the newest job first.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    sort: Sort,
+    /// Hits a page, 50 when left out.
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    limit: Option<Limit>,
+    /// `nextCursor` of the page before, with the same words and filters.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+enum Sort {
+    #[default]
+    #[serde(rename = "relevance")]
+    Relevance,
+    #[serde(rename = "-createdAt")]
+    Newest,
+}
+
+/// Search what was said, in all completed jobs.
+///
+/// Words are compared by their stems in the language of the job. Walking along `nextCursor` neither
+/// repeats nor skips a match that was there when the walk began, whatever comes in meanwhile.
+#[utoipa::path(
+    get, path = "/v1/search", operation_id = "search", tag = "results",
+    params(SearchQuery),
+    responses(
+        (status = OK, body = Page<HitView>, headers(("Link" = String))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn search(
+    State(state): State<ApiState>,
+    caller: Caller,
+    OriginalUri(uri): OriginalUri,
+    ApiQuery(query): ApiQuery<SearchQuery>,
+) -> Result<Response, ApiError> {
+    let (sort, limit) = (query.sort, query.limit.unwrap_or_default());
+    let missing = || ApiError::invalid_parameter("q", "missing", "is required");
+    let q = checked(query.q.as_deref().ok_or_else(missing)?)?.to_owned();
+    let cursor = query.cursor.clone();
+    let scope = Scope::from(query);
+    let listing = format!("search {} {sort:?} {q:?} {scope:?}", caller.id);
+    let seal = |position: &[u8]| state.cursors.seal(&listing, position);
+    let cursor = cursor.as_deref();
+    let page = match sort {
+        Sort::Relevance => {
+            let open = |cursor| state.cursors.open(&listing, cursor).map(Walk::from_bytes);
+            let walk = cursor.map(open).transpose()?;
+            let mut search = begin(&state, &caller, &q, scope).await?;
+            let (matches, bounds) = ranked(&mut search, walk).await?;
+            let cursor = |after: &Match| seal(&Walk { bounds, after: *after }.to_bytes());
+            show(search, Page::new(matches, limit, cursor, |found| found)).await?
+        }
+        Sort::Newest => {
+            let open = |cursor| state.cursors.open(&listing, cursor).map(Place::from_bytes);
+            let before = cursor.map(open).transpose()?;
+            let mut search = begin(&state, &caller, &q, scope).await?;
+            let matches = search.newest(Range { from: None, before }, limit.get() + 1).await?;
+            let cursor = |last: &Match| seal(&last.place.to_bytes());
+            show(search, Page::new(matches, limit, cursor, |found| found)).await?
+        }
+    };
+    let mut response = page.answer(&uri);
+    not_cached(&mut response);
+    Ok(response)
+}
+
+/// A `q` of a bearable length.
+pub fn checked(q: &str) -> Result<&str, ApiError> {
+    if q.chars().count() > MAX_Q_CHARS {
+        let detail = format!("must have at most {MAX_Q_CHARS} characters");
+        return Err(ApiError::invalid_parameter("q", "length", detail));
+    }
+    Ok(q)
+}
+
+async fn begin(
+    state: &ApiState,
+    caller: &Caller,
+    q: &str,
+    scope: Scope,
+) -> Result<Search, ApiError> {
+    Search::begin(&state.db, caller.id, q, scope).await?.map_err(|why| match why {
+        Unsearchable::NoWords => {
+            let detail = "holds no word to look for; words such as \"the\" are not indexed";
+            ApiError::invalid_parameter("q", "words", detail)
+        }
+        Unsearchable::OnlyExclusions => {
+            let detail = "must hold a word that has to occur, besides those that must not";
+            ApiError::invalid_parameter("q", "exclusions", detail)
+        }
+    })
+}
+
+/// A walk along the ranks of what was found when it began.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    bounds: Bounds,
+    after: Match,
+}
+
+/// The oldest and the newest match of the first page's set.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    oldest: Place,
+    newest: Place,
+}
+
+impl Walk {
+    fn to_bytes(self) -> [u8; 64] {
+        let Self { bounds: Bounds { oldest, newest }, after } = self;
+        let mut bytes = [0; 64];
+        bytes[..20].copy_from_slice(&oldest.to_bytes());
+        bytes[20..40].copy_from_slice(&newest.to_bytes());
+        bytes[40..60].copy_from_slice(&after.place.to_bytes());
+        bytes[60..].copy_from_slice(&after.rank.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; 64]) -> Self {
+        let [oldest, newest, place] = [0, 20, 40].map(|at| {
+            let mut place = [0; 20];
+            place.copy_from_slice(&bytes[at..at + 20]);
+            Place::from_bytes(place)
+        });
+        let mut rank = [0; 4];
+        rank.copy_from_slice(&bytes[60..]);
+        let after = Match { place, rank: f32::from_be_bytes(rank) };
+        Self { bounds: Bounds { oldest, newest }, after }
+    }
+}
+
+/// The newest matches, the best first, and where they lie; or those of `walk` that are still to come.
+///
+/// What comes in between two pages lies after the bounds, or takes its place by its rank.
+async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, Bounds), ApiError> {
+    let (range, most) = match walk {
+        Some(Walk { bounds: Bounds { oldest, newest }, .. }) => {
+            (Range { from: Some(oldest), before: Some(newest.next()) }, 4 * RANKED)
+        }
+        None => (Range::default(), RANKED),
+    };
+    let mut matches = search.newest(range, most).await?;
+    let at = |found: Option<&Match>| found.map(|found| found.place).unwrap_or_default();
+    let (newest, oldest) = (at(matches.first()), at(matches.last()));
+    let bounds = walk.map_or(Bounds { oldest, newest }, |walk| walk.bounds);
+    let best_first =
+        |a: &Match, b: &Match| b.rank.total_cmp(&a.rank).then_with(|| b.place.cmp(&a.place));
+    matches.sort_unstable_by(best_first);
+    if let Some(Walk { after, .. }) = walk {
+        matches.retain(|found| best_first(found, &after).is_gt());
+    }
+    Ok((matches, bounds))
+}
+
+async fn show(search: Search, page: Page<Match>) -> Result<Page<HitView>, ApiError> {
+    let Page { data, next_cursor, has_more } = page;
+    let places: Vec<Place> = data.iter().map(|found| found.place).collect();
+    let rows = search.hits(&places).await?;
+    let data = rows.into_iter().zip(data).map(|(row, found)| HitView::new(row, found.rank));
+    Ok(Page { data: data.collect(), next_cursor, has_more })
+}
+
+impl From<SearchQuery> for Scope {
+    fn from(query: SearchQuery) -> Self {
+        Self {
+            speaker: query.speaker,
+            emotion: query.emotion,
+            created_after: query.created_after.map(|at| at.0),
+            created_before: query.created_before.map(|at| at.0),
+            tags: query.tag,
+            language: query.language,
+            audio_type: query.audio_type,
+            external_id: query.external_id,
+            job_id: query.job_id,
+        }
+    }
+}

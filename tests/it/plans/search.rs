@@ -1,0 +1,155 @@
+//! Search with enough utterances that it matters how they are found.
+use aftercall::{
+    callers::{self, KeyTerms},
+    insights::search::{BEGIN, Place, Range, Scope, Search, Words, statements},
+};
+use serde_json::Value;
+use sqlx::{PgPool, Postgres, QueryBuilder, types::Json};
+use uuid::Uuid;
+
+use super::nodes;
+use crate::support::db::TestDb;
+
+/// Jobs of three callers in turn, each with ten utterances, over two months.
+const JOBS: i32 = 4_500;
+
+/// In every tenth utterance somebody says *often*, and so on. What is in every 60th is also in the
+/// last one; *unicorn* is said in the middle.
+const SEED: &str = "
+    with job as (
+        insert into aftercall.jobs (id, caller_id, request, state, completed_via, deadline_at,
+            finished_at, tags)
+        select (left(aftercall.uuid_floor(at)::text, 14) || '7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+            (array[$1, $2, $3]::uuid[])[1 + n % 3], '{\"languageCode\":\"en\"}', 'completed', 'poll', now(),
+            now(), array['t' || n % 7]
+        from generate_series(1, $4) n
+        cross join lateral (select now() - interval '30 days' * (1 - n / $4::float8) as at) a
+        returning id, caller_id
+    )
+    insert into aftercall.utterances (job_id, seq, start_seconds, end_seconds, text, emotion)
+    select id, s, s, s + 1, concat('word',
+            case when n % 10 = 0 then ' often' end, case when n % 60 = 0 then ' at times' end,
+            case when n % 700 = 0 then ' seldom' end, case when n = 21995 then ' unicorn' end,
+            case when n % 900 < 5 then ' often said' end),
+        case when n % 4 = 0 then 'Joy' end
+    from (select id, s, (row_number() over (order by id, s))::int as n
+        from job cross join generate_series(0, 9) s) u";
+
+async fn seeded() -> (TestDb, Uuid) {
+    let db = TestDb::new().await;
+    let mut ids = Vec::new();
+    for name in ["one", "two", "three"] {
+        callers::create(&db.pool, name, "test", KeyTerms::default()).await.unwrap();
+        let id = "select id from aftercall.callers where name = $1";
+        ids.push(sqlx::query_scalar::<_, Uuid>(id).bind(name).fetch_one(&db.pool).await.unwrap());
+    }
+    let seed = sqlx::query(SEED).bind(ids[0]).bind(ids[1]).bind(ids[2]).bind(JOBS);
+    seed.execute(&db.pool).await.unwrap();
+    sqlx::raw_sql("analyze aftercall.jobs; analyze aftercall.utterances")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    (db, ids[1])
+}
+
+/// All matches, found without an index and without a thought.
+async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &Scope) -> Vec<Place> {
+    sqlx::query_as(
+        "select u.job_id, u.seq from aftercall.utterances u join aftercall.jobs j on j.id = u.job_id
+        where j.caller_id = $1
+            and to_tsvector('english', u.text) @@ websearch_to_tsquery('english', $2)
+            and j.tags @> $3 and ($4::text is null or u.emotion = $4)
+        order by u.job_id desc, u.seq desc",
+    )
+    .bind(caller)
+    .bind(q)
+    .bind(&scope.tags)
+    .bind(&scope.emotion)
+    .fetch_all(db)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn however_it_goes_about_it_a_search_finds_the_newest_matches() {
+    let (db, caller) = seeded().await;
+    let all = compared(&db.pool, caller, "word", &Scope::default()).await;
+    assert_eq!(all.len(), 15_000);
+    let part = Range { from: Some(all[14_000]), before: Some(all[70]) };
+    let ranges = [Range::default(), part, Range { from: None, ..part }];
+    let scopes = [
+        Scope::default(),
+        Scope { tags: vec!["t3".to_owned()], ..Scope::default() },
+        Scope { emotion: Some("Joy".to_owned()), ..Scope::default() },
+    ];
+    for q in ["often", "times", "seldom", "unicorn", "never", "\"often said\"", "often -times"] {
+        for scope in &scopes {
+            let matches = compared(&db.pool, caller, q, scope).await;
+            for range in ranges {
+                let in_range = |place: &&Place| {
+                    range.from.is_none_or(|from| from <= **place)
+                        && range.before.is_none_or(|before| **place < before)
+                };
+                for most in [3_u16, 51, 500] {
+                    let expected: Vec<_> =
+                        matches.iter().filter(in_range).take(most.into()).copied().collect();
+                    let search = Search::begin(&db.pool, caller, q, scope.clone()).await.unwrap();
+                    let found = search.unwrap().newest(range, most.into()).await.unwrap();
+                    let found: Vec<_> = found.into_iter().map(|found| found.place).collect();
+                    assert_eq!(found, expected, "{q} {scope:?} {range:?} {most}");
+                }
+            }
+        }
+    }
+}
+
+/// The plan of a statement under the settings of a search.
+async fn plan(db: &PgPool, push: impl FnOnce(&mut QueryBuilder<Postgres>)) -> Value {
+    let mut sql = QueryBuilder::new("explain (format json) ");
+    push(&mut sql);
+    let mut tx = db.begin_with(BEGIN).await.unwrap();
+    let Json(plan) = sql.build_query_scalar().fetch_one(&mut *tx).await.unwrap();
+    plan
+}
+
+/// No node reads a table from end to end; the indexes that are read.
+fn indexes(plan: &Value) -> Vec<&str> {
+    let nodes = nodes(plan);
+    for node in &nodes {
+        assert_ne!(node["Node Type"], "Seq Scan", "{plan:#}");
+    }
+    nodes.iter().filter_map(|node| node.get("Index Name")?.as_str()).collect()
+}
+
+#[tokio::test]
+async fn no_search_reads_a_table_from_end_to_end() {
+    let (db, caller) = seeded().await;
+    let scopes = [
+        Scope::default(),
+        Scope { tags: vec!["t3".to_owned()], emotion: Some("Joy".to_owned()), ..Scope::default() },
+    ];
+    for q in ["often", "unicorn", "\"often said\" -times"] {
+        let mut tx = db.pool.begin_with(BEGIN).await.unwrap();
+        let words = Words::read(&mut tx, caller, q).await.unwrap().unwrap();
+        for scope in &scopes {
+            let read = plan(&db.pool, |sql| {
+                statements::push_stride(sql, caller, &words, scope, Range::default(), 2_000);
+            });
+            let read = read.await;
+            let read = indexes(&read);
+            assert!(read.iter().any(|name| name.starts_with("jobs_")), "{read:?}");
+            assert!(read.iter().any(|name| name.ends_with("_pkey")), "{read:?}");
+            assert!(!read.iter().any(|name| name.ends_with("_fts_idx")), "{read:?}");
+            let looked_up = plan(&db.pool, |sql| {
+                statements::push_indexed(sql, caller, &words, scope, Range::default(), 500);
+            });
+            let looked_up = looked_up.await;
+            let looked_up = indexes(&looked_up);
+            assert!(looked_up.iter().any(|name| name.ends_with("_fts_idx")), "{looked_up:?}");
+            assert!(looked_up.iter().any(|name| name.starts_with("jobs_")), "{looked_up:?}");
+        }
+        let places: Vec<_> = (0..50).map(|seq| Place { job_id: Uuid::now_v7(), seq }).collect();
+        let shown = plan(&db.pool, |sql| statements::push_hits(sql, caller, &words, &places)).await;
+        assert!(indexes(&shown).iter().any(|name| name.starts_with("utterances_")));
+    }
+}
