@@ -9,7 +9,7 @@ mod query;
 mod serve;
 mod state;
 
-pub use etag::{conditional, hex};
+pub use etag::{conditional, hex, precondition};
 pub use extract::{ApiJson, ApiPath, is_json};
 pub use layers::{fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};

@@ -40,6 +40,10 @@ pub enum ApiError {
     NoSuchRoute,
     #[error("the path exists, but not for this method; see the Allow header")]
     MethodNotAllowed,
+    #[error("none of the types in Accept is to be had; there are {0}")]
+    NotAcceptable(String),
+    #[error("it has changed: its ETag is now {0}")]
+    PreconditionFailed(String),
     #[error("send the body as Content-Type: application/json")]
     NotJson,
     #[error("the body is larger than api.max_body allows")]
@@ -68,6 +72,8 @@ pub const CODES: &[&str] = &[
     "state-conflict",
     "no-such-route",
     "method-not-allowed",
+    "not-acceptable",
+    "precondition-failed",
     "not-json",
     "body-too-large",
     "idempotency-key-reused",
@@ -189,6 +195,12 @@ impl ApiError {
             Self::NoSuchRoute => (S::NOT_FOUND, "no-such-route", "No such path"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
+            Self::NotAcceptable(_) => {
+                (S::NOT_ACCEPTABLE, "not-acceptable", "Not in the types you accept")
+            }
+            Self::PreconditionFailed(_) => {
+                (S::PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile")
             }
             Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "JSON body expected"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),

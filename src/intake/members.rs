@@ -165,7 +165,7 @@ fn speech_contexts(at: &str, value: &Value, faults: &mut Vec<Fault>) {
         };
         for name in context.keys().filter(|name| *name != "phrases") {
             faults.push(Fault::at(
-                &member(&at, name),
+                member(&at, name),
                 "unknown",
                 "is not known; the only one is phrases",
             ));
@@ -206,7 +206,7 @@ fn boolean(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
+pub fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
     match value.as_str().map(|text| text.chars().count()) {
         None => faults.push(Fault::at(at, "type", "must be a text")),
         Some(chars) if chars == 0 || chars > max => {

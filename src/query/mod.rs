@@ -2,6 +2,7 @@
 mod jobs;
 mod results;
 mod together;
+mod utterances;
 mod views;
 
 use axum::Extension;
@@ -10,6 +11,6 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let all = jobs::router().merge(results::router());
+    let all = jobs::router().merge(results::router()).merge(utterances::router());
     all.layer(Extension(together::Together::default()))
 }
