@@ -63,6 +63,7 @@ pub struct Links {
     pub utterances: String,
     pub speakers: String,
     pub insights: String,
+    pub transcript: String,
     pub timeline: String,
 }
 
@@ -81,6 +82,7 @@ impl From<Job> for JobView {
             utterances: format!("{path}/utterances"),
             speakers: format!("{path}/speakers"),
             insights: format!("{path}/insights"),
+            transcript: format!("{path}/transcript"),
             timeline: format!("{path}/timeline"),
             job: path,
         };

@@ -2,6 +2,7 @@
 mod jobs;
 mod results;
 mod together;
+mod transcript;
 mod utterances;
 mod views;
 
@@ -11,6 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let all = jobs::router().merge(results::router()).merge(utterances::router());
+    let all = jobs::router()
+        .merge(results::router())
+        .merge(utterances::router())
+        .merge(transcript::router());
     all.layer(Extension(together::Together::default()))
 }

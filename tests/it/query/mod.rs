@@ -3,6 +3,7 @@ mod evidence;
 mod lists;
 mod results;
 mod speakers;
+mod transcripts;
 mod utterances;
 
 use axum::http::StatusCode;
