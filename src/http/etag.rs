@@ -1,4 +1,4 @@
-//! Conditional requests: `ETag`, `If-None-Match` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1).
+//! Conditional requests: `ETag`, `If-None-Match`, `If-Match` (RFC 9110, sections 8.8.3 and 13.1).
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -21,7 +21,7 @@ pub fn conditional(
 }
 
 /// Insists that the client knows this version, if it names one. The tags of jobs are weak, as their
-/// views are not kept byte for byte, and yet name versions exactly: `W/` does not matter here either.
+/// views are not kept byte for byte, and yet name versions exactly: `W/` does not matter here.
 pub fn precondition(headers: &HeaderMap, etag: &str) -> Result<(), ApiError> {
     let is_asked = headers.contains_key(header::IF_MATCH);
     if is_asked && !names(headers, &header::IF_MATCH, etag) {

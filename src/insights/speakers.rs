@@ -1,4 +1,4 @@
-//! Who speaks in a recording: what was counted, what the provider found, and what callers call them.
+//! Who speaks in a recording: what was counted, what was found, and what callers call them.
 use std::collections::BTreeMap;
 
 use serde::Serialize;

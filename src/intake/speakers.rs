@@ -28,9 +28,9 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// Name the speakers of a result.
 ///
 /// The names, by `speakerId`, take the place of those given before; an empty object takes all away.
-/// They show wherever the speakers do, transcripts included; what the provider found stays as it is.
-/// With `If-Match` and the `ETag` of the job or of its speakers, nothing is changed unless that is
-/// still the version.
+/// They show wherever the speakers do, transcripts included; the result stays as the provider sent
+/// it. With `If-Match` and the `ETag` of the job or of its speakers, nothing is changed unless that
+/// is still the version.
 #[utoipa::path(
     put, path = "/v1/jobs/{id}/speakers", operation_id = "nameSpeakers", tag = "results",
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),

@@ -109,6 +109,8 @@ impl ListUtterances {
 }
 
 /// List what was said, in the provider's order.
+///
+/// Filters narrow each other down; the values of one that is repeated add up.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/utterances", operation_id = "listUtterances", tag = "results",
     params(("id" = Uuid, Path), ListUtterances),

@@ -18,8 +18,8 @@ pub fn write(spoken: &[Spoken]) -> String {
     table
 }
 
-/// Spreadsheets run cells that begin with these characters as formulas, quoted or not; an apostrophe
-/// tells them that it is a text (OWASP, "CSV Injection").
+/// Spreadsheets run cells that begin with these characters as formulas, quoted or not; an
+/// apostrophe tells them that it is a text (OWASP, "CSV Injection").
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let text = if is_formula { format!("'{text}") } else { text.to_owned() };

@@ -59,8 +59,8 @@ struct TranscriptQuery {
     /// Wins over `Accept`; with neither it is `json`.
     #[param(inline)]
     format: Option<Format>,
-    /// For `srt` and `vtt`: lines of at most so many characters, and cues of at most two lines. Long
-    /// utterances become several cues. Left out: one line for each utterance.
+    /// For `srt` and `vtt`: lines of at most so many characters, and cues of at most two lines.
+    /// Long utterances become several cues. Left out: one line for each utterance.
     #[param(minimum = 20, maximum = 120, value_type = Option<i32>)]
     max_chars: Option<MaxChars>,
 }
@@ -70,11 +70,12 @@ struct TranscriptQuery {
 /// The form is that of `format`, or else the best one that `Accept` allows (`Accept` can ask for
 /// every type of the answer).
 ///
-/// In all forms but `json` and `csv` text is on one line, white space and control characters made
-/// plain. Speakers without a name of yours are called `Speaker 0`. `md` and `paragraphs` join what
-/// one speaker says with pauses under 1.5 seconds. In `csv`, an apostrophe stands before texts that a
-/// spreadsheet would take for a formula. Where a line of `txt` or `srt` has right-to-left text, what
-/// is said is between U+2068 and U+2069, so that the name stays in front. Cues last 1 ms at least.
+/// In `txt`, `md`, `srt` and `vtt` text is on one line, white space and control characters made
+/// plain, and speakers without a name of yours are called `Speaker 0`. `md` and `paragraphs` join
+/// what one speaker says with pauses under 1.5 seconds. In `csv`, an apostrophe stands before texts
+/// that a spreadsheet would take for a formula. Where a line of `txt` or `srt` has right-to-left
+/// text, what is said is between U+2068 and U+2069, so that the name stays in front. Cues last 1 ms
+/// at least.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/transcript", operation_id = "getTranscript", tag = "results",
     params(("id" = Uuid, Path), TranscriptQuery, ("If-None-Match" = Option<String>, Header)),
