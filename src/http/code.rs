@@ -42,7 +42,9 @@ codes! {
     DeliveryNotFound: NOT_FOUND, "delivery-not-found", "No such delivery";
     NoSuchRoute: NOT_FOUND, "no-such-route", "No such path";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
+    NotAcceptable: NOT_ACCEPTABLE, "not-acceptable", "Not in the types you accept";
     StateConflict: CONFLICT, "state-conflict", "Not in this state";
+    PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile";
     BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "Body too large";
     NotJson: UNSUPPORTED_MEDIA_TYPE, "not-json", "JSON body expected";
     ValidationFailed: UNPROCESSABLE_ENTITY, "validation-failed", "Request is not valid";

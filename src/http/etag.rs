@@ -1,6 +1,6 @@
-//! Conditional answers: `ETag` and `If-None-Match` (RFC 9110, sections 8.8.3 and 13.1.2).
+//! Conditional requests: `ETag`, `If-None-Match`, `If-Match` (RFC 9110, sections 8.8.3 and 13.1).
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -13,16 +13,30 @@ pub fn conditional(
     answer: impl IntoResponse,
 ) -> Result<Response, ApiError> {
     let value = HeaderValue::from_str(etag).map_err(|error| ApiError::Internal(error.into()))?;
-    let is_known = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .any(|tag| matches!(tag.trim(), "*") || strong(tag) == strong(etag));
+    let is_known = names(headers, &header::IF_NONE_MATCH, etag);
     let mut response =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { answer.into_response() };
     response.headers_mut().insert(header::ETAG, value);
     Ok(response)
+}
+
+/// Insists that the client knows this version, if it names one. The tags of jobs are weak, as their
+/// views are not kept byte for byte, and yet name versions exactly: `W/` does not matter here.
+pub fn precondition(headers: &HeaderMap, etag: &str) -> Result<(), ApiError> {
+    let is_asked = headers.contains_key(header::IF_MATCH);
+    if is_asked && !names(headers, &header::IF_MATCH, etag) {
+        return Err(ApiError::PreconditionFailed(etag.to_owned()));
+    }
+    Ok(())
+}
+
+fn names(headers: &HeaderMap, name: &HeaderName, etag: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .any(|tag| matches!(tag.trim(), "*") || strong(tag) == strong(etag))
 }
 
 /// Lower-case hexadecimal.
@@ -35,7 +49,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// If-None-Match compares weakly: `W/` does not matter.
+/// `W/` does not matter.
 fn strong(tag: &str) -> &str {
     let tag = tag.trim();
     tag.strip_prefix("W/").unwrap_or(tag)

@@ -12,7 +12,7 @@ mod state;
 mod wait;
 
 pub use code::Code;
-pub use etag::{conditional, hex};
+pub use etag::{conditional, hex, precondition};
 pub use extract::{ApiJson, ApiPath, is_json};
 pub use layers::{fallbacks, layered, observed_only};
 pub use ops::{OpsState, health, ops};

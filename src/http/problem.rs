@@ -41,6 +41,10 @@ pub enum ApiError {
     NoSuchRoute,
     #[error("the path exists, but not for this method; see the Allow header")]
     MethodNotAllowed,
+    #[error("none of the types in Accept is to be had; there are {0}")]
+    NotAcceptable(String),
+    #[error("it has changed: its ETag is now {0}")]
+    PreconditionFailed(String),
     #[error("send the body as Content-Type: application/json")]
     NotJson,
     #[error("the body is larger than api.max_body allows")]
@@ -162,6 +166,8 @@ impl ApiError {
             Self::StateConflict(..) => Code::StateConflict,
             Self::NoSuchRoute => Code::NoSuchRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::NotAcceptable(_) => Code::NotAcceptable,
+            Self::PreconditionFailed(_) => Code::PreconditionFailed,
             Self::NotJson => Code::NotJson,
             Self::BodyTooLarge => Code::BodyTooLarge,
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,

@@ -2,22 +2,29 @@
 //!
 //! The result is kept twice, by one transaction: as one document, served verbatim, and as rows for
 //! filters, search and dashboards. Where the two could differ, the document is the truth.
+mod conversation;
 mod document;
 mod prepared;
 mod read;
 mod replace;
 pub mod search;
+mod speakers;
+mod utterances;
 mod write;
 
 use serde::Serialize;
 
+pub use conversation::{
+    ConversationInsightRow, conversation_insights, select_conversation_insights,
+};
 pub use document::Origin;
 pub use prepared::Prepared;
-pub use read::{
-    ConversationInsightRow, QuestionRow, SpeakerInsightRow, SpeakerRow, StoredResult, UtteranceRow,
-    conversation_insights, questions, result, results, speaker_insights, speakers, utterances,
-};
+pub use read::{StoredResult, result, results};
 pub use replace::{Outdated, outdated, replace, versions_below};
+pub use speakers::{SpeakersView, name_speakers, speakers};
+pub use utterances::{
+    InsightRef, Spoken, UtteranceFilter, UtteranceRow, select_utterances, spoken, utterances,
+};
 pub use write::store;
 
 /// A result in Aftercall's own model. Times are seconds from the start of the recording.

@@ -206,7 +206,7 @@ fn boolean(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
+pub fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
     match value.as_str().map(|text| text.chars().count()) {
         None => faults.push(Fault::at(at, "type", "must be a text")),
         Some(chars) if chars == 0 || chars > max => {

@@ -5,6 +5,7 @@ mod commands;
 mod handler;
 mod idempotency;
 mod members;
+mod speakers;
 mod submission;
 
 pub use body::SubmitJob;
@@ -12,5 +13,5 @@ pub use submission::{Submission, known_members};
 
 /// What callers may do to jobs.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::http::ApiState> {
-    handler::router().merge(commands::router())
+    handler::router().merge(commands::router()).merge(speakers::router())
 }

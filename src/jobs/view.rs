@@ -29,6 +29,7 @@ use super::{CompletedVia, Job, JobError, State};
         "utterances": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/utterances",
         "speakers": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/speakers",
         "insights": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/insights",
+        "transcript": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/transcript",
         "timeline": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/timeline",
     },
 }))]
@@ -82,6 +83,7 @@ pub struct Links {
     pub utterances: String,
     pub speakers: String,
     pub insights: String,
+    pub transcript: String,
     pub timeline: String,
 }
 
@@ -93,6 +95,7 @@ impl Links {
             utterances: format!("{path}/utterances"),
             speakers: format!("{path}/speakers"),
             insights: format!("{path}/insights"),
+            transcript: format!("{path}/transcript"),
             timeline: format!("{path}/timeline"),
             job: path,
         }

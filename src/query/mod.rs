@@ -4,6 +4,8 @@ mod jobs;
 mod results;
 mod search;
 mod together;
+mod transcript;
+mod utterances;
 mod views;
 
 use axum::Extension;
@@ -12,7 +14,11 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let jobs = jobs::router().merge(events::router());
-    let all = jobs.merge(results::router()).merge(search::router());
+    let all = jobs::router()
+        .merge(events::router())
+        .merge(results::router())
+        .merge(utterances::router())
+        .merge(transcript::router())
+        .merge(search::router());
     all.layer(Extension(together::Together::default()))
 }

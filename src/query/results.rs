@@ -12,22 +12,20 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    jobs::{owned, position},
-    search,
+    jobs::owned,
     together::Together,
-    views::{InsightView, InsightsView, ResultView, SpeakersView, UtteranceView},
+    views::{InsightView, InsightsView, ResultView},
 };
 use crate::{
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
-    insights::{self, UtteranceRow},
-    jobs::{Job, State as JobState},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, NoParameters, Problem},
+    insights::{self, SpeakersView},
+    jobs::{Job, JobView, State as JobState},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(result))
-        .routes(routes!(utterances))
         .routes(routes!(speakers))
         .routes(routes!(conversation))
 }
@@ -65,55 +63,15 @@ async fn result(
     Ok(response)
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListUtterances {
-    /// Only utterances with these words; written as for `search`.
-    #[param(min_length = 1, max_length = 500, example = "\"cancel my account\"")]
-    q: Option<String>,
-    /// Rows a page, 50 when left out.
-    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
-    limit: Option<Limit>,
-    /// `nextCursor` of the page before, with the same `q`.
-    cursor: Option<String>,
-}
-
-/// List what was said, in the provider's order.
-#[utoipa::path(
-    get, path = "/v1/jobs/{id}/utterances", operation_id = "listUtterances", tag = "results",
-    params(("id" = Uuid, Path), ListUtterances),
-    responses(
-        (status = OK, body = Page<UtteranceView>),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
-    ),
-    security(("key" = [])),
-)]
-async fn utterances(
-    State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(query): ApiQuery<ListUtterances>,
-) -> Result<Response, ApiError> {
-    let q = query.q.as_deref().map(search::checked).transpose()?;
-    let job = finished(&state, &caller, id).await?;
-    let limit = query.limit.unwrap_or_default();
-    let listing = format!("utterances {} {q:?}", job.id);
-    let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(-1);
-    let rows = insights::utterances(&state.db, job.id, q, after, limit.get() + 1).await?;
-    let seal = |row: &UtteranceRow| state.cursors.seal(&listing, &row.seq.to_be_bytes());
-    let mut response = Json(Page::new(rows, limit, seal, UtteranceView::from)).into_response();
-    not_cached(&mut response);
-    Ok(response)
-}
-
-/// List the speakers with their insights and questions.
+/// List the speakers with their names, insights and questions.
+///
+/// The `ETag` is that of the job: send it as `If-Match` when you name them.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/speakers", operation_id = "listSpeakers", tag = "results",
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
-        (status = OK, body = SpeakersView),
+        (status = OK, body = SpeakersView, headers(("ETag" = String))),
+        (status = NOT_MODIFIED, description = "Unchanged since the version in If-None-Match"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ),
@@ -123,14 +81,13 @@ async fn speakers(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(_none): ApiQuery<NoParameters>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let job = finished(&state, &caller, id).await?;
-    let view = SpeakersView::new(
-        insights::speakers(&state.db, job.id).await?,
-        insights::speaker_insights(&state.db, job.id).await?,
-        insights::questions(&state.db, job.id).await?,
-    );
-    let mut response = Json(view).into_response();
+    let mut db = state.db.acquire().await?;
+    let view = insights::speakers(&mut db, job.id).await?;
+    let mut response = http::conditional(&headers, &JobView::from(job).etag(), Json(view))?;
     not_cached(&mut response);
     Ok(response)
 }
@@ -139,12 +96,15 @@ async fn speakers(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListInsights {
-    /// Only the values of the insight with this name, such as `KeyPhrases`.
-    #[param(min_length = 1)]
-    name: Option<String>,
+    /// Only the values of the insights with these names, such as `KeyPhrases`; may be repeated.
+    #[serde(default)]
+    name: Vec<String>,
 }
 
 /// List the insights about the conversation: summaries, key phrases, topics, tasks.
+///
+/// Each comes with its `evidence`, the utterances that it has time in common with. One without a
+/// length rests on the utterance that it lies in, one without times on none.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/insights", operation_id = "listInsights", tag = "results",
     params(("id" = Uuid, Path), ListInsights),
@@ -162,7 +122,7 @@ async fn conversation(
     ApiQuery(query): ApiQuery<ListInsights>,
 ) -> Result<Response, ApiError> {
     let job = finished(&state, &caller, id).await?;
-    let rows = insights::conversation_insights(&state.db, job.id, query.name.as_deref()).await?;
+    let rows = insights::conversation_insights(&state.db, job.id, &query.name).await?;
     let view = InsightsView { data: rows.into_iter().map(InsightView::from).collect() };
     let mut response = Json(view).into_response();
     not_cached(&mut response);
@@ -170,7 +130,7 @@ async fn conversation(
 }
 
 /// The caller's job, if it has a result.
-async fn finished(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
+pub async fn finished(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
     let job = owned(state, caller, id).await?;
     if job.state == JobState::Completed { Ok(job) } else { Err(no_result(&job)) }
 }

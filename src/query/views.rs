@@ -6,10 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    insights::{
-        ConversationInsightRow, Issue, QuestionRow, SpeakerInsightRow, SpeakerRow, UtteranceRow,
-        search::HitRow,
-    },
+    insights::{ConversationInsightRow, InsightRef, Issue, UtteranceRow, search::HitRow},
     jobs::{Event, Links},
 };
 
@@ -23,7 +20,8 @@ use crate::{
 pub struct EventView {
     pub seq: i32,
     /// `queued`, `submitting`, `submitted`, `requeued`, `unconfirmed`, `abandoned`, `delivery`,
-    /// `completed`, `failed`, `timed_out`, `canceled`, `replayed`, `reparsed`; new kinds may be added.
+    /// `completed`, `failed`, `timed_out`, `canceled`, `replayed`, `reparsed`,
+    /// `speakers_named`; new kinds may be added.
     pub kind: String,
     #[schema(value_type = Object)]
     pub detail: Value,
@@ -72,15 +70,20 @@ pub struct UtteranceView {
     /// 0 to 1.
     pub confidence: Option<f64>,
     pub speaker_id: Option<String>,
+    /// Your name for the speaker.
+    pub speaker: Option<String>,
     pub emotion: Option<String>,
     pub emotion_confidence: Option<f64>,
-    /// Where the provider sent them: a list of `{word, start, end}`.
+    /// With `include=words`, where the provider sent them: a list of `{word, start, end}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub word_timings: Option<Value>,
     /// With `q`: a part of the text as HTML, with what was found in `<mark>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snippet: Option<String>,
+    /// With `include=evidence`: the conversational insights that have time in common with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insights: Option<Vec<InsightRef>>,
 }
 
 impl From<UtteranceRow> for UtteranceView {
@@ -92,89 +95,12 @@ impl From<UtteranceRow> for UtteranceView {
             text: row.text,
             confidence: row.confidence,
             speaker_id: row.speaker_id,
+            speaker: row.speaker,
             emotion: row.emotion,
             emotion_confidence: row.emotion_confidence,
             word_timings: row.word_timings,
             snippet: row.snippet.as_deref().map(marked),
-        }
-    }
-}
-
-/// Everybody who speaks in a recording.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SpeakersView {
-    pub data: Vec<SpeakerView>,
-}
-
-/// One speaker: what Aftercall counted, and what the provider found.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SpeakerView {
-    pub speaker_id: String,
-    pub utterances: i32,
-    pub words: i32,
-    pub talk_seconds: f64,
-    /// Share of all talk, 0 to 100; null when nobody talks.
-    pub talk_percent: Option<f64>,
-    pub insights: Vec<SpeakerInsightView>,
-    pub questions: Vec<QuestionView>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SpeakerInsightView {
-    /// `Energy`, `Pace`, `TalkToListenRatio`, `QuestionsAsked` …
-    pub name: String,
-    /// As the provider sent it, as text.
-    pub value: String,
-    /// As a number: the energy, the words per minute of a pace, the talk share of a ratio.
-    pub number: Option<f64>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct QuestionView {
-    pub text: String,
-    pub start: Option<f64>,
-    pub end: Option<f64>,
-}
-
-impl SpeakersView {
-    pub fn new(
-        speakers: Vec<SpeakerRow>,
-        insights: Vec<SpeakerInsightRow>,
-        questions: Vec<QuestionRow>,
-    ) -> Self {
-        let all: f64 = speakers.iter().map(|speaker| speaker.talk_seconds).sum();
-        let mut data: Vec<_> = speakers.into_iter().map(|row| SpeakerView::new(row, all)).collect();
-        let of = |data: &mut Vec<SpeakerView>, id: &str| {
-            data.iter().position(|speaker| speaker.speaker_id == id)
-        };
-        for row in insights {
-            if let Some(i) = of(&mut data, &row.speaker_id) {
-                let SpeakerInsightRow { name, value, number, .. } = row;
-                data[i].insights.push(SpeakerInsightView { name, value, number });
-            }
-        }
-        for row in questions {
-            if let Some(i) = of(&mut data, &row.speaker_id) {
-                let QuestionRow { text, start_seconds: start, end_seconds: end, .. } = row;
-                data[i].questions.push(QuestionView { text, start, end });
-            }
-        }
-        Self { data }
-    }
-}
-
-impl SpeakerView {
-    fn new(row: SpeakerRow, all_talk: f64) -> Self {
-        let percent = 100.0 * row.talk_seconds / all_talk;
-        Self {
-            speaker_id: row.speaker_id,
-            utterances: row.utterance_count,
-            words: row.word_count,
-            talk_seconds: row.talk_seconds,
-            talk_percent: (all_talk > 0.0).then_some((percent * 10.0).round() / 10.0),
-            insights: Vec::new(),
-            questions: Vec::new(),
+            insights: row.insights.map(|insights| insights.0),
         }
     }
 }
@@ -200,6 +126,10 @@ pub struct InsightView {
     /// 0 to 1.
     pub confidence: Option<f64>,
     pub speaker_id: Option<String>,
+    /// Your name for the speaker.
+    pub speaker: Option<String>,
+    /// `seq` of the utterances that it rests on: those that have time in common with it.
+    pub evidence: Vec<i32>,
     /// Members that only some insights have, such as `groupId`, `assignee`, `category`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
@@ -215,6 +145,8 @@ impl From<ConversationInsightRow> for InsightView {
             end: row.end_seconds,
             confidence: row.confidence,
             speaker_id: row.speaker_id,
+            speaker: row.speaker,
+            evidence: row.evidence,
             extra: row.extra.0,
         }
     }

@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("drift", &["supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "provider"]),
     ("provider", &["config", "drift", "insights"]),
-    ("intake", &["callers", "http", "jobs", "provider"]),
+    ("intake", &["callers", "http", "insights", "jobs", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     (
         "webhook",

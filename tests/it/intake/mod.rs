@@ -68,6 +68,7 @@ async fn a_recording_is_answered_202_with_the_whole_job() {
         "utterances": "…/utterances",
         "speakers": "…/speakers",
         "insights": "…/insights",
+        "transcript": "…/transcript",
         "timeline": "…/timeline"
       }
     }

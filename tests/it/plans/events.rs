@@ -2,7 +2,7 @@
 use aftercall::events::{self, Point, Snapshot, Whose};
 use uuid::Uuid;
 
-use super::assert_uses_indexes;
+use super::{assert_selective, plan};
 use crate::support::app::TestApp;
 
 /// Ten thousand events of jobs of today, each written by a transaction of its own.
@@ -34,13 +34,13 @@ async fn what_is_new_and_what_was_missed_is_found_by_index() {
     let db = &app.db.pool;
     let snapshot = |text: &str| Snapshot::from(text.to_owned());
     for seen in ["10100:10100:", "9000:10100:9000,9500"] {
-        assert_uses_indexes(db, events::since_query(&snapshot(seen), 10_001)).await;
+        assert_selective(db, &plan(db, events::since_query(&snapshot(seen), 10_001)).await).await;
         let from = Point { since: snapshot(seen), until: snapshot("10100:10100:"), position: 7 };
-        assert_uses_indexes(db, events::missed_query(whose, &from, 500)).await;
+        assert_selective(db, &plan(db, events::missed_query(whose, &from, 500)).await).await;
     }
     let job: Uuid =
         sqlx::query_scalar("select id from aftercall.jobs limit 1").fetch_one(db).await.unwrap();
     let of_job = Whose { job_id: Some(job), ..whose };
     let from = Point { position: 0, ..Point::at(snapshot("5:5:")) };
-    assert_uses_indexes(db, events::missed_query(of_job, &from, 500)).await;
+    assert_selective(db, &plan(db, events::missed_query(of_job, &from, 500)).await).await;
 }

@@ -114,7 +114,7 @@ async fn plan(db: &PgPool, push: impl FnOnce(&mut QueryBuilder<Postgres>)) -> Va
 
 /// No node reads a table from end to end; the indexes that are read.
 fn indexes(plan: &Value) -> Vec<&str> {
-    let nodes = nodes(plan);
+    let nodes = nodes(&plan[0]["Plan"]);
     for node in &nodes {
         assert_ne!(node["Node Type"], "Seq Scan", "{plan:#}");
     }

@@ -155,7 +155,7 @@ async fn unknown_parameters_and_values_are_refused() {
         "/v1/jobs?externalId=a%00b".to_owned(),
         "/v1/jobs?status=queued&page=2".to_owned(),
         format!("/v1/jobs/{id}/timeline?status=queued"),
-        format!("/v1/jobs/{id}/utterances?from=1"),
+        format!("/v1/jobs/{id}/utterances?since=1"),
         format!("/v1/jobs/{id}/insights?names=Topics"),
         format!("/v1/jobs/{id}/insights?name=%00"),
     ] {

@@ -1,13 +1,33 @@
 //! Callers read their jobs and results.
+mod evidence;
 mod lists;
 mod results;
 mod search;
+mod speakers;
+mod transcripts;
+mod utterances;
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{app::TestApp, fixture};
+
+/// A job with the result of 2023.
+async fn completed(app: &TestApp) -> Uuid {
+    let job = app.submitted().await;
+    let body = fixture("delivery-2023.json").replace("@jobId", &job.provider_job_id);
+    assert_eq!(app.deliver(&job.webhook, body).await.status, 200);
+    job.id
+}
+
+/// A part of a result.
+async fn part(app: &TestApp, id: Uuid, part: &str) -> Value {
+    let answer = app.get(&format!("/v1/jobs/{id}/{part}")).await;
+    assert_eq!(answer.status, 200, "{part}");
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+    answer.json()
+}
 
 #[tokio::test]
 async fn an_unchanged_job_is_not_sent_again() {

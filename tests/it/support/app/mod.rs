@@ -176,6 +176,17 @@ impl TestApp {
     /// A new job that the provider has accepted.
     pub async fn submitted(&self) -> Submitted {
         let id = self.submit().await;
+        self.dispatched(id).await
+    }
+
+    /// The same with an `externalId`.
+    pub async fn submitted_as(&self, name: &str) -> Submitted {
+        let body = json!({ "contentUri": RECORDING, "encoding": "Wav", "externalId": name });
+        let id = self.post("/v1/jobs", &body).await.id();
+        self.dispatched(id).await
+    }
+
+    async fn dispatched(&self, id: Uuid) -> Submitted {
         assert_eq!(self.dispatcher.drain().await, 1);
         let sent = self.submissions().await;
         let query = "select provider_job_id from aftercall.attempts where job_id = $1";

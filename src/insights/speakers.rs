@@ -1,0 +1,143 @@
+//! Who speaks in a recording: what was counted, what was found, and what callers call them.
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::{PgConnection, PgExecutor, PgTransaction};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Everybody who speaks in a recording.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpeakersView {
+    pub data: Vec<SpeakerView>,
+}
+
+/// One speaker: what Aftercall counted, and what the provider found.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpeakerView {
+    pub speaker_id: String,
+    /// Your name for the speaker.
+    pub speaker: Option<String>,
+    pub utterances: i32,
+    pub words: i32,
+    pub talk_seconds: f64,
+    /// Share of all talk, 0 to 100; null when nobody talks.
+    pub talk_percent: Option<f64>,
+    pub insights: Vec<SpeakerInsightView>,
+    pub questions: Vec<QuestionView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpeakerInsightView {
+    /// `Energy`, `Pace`, `TalkToListenRatio`, `QuestionsAsked` …
+    pub name: String,
+    /// As the provider sent it, as text.
+    pub value: String,
+    /// As a number: the energy, the words per minute of a pace, the talk share of a ratio.
+    pub number: Option<f64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuestionView {
+    pub text: String,
+    pub start: Option<f64>,
+    pub end: Option<f64>,
+}
+
+/// The speakers of a job, in the order of their ids.
+pub async fn speakers(db: &mut PgConnection, job_id: Uuid) -> sqlx::Result<SpeakersView> {
+    let mut data = counted(&mut *db, job_id).await?;
+    let place = |data: &[SpeakerView], id: &str| data.iter().position(|it| it.speaker_id == id);
+    let insights = sqlx::query!(
+        r#"
+        select speaker_id, name, value, number
+        from aftercall.speaker_insights where job_id = $1 order by seq
+        "#,
+        job_id,
+    );
+    for row in insights.fetch_all(&mut *db).await? {
+        if let Some(i) = place(&data, &row.speaker_id) {
+            let (name, value, number) = (row.name, row.value, row.number);
+            data[i].insights.push(SpeakerInsightView { name, value, number });
+        }
+    }
+    let questions = sqlx::query!(
+        r#"
+        select speaker_id, text, start_seconds, end_seconds
+        from aftercall.questions where job_id = $1 order by seq
+        "#,
+        job_id,
+    );
+    for row in questions.fetch_all(&mut *db).await? {
+        if let Some(i) = place(&data, &row.speaker_id) {
+            let (text, start, end) = (row.text, row.start_seconds, row.end_seconds);
+            data[i].questions.push(QuestionView { text, start, end });
+        }
+    }
+    Ok(SpeakersView { data })
+}
+
+async fn counted(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<SpeakerView>> {
+    let rows = sqlx::query!(
+        r#"
+        select s.speaker_id, n.name as "name?", s.utterance_count, s.word_count, s.talk_seconds,
+            sum(s.talk_seconds) over () as "all_talk!"
+        from aftercall.speakers s
+        left join aftercall.speaker_names n on n.job_id = s.job_id and n.speaker_id = s.speaker_id
+        where s.job_id = $1 order by s.speaker_id
+        "#,
+        job_id,
+    );
+    let percent = |talk: f64, all_talk: f64| {
+        (all_talk > 0.0).then_some((1000.0 * talk / all_talk).round() / 10.0)
+    };
+    Ok(rows
+        .fetch_all(db)
+        .await?
+        .into_iter()
+        .map(|row| SpeakerView {
+            speaker_id: row.speaker_id,
+            speaker: row.name,
+            utterances: row.utterance_count,
+            words: row.word_count,
+            talk_seconds: row.talk_seconds,
+            talk_percent: percent(row.talk_seconds, row.all_talk),
+            insights: Vec::new(),
+            questions: Vec::new(),
+        })
+        .collect())
+}
+
+/// From now on the speakers of a job have these names, by id, and no others. `false`: they had them
+/// before.
+pub async fn name_speakers(
+    tx: &mut PgTransaction<'_>,
+    job_id: Uuid,
+    names: &BTreeMap<String, String>,
+) -> sqlx::Result<bool> {
+    let ids: Vec<&str> = names.keys().map(String::as_str).collect();
+    let texts: Vec<&str> = names.values().map(String::as_str).collect();
+    let removed = sqlx::query!(
+        "delete from aftercall.speaker_names where job_id = $1 and speaker_id <> all($2::text[])",
+        job_id,
+        &ids as &[&str],
+    )
+    .execute(&mut **tx)
+    .await?;
+    let added = sqlx::query!(
+        r#"
+        insert into aftercall.speaker_names as old (job_id, speaker_id, name)
+        select $1, given.speaker_id, given.name
+        from unnest($2::text[], $3::text[]) as given (speaker_id, name)
+        on conflict (job_id, speaker_id) do update set name = excluded.name
+            where old.name <> excluded.name
+        "#,
+        job_id,
+        &ids as &[&str],
+        &texts as &[&str],
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(removed.rows_affected() + added.rows_affected() > 0)
+}

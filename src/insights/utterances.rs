@@ -1,0 +1,187 @@
+//! What was said in a job, as callers ask for it. That the job is theirs is checked before.
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
+use uuid::Uuid;
+
+/// Which utterances of a job, and what of them. Times are seconds from the start of the recording.
+#[derive(Debug, Clone, Default)]
+pub struct UtteranceFilter {
+    /// Empty: everybody's, and nobody's.
+    pub speaker_ids: Vec<String>,
+    /// In any case of letters. Empty: all, and none.
+    pub emotions: Vec<String>,
+    /// Those that have something in common with the time from here on,
+    pub from: Option<f64>,
+    /// and before this.
+    pub to: Option<f64>,
+    /// 0 to 1; those without a confidence are left out.
+    pub min_confidence: Option<f64>,
+    /// Words, as [`super::search`] takes them.
+    pub said: Option<String>,
+    pub with_words: bool,
+    pub with_insights: bool,
+}
+
+#[derive(Debug, FromRow)]
+pub struct UtteranceRow {
+    pub seq: i32,
+    pub start_seconds: f64,
+    pub end_seconds: f64,
+    pub text: String,
+    pub confidence: Option<f64>,
+    pub speaker_id: Option<String>,
+    pub speaker: Option<String>,
+    pub emotion: Option<String>,
+    pub emotion_confidence: Option<f64>,
+    pub word_timings: Option<Value>,
+    pub insights: Option<Json<Vec<InsightRef>>>,
+    /// Where words were looked for: see [`super::search::HitRow::snippet`].
+    pub snippet: Option<String>,
+}
+
+/// Names a value of a conversational insight.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InsightRef {
+    pub name: String,
+    /// Position among the values of its name, from 0.
+    pub seq: i32,
+}
+
+/// Utterances after position `after`, in the provider's order.
+pub async fn utterances(
+    db: impl PgExecutor<'_>,
+    job_id: Uuid,
+    filter: &UtteranceFilter,
+    after: i32,
+    limit: i64,
+) -> sqlx::Result<Vec<UtteranceRow>> {
+    select_utterances(job_id, filter, after, limit).build_query_as().fetch_all(db).await
+}
+
+/// The statement of [`utterances`], put together from the filters that are given, so that each
+/// combination has a plan of its own.
+pub fn select_utterances(
+    job_id: Uuid,
+    filter: &UtteranceFilter,
+    after: i32,
+    limit: i64,
+) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::default();
+    if filter.with_insights {
+        query
+            .push(
+                "with insight as materialized (
+                    select name, seq, coalesce(start_seconds, end_seconds) as start_seconds,
+                        coalesce(end_seconds, start_seconds) as end_seconds
+                    from aftercall.conversation_insights where job_id = ",
+            )
+            .push_bind(job_id)
+            .push(") ");
+    }
+    query.push(
+        "select u.seq, u.start_seconds, u.end_seconds, u.text, u.confidence, u.speaker_id,
+            n.name as speaker, u.emotion, u.emotion_confidence, ",
+    );
+    query.push(if filter.with_words { "u.word_timings, " } else { "null::json as word_timings, " });
+    query.push(if filter.with_insights {
+        "(select coalesce(json_agg(json_build_object('name', i.name, 'seq', i.seq)
+                order by i.name, i.seq), '[]')
+            from insight i
+            where aftercall.overlap(u.start_seconds, u.end_seconds, i.start_seconds, i.end_seconds)
+        ) as insights"
+    } else {
+        "null::json as insights"
+    });
+    query.push(if filter.said.is_some() {
+        ", aftercall.search_snippet(said.config, u.text, said.words) as snippet"
+    } else {
+        ", null::text as snippet"
+    });
+    query.push(
+        " from aftercall.utterances u
+        left join aftercall.speaker_names n
+            on n.job_id = u.job_id and n.speaker_id = u.speaker_id",
+    );
+    if let Some(said) = &filter.said {
+        query
+            .push(" cross join (select config, websearch_to_tsquery(config::regconfig, ")
+            .push_bind(said.clone())
+            .push(
+                ") as words from aftercall.jobs
+                cross join lateral aftercall.search_config(request ->> 'languageCode') as config
+                where id = ",
+            )
+            .push_bind(job_id)
+            .push(") said");
+    }
+    query.push(" where u.job_id = ").push_bind(job_id).push(" and u.seq > ").push_bind(after);
+    push_filter(&mut query, filter);
+    query.push(" order by u.seq limit ").push_bind(limit);
+    query
+}
+
+fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &UtteranceFilter) {
+    if !filter.speaker_ids.is_empty() {
+        query.push(" and u.speaker_id = any(").push_bind(filter.speaker_ids.clone()).push(")");
+    }
+    if !filter.emotions.is_empty() {
+        query
+            .push(" and lower(u.emotion) in (select lower(e) from unnest(")
+            .push_bind(filter.emotions.clone())
+            .push("::text[]) e)");
+    }
+    if let Some(from) = filter.from {
+        query
+            .push(" and (u.end_seconds > ")
+            .push_bind(from)
+            .push(" or u.start_seconds = ")
+            .push_bind(from)
+            .push(")");
+    }
+    if let Some(to) = filter.to {
+        query.push(" and u.start_seconds < ").push_bind(to);
+    }
+    if filter.said.is_some() {
+        query.push(" and u.fts @@ said.words");
+    }
+    if let Some(least) = filter.min_confidence {
+        query.push(" and u.confidence >= ").push_bind(least);
+    }
+}
+
+/// An utterance as transcripts need it.
+#[derive(Debug, Clone, Default)]
+pub struct Spoken {
+    pub seq: i32,
+    pub start_seconds: f64,
+    pub end_seconds: f64,
+    pub text: String,
+    pub speaker_id: Option<String>,
+    /// The caller's name for the speaker.
+    pub speaker: Option<String>,
+    /// Left out unless asked for.
+    pub word_timings: Option<Value>,
+}
+
+/// Everything that was said in a job, in the provider's order.
+pub async fn spoken(
+    db: impl PgExecutor<'_>,
+    job_id: Uuid,
+    with_words: bool,
+) -> sqlx::Result<Vec<Spoken>> {
+    sqlx::query_as!(
+        Spoken,
+        r#"
+        select u.seq, u.start_seconds, u.end_seconds, u.text, u.speaker_id, n.name as "speaker?",
+            case when $2 then u.word_timings end as "word_timings: Value"
+        from aftercall.utterances u
+        left join aftercall.speaker_names n on n.job_id = u.job_id and n.speaker_id = u.speaker_id
+        where u.job_id = $1 order by u.seq
+        "#,
+        job_id,
+        with_words,
+    )
+    .fetch_all(db)
+    .await
+}

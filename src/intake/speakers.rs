@@ -1,0 +1,116 @@
+//! `PUT /v1/jobs/{id}/speakers`.
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::members::{member, no_nul, text};
+use crate::{
+    callers::Caller,
+    http::{self, ApiError, ApiJson, ApiPath, ApiQuery, ApiState, Fault, NoParameters, Problem},
+    insights::{self, SpeakersView},
+    jobs::{self, JobView, Note, State as JobState},
+};
+
+const MAX_NAME_CHARS: usize = 200;
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(name_speakers))
+}
+
+/// Name the speakers of a result.
+///
+/// The names, by `speakerId`, take the place of those given before; an empty object takes all away.
+/// They show wherever the speakers do, transcripts included; the result stays as the provider sent
+/// it. With `If-Match` and the `ETag` of the job or of its speakers, nothing is changed unless that
+/// is still the version.
+#[utoipa::path(
+    put, path = "/v1/jobs/{id}/speakers", operation_id = "nameSpeakers", tag = "results",
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    request_body(
+        content = BTreeMap<String, String>,
+        description = "Names of 1 to 200 characters, by `speakerId`",
+        example = json!({ "0": "Rachel", "1": "Tom" }),
+    ),
+    responses(
+        (status = OK, body = SpeakersView, headers(("ETag" = String))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn name_speakers(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(_none): ApiQuery<NoParameters>,
+    headers: HeaderMap,
+    body: ApiJson,
+) -> Result<Response, ApiError> {
+    tracing::Span::current().record("job_id", tracing::field::display(id));
+    let mut tx = state.db.begin().await?;
+    jobs::lock(&mut tx, &[id]).await?;
+    let job = jobs::find(&mut *tx, caller.id, id).await?;
+    let job = job.ok_or_else(|| ApiError::JobNotFound(id.to_string()))?;
+    if job.state != JobState::Completed {
+        return Err(ApiError::ResultNotAvailable(job.state.name()));
+    }
+    let mut job = JobView::from(job);
+    http::precondition(&headers, &job.etag())?;
+    let known = insights::speakers(&mut tx, id).await?;
+    let names = names(body.value, &known).map_err(ApiError::ValidationFailed)?;
+    if insights::name_speakers(&mut tx, id, &names).await? {
+        let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
+        jobs::note(&mut tx, &[Note { job_id: id, kind: "speakers_named", detail }]).await?;
+        job.version += 1;
+    }
+    let speakers = insights::speakers(&mut tx, id).await?;
+    tx.commit().await?;
+    let headers =
+        [(header::ETAG, job.etag()), (header::CACHE_CONTROL, "private, no-store".to_owned())];
+    Ok((headers, Json(speakers)).into_response())
+}
+
+/// # Errors
+/// All faults of the body, in its order.
+fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String>, Vec<Fault>> {
+    let Value::Object(body) = body else {
+        return Err(vec![Fault::at("#", "type", "the body must be a JSON object")]);
+    };
+    let known: Vec<&str> = speakers.data.iter().map(|it| it.speaker_id.as_str()).collect();
+    let mut faults = Vec::new();
+    for (id, value) in &body {
+        let at = member("#", &id.replace('\0', "\u{fffd}"));
+        if known.contains(&id.as_str()) {
+            check_name(&at, value, &mut faults);
+        } else {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let detail = format!("is no speaker of this result; known are: {known}");
+            faults.push(Fault::at(at, "unknown", detail));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let names = body.into_iter();
+    Ok(names.filter_map(|(id, name)| Some((id, name.as_str()?.to_owned()))).collect())
+}
+
+fn check_name(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+    text(at, value, MAX_NAME_CHARS, faults);
+    no_nul(at, value, faults);
+    let name = value.as_str().unwrap_or_default();
+    if name.contains(|c: char| c.is_control() && c != '\0') {
+        faults.push(Fault::at(at, "format", "must be one line without control characters"));
+    }
+    if !name.is_empty() && name.trim().is_empty() {
+        faults.push(Fault::at(at, "format", "must not be blank"));
+    }
+}

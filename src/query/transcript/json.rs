@@ -1,0 +1,120 @@
+//! Transcripts for programs: utterance by utterance, or turn by turn.
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{http::ApiError, insights::Spoken, jobs::Job};
+
+/// A speaker's turn ends with a pause of so many seconds.
+const PAUSE: f64 = 1.5;
+
+/// What was said in a job. Times are seconds from the start of the recording.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TranscriptView {
+    pub job_id: Uuid,
+    pub external_id: Option<String>,
+    pub utterances: Vec<SpokenView>,
+}
+
+/// One utterance.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpokenView {
+    /// Position among the utterances, from 0.
+    pub seq: i32,
+    pub start: f64,
+    pub end: f64,
+    pub speaker_id: Option<String>,
+    /// Your name for the speaker.
+    pub speaker: Option<String>,
+    pub text: String,
+}
+
+/// What was said in a job, turn by turn. Times are seconds from the start of the recording.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParagraphsView {
+    pub job_id: Uuid,
+    pub external_id: Option<String>,
+    pub paragraphs: Vec<ParagraphView>,
+}
+
+/// What one speaker said without a pause of 1.5 seconds.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParagraphView {
+    /// Positions of its utterances.
+    pub seqs: Vec<i32>,
+    pub start: f64,
+    pub end: f64,
+    pub speaker_id: Option<String>,
+    /// Your name for the speaker.
+    pub speaker: Option<String>,
+    pub text: String,
+}
+
+pub fn utterances(job: &Job, spoken: &[Spoken]) -> Result<String, ApiError> {
+    let utterances = spoken.iter().map(|said| SpokenView {
+        seq: said.seq,
+        start: said.start_seconds,
+        end: said.end_seconds,
+        speaker_id: said.speaker_id.clone(),
+        speaker: said.speaker.clone(),
+        text: said.text.clone(),
+    });
+    let (job_id, external_id) = (job.id, job.external_id.clone());
+    json(&TranscriptView { job_id, external_id, utterances: utterances.collect() })
+}
+
+pub fn paragraphs(job: &Job, spoken: &[Spoken]) -> Result<String, ApiError> {
+    let paragraphs = paragraphs_of(spoken).into_iter().map(|paragraph| ParagraphView {
+        seqs: paragraph.seqs,
+        start: paragraph.start,
+        end: paragraph.end,
+        speaker_id: paragraph.first.speaker_id.clone(),
+        speaker: paragraph.first.speaker.clone(),
+        text: paragraph.text,
+    });
+    let (job_id, external_id) = (job.id, job.external_id.clone());
+    json(&ParagraphsView { job_id, external_id, paragraphs: paragraphs.collect() })
+}
+
+fn json(view: &impl Serialize) -> Result<String, ApiError> {
+    serde_json::to_string(view).map_err(|error| ApiError::Internal(error.into()))
+}
+
+/// A turn, with the utterance that it begins with.
+#[derive(Debug)]
+pub struct Paragraph<'a> {
+    pub first: &'a Spoken,
+    pub seqs: Vec<i32>,
+    pub start: f64,
+    pub end: f64,
+    pub text: String,
+}
+
+/// Neighbours of the same speaker, or of nobody known, with a pause shorter than [`PAUSE`].
+pub fn paragraphs_of(spoken: &[Spoken]) -> Vec<Paragraph<'_>> {
+    let mut paragraphs: Vec<Paragraph<'_>> = Vec::new();
+    for said in spoken {
+        let (seq, start, end, text) =
+            (said.seq, said.start_seconds, said.end_seconds, said.text.trim());
+        match paragraphs.last_mut() {
+            Some(turn) if turn.first.speaker_id == said.speaker_id && start - turn.end < PAUSE => {
+                turn.seqs.push(seq);
+                turn.start = turn.start.min(start);
+                turn.end = turn.end.max(end);
+                if !turn.text.is_empty() && !text.is_empty() {
+                    turn.text.push(' ');
+                }
+                turn.text.push_str(text);
+            }
+            _ => {
+                let (seqs, text) = (vec![seq], text.to_owned());
+                paragraphs.push(Paragraph { first: said, seqs, start, end, text });
+            }
+        }
+    }
+    paragraphs
+}

@@ -1,0 +1,150 @@
+//! `GET /v1/jobs/{id}/transcript`: what was said, in the form that the caller wants.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
+mod csv;
+mod cues;
+mod file_name;
+mod format;
+mod json;
+mod line;
+mod md;
+mod reflow;
+mod srt;
+mod txt;
+mod vtt;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use self::{
+    format::Format,
+    json::{ParagraphsView, TranscriptView},
+};
+use super::results::{finished, not_cached};
+use crate::{
+    callers::Caller,
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Problem},
+    insights::{self, Spoken},
+    jobs::Job,
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(transcript))
+}
+
+/// Characters (grapheme clusters) a line.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "usize")]
+struct MaxChars(usize);
+
+impl TryFrom<usize> for MaxChars {
+    type Error = &'static str;
+
+    fn try_from(chars: usize) -> Result<Self, &'static str> {
+        (20..=120).contains(&chars).then_some(Self(chars)).ok_or("must be 20 to 120")
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct TranscriptQuery {
+    /// Wins over `Accept`; with neither it is `json`.
+    #[param(inline)]
+    format: Option<Format>,
+    /// For `srt` and `vtt`: lines of at most so many characters, and cues of at most two lines.
+    /// Long utterances become several cues. Left out: one line for each utterance.
+    #[param(minimum = 20, maximum = 120, value_type = Option<i32>)]
+    max_chars: Option<MaxChars>,
+}
+
+/// Get what was said as a transcript, as subtitles or as a table.
+///
+/// The form is that of `format`, or else the best one that `Accept` allows (`Accept` can ask for
+/// every type of the answer).
+///
+/// In `txt`, `md`, `srt` and `vtt` text is on one line, white space and control characters made
+/// plain, and speakers without a name of yours are called `Speaker 0`. `md` and `paragraphs` join
+/// what one speaker says with pauses under 1.5 seconds. In `csv`, an apostrophe stands before texts
+/// that a spreadsheet would take for a formula. Where a line of `txt` or `srt` has right-to-left
+/// text, what is said is between U+2068 and U+2069, so that the name stays in front. Cues last 1 ms
+/// at least.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/transcript", operation_id = "getTranscript", tag = "results",
+    params(("id" = Uuid, Path), TranscriptQuery, ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (
+            status = OK,
+            headers(("ETag" = String), ("Content-Disposition" = String), ("Vary" = String)),
+            content(
+                (TranscriptView = "application/json"),
+                (String = "text/plain"),
+                (String = "text/markdown"),
+                (String = "application/x-subrip"),
+                (String = "text/vtt"),
+                (String = "text/csv"),
+                (ParagraphsView = "application/vnd.aftercall.paragraphs+json"),
+            ),
+        ),
+        (status = NOT_MODIFIED, description = "The one in If-None-Match is still the one"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn transcript(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(query): ApiQuery<TranscriptQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let format = query.format.map_or_else(|| Format::accepted(&headers), Ok)?;
+    let max_chars = query.max_chars.map(|max| max.0);
+    if max_chars.is_some() && !matches!(format, Format::Srt | Format::Vtt) {
+        return Err(ApiError::invalid_parameter("maxChars", "conflict", "is for srt and vtt only"));
+    }
+    let job = finished(&state, &caller, id).await?;
+    let spoken = insights::spoken(&state.db, id, max_chars.is_some()).await?;
+    let name = job.external_id.clone().unwrap_or_else(|| id.to_string());
+    let disposition = file_name::disposition(&name, format.ending());
+    // A long call takes longer than other requests should wait for their turn.
+    let writing = tokio::task::spawn_blocking(move || {
+        let body = write(&job, &spoken, format, max_chars)?;
+        let etag = format!("\"{}\"", http::hex(&Sha256::digest(body.as_bytes())));
+        Ok::<_, ApiError>((body, etag))
+    });
+    let (body, etag) = writing.await.map_err(|error| ApiError::Internal(error.into()))??;
+    let kinds = [
+        (header::CONTENT_TYPE, format.content_type().to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
+    let mut response = http::conditional(&headers, &etag, (kinds, body))?;
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    not_cached(&mut response);
+    Ok(response)
+}
+
+fn write(
+    job: &Job,
+    spoken: &[Spoken],
+    format: Format,
+    max_chars: Option<usize>,
+) -> Result<String, ApiError> {
+    Ok(match format {
+        Format::Json => json::utterances(job, spoken)?,
+        Format::Paragraphs => json::paragraphs(job, spoken)?,
+        Format::Txt => txt::write(spoken),
+        Format::Md => md::write(spoken),
+        Format::Srt => srt::write(spoken, max_chars),
+        Format::Vtt => vtt::write(spoken, max_chars),
+        Format::Csv => csv::write(spoken),
+    })
+}

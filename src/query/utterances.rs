@@ -1,0 +1,148 @@
+//! What was said in a job, by speaker, mood, time and confidence.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
+use axum::{
+    extract::{OriginalUri, State},
+    response::Response,
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{
+    jobs::position,
+    results::{finished, not_cached},
+    search,
+    views::UtteranceView,
+};
+use crate::{
+    callers::Caller,
+    http::{ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
+    insights::{self, UtteranceFilter, UtteranceRow},
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(utterances))
+}
+
+/// Seconds from the start of the recording.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Seconds(f64);
+
+impl TryFrom<f64> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, &'static str> {
+        let is_time = seconds.is_finite() && seconds >= 0.0;
+        is_time.then_some(Self(seconds)).ok_or("must be seconds from the start, 0 or more")
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Confidence(f64);
+
+impl TryFrom<f64> for Confidence {
+    type Error = &'static str;
+
+    fn try_from(share: f64) -> Result<Self, &'static str> {
+        (0.0..=1.0).contains(&share).then_some(Self(share)).ok_or("must be 0 to 1")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Include {
+    /// `wordTimings`
+    Words,
+    /// `insights`
+    Evidence,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListUtterances {
+    /// Only utterances with these words; written as for `search`.
+    #[param(min_length = 1, max_length = 500, example = "\"cancel my account\"")]
+    q: Option<String>,
+    /// Only utterances of these speakers, by `speakerId`; may be repeated.
+    #[serde(default)]
+    speaker: Vec<String>,
+    /// Only utterances with these emotions, in any case of letters; may be repeated.
+    #[serde(default)]
+    #[param(example = json!(["anger", "sadness"]))]
+    emotion: Vec<String>,
+    /// Only what is said at or after this time: seconds from the start of the recording.
+    #[param(minimum = 0, value_type = Option<f64>)]
+    from: Option<Seconds>,
+    /// Only what is said before this time; utterances that reach into the range are in.
+    #[param(minimum = 0, value_type = Option<f64>)]
+    to: Option<Seconds>,
+    /// Only utterances of at least this confidence; those without one are left out.
+    #[param(minimum = 0, maximum = 1, value_type = Option<f64>)]
+    min_confidence: Option<Confidence>,
+    /// What else to tell of each; may be repeated.
+    #[serde(default)]
+    #[param(inline)]
+    include: Vec<Include>,
+    /// Rows a page, 50 when left out.
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    limit: Option<Limit>,
+    /// `nextCursor` of the page before, with the same filters.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+}
+
+impl ListUtterances {
+    fn filter(self) -> Result<UtteranceFilter, ApiError> {
+        let (from, to) = (self.from.map(|from| from.0), self.to.map(|to| to.0));
+        if from.zip(to).is_some_and(|(from, to)| to <= from) {
+            return Err(ApiError::invalid_parameter("to", "range", "must be later than from"));
+        }
+        let said = self.q.as_deref().map(search::checked).transpose()?.map(str::to_owned);
+        Ok(UtteranceFilter {
+            said,
+            speaker_ids: self.speaker,
+            emotions: self.emotion,
+            from,
+            to,
+            min_confidence: self.min_confidence.map(|least| least.0),
+            with_words: self.include.contains(&Include::Words),
+            with_insights: self.include.contains(&Include::Evidence),
+        })
+    }
+}
+
+/// List what was said, in the provider's order.
+///
+/// Filters narrow each other down; the values of one that is repeated add up.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/utterances", operation_id = "listUtterances", tag = "results",
+    params(("id" = Uuid, Path), ListUtterances),
+    responses(
+        (status = OK, body = Page<UtteranceView>, headers(("Link" = String))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn utterances(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+    OriginalUri(uri): OriginalUri,
+    ApiQuery(query): ApiQuery<ListUtterances>,
+) -> Result<Response, ApiError> {
+    let (limit, cursor) = (query.limit.unwrap_or_default(), query.cursor.clone());
+    let filter = query.filter()?;
+    let job = finished(&state, &caller, id).await?;
+    let listing = format!("utterances {} {filter:?}", job.id);
+    let after = position(&state, &listing, cursor.as_deref())?.unwrap_or(-1);
+    let rows = insights::utterances(&state.db, job.id, &filter, after, limit.get() + 1).await?;
+    let seal = |row: &UtteranceRow| state.cursors.seal(&listing, &row.seq.to_be_bytes());
+    let mut response = Page::new(rows, limit, seal, UtteranceView::from).answer(&uri);
+    not_cached(&mut response);
+    Ok(response)
+}
