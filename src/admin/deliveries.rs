@@ -16,7 +16,7 @@ use super::views::DeliveryView;
 use crate::{
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, NoParameters, Page, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -127,6 +127,7 @@ async fn show(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
 ) -> Result<Json<DeliveryView>, ApiError> {
     caller.require(Scope::AdminRead)?;
     Ok(Json(found(&state, id).await?.into()))
@@ -150,6 +151,7 @@ async fn body(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::AdminRead)?;
     let place = found(&state, id).await?.place();

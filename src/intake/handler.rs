@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     callers::Caller,
-    http::{ApiError, ApiJson, ApiState, Problem},
+    http::{ApiError, ApiJson, ApiQuery, ApiState, NoParameters, Problem},
     jobs::{self, Job, JobView, NewJob, idempotency::Key},
 };
 
@@ -109,6 +109,7 @@ pub struct SpeechContext {
 async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
+    _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
     body: ApiJson,
 ) -> Result<Response, ApiError> {

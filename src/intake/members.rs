@@ -165,7 +165,7 @@ fn speech_contexts(at: &str, value: &Value, faults: &mut Vec<Fault>) {
         };
         for name in context.keys().filter(|name| *name != "phrases") {
             faults.push(Fault::at(
-                &member(&at, name),
+                member(&at, name),
                 "unknown",
                 "is not known; the only one is phrases",
             ));

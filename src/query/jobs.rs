@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::views::EventView;
 use crate::{
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, NoParameters, Page, Problem},
     jobs::{self, Filter, Job, JobView, QueueView, State as JobState},
     provider::gate,
 };
@@ -46,6 +46,7 @@ async fn show(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let mut view = JobView::from(owned(&state, &caller, id).await?);

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, NoParameters, Page, Problem},
     insights::{self, UtteranceRow},
     jobs::{Job, State as JobState},
 };
@@ -52,6 +52,7 @@ async fn result(
     Extension(together): Extension<Together>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Some(stored) = together.result(&state.db, caller.id, id).await? else {
@@ -107,6 +108,7 @@ async fn speakers(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     let job = finished(&state, &caller, id).await?;
     let view = SpeakersView::new(
