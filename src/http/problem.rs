@@ -215,20 +215,17 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    /// `instance` and `requestId` are filled in by the layer that knows the request.
-    fn into_response(self) -> Response {
-        let (status, code, title) = self.facts();
-        if status.is_server_error() {
-            tracing::error!(problem = code, error = &self as &dyn StdError, "request failed");
-        }
+impl From<ApiError> for Problem {
+    /// `instance` and `requestId` are left to the layer that knows the request.
+    fn from(error: ApiError) -> Self {
+        let (status, code, title) = error.facts();
         let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
-        let detail = (!internal).then(|| self.to_string());
-        let errors = match self {
-            Self::ValidationFailed(faults) | Self::InvalidParameters(faults) => faults,
+        let detail = (!internal).then(|| error.to_string());
+        let errors = match error {
+            ApiError::ValidationFailed(faults) | ApiError::InvalidParameters(faults) => faults,
             _ => Vec::new(),
         };
-        let body = Problem {
+        Self {
             kind: format!("/docs/errors#{code}"),
             title,
             status: status.as_u16(),
@@ -237,7 +234,16 @@ impl IntoResponse for ApiError {
             code,
             request_id: None,
             errors,
-        };
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, _) = self.facts();
+        if status.is_server_error() {
+            tracing::error!(problem = code, error = &self as &dyn StdError, "request failed");
+        }
         let mut response = (status, Json(())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -250,7 +256,7 @@ impl IntoResponse for ApiError {
             }
             _ => {}
         }
-        response.extensions_mut().insert(std::sync::Arc::new(body));
+        response.extensions_mut().insert(std::sync::Arc::new(Problem::from(self)));
         response
     }
 }
