@@ -1,4 +1,5 @@
 //! Plumbing of the HTTP listeners that knows no business: problems, extractors, pages, state.
+mod both;
 mod etag;
 mod extract;
 mod layers;
@@ -9,6 +10,7 @@ mod query;
 mod serve;
 mod state;
 
+pub use both::Both;
 pub use etag::{conditional, hex};
 pub use extract::{ApiJson, ApiPath, is_json};
 pub use layers::{fallbacks, layered, observed_only};

@@ -1,4 +1,5 @@
 //! Stage 5: callers read their jobs and what was found. Nothing here changes a row.
+mod filters;
 mod jobs;
 mod results;
 mod together;

@@ -12,6 +12,7 @@ mod intake;
 mod loops;
 mod model;
 mod openapi;
+mod plans;
 mod process;
 mod provider;
 mod query;

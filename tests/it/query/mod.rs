@@ -1,6 +1,8 @@
 //! Callers read their jobs and results.
+mod filters;
 mod lists;
 mod results;
+mod walks;
 
 use axum::http::StatusCode;
 use serde_json::json;
