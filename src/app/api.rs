@@ -38,6 +38,7 @@ const ERRORS: &str = include_str!("../../docs/errors.md");
     tags(
         (name = "jobs", description = "Recordings, from intake to a final state"),
         (name = "results", description = "What was found in a recording"),
+        (name = "exports", description = "Everything at once, as lines of JSON"),
         (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
             it is new; asks for scopes of the key"),
     ),
@@ -89,6 +90,7 @@ pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Rout
     http::layered(http::fallbacks(all), "api", settings.request_timeout)
         .layer(DefaultBodyLimit::max(limit))
         .layer(Extension(KnownCallers::default()))
+        .layer(Extension(query::Exports::new(settings.max_exports)))
 }
 
 async fn errors() -> axum::response::Response {

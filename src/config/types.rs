@@ -89,6 +89,7 @@ pub struct ApiSettings {
     pub max_body: ByteSize,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+    pub max_exports: u16,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -50,6 +50,8 @@ pub enum ApiError {
     TookTooLong,
     #[error("the database cannot be reached or is saturated")]
     Unavailable(#[source] sqlx::Error),
+    #[error("as many exports are running as api.max_exports allows")]
+    TooManyExports,
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -73,6 +75,7 @@ pub const CODES: &[&str] = &[
     "idempotency-key-reused",
     "took-too-long",
     "unavailable",
+    "too-many-exports",
     "internal",
 ];
 
@@ -198,6 +201,9 @@ impl ApiError {
             Self::TookTooLong => (S::GATEWAY_TIMEOUT, "took-too-long", "Took too long"),
             Self::Unavailable(_) => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment")
+            }
+            Self::TooManyExports => {
+                (S::SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports at once")
             }
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }

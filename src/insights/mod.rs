@@ -3,6 +3,7 @@
 //! The result is kept twice, by one transaction: as one document, served verbatim, and as rows for
 //! filters, search and dashboards. Where the two could differ, the document is the truth.
 mod document;
+mod export;
 mod prepared;
 mod read;
 mod replace;
@@ -11,6 +12,7 @@ mod write;
 use serde::Serialize;
 
 pub use document::Origin;
+pub use export::{Export, UtteranceLine};
 pub use prepared::Prepared;
 pub use read::{
     ConversationInsightRow, QuestionRow, SpeakerInsightRow, SpeakerRow, StoredResult, UtteranceRow,

@@ -1,6 +1,7 @@
 //! Jobs of a caller, page by page or all of them.
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use futures_util::stream::BoxStream;
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{Filter, Job};
@@ -23,7 +24,7 @@ const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request
     j.version, j.completed_via, j.error, j.created_at, j.deadline_at, j.submitted_at, \
     j.finished_at, (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts";
 
-/// The statement that [`list`] runs.
+/// The statement that [`list`] and [`Export`] run.
 pub fn statement(
     caller_id: Uuid,
     filter: &Filter,
@@ -69,4 +70,19 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Job>> {
     statement(caller_id, filter, place, Some(limit)).build_query_as().fetch_all(db).await
+}
+
+/// All jobs of a caller that fit, oldest first.
+pub struct Export(QueryBuilder<Postgres>);
+
+impl Export {
+    /// Those after that job.
+    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<Uuid>) -> Self {
+        Self(statement(caller_id, filter, Place::After(after), None))
+    }
+
+    /// Rows as Postgres finds them.
+    pub fn rows<'a>(&'a mut self, db: &'a mut PgConnection) -> BoxStream<'a, sqlx::Result<Job>> {
+        self.0.build_query_as().persistent(false).fetch(db)
+    }
 }

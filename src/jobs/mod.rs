@@ -31,7 +31,7 @@ pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
 pub use filter::{Filter, Period};
 pub use finish::{Completion, Failure, complete, fail, lock};
-pub use list::{Place, list, statement};
+pub use list::{Export, Place, list, statement};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_soon,

@@ -1,4 +1,5 @@
 //! Stage 5: callers read their jobs and what was found. Nothing here changes a row.
+mod exports;
 mod filters;
 mod jobs;
 mod results;
@@ -8,9 +9,11 @@ mod views;
 use axum::Extension;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use exports::Exports;
+
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let all = jobs::router().merge(results::router());
+    let all = jobs::router().merge(results::router()).merge(exports::router());
     all.layer(Extension(together::Together::default()))
 }

@@ -12,7 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("callers", &["http"]),
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
-    ("insights", &[]),
+    ("insights", &["jobs"]),
     ("drift", &["supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "provider"]),
     ("provider", &["config", "drift", "insights"]),
@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["config", "db", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"],
     ),
     ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
-    ("query", &["callers", "http", "insights", "jobs", "provider"]),
+    ("query", &["callers", "db", "http", "insights", "jobs", "provider"]),
     (
         "admin",
         &[

@@ -1,6 +1,7 @@
 //! Lists and exports of jobs.
 use aftercall::{
     callers::{self, KeyTerms},
+    insights,
     jobs::{self, Filter, Period, Place, State},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -102,4 +103,23 @@ async fn a_list_reads_what_it_shows() {
         jobs::statement(caller_id, &Filter::default(), Place::CompletedBefore(None), Some(51));
     let plan = plan(&app.db.pool, last).await;
     assert!(indexes(&plan).contains(&"jobs_completed"), "{plan:#}");
+}
+
+#[tokio::test]
+async fn an_export_gives_its_first_row_at_once() {
+    let (app, caller_id) = seeded().await;
+    let (id, at) = middle(&app).await;
+    for (filter, _) in filters(at) {
+        let jobs = jobs::statement(caller_id, &filter, Place::After(Some(id)), None);
+        assert_selective(&app.db.pool, &plan(&app.db.pool, jobs).await).await;
+        let utterances = insights::Export::new(caller_id, &filter, Some((id, 1))).statement();
+        let plan = plan(&app.db.pool, utterances).await;
+        assert_selective(&app.db.pool, &plan).await;
+    }
+    for after in [None, Some((id, 1))] {
+        let all = insights::Export::new(caller_id, &Filter::default(), after).statement();
+        let plan = plan(&app.db.pool, all).await;
+        let cost = |name: &str| plan[name].as_f64().unwrap();
+        assert!(cost("Startup Cost") < 0.01 * cost("Total Cost"), "{plan:#}");
+    }
 }

@@ -1,4 +1,5 @@
 //! Callers read their jobs and results.
+mod exports;
 mod filters;
 mod lists;
 mod results;
