@@ -4,9 +4,10 @@ use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    Connection as _, PgConnection, PgPool,
+    Connection as _, PgConnection, PgPool, Postgres,
     error::DatabaseError,
     migrate::{MigrateError, Migrator},
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use url::Url;
@@ -152,6 +153,16 @@ pub async fn ensure_partitions(db: &PgPool, months_ahead: u32) -> sqlx::Result<i
     sqlx::query_scalar!(r#"select aftercall.ensure_partitions($1) as "made!""#, months)
         .fetch_one(db)
         .await
+}
+
+/// A connection that streams the rows of one statement, however many there are. It is closed when it is
+/// dropped, as what it has not read yet would be in the way of the next statement.
+pub async fn for_streaming(db: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+    let mut connection = db.acquire().await?;
+    connection.close_on_drop();
+    // The first row is not to wait for a compiler.
+    sqlx::query!("set jit = off").execute(&mut *connection).await?;
+    Ok(connection)
 }
 
 /// The moment `age` before now, on the clock that decides.

@@ -16,7 +16,7 @@ use super::views::DeliveryView;
 use crate::{
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, NoParameters, Page, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -129,6 +129,7 @@ async fn show(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
 ) -> Result<Json<DeliveryView>, ApiError> {
     caller.require(Scope::AdminRead)?;
     Ok(Json(found(&state, id).await?.into()))
@@ -158,6 +159,7 @@ async fn body(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::AdminRead)?;
     let place = found(&state, id).await?.place();

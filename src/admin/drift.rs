@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     callers::{Caller, Scope},
     drift::{self, Drift, Kind},
-    http::{ApiError, ApiState, Problem},
+    http::{ApiError, ApiQuery, ApiState, NoParameters, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -73,7 +73,11 @@ impl From<Drift> for DriftView {
     ),
     security(("key" = [])),
 )]
-async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Json<DriftsView>, ApiError> {
+async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    _query: ApiQuery<NoParameters>,
+) -> Result<Json<DriftsView>, ApiError> {
     caller.require(Scope::AdminRead)?;
     let found = drift::list(&state.db).await?;
     Ok(Json(DriftsView { data: found.into_iter().map(DriftView::from).collect() }))

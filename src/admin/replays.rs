@@ -19,7 +19,7 @@ use super::{
 use crate::{
     callers::{Caller, Scope},
     deliveries::Outcome,
-    http::{ApiError, ApiJson, ApiPath, ApiState, Problem},
+    http::{ApiError, ApiJson, ApiPath, ApiQuery, ApiState, NoParameters, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -61,6 +61,7 @@ async fn replay_one(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
     body: Option<ApiJson>,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::AdminWrite)?;
@@ -128,6 +129,7 @@ struct ReplaysView {
 async fn replay_many(
     State(state): State<ApiState>,
     caller: Caller,
+    _query: ApiQuery<NoParameters>,
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::AdminWrite)?;

@@ -47,4 +47,5 @@ pub fn router(state: ApiState, feed: Feed, health: OpsState, settings: &ApiSetti
         .layer(DefaultBodyLimit::max(limit))
         .layer(Extension(KnownCallers::default()))
         .layer(Extension(feed))
+        .layer(Extension(query::Exports::new(settings.max_exports)))
 }

@@ -27,6 +27,7 @@ pub const ERRORS: &str = include_str!("../../docs/errors.md");
     tags(
         (name = "jobs", description = "Recordings, from intake to a final state"),
         (name = "results", description = "What was found in a recording"),
+        (name = "exports", description = "Everything at once, as lines of JSON"),
         (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
             it is new; asks for scopes of the key"),
     ),
@@ -107,6 +108,9 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
         (Code::BodyTooLarge, operation.request_body.is_some()),
         (Code::NotJson, operation.request_body.is_some()),
         (Code::ValidationFailed, operation.request_body.is_some()),
+        (Code::TooManyExports, is_tagged("exports")),
+        (Code::NotAcceptable, path.ends_with("/transcript")),
+        (Code::PreconditionFailed, takes("If-Match", &ParameterIn::Header)),
         (Code::Internal, true),
         (Code::Unavailable, true),
         (Code::TookTooLong, true),

@@ -90,6 +90,7 @@ pub struct ApiSettings {
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
     pub max_streams: usize,
+    pub max_exports: u16,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -95,6 +95,10 @@ fn limits(s: &Settings) -> Vec<String> {
         s.dispatch.lease >= p.timeout * 2,
         "dispatch.lease must be at least twice provider.timeout (one token and one submission)",
     );
+    check(
+        (1..s.database.max_connections).contains(&s.api.max_exports.into()),
+        "api.max_exports must be at least 1 and less than database.max_connections: each takes one",
+    );
     let i = &s.ingest;
     check(
         i.batch_max >= 1 && i.writers >= 1 && i.queue_max >= 1,

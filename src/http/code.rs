@@ -51,5 +51,6 @@ codes! {
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment";
+    TooManyExports: SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports at once";
     TookTooLong: GATEWAY_TIMEOUT, "took-too-long", "Took too long";
 }

@@ -57,6 +57,8 @@ pub enum ApiError {
     Unavailable(#[source] sqlx::Error),
     #[error("this process has as many event streams as api.max_streams allows")]
     TooManyStreams,
+    #[error("as many exports are running as api.max_exports allows")]
+    TooManyExports,
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -173,6 +175,7 @@ impl ApiError {
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) | Self::TooManyStreams => Code::Unavailable,
+            Self::TooManyExports => Code::TooManyExports,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -189,8 +192,31 @@ impl ApiError {
     }
 }
 
+impl From<ApiError> for Problem {
+    /// `instance` and `requestId` are left to the layer that knows the request.
+    fn from(error: ApiError) -> Self {
+        let code = error.code();
+        let status = code.status();
+        let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
+        let detail = (!internal).then(|| error.to_string());
+        let errors = match error {
+            ApiError::ValidationFailed(faults) | ApiError::InvalidParameters(faults) => faults,
+            _ => Vec::new(),
+        };
+        Self {
+            kind: format!("/docs/errors#{}", code.name()),
+            title: code.title(),
+            status: status.as_u16(),
+            detail,
+            instance: None,
+            code,
+            request_id: None,
+            errors,
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
-    /// `instance` and `requestId` are filled in by the layer that knows the request.
     fn into_response(self) -> Response {
         let code = self.code();
         let status = code.status();
@@ -201,22 +227,6 @@ impl IntoResponse for ApiError {
                 "request failed"
             );
         }
-        let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
-        let detail = (!internal).then(|| self.to_string());
-        let errors = match self {
-            Self::ValidationFailed(faults) | Self::InvalidParameters(faults) => faults,
-            _ => Vec::new(),
-        };
-        let body = Problem {
-            kind: format!("/docs/errors#{}", code.name()),
-            title: code.title(),
-            status: status.as_u16(),
-            detail,
-            instance: None,
-            code,
-            request_id: None,
-            errors,
-        };
         let mut response = (status, Json(())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -229,7 +239,7 @@ impl IntoResponse for ApiError {
             }
             _ => {}
         }
-        response.extensions_mut().insert(std::sync::Arc::new(body));
+        response.extensions_mut().insert(std::sync::Arc::new(Problem::from(self)));
         response
     }
 }

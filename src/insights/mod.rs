@@ -4,6 +4,7 @@
 //! filters, search and dashboards. Where the two could differ, the document is the truth.
 mod conversation;
 mod document;
+mod export;
 mod prepared;
 mod read;
 mod replace;
@@ -18,6 +19,7 @@ pub use conversation::{
     ConversationInsightRow, conversation_insights, select_conversation_insights,
 };
 pub use document::Origin;
+pub use export::{Export, UtteranceLine};
 pub use prepared::Prepared;
 pub use read::{StoredResult, result, results};
 pub use replace::{Outdated, outdated, replace, versions_below};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     callers::Caller,
-    http::{ApiError, ApiPath, ApiState, Problem},
+    http::{ApiError, ApiPath, ApiQuery, ApiState, NoParameters, Problem},
     jobs::{self, JobView},
 };
 
@@ -36,6 +36,7 @@ async fn cancel(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
 ) -> Result<Json<JobView>, ApiError> {
     let mut tx = state.db.begin().await?;
     let applied = jobs::cancel(&mut tx, caller.id, id).await?;
@@ -63,6 +64,7 @@ async fn retry(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     let mut tx = state.db.begin().await?;
     let applied = jobs::retry(&mut tx, caller.id, id, state.deadline).await?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     callers::Caller,
-    http::{ApiError, ApiJson, ApiState, Problem},
+    http::{ApiError, ApiJson, ApiQuery, ApiState, NoParameters, Problem},
     jobs::{self, Job, JobView, NewJob, idempotency::Key},
 };
 
@@ -42,24 +42,14 @@ pub fn router() -> OpenApiRouter<ApiState> {
 async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
+    _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
     let submission = Submission::read(body.value).map_err(ApiError::ValidationFailed)?;
-    let id = Uuid::now_v7();
-    tracing::Span::current().record("job_id", tracing::field::display(id));
-
-    let new = NewJob {
-        id,
-        caller_id: caller.id,
-        external_id: submission.external_id.as_deref(),
-        tags: &submission.tags,
-        metadata: &submission.metadata,
-        request: &submission.request,
-        content: submission.content.as_deref(),
-        deadline: state.deadline,
-    };
+    let new = new_job(&state, &caller, &submission);
+    tracing::Span::current().record("job_id", tracing::field::display(new.id));
     let response = if let Some(key) = &key {
         submit_once(&state, &new, key).await?
     } else {
@@ -71,11 +61,28 @@ async fn submit(
     Ok(response)
 }
 
+pub(super) fn new_job<'a>(
+    state: &ApiState,
+    caller: &Caller,
+    submission: &'a Submission,
+) -> NewJob<'a> {
+    NewJob {
+        id: Uuid::now_v7(),
+        caller_id: caller.id,
+        external_id: submission.external_id.as_deref(),
+        tags: &submission.tags,
+        metadata: &submission.metadata,
+        request: &submission.request,
+        content: submission.content.as_deref(),
+        deadline: state.deadline,
+    }
+}
+
 /// The key, the job and the answer commit together.
 async fn submit_once(state: &ApiState, new: &NewJob<'_>, key: &Key) -> Result<Response, ApiError> {
     let mut tx = state.db.begin().await?;
-    if let Replay::Stored(answer) = idempotency::reserve(&mut tx, key).await? {
-        return Ok(answer);
+    if let Replay::Stored { location, body } = idempotency::reserve(&mut tx, key).await? {
+        return Ok(idempotency::replayed(answer(&location, body, None)?));
     }
     let (answer, response) = accepted(jobs::enqueue(&mut tx, new).await?)?;
     idempotency::record(&mut tx, key, &answer.location, &answer.json).await?;
@@ -97,11 +104,7 @@ fn accepted(job: Job) -> Result<(Answer, Response), ApiError> {
 }
 
 /// The 202 of a new job, and of the request that asked for it before.
-pub(super) fn answer(
-    location: &str,
-    json: String,
-    etag: Option<&str>,
-) -> Result<Response, ApiError> {
+fn answer(location: &str, json: String, etag: Option<&str>) -> Result<Response, ApiError> {
     let mut response = (StatusCode::ACCEPTED, json).into_response();
     let value =
         |text: &str| HeaderValue::from_str(text).map_err(|error| ApiError::Internal(error.into()));

@@ -7,7 +7,6 @@ use axum::{
 use sha2::{Digest as _, Sha256};
 use sqlx::PgTransaction;
 
-use super::handler::answer;
 use crate::{
     callers::Caller,
     http::ApiError,
@@ -18,7 +17,7 @@ pub enum Replay {
     /// The first request with this key.
     First,
     /// What the first one was answered.
-    Stored(Response),
+    Stored { location: String, body: String },
 }
 
 /// The key of a request, if it has one; quoted and bare forms are the same key.
@@ -52,13 +51,15 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> Result<Replay, Ap
         Reserved::Before { fingerprint, .. } if fingerprint != key.fingerprint => {
             Err(ApiError::IdempotencyKeyReused)
         }
-        Reserved::Before { location, body, .. } => {
-            let mut response = answer(&location, body, None)?;
-            let replayed = HeaderValue::from_static("true");
-            response.headers_mut().insert("idempotent-replayed", replayed);
-            Ok(Replay::Stored(response))
-        }
+        Reserved::Before { location, body, .. } => Ok(Replay::Stored { location, body }),
     }
+}
+
+/// Marks a stored answer as such.
+pub fn replayed(mut response: Response) -> Response {
+    let replayed = HeaderValue::from_static("true");
+    response.headers_mut().insert("idempotent-replayed", replayed);
+    response
 }
 
 pub async fn record(

@@ -1,5 +1,6 @@
 //! Stage 1: callers hand over recordings. A request comes in; a queued job is in Postgres, or every
 //! fault of the request is in the answer.
+mod batch;
 mod body;
 mod commands;
 mod handler;
@@ -13,5 +14,6 @@ pub use submission::{Submission, known_members};
 
 /// What callers may do to jobs.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::http::ApiState> {
-    handler::router().merge(commands::router()).merge(speakers::router())
+    let jobs = handler::router().merge(batch::router());
+    jobs.merge(commands::router()).merge(speakers::router())
 }

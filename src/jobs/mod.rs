@@ -7,8 +7,10 @@ mod attempts;
 mod claim;
 mod command;
 mod events;
+mod filter;
 mod finish;
 pub mod idempotency;
+mod list;
 mod new;
 mod overdue;
 mod queue;
@@ -27,14 +29,16 @@ pub use attempts::{Attempt, given_up, matching_attempts};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
+pub use filter::{Filter, Period};
 pub use finish::{Completion, Failure, complete, fail, lock};
+pub use list::{Export, Place, list, statement};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_soon,
     requeue_unconfirmed,
 };
 pub use queue::position;
-pub use read::{Filter, find, finished, list};
+pub use read::{find, finished};
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
 pub use view::{JobView, Links, QueueView};
@@ -128,7 +132,7 @@ impl CompletedVia {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Job {
     pub id: Uuid,
     pub external_id: Option<String>,

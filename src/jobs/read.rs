@@ -5,14 +5,6 @@ use uuid::Uuid;
 
 use super::{CompletedVia, Job, JobError, State};
 
-/// Which jobs of a caller to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Empty: all states.
-    pub states: Vec<State>,
-    pub external_id: Option<String>,
-}
-
 /// Looks a job up; `None` also when it is somebody else's.
 pub async fn find(db: impl PgExecutor<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<Option<Job>> {
     sqlx::query_as!(
@@ -48,41 +40,6 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec
         from aftercall.jobs where id = any($1) and finished_at is not null
         "#,
         ids,
-    )
-    .fetch_all(db)
-    .await
-}
-
-/// Up to `limit` jobs, newest first, older than `before`.
-///
-/// The order is that of the ids, which is that of their making: a page boundary never moves.
-pub async fn list(
-    db: impl PgExecutor<'_>,
-    caller_id: Uuid,
-    filter: &Filter,
-    before: Option<Uuid>,
-    limit: i64,
-) -> sqlx::Result<Vec<Job>> {
-    sqlx::query_as!(
-        Job,
-        r#"
-        select id, external_id, tags, metadata as "metadata: Json<Map<String, Value>>",
-            request as "request: Json<Map<String, Value>>", state as "state: State", version,
-            completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
-            created_at, deadline_at, submitted_at, finished_at,
-            (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
-        from aftercall.jobs
-        where caller_id = $1 and ($2::uuid is null or id < $2)
-          and (cardinality($3::text[]) = 0 or state = any($3))
-          and ($4::text is null or external_id = $4)
-        order by id desc
-        limit $5
-        "#,
-        caller_id,
-        before,
-        &filter.states as _,
-        filter.external_id,
-        limit,
     )
     .fetch_all(db)
     .await

@@ -6,17 +6,18 @@ use axum::{
     http::{HeaderMap, HeaderValue},
     response::Response,
 };
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::views::EventView;
+use super::{filters::JobFilters, views::EventView};
 use crate::{
     callers::Caller,
     events::Feed,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem, Wait},
-    jobs::{self, Filter, Job, JobView, QueueView, State as JobState},
+    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Both, Limit, Page, Problem, Wait},
+    jobs::{self, Filter, Job, JobView, Place, QueueView, State as JobState},
     provider::gate,
 };
 
@@ -112,30 +113,13 @@ async fn final_within(
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListJobs {
-    /// Only jobs in these states; may be repeated.
-    #[serde(default)]
-    status: Vec<JobState>,
-    /// Only jobs with this name of yours.
-    #[param(min_length = 1)]
-    external_id: Option<String>,
-    /// Jobs a page, 50 when left out.
-    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
-    limit: Option<Limit>,
-    /// `nextCursor` of the page before, with the same filters.
-    #[param(pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
-}
-
-/// List jobs, newest first.
+/// List jobs.
 ///
-/// A walk along `nextCursor` neither repeats nor skips a job that existed when it began.
+/// A walk along `nextCursor` neither repeats nor skips a job that existed when it began and fits the
+/// filters throughout.
 #[utoipa::path(
     get, path = "/v1/jobs", operation_id = "listJobs", tag = "jobs",
-    params(ListJobs),
+    params(JobFilters, ListJobs),
     responses(
         (status = OK, body = Page<JobView>, headers(("Link" = String))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -147,20 +131,86 @@ async fn list(
     State(state): State<ApiState>,
     caller: Caller,
     OriginalUri(uri): OriginalUri,
-    ApiQuery(query): ApiQuery<ListJobs>,
+    ApiQuery(Both(filters, query)): ApiQuery<Both<JobFilters, ListJobs>>,
 ) -> Result<Response, ApiError> {
     let limit = query.limit.unwrap_or_default();
-    let listing = format!("jobs {} {:?} {:?}", caller.id, query.status, query.external_id);
-    let before = query
-        .cursor
-        .as_deref()
-        .map(|cursor| state.cursors.open::<16>(&listing, cursor).map(Uuid::from_bytes))
-        .transpose()?;
-    let filter = Filter { states: query.status, external_id: query.external_id };
-    let rows = jobs::list(&state.db, caller.id, &filter, before, limit.get() + 1).await?;
-    let seal = |job: &Job| state.cursors.seal(&listing, job.id.as_bytes());
+    let filter = Filter::from(filters);
+    let sort = query.sort.unwrap_or_default();
+    let listing = format!("jobs {} {sort:?} {filter:?}", caller.id);
+    let place = place(&state, &listing, sort, query.cursor.as_deref())?;
+    let rows = jobs::list(&state.db, caller.id, &filter, place, limit.get() + 1).await?;
+    let seal = |job: &Job| state.cursors.seal(&listing, &sort.position(job));
     let page = Page::new(rows, limit, seal, JobView::from);
     Ok(page.answer(&uri))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListJobs {
+    /// `-createdAt`, newest first, when left out. `-completedAt` lists completed jobs only.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// Jobs a page, 50 when left out.
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    limit: Option<Limit>,
+    /// `nextCursor` of the page before, with the same filters.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+enum Sort {
+    #[serde(rename = "createdAt")]
+    Oldest,
+    #[default]
+    #[serde(rename = "-createdAt")]
+    Newest,
+    #[serde(rename = "-completedAt")]
+    LastCompleted,
+}
+
+impl Sort {
+    /// What a cursor holds of the last job of a page.
+    fn position(self, job: &Job) -> Vec<u8> {
+        let id = job.id.as_bytes();
+        match self {
+            Self::Oldest | Self::Newest => id.to_vec(),
+            Self::LastCompleted => {
+                let micros = job.finished_at.map_or(0, |at| at.timestamp_micros());
+                [&micros.to_be_bytes()[..], id].concat()
+            }
+        }
+    }
+}
+
+/// Where the page begins that the cursor names.
+fn place(
+    state: &ApiState,
+    listing: &str,
+    sort: Sort,
+    cursor: Option<&str>,
+) -> Result<Place, ApiError> {
+    let id = || {
+        let open = |cursor| state.cursors.open(listing, cursor).map(Uuid::from_bytes);
+        cursor.map(open).transpose()
+    };
+    Ok(match sort {
+        Sort::Oldest => Place::After(id()?),
+        Sort::Newest => Place::Before(id()?),
+        Sort::LastCompleted => {
+            let end = |cursor| end_of(state.cursors.open(listing, cursor)?);
+            Place::CompletedBefore(cursor.map(end).transpose()?)
+        }
+    })
+}
+
+/// When the last job of the page before was completed, and its id.
+fn end_of(position: [u8; 24]) -> Result<(DateTime<Utc>, Uuid), ApiError> {
+    let (micros, id) = position.split_at(8);
+    let micros = micros.try_into().map(i64::from_be_bytes).ok();
+    let at = micros.and_then(DateTime::from_timestamp_micros);
+    at.zip(Uuid::from_slice(id).ok()).ok_or(ApiError::CursorMismatch)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -1,5 +1,7 @@
 //! Stage 5: callers read their jobs and what was found. Nothing here changes a row.
 mod events;
+mod exports;
+mod filters;
 mod jobs;
 mod results;
 mod search;
@@ -11,6 +13,8 @@ mod views;
 use axum::Extension;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use exports::Exports;
+
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -19,6 +23,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(results::router())
         .merge(utterances::router())
         .merge(transcript::router())
-        .merge(search::router());
+        .merge(search::router())
+        .merge(exports::router());
     all.layer(Extension(together::Together::default()))
 }

@@ -51,6 +51,7 @@ async fn result(
     Extension(together): Extension<Together>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
+    _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Some(stored) = together.result(&state.db, caller.id, id).await? else {

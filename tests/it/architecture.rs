@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
     ("events", &["jobs", "supervise"]),
-    ("insights", &[]),
+    ("insights", &["jobs"]),
     ("drift", &["supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "provider"]),
     ("provider", &["config", "drift", "insights"]),
@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["config", "db", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"],
     ),
     ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
-    ("query", &["callers", "events", "http", "insights", "jobs", "provider"]),
+    ("query", &["callers", "db", "events", "http", "insights", "jobs", "provider"]),
     (
         "admin",
         &[

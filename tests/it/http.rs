@@ -192,21 +192,38 @@ async fn the_served_document_names_the_public_address() {
     assert_eq!(document["servers"][0]["url"], "https://aftercall.example/base");
 }
 
-#[tokio::test]
-async fn every_documented_path_exists_and_asks_for_a_key() {
-    let app = TestApp::start().await;
+/// Method and path of every documented operation.
+async fn operations(app: &TestApp) -> Vec<(String, String)> {
     let document = Answer::of(&app.api, bare("GET", "/openapi.json")).await.json();
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() >= 7);
-    let of_operations = |path: &str, operations: &Value| -> Vec<(String, String)> {
+    let of_path = |(path, operations): (&String, &Value)| -> Vec<(String, String)> {
         let path = path.replace("{id}", "00000000-0000-7000-8000-000000000000");
         let methods = operations.as_object().unwrap().keys();
         methods.map(|method| (method.to_uppercase(), path.clone())).collect()
     };
-    for (method, path) in paths.iter().flat_map(|(path, of)| of_operations(path, of)) {
+    paths.iter().flat_map(of_path).collect()
+}
+
+#[tokio::test]
+async fn every_documented_path_exists_and_asks_for_a_key() {
+    let app = TestApp::start().await;
+    for (method, path) in operations(&app).await {
         let answer = Answer::of(&app.api, bare(&method, &path)).await;
         answer.problem(401, "unauthorized");
         assert_eq!(answer.header(header::WWW_AUTHENTICATE.as_str()), "Bearer");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_unknown_parameters() {
+    let app = TestApp::start().await;
+    for (method, path) in operations(&app).await {
+        let answer = app.ask(app.request(&method, &format!("{path}?zzz=1"))).await;
+        let problem = answer.problem(400, "invalid-parameter");
+        let faults = problem["errors"].as_array().unwrap();
+        assert_eq!(faults.len(), 1, "{method} {path}: {problem}");
+        assert_eq!(faults[0]["parameter"], "zzz", "{method} {path}: {problem}");
     }
 }
 

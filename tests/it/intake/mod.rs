@@ -1,4 +1,5 @@
 //! Recordings come in: what is accepted, and what the provider is then sent.
+mod batch;
 mod commands;
 mod faults;
 mod idempotency;

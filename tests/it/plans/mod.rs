@@ -1,6 +1,7 @@
 //! The plans of hot statements, on tables that are large enough to matter: none reads one of them
 //! from end to end.
 mod events;
+mod jobs;
 mod results;
 mod search;
 

@@ -1,11 +1,15 @@
 //! Callers read their jobs and results.
 mod evidence;
+mod exports;
+mod filters;
 mod lists;
+mod long;
 mod results;
 mod search;
 mod speakers;
 mod transcripts;
 mod utterances;
+mod walks;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@ pub mod db;
 pub mod manual;
 pub mod provider;
 pub mod scratch;
+pub mod seed;
 pub mod ward;
 
 use std::time::{Duration, Instant};

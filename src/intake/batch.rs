@@ -1,0 +1,167 @@
+//! `POST /v1/jobs/batch`: many recordings at once, each with an outcome of its own.
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::PgTransaction;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Submission, SubmitJob,
+    handler::new_job,
+    idempotency::{self, Replay},
+    members::member,
+};
+use crate::{
+    callers::Caller,
+    http::{ApiError, ApiJson, ApiQuery, ApiState, Fault, NoParameters, Problem},
+    jobs::{self, JobView},
+};
+
+const MAX_JOBS: usize = 100;
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(submit_batch))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({ "jobs": [
+    { "contentUri": "https://media.example/calls/42.wav", "encoding": "Wav" },
+    { "contentUri": "https://media.example/calls/43.wav", "encoding": "Wav" },
+]}))]
+#[expect(dead_code, reason = "describes the body; items() checks it, fault by fault")]
+pub struct SubmitBatch {
+    #[schema(min_items = 1, max_items = 100)]
+    jobs: Vec<SubmitJob>,
+}
+
+/// What became of each item, in the order of the request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchView {
+    data: Vec<ItemView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum ItemView {
+    Accepted {
+        /// Position in `jobs`, from 0.
+        index: usize,
+        #[schema(example = 202)]
+        status: u16,
+        job: Box<JobView>,
+    },
+    Refused {
+        index: usize,
+        #[schema(example = 422)]
+        status: u16,
+        /// Its pointers start at the item.
+        problem: Box<Problem>,
+    },
+}
+
+/// Hand over up to 100 recordings at once.
+///
+/// Each item is accepted (202) or refused (422) by itself; the accepted ones and this answer are
+/// stored together. Sent again with the same `Idempotency-Key` and body within 24 hours, the request
+/// gets the stored answer.
+#[utoipa::path(
+    post, path = "/v1/jobs/batch", operation_id = "submitJobs", tag = "jobs",
+    params(("Idempotency-Key" = String, Header, description = "1 to 255 characters")),
+    request_body = SubmitBatch,
+    responses(
+        (status = OK, body = BatchView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn submit_batch(
+    State(state): State<ApiState>,
+    caller: Caller,
+    _query: ApiQuery<NoParameters>,
+    headers: HeaderMap,
+    body: ApiJson,
+) -> Result<Response, ApiError> {
+    let key = idempotency::key(&headers, &caller, "POST /v1/jobs/batch", &body.bytes)?;
+    let missing =
+        || ApiError::invalid_parameter("Idempotency-Key", "missing", "is required for a batch");
+    let key = key.ok_or_else(missing)?;
+    let items = items(body.value).map_err(ApiError::ValidationFailed)?;
+    let mut tx = state.db.begin().await?;
+    if let Replay::Stored { body, .. } = idempotency::reserve(&mut tx, &key).await? {
+        return Ok(idempotency::replayed(answer(body)));
+    }
+    let mut data = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        data.push(submit(&mut tx, &state, &caller, index, item).await?);
+    }
+    let json = serde_json::to_string(&BatchView { data })
+        .map_err(|error| ApiError::Internal(error.into()))?;
+    idempotency::record(&mut tx, &key, "", &json).await?;
+    tx.commit().await?;
+    state.wake_dispatcher.notify_one();
+    Ok(answer(json))
+}
+
+async fn submit(
+    tx: &mut PgTransaction<'_>,
+    state: &ApiState,
+    caller: &Caller,
+    index: usize,
+    item: Value,
+) -> sqlx::Result<ItemView> {
+    Ok(match Submission::read(item) {
+        Ok(submission) => {
+            let job = jobs::enqueue(tx, &new_job(state, caller, &submission)).await?;
+            ItemView::Accepted { index, status: 202, job: Box::new(job.into()) }
+        }
+        Err(faults) => {
+            let problem = Problem::from(ApiError::ValidationFailed(faults));
+            ItemView::Refused { index, status: problem.status, problem: Box::new(problem) }
+        }
+    })
+}
+
+/// The items of a batch, unread.
+fn items(body: Value) -> Result<Vec<Value>, Vec<Fault>> {
+    let Value::Object(mut body) = body else {
+        return Err(vec![Fault::at("#", "type", "the body must be a JSON object")]);
+    };
+    let jobs = body.shift_remove("jobs");
+    let mut faults = unknown(&body);
+    let items = match jobs {
+        None => {
+            faults.push(Fault::at("#/jobs", "missing", "is required"));
+            Vec::new()
+        }
+        Some(Value::Array(items)) => {
+            if !(1..=MAX_JOBS).contains(&items.len()) {
+                let detail = format!("must have 1 to {MAX_JOBS} items");
+                faults.push(Fault::at("#/jobs", "length", detail));
+            }
+            items
+        }
+        Some(_) => {
+            faults.push(Fault::at("#/jobs", "type", "must be a list of objects"));
+            Vec::new()
+        }
+    };
+    if faults.is_empty() { Ok(items) } else { Err(faults) }
+}
+
+fn unknown(rest: &Map<String, Value>) -> Vec<Fault> {
+    let fault = |name: &String| {
+        let at = member("#", &name.replace('\0', "\u{fffd}"));
+        Fault::at(at, "unknown", "is not a member of a batch; the only one is jobs")
+    };
+    rest.keys().map(fault).collect()
+}
+
+fn answer(json: String) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response()
+}

@@ -1,0 +1,175 @@
+//! Which jobs of a caller are meant. Only the conditions that were given become SQL, so that each
+//! combination gets a plan of its own.
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::State;
+
+/// All conditions hold; what is empty or `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// One of them.
+    pub states: Vec<State>,
+    pub external_id: Option<String>,
+    /// All of them.
+    pub tags: Vec<String>,
+    pub language: Option<String>,
+    pub audio_type: Option<String>,
+    pub created: Period,
+    /// Only completed jobs have one.
+    pub completed: Period,
+    /// Speakers found in the recording.
+    pub min_speakers: Option<u16>,
+    /// Names of conversational insights; all of them.
+    pub insights: Vec<String>,
+    /// Emotions of utterances; all of them.
+    pub emotions: Vec<String>,
+}
+
+/// From `after` on, until just before `before`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Period {
+    pub after: Option<DateTime<Utc>>,
+    pub before: Option<DateTime<Utc>>,
+}
+
+impl Period {
+    fn is_open(&self) -> bool {
+        self.after.is_none() && self.before.is_none()
+    }
+}
+
+/// Ids are made by the clocks of replicas, `created_at` by that of Postgres.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::days(1);
+
+impl Filter {
+    /// Pushes `from … where …`; further conditions, each with an `and`, may follow.
+    pub fn push(&self, sql: &mut QueryBuilder<Postgres>, caller_id: Uuid) {
+        sql.push(" from aftercall.jobs j");
+        let tag = self.tags.first();
+        if tag.is_some() {
+            sql.push(" join aftercall.job_tags t on t.job_id = j.id");
+        }
+        if self.asks_for_findings() {
+            sql.push(" join aftercall.conversations c on c.job_id = j.id");
+        }
+        sql.push(" where j.caller_id = ").push_bind(caller_id);
+        if let Some(tag) = tag {
+            sql.push(" and t.caller_id = ").push_bind(caller_id);
+            sql.push(" and t.tag = ").push_bind(tag.clone());
+        }
+        if self.tags.len() > 1 {
+            sql.push(" and j.tags @> ").push_bind(self.tags[1..].to_vec());
+        }
+        self.push_states(sql);
+        self.push_request(sql);
+        self.push_created(sql);
+        self.push_findings(sql);
+    }
+
+    /// Pushes `and id <operator> <id>`, for each table that may be read in the order of its ids.
+    pub fn push_id(&self, sql: &mut QueryBuilder<Postgres>, operator: &'static str, id: Uuid) {
+        sql.push(" and j.id ").push(operator).push(" ").push_bind(id);
+        if !self.tags.is_empty() {
+            sql.push(" and t.job_id ").push(operator).push(" ").push_bind(id);
+        }
+    }
+
+    /// Literals, here and below, where a partial index is to be used: its condition must follow from
+    /// the statement.
+    fn push_states(&self, sql: &mut QueryBuilder<Postgres>) {
+        if !self.states.is_empty() {
+            if !self.states.contains(&State::Completed) {
+                sql.push(" and j.state <> 'completed'");
+            }
+            let names: Vec<&str> = self.states.iter().map(|state| state.name()).collect();
+            sql.push(" and j.state = any(").push_bind(names).push(")");
+        }
+        if !self.completed.is_open() {
+            sql.push(" and j.state = 'completed'");
+            push_period(sql, "j.finished_at", self.completed);
+        }
+    }
+
+    fn push_request(&self, sql: &mut QueryBuilder<Postgres>) {
+        for (column, value) in [
+            ("external_id", &self.external_id),
+            ("language", &self.language),
+            ("audio_type", &self.audio_type),
+        ] {
+            if let Some(value) = value {
+                sql.push(" and j.").push(column).push(" = ").push_bind(value.clone());
+            }
+        }
+        if self.language.as_ref().is_some_and(|language| language != "en-US") {
+            sql.push(" and j.language <> 'en-US'");
+        }
+    }
+
+    /// The ids are the way there, the exact times decide.
+    fn push_created(&self, sql: &mut QueryBuilder<Postgres>) {
+        push_period(sql, "j.created_at", self.created);
+        if let Some(after) = self.created.after {
+            self.push_id(sql, ">=", least_id_of(after - CLOCKS_DIFFER));
+        }
+        if let Some(before) = self.created.before {
+            self.push_id(sql, "<", least_id_of(before + CLOCKS_DIFFER));
+        }
+    }
+
+    fn asks_for_findings(&self) -> bool {
+        self.min_speakers.is_some() || !self.insights.is_empty() || !self.emotions.is_empty()
+    }
+
+    fn push_findings(&self, sql: &mut QueryBuilder<Postgres>) {
+        if let Some(speakers) = self.min_speakers {
+            sql.push(" and c.speaker_count >= ").push_bind(i32::from(speakers));
+        }
+        if !self.insights.is_empty() {
+            sql.push(" and c.insight_names @> ").push_bind(self.insights.clone());
+        }
+        if !self.emotions.is_empty() {
+            sql.push(" and c.emotions @> ").push_bind(self.emotions.clone());
+        }
+    }
+}
+
+fn push_period(sql: &mut QueryBuilder<Postgres>, column: &'static str, period: Period) {
+    for (operator, moment) in [(" >= ", period.after), (" < ", period.before)] {
+        if let Some(moment) = moment {
+            sql.push(" and ").push(column).push(operator).push_bind(moment);
+        }
+    }
+}
+
+/// No `UUIDv7` made at `at` is smaller (RFC 9562, section 5.7: it begins with 48 bits of Unix ms).
+fn least_id_of(at: DateTime<Utc>) -> Uuid {
+    const MOST: i64 = (1 << 48) - 1;
+    let millis = u128::try_from(at.timestamp_millis().clamp(0, MOST)).unwrap_or(0);
+    Uuid::from_u128(millis << 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::{NoContext, Timestamp};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn ids_are_not_below_the_least_of_their_moment(millis in 0_i64..1 << 47) {
+            let at = DateTime::from_timestamp_millis(millis).unwrap();
+            let (seconds, nanos) = (at.timestamp().unsigned_abs(), at.timestamp_subsec_nanos());
+            let made = Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos));
+            prop_assert!(least_id_of(at) <= made);
+            prop_assert!(made < least_id_of(at + TimeDelta::milliseconds(1)));
+        }
+    }
+
+    #[test]
+    fn before_the_first_id_is_every_id() {
+        assert_eq!(least_id_of(DateTime::from_timestamp_millis(-1).unwrap()), Uuid::nil());
+    }
+}

@@ -1,0 +1,88 @@
+//! Jobs of a caller, page by page or all of them.
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::{Filter, Job};
+
+/// The order of a list, and where in it the page before ended.
+///
+/// Ids follow the time of their making. Neither an id nor the end of a completed job ever changes, so
+/// that a page boundary never moves.
+#[derive(Debug, Clone, Copy)]
+pub enum Place {
+    /// Newest first, older than this.
+    Before(Option<Uuid>),
+    /// Oldest first, newer than this.
+    After(Option<Uuid>),
+    /// Completed jobs only, the last completed first, before this end of this job.
+    CompletedBefore(Option<(DateTime<Utc>, Uuid)>),
+}
+
+const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request, j.state, \
+    j.version, j.completed_via, j.error, j.created_at, j.deadline_at, j.submitted_at, \
+    j.finished_at, (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts";
+
+/// The statement that [`list`] and [`Export`] run.
+pub fn statement(
+    caller_id: Uuid,
+    filter: &Filter,
+    place: Place,
+    limit: Option<i64>,
+) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(COLUMNS);
+    filter.push(&mut sql, caller_id);
+    match place {
+        Place::Before(id) => {
+            if let Some(id) = id {
+                filter.push_id(&mut sql, "<", id);
+            }
+            sql.push(" order by j.id desc");
+        }
+        Place::After(id) => {
+            if let Some(id) = id {
+                filter.push_id(&mut sql, ">", id);
+            }
+            sql.push(" order by j.id");
+        }
+        Place::CompletedBefore(end) => {
+            sql.push(" and j.state = 'completed'");
+            if let Some((finished_at, id)) = end {
+                sql.push(" and (j.finished_at, j.id) < (").push_bind(finished_at);
+                sql.push(", ").push_bind(id).push(")");
+            }
+            sql.push(" order by j.finished_at desc, j.id desc");
+        }
+    }
+    if let Some(limit) = limit {
+        sql.push(" limit ").push_bind(limit);
+    }
+    sql
+}
+
+/// Up to `limit` jobs.
+pub async fn list(
+    db: &PgPool,
+    caller_id: Uuid,
+    filter: &Filter,
+    place: Place,
+    limit: i64,
+) -> sqlx::Result<Vec<Job>> {
+    statement(caller_id, filter, place, Some(limit)).build_query_as().fetch_all(db).await
+}
+
+/// All jobs of a caller that fit, oldest first.
+pub struct Export(QueryBuilder<Postgres>);
+
+impl Export {
+    /// Those after that job.
+    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<Uuid>) -> Self {
+        Self(statement(caller_id, filter, Place::After(after), None))
+    }
+
+    /// Rows as Postgres finds them.
+    pub fn rows<'a>(&'a mut self, db: &'a mut PgConnection) -> BoxStream<'a, sqlx::Result<Job>> {
+        self.0.build_query_as().persistent(false).fetch(db)
+    }
+}

@@ -1,0 +1,159 @@
+//! Exports: all that fits the filters, line by line, in constant memory.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
+use std::{sync::Arc, time::Duration};
+
+use axum::{Extension, extract::State, response::Response};
+use futures_util::{TryStreamExt as _, stream::BoxStream};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::filters::JobFilters;
+use crate::{
+    callers::Caller,
+    db,
+    http::{self, ApiError, ApiQuery, ApiState, Both, BrokenOff, Lines, Problem},
+    insights::{self, UtteranceLine},
+    jobs::{self, Filter, JobView},
+};
+
+/// Longest time that a client may take to read on.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(jobs)).routes(routes!(utterances))
+}
+
+/// The exports that may run at once. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Exports(Arc<Semaphore>);
+
+impl Exports {
+    pub fn new(most: u16) -> Self {
+        Self(Arc::new(Semaphore::new(most.into())))
+    }
+
+    /// A connection for one of them.
+    async fn begin(&self, pool: &PgPool) -> Result<Begun, ApiError> {
+        let slot = self.0.clone().try_acquire_owned().map_err(|_| ApiError::TooManyExports)?;
+        let connection = db::for_streaming(pool).await?;
+        Ok(Begun { pool: pool.clone(), connection, slot })
+    }
+}
+
+/// What an export holds until it ends.
+struct Begun {
+    pool: PgPool,
+    connection: PoolConnection<Postgres>,
+    slot: OwnedSemaphorePermit,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ResumeJobs {
+    /// `id` of the last line that was read whole; the export goes on after it.
+    cursor: Option<Uuid>,
+}
+
+/// Export jobs, oldest first: one a line, as in the list.
+///
+/// An answer that ends early ends as an incomplete body; go on from its last whole line with `cursor`.
+#[utoipa::path(
+    get, path = "/v1/exports/jobs.ndjson", operation_id = "exportJobs", tag = "exports",
+    params(JobFilters, ResumeJobs),
+    responses(
+        (status = OK, body = JobView, content_type = "application/x-ndjson"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn jobs(
+    State(state): State<ApiState>,
+    Extension(exports): Extension<Exports>,
+    caller: Caller,
+    ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeJobs>>,
+) -> Result<Response, ApiError> {
+    let mut export = jobs::Export::new(caller.id, &Filter::from(filters), resume.cursor);
+    let begun = exports.begin(&state.db).await?;
+    Ok(http::ndjson("jobs.ndjson", PATIENCE, async move |lines| {
+        let Begun { pool, mut connection, slot: _slot } = begun;
+        let rows = export.rows(&mut connection).map_ok(JobView::from);
+        write(&pool, Box::pin(rows), lines).await
+    }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ResumeUtterances {
+    /// `jobId` and `seq` of the last line that was read whole, with a dot between; the export goes on
+    /// after it.
+    #[param(value_type = Option<String>, example = "0198c0de-0000-7000-8000-000000000000.41")]
+    cursor: Option<UtteranceId>,
+}
+
+/// Where an utterance is, written `<jobId>.<seq>`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct UtteranceId(Uuid, i32);
+
+impl TryFrom<String> for UtteranceId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let read = || {
+            let (job_id, seq) = text.split_once('.')?;
+            Some(Self(job_id.parse().ok()?, seq.parse().ok()?))
+        };
+        read().ok_or("must be a jobId and a seq with a dot between")
+    }
+}
+
+/// Export what was said: one utterance a line, by job, oldest first.
+///
+/// The filters choose jobs; every utterance of theirs is exported. An answer that ends early ends as
+/// an incomplete body; go on from its last whole line with `cursor`.
+#[utoipa::path(
+    get, path = "/v1/exports/utterances.ndjson", operation_id = "exportUtterances", tag = "exports",
+    params(JobFilters, ResumeUtterances),
+    responses(
+        (status = OK, body = UtteranceLine, content_type = "application/x-ndjson"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn utterances(
+    State(state): State<ApiState>,
+    Extension(exports): Extension<Exports>,
+    caller: Caller,
+    ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeUtterances>>,
+) -> Result<Response, ApiError> {
+    let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
+    let mut export = insights::Export::new(caller.id, &Filter::from(filters), after);
+    let begun = exports.begin(&state.db).await?;
+    Ok(http::ndjson("utterances.ndjson", PATIENCE, async move |lines| {
+        let Begun { pool, mut connection, slot: _slot } = begun;
+        write(&pool, export.rows(&mut connection), lines).await
+    }))
+}
+
+/// Writes all rows, unless the pool is closed because the process is about to end.
+async fn write<T: Serialize + Sync>(
+    pool: &PgPool,
+    mut rows: BoxStream<'_, sqlx::Result<T>>,
+    mut lines: Lines,
+) -> Result<Lines, BrokenOff> {
+    let all = async {
+        while let Some(row) = rows.try_next().await? {
+            lines.push(&row).await?;
+        }
+        Ok(lines)
+    };
+    pool.close_event().do_until(all).await?
+}

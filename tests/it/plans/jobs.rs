@@ -1,0 +1,125 @@
+//! Lists and exports of jobs.
+use aftercall::{
+    callers::{self, KeyTerms},
+    insights,
+    jobs::{self, Filter, Period, Place, State},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{assert_selective, nodes, plan};
+use crate::support::{
+    app::TestApp,
+    seed::{seed, stand_ins},
+};
+
+const JOBS: i32 = 20_000;
+
+/// Two callers with jobs, one of them with findings.
+async fn seeded() -> (TestApp, Uuid) {
+    let app = TestApp::start().await;
+    callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await.unwrap();
+    stand_ins(&app).await;
+    for caller in ["app", "other"] {
+        seed(&app.db.pool, caller, JOBS, 2).await;
+    }
+    let findings = "
+        insert into aftercall.conversations
+            (job_id, caller_id, speaker_count, emotions, insight_names)
+        select id, caller_id, n % 3 + 1, array['Joy', 'of-50-' || n % 50],
+            array['KeyPhrases', 'of-50-' || n % 50]
+        from (select *, row_number() over (order by id) as n from aftercall.jobs) jobs
+        where state = 'completed'
+        on conflict do nothing";
+    sqlx::query(findings).execute(&app.db.pool).await.unwrap();
+    sqlx::query("analyze").execute(&app.db.pool).await.unwrap();
+    let id = "select id from aftercall.callers where name = 'app'";
+    let caller_id = sqlx::query_scalar(id).fetch_one(&app.db.pool).await.unwrap();
+    (app, caller_id)
+}
+
+async fn middle(app: &TestApp) -> (Uuid, DateTime<Utc>) {
+    let query = "select j.id, j.created_at from aftercall.jobs j
+        join aftercall.callers c on c.id = j.caller_id and c.name = 'app'
+        where state = 'completed' order by j.id offset 8000 limit 1";
+    sqlx::query_as(query).fetch_one(&app.db.pool).await.unwrap()
+}
+
+/// Each filter, and the index by which a page of it is found where the planner has no choice.
+fn filters(at: DateTime<Utc>) -> Vec<(Filter, Option<&'static str>)> {
+    let hour = Period { after: Some(at), before: Some(at + TimeDelta::hours(1)) };
+    let none = Filter::default;
+    vec![
+        (none(), Some("jobs_of_caller")),
+        (
+            Filter { states: vec![State::Queued, State::Failed], ..none() },
+            Some("jobs_not_completed"),
+        ),
+        (Filter { states: vec![State::Completed], ..none() }, Some("jobs_of_caller")),
+        (Filter { external_id: Some("call-7".into()), ..none() }, Some("jobs_by_external_id")),
+        (Filter { tags: vec!["of-50-7".into()], ..none() }, Some("job_tags_pkey")),
+        (Filter { tags: vec!["of-50-7".into(), "of-2-1".into()], ..none() }, Some("job_tags_pkey")),
+        (Filter { language: Some("en-US".into()), ..none() }, Some("jobs_of_caller")),
+        (Filter { language: Some("en-GB".into()), ..none() }, Some("jobs_by_language")),
+        (Filter { language: Some("de-DE".into()), ..none() }, Some("jobs_by_language")),
+        (Filter { audio_type: Some("Meeting".into()), ..none() }, Some("jobs_by_audio_type")),
+        (Filter { audio_type: Some("Interview".into()), ..none() }, Some("jobs_by_audio_type")),
+        (Filter { created: hour, ..none() }, Some("jobs_of_caller")),
+        (Filter { completed: hour, ..none() }, Some("jobs_completed")),
+        (Filter { min_speakers: Some(2), ..none() }, None),
+        (Filter { insights: vec!["KeyPhrases".into()], ..none() }, None),
+        (Filter { emotions: vec!["Joy".into()], ..none() }, None),
+        (Filter { insights: vec!["of-50-7".into()], ..none() }, None),
+        (Filter { emotions: vec!["of-50-7".into()], ..none() }, None),
+    ]
+}
+
+fn indexes(plan: &Value) -> Vec<&str> {
+    nodes(plan).into_iter().filter_map(|node| node["Index Name"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_list_reads_what_it_shows() {
+    let (app, caller_id) = seeded().await;
+    let (id, at) = middle(&app).await;
+    for (filter, index) in filters(at) {
+        for place in [
+            Place::Before(None),
+            Place::Before(Some(id)),
+            Place::After(Some(id)),
+            Place::CompletedBefore(None),
+            Place::CompletedBefore(Some((at, id))),
+        ] {
+            let statement = jobs::statement(caller_id, &filter, place, Some(51));
+            let plan = plan(&app.db.pool, statement).await;
+            assert_selective(&app.db.pool, &plan).await;
+            if let (Place::Before(Some(_)), Some(index)) = (place, index) {
+                assert!(indexes(&plan).contains(&index), "{filter:?}: {plan:#}");
+            }
+        }
+    }
+    let last =
+        jobs::statement(caller_id, &Filter::default(), Place::CompletedBefore(None), Some(51));
+    let plan = plan(&app.db.pool, last).await;
+    assert!(indexes(&plan).contains(&"jobs_completed"), "{plan:#}");
+}
+
+#[tokio::test]
+async fn an_export_gives_its_first_row_at_once() {
+    let (app, caller_id) = seeded().await;
+    let (id, at) = middle(&app).await;
+    for (filter, _) in filters(at) {
+        let jobs = jobs::statement(caller_id, &filter, Place::After(Some(id)), None);
+        assert_selective(&app.db.pool, &plan(&app.db.pool, jobs).await).await;
+        let utterances = insights::Export::new(caller_id, &filter, Some((id, 1))).statement();
+        let plan = plan(&app.db.pool, utterances).await;
+        assert_selective(&app.db.pool, &plan).await;
+    }
+    for after in [None, Some((id, 1))] {
+        let all = insights::Export::new(caller_id, &Filter::default(), after).statement();
+        let plan = plan(&app.db.pool, all).await;
+        let cost = |name: &str| plan[name].as_f64().unwrap();
+        assert!(cost("Startup Cost") < 0.01 * cost("Total Cost"), "{plan:#}");
+    }
+}
