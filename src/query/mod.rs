@@ -1,6 +1,8 @@
 //! Stage 5: callers read their jobs and what was found. Nothing here changes a row.
 mod jobs;
 mod results;
+mod shape;
+mod stats;
 mod together;
 mod views;
 
@@ -10,6 +12,6 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let all = jobs::router().merge(results::router());
+    let all = jobs::router().merge(results::router()).merge(shape::router()).merge(stats::router());
     all.layer(Extension(together::Together::default()))
 }

@@ -153,7 +153,7 @@ async fn conversation(
 }
 
 /// The caller's job, if it has a result.
-async fn finished(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
+pub async fn finished(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
     let job = owned(state, caller, id).await?;
     if job.state == JobState::Completed { Ok(job) } else { Err(no_result(&job)) }
 }
@@ -163,7 +163,7 @@ fn no_result(job: &Job) -> ApiError {
 }
 
 /// What people said is nothing for caches on the way.
-fn not_cached(response: &mut Response) {
+pub fn not_cached(response: &mut Response) {
     let value = HeaderValue::from_static("private, no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
 }

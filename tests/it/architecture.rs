@@ -12,7 +12,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("callers", &["http"]),
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
-    ("insights", &[]),
+    ("stats", &[]),
+    ("conversations", &[]),
+    ("insights", &["conversations", "stats"]),
     ("drift", &["supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "provider"]),
     ("provider", &["config", "drift", "insights"]),
@@ -23,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["config", "db", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"],
     ),
     ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
-    ("query", &["callers", "http", "insights", "jobs", "provider"]),
+    ("query", &["callers", "conversations", "http", "insights", "jobs", "provider", "stats"]),
     (
         "admin",
         &[
@@ -38,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "provider",
         ],
     ),
+    ("rollup", &["stats", "supervise"]),
     ("sweep", &["config", "db", "jobs", "supervise"]),
     // The emulator shares the wire's names with the client, and nothing else: see the test below.
     ("sandbox", &["config", "provider", "supervise"]),
@@ -48,6 +51,8 @@ const MAY_HOLD_SQL: &[&str] = &[
     "callers",
     "jobs",
     "deliveries",
+    "stats",
+    "conversations",
     "insights",
     "drift",    // own tables
     "db",       // schema and partitions
