@@ -37,14 +37,16 @@ alter table aftercall.stat_changes set (autovacuum_vacuum_scale_factor = 0,
 
 create table aftercall.stats (
     caller_id     uuid   not null,
-    -- all, tag, emotion or insight; `name` is the insight's, and `value` empty for all.
+    -- all, tag, tag_detail, emotion or insight; `name` is the insight's, and `value` empty for all.
+    -- Sums of a tag or a value of an insight are of all languages and audio types, those of the others
+    -- by language and audio type.
     dimension     text   collate "C" not null,
     name          text   collate "C" not null,
     -- day or month, and its first day.
     grain         text   collate "C" not null,
     period        date   not null,
     value         text   collate "C" not null,
-    -- Empty where the request did not say.
+    -- Empty where the request did not say, and for tag and insight.
     language      text   collate "C" not null,
     audio_type    text   collate "C" not null,
     completed     bigint not null,
@@ -66,24 +68,26 @@ create table aftercall.stats (
 
 -- What a change adds to which sums.
 create function aftercall.stat_cells(change aftercall.stat_changes) returns table (
-    dimension text, name text, value text, completed bigint, failed bigint, timed_out bigint,
-    canceled bigint, utterances bigint, words bigint, questions bigint, interruptions bigint,
-    duration_ms bigint, talk_ms bigint, silence_ms bigint, overlap_ms bigint, turnaround_ms bigint)
+    dimension text, name text, value text, language text, audio_type text, completed bigint,
+    failed bigint, timed_out bigint, canceled bigint, utterances bigint, words bigint,
+    questions bigint, interruptions bigint, duration_ms bigint, talk_ms bigint, silence_ms bigint,
+    overlap_ms bigint, turnaround_ms bigint)
 language sql immutable
 as $$
-    select cell.dimension, cell.name, cell.value, change.completed, change.failed, change.timed_out,
-        change.canceled, change.utterances, change.words, change.questions, change.interruptions,
-        change.duration_ms, change.talk_ms, change.silence_ms, change.overlap_ms,
-        change.turnaround_ms
+    select cell.*, change.completed, change.failed, change.timed_out, change.canceled,
+        change.utterances, change.words, change.questions, change.interruptions, change.duration_ms,
+        change.talk_ms, change.silence_ms, change.overlap_ms, change.turnaround_ms
     from (
-        select 'all', '', ''
-        union all select 'tag', '', tag from unnest(change.tags) tag
-        union all select 'insight', i.name, i.value
+        select 'all', '', '', change.language, change.audio_type
+        union all select 'tag', '', tag, '', '' from unnest(change.tags) tag
+        union all select 'tag_detail', '', tag, change.language, change.audio_type
+        from unnest(change.tags) tag
+        union all select 'insight', i.name, i.value, '', ''
         from unnest(change.insight_names, change.insight_values) as i (name, value)
-    ) cell (dimension, name, value)
+    ) cell
     union all
-    select 'emotion', '', e.emotion, change.completed, 0, 0, 0, change.completed * e.utterances, 0,
-        0, 0, 0, change.completed * e.ms, 0, 0, 0
+    select 'emotion', '', e.emotion, change.language, change.audio_type, change.completed, 0, 0, 0,
+        change.completed * e.utterances, 0, 0, 0, 0, change.completed * e.ms, 0, 0, 0
     from unnest(change.emotions, change.emotion_utterances, change.emotion_ms)
         as e (emotion, utterances, ms)
 $$;
@@ -111,8 +115,8 @@ begin
         coalesce(g.sign * c.questions, 0), coalesce(g.sign * c.interruptions, 0),
         coalesce(g.sign * c.duration_ms, 0), coalesce(g.sign * c.talk_ms, 0),
         coalesce(g.sign * c.silence_ms, 0), coalesce(g.sign * c.overlap_ms, 0),
-        case g.state when 'completed' then g.sign
-            * floor(extract(epoch from j.finished_at - j.created_at) * 1000)::bigint else 0 end
+        coalesce(case g.state when 'completed' then g.sign
+            * floor(extract(epoch from j.finished_at - j.created_at) * 1000)::bigint end, 0)
     from unnest(jobs, states, signs) as g (id, state, sign)
     join aftercall.jobs j on j.id = g.id
     left join aftercall.conversations c on c.job_id = g.id and g.state = 'completed'
@@ -176,9 +180,8 @@ begin
     ), sum as (
         insert into aftercall.stats as s
         select (g.change).caller_id, c.dimension, c.name, p.grain,
-            date_trunc(p.grain, (g.change).day::timestamp)::date, c.value, (g.change).language,
-            (g.change).audio_type, sum(c.completed), sum(c.failed), sum(c.timed_out),
-            sum(c.canceled),
+            date_trunc(p.grain, (g.change).day::timestamp)::date, c.value, c.language, c.audio_type,
+            sum(c.completed), sum(c.failed), sum(c.timed_out), sum(c.canceled),
             sum(c.utterances), sum(c.words), sum(c.questions), sum(c.interruptions),
             sum(c.duration_ms), sum(c.talk_ms), sum(c.silence_ms), sum(c.overlap_ms),
             sum(c.turnaround_ms)
@@ -218,8 +221,8 @@ select caller_id, dimension, name, grain, period, value, language, audio_type, c
 from aftercall.stats
 union all
 select d.caller_id, c.dimension collate "C", c.name collate "C", p.grain collate "C",
-    date_trunc(p.grain, d.day::timestamp)::date, c.value collate "C", d.language collate "C",
-    d.audio_type collate "C", c.completed, c.failed, c.timed_out, c.canceled, c.utterances, c.words,
+    date_trunc(p.grain, d.day::timestamp)::date, c.value collate "C", c.language collate "C",
+    c.audio_type collate "C", c.completed, c.failed, c.timed_out, c.canceled, c.utterances, c.words,
     c.questions, c.interruptions, c.duration_ms, c.talk_ms, c.silence_ms, c.overlap_ms,
     c.turnaround_ms
 from aftercall.stat_changes d

@@ -66,9 +66,9 @@ struct StatsQuery {
     to: Option<Day>,
     /// Only jobs with this tag; not with groups of emotions and of insights.
     tag: Option<String>,
-    /// Only jobs with this `languageCode`.
+    /// Only jobs with this `languageCode`; not with groups of insights.
     language: Option<String>,
-    /// Only jobs with this `audioType`.
+    /// Only jobs with this `audioType`; not with groups of insights.
     audio_type: Option<String>,
     /// The order of the groups: `group` or a measure, with `-` before it the greatest first. When left
     /// out `-jobs`, `-completed` for emotions, and `group` for days and weeks.
@@ -231,6 +231,13 @@ fn question(
     }
     if query.tag.is_some() && dimension != Dimension::Tag {
         return refused("tag", "does not go with groups of emotions or insights");
+    }
+    let is_insight = dimension == Dimension::Insight;
+    if query.language.is_some() && is_insight {
+        return refused("language", "does not go with groups of insights");
+    }
+    if query.audio_type.is_some() && is_insight {
+        return refused("audioType", "does not go with groups of insights");
     }
     if query.bucket.is_some() && is_time {
         return refused("bucket", "does not go with groups of days or weeks");

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{Measure, Measures};
 
-/// Which sums are read. Each is of jobs alike in language, audio type and this.
+/// What jobs of one sum have in common. But for values of insights, they may be told apart by language
+/// and audio type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dimension {
     /// Nothing else.
@@ -157,7 +158,7 @@ fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question) {
         let sums = SUMS.join(", ");
         sql.push(format!("{union}select {key_sql} as key, {bucket_sql} as bucket, {sums}"));
         sql.push(" from aftercall.exact_stats where caller_id = ").push_bind(selection.caller_id);
-        sql.push(" and dimension = ").push_bind(selection.dimension.name());
+        sql.push(" and dimension = ").push_bind(question.sums_of());
         sql.push(" and name = ").push_bind(selection.name.clone());
         sql.push(" and grain = ").push_bind(span.grain);
         sql.push(" and period >= ").push_bind(span.from);
@@ -209,13 +210,19 @@ fn spans(selection: &Selection, by_days: bool) -> Vec<Span> {
     all.into_iter().filter(|span| span.from < span.to).collect()
 }
 
-impl Dimension {
-    fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Tag => "tag",
-            Self::Emotion => "emotion",
-            Self::Insight => "insight",
+impl Question {
+    /// The sums that are fewest. Those of tags are kept twice, as there may be many of them.
+    fn sums_of(&self) -> &'static str {
+        let Selection { language, audio_type, .. } = &self.selection;
+        let is_detailed = matches!(self.key, Key::Language | Key::AudioType)
+            || language.is_some()
+            || audio_type.is_some();
+        match self.selection.dimension {
+            Dimension::All => "all",
+            Dimension::Tag if is_detailed => "tag_detail",
+            Dimension::Tag => "tag",
+            Dimension::Emotion => "emotion",
+            Dimension::Insight => "insight",
         }
     }
 }

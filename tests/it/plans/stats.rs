@@ -20,7 +20,8 @@ insert into aftercall.stats
 select c.id, d.dimension, d.name, 'day', '2025-01-01'::date + day, value, language, '', 1, 0, 0, 0,
     1, 3, 0, 0, 2000, 1500, 500, 0, 60000
 from (select id from aftercall.callers limit 4) c, generate_series(0, 729) day,
-    (values ('all', '', ''), ('tag', '', 'a'), ('tag', '', 'b'), ('insight', 'Topics', 'c'))
+    (values ('all', '', ''), ('tag', '', 'a'), ('tag', '', 'b'), ('tag_detail', '', 'a'),
+        ('insight', 'Topics', 'c'))
         as d (dimension, name, value),
     (values ('en-US'), ('de-DE')) as l (language);
 insert into aftercall.jobs (id, caller_id, request, tags, state, due_at, deadline_at)

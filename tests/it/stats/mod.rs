@@ -43,7 +43,7 @@ fn every_measure_of_every_group_is_what_the_jobs_add_up_to() {
             case.check_all().await
         })
     };
-    runner(24, 200).run(&random::case(), run).unwrap_or_else(|error| panic!("{error}"));
+    runner(12, 200).run(&random::case(), run).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn sums_stay_exact_whoever_merges_while_jobs_end() {
         })
     };
     // What happened cannot be repeated, so there is nothing to shrink.
-    runner(12, 0).run(&random::case(), run).unwrap_or_else(|error| panic!("{error}"));
+    runner(6, 0).run(&random::case(), run).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// A caller with a few jobs.
@@ -203,8 +203,11 @@ impl Case {
                 for bucket in [None, Some(Bucket::Day), Some(Bucket::Week)] {
                     let question = Question { key, bucket, ..self.question(dimension, *tag) };
                     self.check(&known, &question).await?;
-                    for question in varied(&question) {
-                        self.check(&known, &question).await?;
+                    let varied = varied(&question);
+                    // Values of insights are not told apart by what was asked for.
+                    let first = if dimension == Dimension::Insight { 2 } else { 0 };
+                    for question in &varied[first..] {
+                        self.check(&known, question).await?;
                     }
                 }
             }
@@ -335,6 +338,8 @@ async fn what_the_sums_cannot_tell_is_refused() {
         ("groupBy=tag&insight=Topics", "insight"),
         ("groupBy=emotion&tag=a", "tag"),
         ("groupBy=insight&insight=Topics&tag=a", "tag"),
+        ("groupBy=insight&insight=Topics&language=en-US", "language"),
+        ("groupBy=insight&insight=Topics&audioType=Meeting", "audioType"),
         ("groupBy=emotion&measures=words", "measures"),
         ("groupBy=emotion&sort=-jobs", "sort"),
         ("groupBy=day&bucket=week", "bucket"),
