@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::support::{app::TestApp, db::TestDb, fixture};
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one line for each column")]
 async fn views_keep_their_columns() {
     let db = TestDb::new().await;
     let query =
