@@ -20,17 +20,20 @@
 //!
 //! - process: [`cli`], [`app`], [`supervise`], [`config`], [`telemetry`], [`db`], [`embedded`]
 //! - plumbing: [`http`]
-//! - tables: [`callers`], [`jobs`], [`deliveries`], [`insights`], [`drift`]
+//! - tables: [`callers`], [`jobs`], [`deliveries`], [`stats`], [`conversations`],
+//!   [`insights`], [`drift`]
 //! - [`events`]: what becomes of jobs, told at once to those who wait
 //! - [`outcome`]: how a job ends, whoever brought the news
 //! - [`provider`]: the only module that knows RingCentral's JSON
-//! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], [`admin`], and [`sweep`]
+//! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], [`admin`], and
+//!   [`rollup`], [`sweep`]
 //! - [`sandbox`]: an emulator of the provider
 pub mod admin;
 pub mod app;
 pub mod callers;
 pub mod cli;
 pub mod config;
+pub mod conversations;
 pub mod db;
 pub mod deliveries;
 pub mod dispatch;
@@ -45,7 +48,9 @@ pub mod outcome;
 pub mod provider;
 pub mod query;
 pub mod reconcile;
+pub mod rollup;
 pub mod sandbox;
+pub mod stats;
 pub mod supervise;
 pub mod sweep;
 pub mod telemetry;

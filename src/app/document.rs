@@ -27,6 +27,7 @@ pub const ERRORS: &str = include_str!("../../docs/errors.md");
     tags(
         (name = "jobs", description = "Recordings, from intake to a final state"),
         (name = "results", description = "What was found in a recording"),
+        (name = "stats", description = "Sums over all jobs"),
         (name = "exports", description = "Everything at once, as lines of JSON"),
         (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
             it is new; asks for scopes of the key"),

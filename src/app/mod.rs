@@ -34,6 +34,7 @@ use crate::{
     http::{self, ApiState, Cursors, OpsState},
     provider,
     reconcile::Reconciler,
+    rollup::Rollup,
     supervise::{self, Lifecycle, Outcome, Patience},
     sweep::Sweeper,
     webhook::{self, Limits, Memory, Strangers, WebhookState, ingest::Ingest},
@@ -239,6 +240,7 @@ fn start_workers(
     parts.spawn(reconciler.run(lifecycle.draining.clone()));
     parts.spawn(sweeper.run(lifecycle.draining.clone()));
     parts.spawn(Sweeper::settle(db.clone(), lifecycle.draining.clone()));
+    parts.spawn(Rollup { db: db.clone() }.run(lifecycle.draining.clone()));
 }
 
 struct Listeners {

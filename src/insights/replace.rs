@@ -10,6 +10,7 @@ use super::{
     document::{Documents, Origin},
     write::store_rows,
 };
+use crate::{conversations, stats};
 
 /// Which results are to be made anew. `None` does not matter.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +70,8 @@ pub async fn versions_below(
     Ok(rows.into_iter().map(|row| (row.job_id, row.parser_version)).collect())
 }
 
-/// Puts these in the place of the results that the jobs have: documents and all rows.
+/// Puts these in the place of the results that the jobs have: documents, all rows, and what they
+/// count in statistics.
 pub async fn replace(
     tx: &mut PgTransaction<'_>,
     found: &[(Origin<'_>, &Prepared)],
@@ -78,6 +80,8 @@ pub async fn replace(
         return Ok(());
     }
     let new = Documents::of(found);
+    stats::uncount(tx, &new.jobs).await?;
+    conversations::remove(tx, &new.jobs).await?;
     sqlx::query!(
         r#"
         with utterance as (delete from aftercall.utterances where job_id = any($1)),
@@ -102,5 +106,6 @@ pub async fn replace(
     )
     .execute(&mut **tx)
     .await?;
-    store_rows(tx, found).await
+    store_rows(tx, found).await?;
+    stats::count(tx, &new.jobs).await
 }

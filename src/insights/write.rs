@@ -8,6 +8,7 @@ use super::{
     Analysis, Prepared,
     document::{Documents, Origin},
 };
+use crate::conversations;
 
 /// Stores the results of jobs that have none, each table with one statement.
 pub async fn store(
@@ -21,7 +22,7 @@ pub async fn store(
     store_rows(tx, found).await
 }
 
-/// Everything of a result but its document.
+/// Everything of a result but its document, and the shape that follows from it.
 pub(super) async fn store_rows(
     tx: &mut PgTransaction<'_>,
     found: &[(Origin<'_>, &Prepared)],
@@ -30,7 +31,8 @@ pub(super) async fn store_rows(
     store_speakers(tx, found).await?;
     store_speaker_insights(tx, found).await?;
     store_questions(tx, found).await?;
-    store_conversation_insights(tx, found).await
+    store_conversation_insights(tx, found).await?;
+    conversations::store(tx, &column(found, |(origin, _)| origin.job_id)).await
 }
 
 async fn store_documents(

@@ -5,6 +5,8 @@ mod filters;
 mod jobs;
 mod results;
 mod search;
+mod shape;
+mod stats;
 mod together;
 mod transcript;
 mod utterances;
@@ -24,6 +26,8 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(utterances::router())
         .merge(transcript::router())
         .merge(search::router())
+        .merge(shape::router())
+        .merge(stats::router())
         .merge(exports::router());
     all.layer(Extension(together::Together::default()))
 }

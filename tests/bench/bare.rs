@@ -19,7 +19,7 @@ use super::store::Store;
 const BATCH: u32 = 100;
 
 /// Tables a delivery adds rows to: name, columns but `job_id`, and their types.
-pub const TABLES: [(&str, &str, &str); 8] = [
+pub const TABLES: [(&str, &str, &str); 10] = [
     (
         "deliveries",
         "id, attempt, via, outcome, headers, body, body_sha, body_bytes",
@@ -47,6 +47,20 @@ pub const TABLES: [(&str, &str, &str); 8] = [
         "conversation_insights",
         "name, seq, value, start_seconds, end_seconds, confidence, speaker_id, extra",
         "text, int, text, float8, float8, float8, text, json",
+    ),
+    (
+        "conversations",
+        "caller_id, created_at, language, audio_type, tags, speaker_count, emotions, insight_names, \
+            emotion_utterances, emotion_ms, utterances, words, questions, interruptions, \
+            duration_ms, talk_ms, silence_ms, overlap_ms, longest_silence_ms, longest_monologue_ms",
+        "uuid, timestamptz, text, text, text[], int, text[], text[], int[], bigint[], int, int, \
+            int, int, bigint, bigint, bigint, bigint, bigint, bigint",
+    ),
+    (
+        "conversation_speakers",
+        "speaker_id, utterances, words, questions, talk_ms, talk_share, longest_monologue_ms, \
+            interrupts, interrupted",
+        "text, int, int, int, bigint, float8, bigint, int, int",
     ),
     // Of a job's events only the last one is the delivery's.
     ("job_events", "seq, kind, detail", "int, text, json"),
@@ -136,6 +150,12 @@ impl Template {
     }
 }
 
+/// Whether a column is read and sent as text.
+fn is_text(kind: &str) -> bool {
+    !matches!(kind, "uuid" | "bytea" | "int" | "float8" | "bool")
+}
+
+/// What the job then adds to statistics, its trigger writes.
 const COMPLETE: &str = "update aftercall.jobs set state = 'completed', version = version + 1, \
     completed_via = 'webhook', due_at = null, finished_at = now() where id = any($1)";
 
@@ -145,14 +165,11 @@ fn statement(table: &str) -> String {
         return String::new();
     };
     let types: Vec<&str> = types.split(", ").collect();
-    let sent = |kind: &str| if kind == "json" { "text".to_owned() } else { kind.to_owned() };
+    let sent = |kind| if is_text(kind) { "text" } else { kind };
     let arrays: Vec<String> =
         types.iter().zip(2..).map(|(kind, n)| format!("${n}::{}[]", sent(kind))).collect();
-    let taken: Vec<String> = columns
-        .split(", ")
-        .zip(&types)
-        .map(|(name, kind)| if *kind == "json" { format!("{name}::json") } else { name.to_owned() })
-        .collect();
+    let taken: Vec<String> =
+        columns.split(", ").zip(&types).map(|(name, kind)| format!("{name}::{kind}")).collect();
     format!(
         "insert into aftercall.{table} (job_id, {columns}) select job_id, {} \
             from unnest($1::uuid[], {}) as given (job_id, {columns})",
@@ -161,11 +178,10 @@ fn statement(table: &str) -> String {
     )
 }
 
-/// JSON is read and sent as text.
 fn selected(columns: &str, types: &str) -> Vec<String> {
     let pairs = columns.split(", ").zip(types.split(", "));
     pairs
-        .map(|(name, kind)| if kind == "json" { format!("{name}::text") } else { name.to_owned() })
+        .map(|(name, kind)| if is_text(kind) { format!("{name}::text") } else { name.to_owned() })
         .collect()
 }
 

@@ -148,5 +148,8 @@ select id, '0', 1, 3, 2 from given;
 insert into aftercall.speaker_insights (job_id, seq, speaker_id, name, value)
 select id, seq, '0', 'Energy', '71' from given, generate_series(1, 2) seq;
 insert into aftercall.conversation_insights (job_id, name, seq, value)
-select id, 'KeyPhrases', seq, 'parcel' from given, generate_series(0, 1) seq
+select id, 'KeyPhrases', seq, 'parcel' from given, generate_series(0, 1) seq;
+select aftercall.store_conversations(array(select id from given));
+select aftercall.count_jobs(array_agg(id), array_agg('completed'::text), array_agg(1)) from given;
+select aftercall.merge_stats(null)
 "#;

@@ -13,7 +13,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
     ("events", &["jobs", "supervise"]),
-    ("insights", &["jobs"]),
+    ("stats", &[]),
+    ("conversations", &[]),
+    ("insights", &["conversations", "jobs", "stats"]),
     ("drift", &["supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "provider"]),
     ("provider", &["config", "drift", "insights"]),
@@ -24,7 +26,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["config", "db", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"],
     ),
     ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
-    ("query", &["callers", "db", "events", "http", "insights", "jobs", "provider"]),
+    (
+        "query",
+        &[
+            "callers",
+            "conversations",
+            "db",
+            "events",
+            "http",
+            "insights",
+            "jobs",
+            "provider",
+            "stats",
+        ],
+    ),
     (
         "admin",
         &[
@@ -39,6 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "provider",
         ],
     ),
+    ("rollup", &["stats", "supervise"]),
     ("sweep", &["config", "db", "insights", "jobs", "supervise"]),
     // The emulator shares the wire's names with the client, and nothing else: see the test below.
     ("sandbox", &["config", "provider", "supervise"]),
@@ -49,6 +65,8 @@ const MAY_HOLD_SQL: &[&str] = &[
     "callers",
     "jobs",
     "deliveries",
+    "stats",
+    "conversations",
     "insights",
     "drift",    // own tables
     "db",       // schema and partitions

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::support::{app::TestApp, db::TestDb, fixture};
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 10] = [
     "job_events",
     "deliveries",
     "results",
@@ -14,6 +14,8 @@ const TABLES: [&str; 8] = [
     "speaker_insights",
     "questions",
     "conversation_insights",
+    "conversations",
+    "conversation_speakers",
 ];
 
 async fn sweep(db: &TestDb, partitions_ahead: u32) {
@@ -29,8 +31,8 @@ async fn has_month(db: &TestDb, ahead: i32) -> bool {
         from unnest($1::text[]) name";
     let found: i64 =
         sqlx::query_scalar(query).bind(TABLES).bind(ahead).fetch_one(&db.pool).await.unwrap();
-    assert!(found == 0 || found == 8, "{found} of 8 tables");
-    found == 8
+    assert!(found == 0 || found == 10, "{found} of 10 tables");
+    found == 10
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn whoever_does_it_at_once_no_promise_is_broken() {
 
 async fn run(ground: &Ground, jobs: &[bool], actors: &[Vec<Step>]) -> TestCaseResult {
     let crowd = Crowd {
-        world: ground.world(jobs).await,
+        world: World::new(&ground.db.pool, ground.caller, jobs).await,
         jobs: jobs.len(),
         unanswered: Mutex::default(),
         targets: Mutex::default(),

@@ -9,23 +9,15 @@ mod rules;
 mod steps;
 mod world;
 
-use aftercall::{
-    callers::{self, KeyTerms},
-    jobs::CompletedVia,
-};
-use proptest::{
-    prelude::*,
-    test_runner::{Config, TestCaseResult, TestRunner},
-};
-use tokio::runtime::Runtime;
-use uuid::Uuid;
+use aftercall::jobs::CompletedVia;
+use proptest::{prelude::*, test_runner::TestCaseResult};
 
 use self::{
     reference::{Arrived, Job},
     steps::{Sent, Step, Told, What},
     world::{Seen, Target, World},
 };
-use crate::support::db::TestDb;
+use crate::support::random::{Ground, runner};
 
 /// Cases unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 40;
@@ -53,7 +45,7 @@ struct Case {
 impl Case {
     async fn run(ground: &Ground, jobs: &[bool], steps: &[Step]) -> TestCaseResult {
         let mut case = Self {
-            world: ground.world(jobs).await,
+            world: World::new(&ground.db.pool, ground.caller, jobs).await,
             jobs: (0..).zip(jobs).map(|(number, content)| Job::new(number, *content)).collect(),
             now: 0,
             unanswered: Vec::new(),
@@ -204,39 +196,6 @@ impl Case {
         }
         Ok(())
     }
-}
-
-/// A database with one caller, and what runs them.
-struct Ground {
-    runtime: Runtime,
-    db: TestDb,
-    caller: Uuid,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (db, caller) = runtime.block_on(async {
-            let db = TestDb::new().await;
-            callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
-            let caller = sqlx::query_scalar("select id from aftercall.callers");
-            let caller = caller.fetch_one(&db.pool).await.unwrap();
-            (db, caller)
-        });
-        Self { runtime, db, caller }
-    }
-
-    async fn world(&self, with_content: &[bool]) -> World {
-        World::new(&self.db.pool, self.caller, with_content).await
-    }
-}
-
-/// As many cases as `PROPTEST_CASES` says. Nothing is left in the checkout.
-fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    let cases = asked.unwrap_or(cases);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters, ..Config::default() };
-    TestRunner::new(config)
 }
 
 /// Takes one out.

@@ -4,9 +4,10 @@ mod events;
 mod jobs;
 mod results;
 mod search;
+mod stats;
 
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Execute as _, PgPool, Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, Execute as _, PgPool, PgTransaction, Postgres, QueryBuilder};
 
 /// Rows that make a table, or a partition, large.
 const MANY: f32 = 100.0;
@@ -42,4 +43,11 @@ async fn assert_selective(db: &PgPool, plan: &Value) {
     .await
     .unwrap();
     assert!(large.is_empty(), "reads all of {large:?}: {plan:#}");
+}
+
+/// The tables of which this transaction has read rows by going through all of them.
+pub async fn scanned(tx: &mut PgTransaction<'_>) -> Vec<String> {
+    let query = "select relname::text from pg_stat_xact_user_tables
+        where schemaname = 'aftercall' and seq_tup_read > 0 order by relname";
+    sqlx::query_scalar(query).fetch_all(&mut **tx).await.unwrap()
 }

@@ -4,6 +4,7 @@ pub mod app;
 pub mod db;
 pub mod manual;
 pub mod provider;
+pub mod random;
 pub mod scratch;
 pub mod seed;
 pub mod ward;

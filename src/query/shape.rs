@@ -1,0 +1,228 @@
+//! The shape of one conversation.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::results::{finished, not_cached};
+use crate::{
+    callers::Caller,
+    conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
+    http::{ApiError, ApiPath, ApiQuery, ApiState, Problem},
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(shape))
+}
+
+const DEFAULT_BUCKET: u32 = 60;
+/// Buckets of one answer.
+const MOST_BUCKETS: f64 = 10_000.0;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ShapeQuery {
+    /// Seconds of a bucket of `talk`, 60 when left out; a recording is cut into 10,000 at most.
+    #[param(minimum = 5, maximum = 3600)]
+    bucket: Option<u32>,
+}
+
+/// Who talks when, how long and over whom. Seconds are counted from the start of the recording and have
+/// at most three decimals.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ShapeView {
+    job_id: Uuid,
+    /// End of the last utterance.
+    duration_seconds: f64,
+    /// Time during which anybody talks.
+    talk_seconds: f64,
+    silence_seconds: f64,
+    /// Time during which two or more speakers talk.
+    overlap_seconds: f64,
+    longest_silence_seconds: f64,
+    longest_monologue_seconds: f64,
+    utterances: i32,
+    words: i32,
+    /// Words in a minute of talk; null when nobody talks.
+    words_per_minute: Option<f64>,
+    questions: i32,
+    /// Utterances that begin while another speaker talks and outlast whoever does.
+    interruptions: i32,
+    speakers: Vec<SpeakerShapeView>,
+    /// Seconds of a bucket of `talk`.
+    bucket: u32,
+    /// Only buckets in which a speaker talks.
+    talk: Vec<BucketView>,
+    /// Each speaker's successive utterances with one emotion, speaker by speaker.
+    emotion_runs: Vec<EmotionRunView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SpeakerShapeView {
+    speaker_id: String,
+    utterances: i32,
+    words: i32,
+    words_per_minute: Option<f64>,
+    questions: i32,
+    talk_seconds: f64,
+    /// Part of the talk of all speakers, 0 to 1; null when nobody talks.
+    talk_share: Option<f64>,
+    longest_monologue_seconds: f64,
+    /// How often this speaker interrupts others,
+    interrupts: i32,
+    /// and is interrupted by them.
+    interrupted: i32,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct BucketView {
+    /// Seconds from the start of the recording.
+    start: i64,
+    speakers: Vec<BucketSpeakerView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct BucketSpeakerView {
+    speaker_id: String,
+    talk_seconds: f64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct EmotionRunView {
+    speaker_id: String,
+    emotion: String,
+    start: f64,
+    end: f64,
+    utterances: i64,
+}
+
+/// Get the shape of the conversation.
+///
+/// Talk, silence, overlap, interruptions, monologues, questions and pace, of all and by speaker; talk by
+/// speaker over time; and runs of one emotion. What each of them means is in `docs/conversation-shape.md`.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/shape", operation_id = "getShape", tag = "results",
+    params(("id" = Uuid, Path), ShapeQuery),
+    responses(
+        (status = OK, body = ShapeView, example = json!({
+            "jobId": "0197329c-6a1c-7bd3-b1f5-61d5a3b4a111", "durationSeconds": 11.02,
+            "talkSeconds": 9.43, "silenceSeconds": 1.59, "overlapSeconds": 0.0,
+            "longestSilenceSeconds": 0.9, "longestMonologueSeconds": 4.32, "utterances": 3,
+            "words": 25, "wordsPerMinute": 159.1, "questions": 2, "interruptions": 0,
+            "speakers": [{
+                "speakerId": "0", "utterances": 2, "words": 14, "wordsPerMinute": 164.4,
+                "questions": 1, "talkSeconds": 5.11, "talkShare": 0.5419,
+                "longestMonologueSeconds": 3.59, "interrupts": 0, "interrupted": 0,
+            }],
+            "bucket": 60,
+            "talk": [{ "start": 0, "speakers": [{ "speakerId": "0", "talkSeconds": 5.11 }] }],
+            "emotionRuns": [
+                { "speakerId": "0", "emotion": "Joy", "start": 0.31, "end": 3.9, "utterances": 1 },
+            ],
+        })),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn shape(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(query): ApiQuery<ShapeQuery>,
+) -> Result<Response, ApiError> {
+    let bucket = query.bucket.unwrap_or(DEFAULT_BUCKET);
+    if !(5..=3600).contains(&bucket) {
+        let detail = "must be a whole number from 5 to 3600";
+        return Err(ApiError::invalid_parameter("bucket", "value", detail));
+    }
+    let job = finished(&state, &caller, id).await?;
+    let Some(whole) = conversations::conversation(&state.db, job.id).await? else {
+        return Err(ApiError::ResultNotAvailable(job.state.name()));
+    };
+    let least = (whole.duration_seconds / MOST_BUCKETS).ceil();
+    if f64::from(bucket) < least {
+        let detail = format!("must be {least} at least for a recording as long as this");
+        return Err(ApiError::invalid_parameter("bucket", "value", detail));
+    }
+    let speakers = conversations::speakers(&state.db, job.id).await?;
+    let talk = conversations::buckets(&state.db, job.id, bucket).await?;
+    let runs = conversations::emotion_runs(&state.db, job.id).await?;
+    let view = ShapeView::new(job.id, &whole, speakers, bucket, talk, runs);
+    let mut response = Json(view).into_response();
+    not_cached(&mut response);
+    Ok(response)
+}
+
+impl ShapeView {
+    fn new(
+        job_id: Uuid,
+        whole: &ConversationRow,
+        speakers: Vec<SpeakerShape>,
+        bucket: u32,
+        talk: Vec<BucketRow>,
+        runs: Vec<EmotionRun>,
+    ) -> Self {
+        let mut buckets: BTreeMap<i64, Vec<BucketSpeakerView>> = BTreeMap::new();
+        for BucketRow { bucket, speaker_id, talk_seconds } in talk {
+            buckets.entry(bucket).or_default().push(BucketSpeakerView { speaker_id, talk_seconds });
+        }
+        let seconds = i64::from(bucket);
+        let talk = buckets.into_iter();
+        Self {
+            job_id,
+            duration_seconds: whole.duration_seconds,
+            talk_seconds: whole.talk_seconds,
+            silence_seconds: whole.silence_seconds,
+            overlap_seconds: whole.overlap_seconds,
+            longest_silence_seconds: whole.longest_silence_seconds,
+            longest_monologue_seconds: whole.longest_monologue_seconds,
+            utterances: whole.utterances,
+            words: whole.words,
+            words_per_minute: whole.words_per_minute,
+            questions: whole.questions,
+            interruptions: whole.interruptions,
+            speakers: speakers.into_iter().map(SpeakerShapeView::from).collect(),
+            bucket,
+            talk: talk.map(|(n, speakers)| BucketView { start: n * seconds, speakers }).collect(),
+            emotion_runs: runs.into_iter().map(EmotionRunView::from).collect(),
+        }
+    }
+}
+
+impl From<SpeakerShape> for SpeakerShapeView {
+    fn from(row: SpeakerShape) -> Self {
+        Self {
+            speaker_id: row.speaker_id,
+            utterances: row.utterances,
+            words: row.words,
+            words_per_minute: row.words_per_minute,
+            questions: row.questions,
+            talk_seconds: row.talk_seconds,
+            talk_share: row.talk_share,
+            longest_monologue_seconds: row.longest_monologue_seconds,
+            interrupts: row.interrupts,
+            interrupted: row.interrupted,
+        }
+    }
+}
+
+impl From<EmotionRun> for EmotionRunView {
+    fn from(row: EmotionRun) -> Self {
+        let EmotionRun { speaker_id, emotion, start_seconds, end_seconds, utterances } = row;
+        Self { speaker_id, emotion, start: start_seconds, end: end_seconds, utterances }
+    }
+}

@@ -1,0 +1,304 @@
+//! Statistics across jobs: what may be asked, and how it is answered.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
+use axum::{Json, extract::State};
+use chrono::{Datelike as _, Days, NaiveDate};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer as _, value},
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use crate::{
+    callers::Caller,
+    http::{ApiError, ApiQuery, ApiState, Limit, Problem},
+    stats::{self, Bucket, Dimension, Key, Measure, Measures, Question, Row, Selection, Sort},
+};
+
+pub fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(jobs))
+}
+
+/// Days of an answer when none are named, today included.
+const USUAL_DAYS: u64 = 30;
+/// Days of an answer: three years.
+const MOST_DAYS: i64 = 1096;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum GroupBy {
+    #[default]
+    None,
+    Tag,
+    Language,
+    AudioType,
+    Emotion,
+    Insight,
+    Day,
+    Week,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StatsQuery {
+    /// What to tell of each group; may be repeated. All that is known when left out; of an emotion
+    /// that is `completed`, `utterances` and `talkSeconds`, the latter two of its own utterances.
+    #[serde(default)]
+    measures: Vec<Measure>,
+    /// What makes a group; one group of all jobs when left out. A job counts in the group of each of
+    /// its tags, emotions and values.
+    #[param(inline)]
+    group_by: Option<GroupBy>,
+    /// The insight whose values make the groups, with `groupBy=insight`. Values longer than 80
+    /// characters make none.
+    #[param(example = "Topics")]
+    insight: Option<String>,
+    /// Tells the course of each group as well.
+    #[param(inline)]
+    bucket: Option<Bucket>,
+    /// First day of the jobs' creation (UTC); 30 days before `to` when left out.
+    #[param(value_type = Option<NaiveDate>, example = "2026-05-01")]
+    from: Option<Day>,
+    /// The day after the last, up to 1096 days after `from`; tomorrow when left out.
+    #[param(value_type = Option<NaiveDate>, example = "2026-06-01")]
+    to: Option<Day>,
+    /// Only jobs with this tag; not with groups of emotions and of insights.
+    tag: Option<String>,
+    /// Only jobs with this `languageCode`; not with groups of insights.
+    language: Option<String>,
+    /// Only jobs with this `audioType`; not with groups of insights.
+    audio_type: Option<String>,
+    /// The order of the groups: `group` or a measure, with `-` before it the greatest first. When left
+    /// out `-jobs`, `-completed` for emotions, and `group` for days and weeks.
+    #[param(value_type = Option<String>, example = "-talkSeconds")]
+    sort: Option<Order>,
+    /// Groups, 50 when left out; days and weeks all come.
+    #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
+    limit: Option<Limit>,
+}
+
+/// A day such as 2026-05-01.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Day(NaiveDate);
+
+impl TryFrom<String> for Day {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let day = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok();
+        // What both chrono and Postgres can write, with room for the days around.
+        let known = day.filter(|day| (1970..9999).contains(&day.year()));
+        known.map(Self).ok_or("must be a day such as 2026-05-01")
+    }
+}
+
+/// `group` or a measure; `-` for the greatest first.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Order(Sort);
+
+impl TryFrom<String> for Order {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (name, is_descending) = match text.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (text.as_str(), false),
+        };
+        if name == "group" {
+            return Ok(Self(Sort { by: None, is_descending }));
+        }
+        let by = Measure::deserialize(name.into_deserializer())
+            .map_err(|error: value::Error| error.to_string())?;
+        Ok(Self(Sort { by: Some(by), is_descending }))
+    }
+}
+
+/// Groups of jobs that have ended, by the day of their creation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct StatsView {
+    /// First day.
+    from: NaiveDate,
+    /// The day after the last.
+    to: NaiveDate,
+    #[schema(inline)]
+    group_by: GroupBy,
+    data: Vec<GroupView>,
+    /// Whether there are more groups than `limit`.
+    has_more: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct GroupView {
+    /// Tag, language, audio type, emotion or value, or the first day of a day or week; null for all
+    /// jobs, and for those whose request did not say.
+    group: Option<String>,
+    measures: Measures,
+    /// With `bucket`: the days or weeks that have jobs of the group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Vec<PointView>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct PointView {
+    /// First day.
+    start: NaiveDate,
+    measures: Measures,
+}
+
+/// Sum up jobs that have ended.
+///
+/// By tag, language, audio type, emotion, value of an insight, day or week of creation. Numbers are
+/// exact at any moment, jobs that ended a moment ago included. Weeks begin on Monday. What cannot be
+/// told exactly is refused.
+#[utoipa::path(
+    get, path = "/v1/stats/jobs", operation_id = "getJobStats", tag = "stats",
+    params(StatsQuery),
+    responses(
+        (status = OK, body = StatsView, example = json!({
+            "from": "2026-05-01", "to": "2026-06-01", "groupBy": "tag", "hasMore": false,
+            "data": [{
+                "group": "support",
+                "measures": { "completed": 412, "talkSeconds": 98_331.25, "wordsPerMinute": 151.3 },
+                "series": [{
+                    "start": "2026-04-27",
+                    "measures": {
+                        "completed": 31, "talkSeconds": 7_202.5, "wordsPerMinute": 149.8,
+                    },
+                }],
+            }],
+        })),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+async fn jobs(
+    State(state): State<ApiState>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<StatsQuery>,
+) -> Result<Json<StatsView>, ApiError> {
+    let (from, to) = days(&state, &query).await?;
+    let group_by = query.group_by.unwrap_or_default();
+    let limit = query.limit.unwrap_or_default();
+    let question = question(caller.id, query, group_by, (from, to))?;
+    let rows = stats::answer(&state.db, &question).await?;
+    let mut data = groups(rows, question.bucket.is_some());
+    let most = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+    let has_more = question.limit.is_some() && data.len() > most;
+    if has_more {
+        data.truncate(most);
+    }
+    Ok(Json(StatsView { from, to, group_by, data, has_more }))
+}
+
+async fn days(state: &ApiState, query: &StatsQuery) -> Result<(NaiveDate, NaiveDate), ApiError> {
+    let to = match query.to {
+        Some(Day(to)) => to,
+        None => stats::today(&state.db).await? + Days::new(1),
+    };
+    let from = query.from.map_or_else(|| to - Days::new(USUAL_DAYS), |Day(from)| from);
+    if !(1..=MOST_DAYS).contains(&(to - from).num_days()) {
+        let detail = format!("must be after from, by {MOST_DAYS} days at most");
+        return Err(ApiError::invalid_parameter("to", "range", detail));
+    }
+    Ok((from, to))
+}
+
+/// # Errors
+/// What the sums cannot tell.
+fn question(
+    caller_id: Uuid,
+    query: StatsQuery,
+    group_by: GroupBy,
+    (from, to): (NaiveDate, NaiveDate),
+) -> Result<Question, ApiError> {
+    let refused = |name, detail: &str| Err(ApiError::invalid_parameter(name, "conflict", detail));
+    let is_time = matches!(group_by, GroupBy::Day | GroupBy::Week);
+    let dimension = match group_by {
+        GroupBy::Emotion => Dimension::Emotion,
+        GroupBy::Insight => Dimension::Insight,
+        GroupBy::Tag => Dimension::Tag,
+        _ if query.tag.is_some() => Dimension::Tag,
+        _ => Dimension::All,
+    };
+    if query.insight.is_some() != (group_by == GroupBy::Insight) {
+        return refused("insight", "belongs to groupBy=insight, which needs it");
+    }
+    if query.tag.is_some() && dimension != Dimension::Tag {
+        return refused("tag", "does not go with groups of emotions or insights");
+    }
+    let is_insight = dimension == Dimension::Insight;
+    if query.language.is_some() && is_insight {
+        return refused("language", "does not go with groups of insights");
+    }
+    if query.audio_type.is_some() && is_insight {
+        return refused("audioType", "does not go with groups of insights");
+    }
+    if query.bucket.is_some() && is_time {
+        return refused("bucket", "does not go with groups of days or weeks");
+    }
+    let is_known =
+        |measure| dimension != Dimension::Emotion || Measure::OF_EMOTIONS.contains(&measure);
+    if !query.measures.iter().copied().all(is_known) {
+        return refused("measures", "only completed, utterances and talkSeconds for emotions");
+    }
+    let sort = query.sort.map_or_else(|| usual_sort(is_time, dimension), |Order(sort)| sort);
+    if !sort.by.is_none_or(is_known) {
+        return refused("sort", "only group, completed, utterances and talkSeconds for emotions");
+    }
+    let mut measures = query.measures;
+    if measures.is_empty() {
+        measures = Measure::ALL.into_iter().filter(|measure| is_known(*measure)).collect();
+    }
+    let key = match group_by {
+        GroupBy::None => Key::Nothing,
+        GroupBy::Tag | GroupBy::Emotion | GroupBy::Insight => Key::Value,
+        GroupBy::Language => Key::Language,
+        GroupBy::AudioType => Key::AudioType,
+        GroupBy::Day => Key::Time(Bucket::Day),
+        GroupBy::Week => Key::Time(Bucket::Week),
+    };
+    let selection = Selection {
+        caller_id,
+        dimension,
+        name: query.insight.unwrap_or_default(),
+        value: query.tag,
+        language: query.language,
+        audio_type: query.audio_type,
+        from,
+        to,
+    };
+    let limit = (!is_time).then(|| query.limit.unwrap_or_default().get() + 1);
+    Ok(Question { selection, key, bucket: query.bucket, measures, sort, limit })
+}
+
+fn usual_sort(is_time: bool, dimension: Dimension) -> Sort {
+    let by = match dimension {
+        _ if is_time => None,
+        Dimension::Emotion => Some(Measure::Completed),
+        _ => Some(Measure::Jobs),
+    };
+    Sort { by, is_descending: by.is_some() }
+}
+
+/// Each group with the parts that follow it.
+fn groups(rows: Vec<Row>, has_series: bool) -> Vec<GroupView> {
+    let mut groups: Vec<GroupView> = Vec::new();
+    for Row { key, bucket, measures } in rows {
+        if let Some(start) = bucket {
+            if let Some(GroupView { series: Some(series), .. }) = groups.last_mut() {
+                series.push(PointView { start, measures });
+            }
+        } else {
+            let group = Some(key).filter(|key| !key.is_empty());
+            let series = has_series.then(Vec::new);
+            groups.push(GroupView { group, measures, series });
+        }
+    }
+    groups
+}

@@ -1,0 +1,40 @@
+//! Adds the changes that transitions leave to the statistics, a few seconds behind them. Nothing that
+//! is asked depends on it but how long the answer takes.
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{stats, supervise::Outcome};
+
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Changes of one transaction.
+const BATCH: i32 = 5000;
+
+#[derive(Debug, Clone)]
+pub struct Rollup {
+    pub db: PgPool,
+}
+
+impl Rollup {
+    /// Merges every two seconds until `stop` is cancelled; several processes may.
+    pub async fn run(self, stop: CancellationToken) -> Outcome {
+        while !stop.is_cancelled() {
+            let is_behind = match stats::merge(&self.db, BATCH).await {
+                Ok(merged) => merged == BATCH,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "statistics not merged");
+                    false
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(INTERVAL), if !is_behind => {}
+                else => {}
+            }
+        }
+        Ok(())
+    }
+}

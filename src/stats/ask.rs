@@ -1,0 +1,228 @@
+//! Questions about groups of jobs, each answered by one statement.
+use chrono::{Datelike as _, Months, NaiveDate};
+use serde::Deserialize;
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Measure, Measures};
+
+/// What jobs of one sum have in common. But for values of insights, they may be told apart by language
+/// and audio type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dimension {
+    /// Nothing else.
+    All,
+    Tag,
+    Emotion,
+    /// A value of one insight.
+    Insight,
+}
+
+/// Which jobs count: all of these.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    pub caller_id: Uuid,
+    pub dimension: Dimension,
+    /// Of the insight; empty for other dimensions.
+    pub name: String,
+    /// One value of the dimension alone.
+    pub value: Option<String>,
+    pub language: Option<String>,
+    pub audio_type: Option<String>,
+    /// First day of creation (UTC).
+    pub from: NaiveDate,
+    /// The day after the last.
+    pub to: NaiveDate,
+}
+
+/// What makes a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    Nothing,
+    /// The value of the dimension.
+    Value,
+    Language,
+    AudioType,
+    Time(Bucket),
+}
+
+/// Days, or weeks from Monday to Sunday (ISO 8601).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Bucket {
+    Day,
+    Week,
+}
+
+/// The order of groups; those alike are in the order of their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sort {
+    /// `None`: by the key.
+    pub by: Option<Measure>,
+    pub is_descending: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub selection: Selection,
+    pub key: Key,
+    /// Asks for the course of each group as well.
+    pub bucket: Option<Bucket>,
+    pub measures: Vec<Measure>,
+    pub sort: Sort,
+    /// Groups; `None` for all.
+    pub limit: Option<i64>,
+}
+
+/// A group, or with `bucket` a part of the one before.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Row {
+    /// Empty where nothing makes a group, or the request did not say.
+    pub key: String,
+    /// First day of the part.
+    pub bucket: Option<NaiveDate>,
+    #[sqlx(flatten)]
+    pub measures: Measures,
+}
+
+/// The columns of sums.
+const SUMS: [&str; 13] = [
+    "completed",
+    "failed",
+    "timed_out",
+    "canceled",
+    "utterances",
+    "words",
+    "questions",
+    "interruptions",
+    "duration_ms",
+    "talk_ms",
+    "silence_ms",
+    "overlap_ms",
+    "turnaround_ms",
+];
+
+/// The groups in their order, each followed by its parts in the order of time.
+pub async fn answer(db: impl PgExecutor<'_>, question: &Question) -> sqlx::Result<Vec<Row>> {
+    statement(question).build_query_as().fetch_all(db).await
+}
+
+/// What [`answer`] runs.
+pub fn statement(question: &Question) -> QueryBuilder<Postgres> {
+    let Question { key, bucket, sort, limit, .. } = question;
+    let sums = SUMS.map(|name| format!("sum({name})::bigint as {name}")).join(", ");
+    let ended = "having sum(completed + failed + timed_out + canceled) > 0";
+    let mut sql = QueryBuilder::new("with cell as (");
+    push_cells(&mut sql, question);
+    sql.push(format!("), whole as (select key, {sums} from cell group by key {ended})"));
+    let by = sort.by.map_or("key", |measure| measure.column().1);
+    let direction = if sort.is_descending { "desc nulls last" } else { "asc nulls last" };
+    sql.push(format!(
+        ", best as (select *, row_number() over (order by {by} {direction}, key) as rank from whole"
+    ));
+    sql.push(" order by rank limit ").push_bind(*limit).push(")");
+    let columns = columns(&question.measures);
+    sql.push(format!(" select rank, key, null::date as bucket, {columns} from best"));
+    if bucket.is_some() && !matches!(key, Key::Time(_)) {
+        sql.push(format!(
+            " union all select rank, key, bucket, {columns} from (
+                select rank, key, bucket, {sums}
+                from (select cell.*, best.rank from cell join best using (key)) part
+                group by rank, key, bucket {ended}) part"
+        ));
+    }
+    sql.push(" order by rank, bucket nulls first");
+    sql
+}
+
+/// The sums that were selected, cell by cell.
+fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question) {
+    let Question { selection, key, bucket, .. } = question;
+    let key_sql = match key {
+        Key::Nothing => "''",
+        Key::Value => "value",
+        Key::Language => "language",
+        Key::AudioType => "audio_type",
+        Key::Time(Bucket::Day) => "to_char(period, 'YYYY-MM-DD')",
+        Key::Time(Bucket::Week) => "to_char(date_trunc('week', period::timestamp), 'YYYY-MM-DD')",
+    };
+    let bucket_sql = match bucket {
+        None => "null::date",
+        Some(Bucket::Day) => "period",
+        Some(Bucket::Week) => "date_trunc('week', period::timestamp)::date",
+    };
+    let by_days = bucket.is_some() || matches!(key, Key::Time(_));
+    for (n, span) in spans(selection, by_days).into_iter().enumerate() {
+        let union = if n > 0 { " union all " } else { "" };
+        let sums = SUMS.join(", ");
+        sql.push(format!("{union}select {key_sql} as key, {bucket_sql} as bucket, {sums}"));
+        sql.push(" from aftercall.exact_stats where caller_id = ").push_bind(selection.caller_id);
+        sql.push(" and dimension = ").push_bind(question.sums_of());
+        sql.push(" and name = ").push_bind(selection.name.clone());
+        sql.push(" and grain = ").push_bind(span.grain);
+        sql.push(" and period >= ").push_bind(span.from);
+        sql.push(" and period < ").push_bind(span.to);
+        let filters = [
+            (" and value = ", &selection.value),
+            (" and language = ", &selection.language),
+            (" and audio_type = ", &selection.audio_type),
+        ];
+        for (condition, wanted) in filters {
+            if let Some(wanted) = wanted {
+                sql.push(condition).push_bind(wanted.clone());
+            }
+        }
+    }
+}
+
+/// Every column of [`Measures`], null for those that were not asked for.
+fn columns(asked: &[Measure]) -> String {
+    let column = |measure: Measure| {
+        let (name, sql) = measure.column();
+        let is_asked = asked.contains(&measure);
+        if is_asked { format!("{sql} as {name}") } else { format!("null as {name}") }
+    };
+    Measure::ALL.map(column).join(", ")
+}
+
+/// Days or whole months that are read from the sums of this grain.
+struct Span {
+    grain: &'static str,
+    from: NaiveDate,
+    to: NaiveDate,
+}
+
+/// The whole months of a selection from their own sums, unless it is asked for `by_days`.
+fn spans(selection: &Selection, by_days: bool) -> Vec<Span> {
+    let Selection { from, to, .. } = *selection;
+    let first_of = |day: NaiveDate| day.with_day(1).unwrap_or(day);
+    let last = first_of(to);
+    let first = match first_of(from) {
+        first if first == from => first,
+        first => first.checked_add_months(Months::new(1)).unwrap_or(to),
+    };
+    if by_days || first >= last {
+        return vec![Span { grain: "day", from, to }];
+    }
+    let days = |from, to| Span { grain: "day", from, to };
+    let all = [days(from, first), Span { grain: "month", from: first, to: last }, days(last, to)];
+    all.into_iter().filter(|span| span.from < span.to).collect()
+}
+
+impl Question {
+    /// The sums that are fewest. Those of tags are kept twice, as there may be many of them.
+    fn sums_of(&self) -> &'static str {
+        let Selection { language, audio_type, .. } = &self.selection;
+        let is_detailed = matches!(self.key, Key::Language | Key::AudioType)
+            || language.is_some()
+            || audio_type.is_some();
+        match self.selection.dimension {
+            Dimension::All => "all",
+            Dimension::Tag if is_detailed => "tag_detail",
+            Dimension::Tag => "tag",
+            Dimension::Emotion => "emotion",
+            Dimension::Insight => "insight",
+        }
+    }
+}

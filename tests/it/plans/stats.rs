@@ -1,0 +1,138 @@
+//! Statistics, shapes, and what is done for them while a result is stored.
+use aftercall::{
+    conversations,
+    insights::{self, Analysis, Origin, Prepared},
+    jobs::{self, CompletedVia, Completion},
+    stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
+};
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::scanned;
+use crate::support::db::TestDb;
+
+/// Fifty callers, of four of them the sums of two years, 3,000 jobs that wait and 3,000 whose results of ten
+/// utterances are stored and not yet added up.
+const SEED: &str = "
+insert into aftercall.callers (id, name) select uuid_floor, 'c-' || n
+from generate_series(1, 50) n, aftercall.uuid_floor(to_timestamp(n));
+insert into aftercall.stats
+select c.id, d.dimension, d.name, 'day', '2025-01-01'::date + day, value, language, '', 1, 0, 0, 0,
+    1, 3, 0, 0, 2000, 1500, 500, 0, 60000
+from (select id from aftercall.callers limit 4) c, generate_series(0, 729) day,
+    (values ('all', '', ''), ('tag', '', 'a'), ('tag', '', 'b'), ('tag_detail', '', 'a'),
+        ('insight', 'Topics', 'c'))
+        as d (dimension, name, value),
+    (values ('en-US'), ('de-DE')) as l (language);
+insert into aftercall.jobs (id, caller_id, request, tags, state, due_at, deadline_at)
+select (left(aftercall.uuid_floor(now())::text, 24) || lpad(n::text, 12, '0'))::uuid,
+    aftercall.uuid_floor(to_timestamp(1 + n % 50)), '{}', '{a,b}', 'submitted', now(), now()
+from generate_series(1, 6000) n;
+create table found as select id from aftercall.jobs order by id limit 3000;
+insert into aftercall.utterances
+    (job_id, seq, start_seconds, end_seconds, text, speaker_id, emotion)
+select id, n, n, n + 0.9, 'so it is', n % 2, 'Joy' from found, generate_series(0, 9) n;
+insert into aftercall.speakers select id, n, 5, 15, 4.5 from found, generate_series(0, 1) n;
+insert into aftercall.questions (job_id, seq, speaker_id, text) select id, 1, '0', 'so' from found;
+insert into aftercall.conversation_insights (job_id, name, seq, value)
+select id, 'Topics', n, 'parcel' || n from found, generate_series(0, 3) n;
+insert into aftercall.speaker_insights (job_id, seq, speaker_id, name, value)
+select id, 1, '0', 'Energy', '7' from found;
+insert into aftercall.results (job_id, document, document_sha, parser_version, is_partial)
+select id, '{}', sha256(''), 1, false from found;
+select aftercall.store_conversations(array(select id from found));
+update aftercall.jobs set state = 'completed', completed_via = 'webhook', due_at = null,
+    finished_at = now() where id in (select id from found);
+analyze";
+
+async fn seeded() -> TestDb {
+    let db = TestDb::new().await;
+    sqlx::raw_sql(SEED).execute(&db.pool).await.unwrap();
+    db
+}
+
+async fn job(db: &TestDb, state: &str, n: i64) -> Uuid {
+    let query = "select id from aftercall.jobs where state = $1 order by id offset $2 limit 1";
+    sqlx::query_scalar(query).bind(state).bind(n).fetch_one(&db.pool).await.unwrap()
+}
+
+fn question(dimension: Dimension, key: Key) -> Question {
+    let name = if dimension == Dimension::Insight { "Topics" } else { "" };
+    Question {
+        selection: Selection {
+            caller_id: Uuid::from_u128(1000 << 80),
+            dimension,
+            name: name.to_owned(),
+            value: None,
+            language: None,
+            audio_type: None,
+            from: NaiveDate::from_ymd_opt(2026, 3, 15).unwrap(),
+            to: NaiveDate::from_ymd_opt(2026, 4, 14).unwrap(),
+        },
+        key,
+        bucket: None,
+        measures: Measure::ALL.to_vec(),
+        sort: Sort { by: Some(Measure::Jobs), is_descending: true },
+        limit: Some(51),
+    }
+}
+
+#[tokio::test]
+async fn statistics_are_read_by_their_key() {
+    let db = seeded().await;
+    let tagged = Selection {
+        value: Some("a".to_owned()),
+        language: Some("en-US".to_owned()),
+        ..question(Dimension::Tag, Key::Value).selection
+    };
+    for (question, groups) in [
+        (question(Dimension::All, Key::Nothing), 1),
+        (question(Dimension::Tag, Key::Value), 2),
+        (question(Dimension::Insight, Key::Value), 1),
+        (question(Dimension::All, Key::Time(Bucket::Week)), 6),
+        (Question { bucket: Some(Bucket::Day), ..question(Dimension::All, Key::Language) }, 62),
+        (Question { selection: tagged, ..question(Dimension::Tag, Key::AudioType) }, 1),
+    ] {
+        let mut tx = db.pool.begin().await.unwrap();
+        assert_eq!(stats::answer(&mut *tx, &question).await.unwrap().len(), groups, "{question:?}");
+        assert_eq!(scanned(&mut tx).await, [""; 0], "{question:?}");
+    }
+}
+
+#[tokio::test]
+async fn changes_are_merged_by_their_key() {
+    let db = seeded().await;
+    let mut tx = db.pool.begin().await.unwrap();
+    assert_eq!(stats::merge(&mut *tx, 10).await.unwrap(), 10);
+    assert_eq!(scanned(&mut tx).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_shape_is_read_by_the_id_of_its_job() {
+    let db = seeded().await;
+    let id = job(&db, "completed", 1234).await;
+    let mut tx = db.pool.begin().await.unwrap();
+    assert!(conversations::conversation(&mut *tx, id).await.unwrap().is_some());
+    assert_eq!(conversations::speakers(&mut *tx, id).await.unwrap().len(), 2);
+    assert_eq!(conversations::buckets(&mut *tx, id, 60).await.unwrap().len(), 2);
+    assert_eq!(conversations::emotion_runs(&mut *tx, id).await.unwrap().len(), 2);
+    assert_eq!(scanned(&mut tx).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn storing_a_result_reads_no_other_one() {
+    let db = seeded().await;
+    let prepared = Prepared::from(Analysis::default());
+    // The first plans are made for their values; later ones for any.
+    for n in 0..12 {
+        let (new, old) = (job(&db, "submitted", 7).await, job(&db, "completed", 100 * n).await);
+        let origin = |job_id| Origin { job_id, provider_job_id: None, parser_version: 1 };
+        let mut tx = db.pool.begin().await.unwrap();
+        insights::store(&mut tx, &[(origin(new), &prepared)]).await.unwrap();
+        let completion = Completion { job_id: new, attempt: 1, via: CompletedVia::Webhook };
+        jobs::complete(&mut tx, &[completion]).await.unwrap();
+        insights::replace(&mut tx, &[(origin(old), &prepared)]).await.unwrap();
+        assert_eq!(scanned(&mut tx).await, [""; 0], "time {n}");
+        tx.commit().await.unwrap();
+    }
+}
