@@ -194,7 +194,7 @@ impl Walk {
     }
 }
 
-/// The newest matches, the best first, and where they lie; or those of `walk` that are still to come.
+/// The newest matches, the best first, and where they lie; or those of `walk` still to come.
 ///
 /// What comes in between two pages lies after the bounds, or takes its place by its rank.
 async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, Bounds), ApiError> {

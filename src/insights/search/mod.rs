@@ -19,14 +19,16 @@ const LONGEST_STRIDE: i64 = 1_000_000;
 /// To find a match through the index takes as long as to read so many utterances; measured.
 const LOOK_UP: i64 = 12;
 
-/// Plans are made for the very values (how frequent the words are, which months matter); they are too
-/// short to be worth compiling, and leave the other processors to other requests.
+/// Plans are made for the very values (how frequent the words are, which months matter); they are
+/// too short to be worth compiling, and leave the other processors to other requests. A statement
+/// whose request was given up long ago is cut short.
 pub const BEGIN: &str = "begin isolation level repeatable read, read only; \
     set local plan_cache_mode = force_custom_plan; \
     set local jit = off; \
     set local max_parallel_workers_per_gather = 0; \
     set local enable_seqscan = off; \
     set local work_mem = '16MB'; \
+    set local statement_timeout = '1min'; \
     set local client_min_messages = warning";
 
 /// Which utterances are looked through. What is empty or `None` does not matter.
@@ -127,7 +129,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Begins to look for `q`, which is written as web searches are: words, `"phrases"`, `or`, `-not`.
+    /// Begins to look for `q`, written as web searches are: words, `"phrases"`, `or`, `-not`.
     pub async fn begin(
         db: &PgPool,
         caller_id: Uuid,

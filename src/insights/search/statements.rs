@@ -128,7 +128,8 @@ fn push_job_filters(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
     }
 }
 
-/// The bounds of jobs' ids, which tell where to begin and which months matter. Each begins with `and`.
+/// The bounds of jobs' ids, which tell where to begin and which months matter. Each begins with
+/// `and`.
 fn push_ids(sql: &mut Sql, column: &str, scope: &Scope, range: Range) {
     for (at, comparison) in [(range.from, ">="), (range.before, "<=")] {
         let Some(Place { job_id, .. }) = at else { continue };

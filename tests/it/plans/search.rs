@@ -19,9 +19,10 @@ const SEED: &str = "
     with job as (
         insert into aftercall.jobs (id, caller_id, request, state, completed_via, deadline_at,
             finished_at, tags)
-        select (left(aftercall.uuid_floor(at)::text, 14) || '7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
-            (array[$1, $2, $3]::uuid[])[1 + n % 3], '{\"languageCode\":\"en\"}', 'completed', 'poll', now(),
-            now(), array['t' || n % 7]
+        select (left(aftercall.uuid_floor(at)::text, 14) || '7000-8000-'
+                || lpad(to_hex(n), 12, '0'))::uuid,
+            (array[$1, $2, $3]::uuid[])[1 + n % 3], '{\"languageCode\":\"en\"}', 'completed',
+            'poll', now(), now(), array['t' || n % 7]
         from generate_series(1, $4) n
         cross join lateral (select now() - interval '30 days' * (1 - n / $4::float8) as at) a
         returning id, caller_id
