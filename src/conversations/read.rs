@@ -21,6 +21,8 @@ pub struct ConversationRow {
 #[derive(Debug)]
 pub struct SpeakerShape {
     pub speaker_id: String,
+    /// The caller's name for the speaker.
+    pub speaker: Option<String>,
     pub utterances: i32,
     pub words: i32,
     pub words_per_minute: Option<f64>,
@@ -78,11 +80,13 @@ pub async fn speakers(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec
     sqlx::query_as!(
         SpeakerShape,
         r#"
-        select speaker_id, utterances, words, words_per_minute, questions,
-            (talk_ms / 1000.0)::float8 as "talk_seconds!", talk_share,
-            (longest_monologue_ms / 1000.0)::float8 as "longest_monologue_seconds!", interrupts,
-            interrupted
-        from aftercall.conversation_speakers where job_id = $1 order by speaker_id
+        select s.speaker_id, n.name as "speaker?", s.utterances, s.words, s.words_per_minute,
+            s.questions, (s.talk_ms / 1000.0)::float8 as "talk_seconds!", s.talk_share,
+            (s.longest_monologue_ms / 1000.0)::float8 as "longest_monologue_seconds!",
+            s.interrupts, s.interrupted
+        from aftercall.conversation_speakers s
+        left join aftercall.speaker_names n on n.job_id = s.job_id and n.speaker_id = s.speaker_id
+        where s.job_id = $1 order by s.speaker_id
         "#,
         job_id,
     )

@@ -105,6 +105,7 @@ async fn submit_batch(
     idempotency::record(&mut tx, &key, "", &json).await?;
     tx.commit().await?;
     state.wake_dispatcher.notify_one();
+    state.changed.notify_one();
     Ok(answer(json))
 }
 

@@ -73,6 +73,7 @@ async fn name_speakers(
     }
     let speakers = insights::speakers(&mut tx, id).await?;
     tx.commit().await?;
+    state.changed.notify_one();
     let headers =
         [(header::ETAG, job.etag()), (header::CACHE_CONTROL, "private, no-store".to_owned())];
     Ok((headers, Json(speakers)).into_response())

@@ -71,6 +71,8 @@ struct ShapeView {
 #[serde(rename_all = "camelCase")]
 struct SpeakerShapeView {
     speaker_id: String,
+    /// Your name for the speaker.
+    speaker: Option<String>,
     utterances: i32,
     words: i32,
     words_per_minute: Option<f64>,
@@ -123,7 +125,7 @@ struct EmotionRunView {
             "longestSilenceSeconds": 0.9, "longestMonologueSeconds": 4.32, "utterances": 3,
             "words": 25, "wordsPerMinute": 159.1, "questions": 2, "interruptions": 0,
             "speakers": [{
-                "speakerId": "0", "utterances": 2, "words": 14, "wordsPerMinute": 164.4,
+                "speakerId": "0", "speaker": "Rachel", "utterances": 2, "words": 14, "wordsPerMinute": 164.4,
                 "questions": 1, "talkSeconds": 5.11, "talkShare": 0.5419,
                 "longestMonologueSeconds": 3.59, "interrupts": 0, "interrupted": 0,
             }],
@@ -207,6 +209,7 @@ impl From<SpeakerShape> for SpeakerShapeView {
     fn from(row: SpeakerShape) -> Self {
         Self {
             speaker_id: row.speaker_id,
+            speaker: row.speaker,
             utterances: row.utterances,
             words: row.words,
             words_per_minute: row.words_per_minute,

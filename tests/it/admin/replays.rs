@@ -246,16 +246,11 @@ async fn a_filter_must_be_named_and_well_formed() {
         json!({ "filter": { "state": "x" } }),
         json!({ "filter": { "outcome": "malformed" } }),
         json!({ "filter": {}, "dry_run": true }),
+        json!({ "filter": { "limit": 0 } }),
     ] {
         let refused = operator.send("POST", "/v1/admin/replays", &wrong).await;
         assert_eq!(refused.faults(), ["# format"], "{wrong}");
     }
-    for (filter, code) in [
-        (json!({ "limit": 0 }), "invalid-parameter"),
-        (json!({ "cursor": "x" }), "cursor-mismatch"),
-    ] {
-        let refused =
-            operator.send("POST", "/v1/admin/replays", &json!({ "filter": filter })).await;
-        refused.problem(400, code);
-    }
+    let foreign = json!({ "filter": { "cursor": "x" } });
+    operator.send("POST", "/v1/admin/replays", &foreign).await.problem(400, "cursor-mismatch");
 }

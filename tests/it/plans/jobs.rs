@@ -9,10 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{assert_selective, nodes, plan};
-use crate::support::{
-    app::TestApp,
-    seed::{seed, stand_ins},
-};
+use crate::support::{app::TestApp, seed::seed};
 
 const JOBS: i32 = 20_000;
 
@@ -20,18 +17,18 @@ const JOBS: i32 = 20_000;
 async fn seeded() -> (TestApp, Uuid) {
     let app = TestApp::start().await;
     callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await.unwrap();
-    stand_ins(&app).await;
     for caller in ["app", "other"] {
         seed(&app.db.pool, caller, JOBS, 2).await;
     }
     let findings = "
-        insert into aftercall.conversations
-            (job_id, caller_id, speaker_count, emotions, insight_names)
-        select id, caller_id, n % 3 + 1, array['Joy', 'of-50-' || n % 50],
-            array['KeyPhrases', 'of-50-' || n % 50]
-        from (select *, row_number() over (order by id) as n from aftercall.jobs) jobs
-        where state = 'completed'
-        on conflict do nothing";
+        update aftercall.conversations c set speaker_count = n % 3 + 1,
+            emotions = array['Joy', 'of-50-' || n % 50],
+            insight_names = array['KeyPhrases', 'of-50-' || n % 50]
+        from (select id, row_number() over (order by id) as n from aftercall.jobs) jobs
+        where jobs.id = c.job_id";
+    let shapes = "select aftercall.store_conversations(array_agg(id)) from aftercall.jobs
+        where state = 'completed'";
+    sqlx::query(shapes).execute(&app.db.pool).await.unwrap();
     sqlx::query(findings).execute(&app.db.pool).await.unwrap();
     sqlx::query("analyze").execute(&app.db.pool).await.unwrap();
     let id = "select id from aftercall.callers where name = 'app'";

@@ -43,6 +43,7 @@ async fn what_was_said_and_found_in_a_job_is_read_by_its_key() {
         from: Some(60.0),
         to: Some(600.0),
         min_confidence: Some(0.5),
+        said: Some("call".to_owned()),
         with_words: true,
         with_insights: true,
     };

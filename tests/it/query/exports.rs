@@ -13,12 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::support::{
-    answer::Answer,
-    app::TestApp,
-    eventually,
-    seed::{seed, stand_ins},
-};
+use crate::support::{answer::Answer, app::TestApp, eventually, seed::seed};
 
 const JOBS: &str = "/v1/exports/jobs.ndjson";
 const UTTERANCES: &str = "/v1/exports/utterances.ndjson";
@@ -27,7 +22,6 @@ const LONG: i32 = 40_000;
 
 async fn seeded(jobs: i32, utterances: i32) -> TestApp {
     let app = TestApp::start().await;
-    stand_ins(&app).await;
     callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await.unwrap();
     for caller in ["app", "other"] {
         seed(&app.db.pool, caller, jobs, utterances).await;
@@ -161,7 +155,6 @@ async fn an_export_is_whole_over_a_real_connection() {
 #[tokio::test]
 async fn only_so_many_exports_run_at_once() {
     let app = TestApp::with(|settings| settings.api.max_exports = 1).await;
-    stand_ins(&app).await;
     seed(&app.db.pool, "app", 1, LONG).await;
     let request = app.request("GET", UTTERANCES).body(Body::empty()).unwrap();
     let mut running = app.api.clone().oneshot(request).await.unwrap();

@@ -1,30 +1,6 @@
 //! Many jobs at once, written as rows.
 use sqlx::PgPool;
 
-use super::app::TestApp;
-
-/// Tables of other parts that filters and exports read.
-const STAND_INS: &str = "
-    create table if not exists aftercall.conversations (
-        job_id        uuid    not null primary key,
-        caller_id     uuid    not null,
-        speaker_count integer not null,
-        emotions      text[]  not null,
-        insight_names text[]  not null
-    );
-    create index if not exists conversations_by_findings
-        on aftercall.conversations using gin (emotions, insight_names);
-    create table if not exists aftercall.speaker_names (
-        job_id     uuid not null,
-        speaker_id text not null,
-        name       text not null,
-        primary key (job_id, speaker_id)
-    )";
-
-pub async fn stand_ins(app: &TestApp) {
-    sqlx::raw_sql(STAND_INS).execute(&app.db.pool).await.unwrap();
-}
-
 /// So many jobs of the caller of that name, a minute apart and the newest of now. Of ten in a row one
 /// is queued, one failed, the others completed, each with an attempt and `utterances` utterances.
 pub async fn seed(db: &PgPool, caller: &str, jobs: i32, utterances: i32) {
