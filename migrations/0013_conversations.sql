@@ -137,8 +137,9 @@ as $$
 $$;
 
 -- Writes the shapes of these jobs, which must have none yet. A result without rows has one as well.
+-- Planned once a session: planning takes several times as long as one small result.
 create function aftercall.store_conversations(jobs uuid[]) returns void
-language plpgsql set jit = off
+language plpgsql set jit = off set plan_cache_mode = force_generic_plan
 as $$
 begin
     with said as materialized (

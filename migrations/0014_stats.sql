@@ -95,7 +95,7 @@ $$;
 -- Counts jobs (sign 1), or takes back that they were counted (-1), each in the state given beside it.
 -- To be called before a counted job's conversation or insights change or go, and after.
 create function aftercall.count_jobs(jobs uuid[], states text[], signs integer[]) returns void
-language plpgsql set jit = off
+language plpgsql set jit = off set plan_cache_mode = force_generic_plan
 as $$
 begin
     insert into aftercall.stat_changes (caller_id, day, language, audio_type, tags, emotions,
