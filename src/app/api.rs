@@ -4,7 +4,7 @@ use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    document::{ApiDoc, tell_problems},
+    document::{ApiDoc, complete},
     pages,
 };
 use crate::{
@@ -23,7 +23,7 @@ pub fn api() -> (Router<ApiState>, utoipa::openapi::OpenApi) {
         .merge(query::router())
         .merge(admin::router())
         .split_for_parts();
-    tell_problems(&mut document);
+    complete(&mut document);
     (router, document)
 }
 

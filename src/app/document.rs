@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        Content, PathItem, Ref, RefOr, Response,
+        Content, Object, PathItem, Ref, RefOr, Response, Schema,
         path::{Operation, ParameterIn},
+        schema::{ArrayItems, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -49,10 +50,12 @@ impl Modify for BearerKey {
     }
 }
 
-/// Puts the problems that each operation can answer in the place of its `4XX` and `5XX`.
-pub fn tell_problems(document: &mut utoipa::openapi::OpenApi) {
+/// Adds what holds for all operations, and puts the problems that each can answer in the place of its
+/// `4XX` and `5XX`.
+pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
+            tell_that_nothing_is_empty(operation);
             let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
             for code in codes(path, operation) {
                 by_status.entry(code.status().as_u16()).or_default().push(code);
@@ -66,6 +69,37 @@ pub fn tell_problems(document: &mut utoipa::openapi::OpenApi) {
                 responses.insert(status.to_string(), RefOr::T(response(&codes)));
             }
         }
+    }
+}
+
+/// No parameter may be empty, which [`crate::http::ApiQuery`] sees to.
+fn tell_that_nothing_is_empty(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if parameter.parameter_in != ParameterIn::Query {
+            continue;
+        }
+        match &mut parameter.schema {
+            Some(RefOr::T(Schema::Object(text))) => not_empty(text),
+            Some(RefOr::T(Schema::Array(list))) => {
+                if let ArrayItems::RefOrSchema(items) = &mut list.items
+                    && let RefOr::T(Schema::Object(text)) = &mut **items
+                {
+                    not_empty(text);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn not_empty(text: &mut Object) {
+    let is_free = text.schema_type == SchemaType::new(Type::String)
+        && text.enum_values.is_none()
+        && text.format.is_none()
+        && text.pattern.is_none();
+    if is_free {
+        text.min_length.get_or_insert(1);
     }
 }
 

@@ -71,7 +71,11 @@ enum ItemView {
 /// gets the stored answer.
 #[utoipa::path(
     post, path = "/v1/jobs/batch", operation_id = "submitJobs", tag = "jobs",
-    params(("Idempotency-Key" = String, Header, description = "1 to 255 characters")),
+    params((
+        "Idempotency-Key" = String, Header,
+        pattern = "^(\"[!-~]{1,253}\"|[!#-~][!-~]{0,254})$",
+        description = "1 to 255 visible ASCII characters; may be quoted",
+    )),
     request_body = SubmitBatch,
     responses(
         (status = OK, body = BatchView),

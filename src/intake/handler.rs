@@ -28,8 +28,9 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[utoipa::path(
     post, path = "/v1/jobs", operation_id = "submitJob", tag = "jobs",
     params((
-        "Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$",
-        description = "1 to 255 visible ASCII characters",
+        "Idempotency-Key" = Option<String>, Header,
+        pattern = "^(\"[!-~]{1,253}\"|[!#-~][!-~]{0,254})$",
+        description = "1 to 255 visible ASCII characters; may be quoted",
     )),
     request_body = SubmitJob,
     responses(

@@ -29,8 +29,10 @@ pub fn key(
 ) -> Result<Option<Key>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
-    let quoted = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
-    let text = quoted.filter(|text| !text.is_empty()).unwrap_or(text);
+    let text = match text.strip_prefix('"') {
+        Some(quoted) => quoted.strip_suffix('"').unwrap_or_default(),
+        None => text,
+    };
     let is_visible = |byte: u8| byte.is_ascii_graphic();
     if !(1..=255).contains(&text.len()) || !text.bytes().all(is_visible) {
         let detail = "must have 1 to 255 visible ASCII characters";

@@ -66,6 +66,7 @@ struct SearchQuery {
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
     /// `nextCursor` of the page before, with the same words and filters.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 

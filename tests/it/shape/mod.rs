@@ -159,12 +159,12 @@ async fn a_shape_is_served_with_its_speakers_its_buckets_and_its_emotions() {
         "utterances": 3, "words": 25, "wordsPerMinute": 159.1, "questions": 2, "interruptions": 0,
         "speakers": [
             {
-                "speakerId": "0", "utterances": 2, "words": 14, "wordsPerMinute": 164.4,
+                "speakerId": "0", "speaker": null, "utterances": 2, "words": 14, "wordsPerMinute": 164.4,
                 "questions": 1, "talkSeconds": 5.11, "talkShare": 0.5419,
                 "longestMonologueSeconds": 3.59, "interrupts": 0, "interrupted": 0,
             },
             {
-                "speakerId": "1", "utterances": 1, "words": 11, "wordsPerMinute": 152.8,
+                "speakerId": "1", "speaker": null, "utterances": 1, "words": 11, "wordsPerMinute": 152.8,
                 "questions": 1, "talkSeconds": 4.32, "talkShare": 0.4581,
                 "longestMonologueSeconds": 4.32, "interrupts": 0, "interrupted": 0,
             },

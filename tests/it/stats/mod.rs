@@ -311,7 +311,7 @@ async fn statistics_are_served_at_once_and_the_same_once_they_are_merged() {
         let emotions = app.get(&format!("/v1/stats/jobs?{query}")).await.json();
         assert_eq!(emotions["data"][0]["group"], "Joy");
         assert_eq!(emotions["data"][0]["series"][0]["measures"], json!({ "talkSeconds": 7.18 }));
-        let query = "groupBy=insight&insight=KeyPhrases&measures=completed&tag=";
+        let query = "groupBy=insight&insight=KeyPhrases&measures=completed";
         let phrases = app.get(&format!("/v1/stats/jobs?{query}")).await.json();
         let expected = json!([
             { "group": "bicycle", "measures": { "completed": 2 } },

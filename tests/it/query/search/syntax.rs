@@ -80,7 +80,7 @@ async fn what_cannot_be_looked_for_is_refused() {
         assert_eq!(code("-refund").await, "exclusions");
         assert_eq!(code("refund or -account").await, "exclusions");
         assert_eq!(code("\"\" ! … \u{1}").await, "words");
-        assert_eq!(code("").await, "missing");
+        assert_eq!(code("").await, "empty");
         assert_eq!(code(&"ä".repeat(501)).await, "length");
         said(&app, json!({}), texts(&["refund"])).await;
     }
