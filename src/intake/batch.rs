@@ -29,6 +29,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({ "jobs": [
     { "contentUri": "https://media.example/calls/42.wav", "encoding": "Wav" },
     { "contentUri": "https://media.example/calls/43.wav", "encoding": "Wav" },

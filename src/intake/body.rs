@@ -70,6 +70,7 @@ pub struct SubmitJob {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes a part of the body")]
 pub struct SpeechContext {
     #[schema(schema_with = phrases)]

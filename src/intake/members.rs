@@ -11,6 +11,7 @@ use crate::{
 
 const MAX_URI_CHARS: usize = 8192;
 const MAX_PHRASES: usize = 50;
+const MAX_SPEAKERS: i64 = i32::MAX as i64;
 /// Highest sample rate in use, with room: 8 × 96 kHz.
 const MAX_SAMPLE_RATE: f64 = 768_000.0;
 
@@ -122,9 +123,8 @@ fn sample_rate(at: &str, value: &Value, faults: &mut Vec<Fault>) {
 }
 
 fn speaker_count(at: &str, value: &Value, faults: &mut Vec<Fault>) {
-    let is_int32 = |number: i64| i32::try_from(number).is_ok_and(|count| count >= -1);
-    match value.as_i64() {
-        Some(number) if is_int32(number) => {}
+    match whole(value) {
+        Some(-1..=MAX_SPEAKERS) => {}
         _ if value.is_number() => faults.push(Fault::at(
             at,
             "range",
@@ -132,6 +132,12 @@ fn speaker_count(at: &str, value: &Value, faults: &mut Vec<Fault>) {
         )),
         _ => faults.push(Fault::at(at, "type", "must be a whole number")),
     }
+}
+
+/// JSON knows one kind of number: 2.0 is 2.
+pub fn whole(value: &Value) -> Option<i64> {
+    let from_float = || value.as_f64().filter(|n| n.fract() == 0.0)?.to_string().parse().ok();
+    value.as_i64().or_else(from_float)
 }
 
 fn insights(at: &str, value: &Value, faults: &mut Vec<Fault>) {

@@ -1,5 +1,5 @@
 //! `PUT /v1/jobs/{id}/speakers`.
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{
     Json,
@@ -8,6 +8,13 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde_json::{Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{AdditionalProperties, ObjectBuilder, Type},
+    },
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -20,6 +27,8 @@ use crate::{
 };
 
 const MAX_NAME_CHARS: usize = 200;
+/// Not blank, and without control characters.
+const ONE_LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*\S[^\x00-\x1F\x7F-\x9F]*$";
 
 pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(name_speakers))
@@ -35,7 +44,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     put, path = "/v1/jobs/{id}/speakers", operation_id = "nameSpeakers", tag = "results",
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     request_body(
-        content = BTreeMap<String, String>,
+        content = Names,
         description = "Names of 1 to 200 characters, by `speakerId`",
         example = json!({ "0": "Rachel", "1": "Tom" }),
     ),
@@ -63,9 +72,10 @@ async fn name_speakers(
         return Err(ApiError::ResultNotAvailable(job.state.name()));
     }
     let mut job = JobView::from(job);
-    http::precondition(&headers, &job.etag())?;
     let known = insights::speakers(&mut tx, id).await?;
     let names = names(body.value, &known).map_err(ApiError::ValidationFailed)?;
+    // Last of all checks: RFC 9110, section 13.2.1.
+    http::precondition(&headers, &job.etag())?;
     if insights::name_speakers(&mut tx, id, &names).await? {
         let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
         jobs::note(&mut tx, &[Note { job_id: id, kind: "speakers_named", detail }]).await?;
@@ -81,6 +91,28 @@ async fn name_speakers(
 
 /// # Errors
 /// All faults of the body, in its order.
+/// Describes the body: names by `speakerId`.
+struct Names;
+
+impl ToSchema for Names {
+    fn name() -> Cow<'static, str> {
+        "SpeakerNames".into()
+    }
+}
+
+impl PartialSchema for Names {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(MAX_NAME_CHARS))
+            .pattern(Some(ONE_LINE));
+        let name = AdditionalProperties::RefOr(RefOr::T(Schema::Object(name.build())));
+        let names = ObjectBuilder::new().schema_type(Type::Object);
+        RefOr::T(Schema::Object(names.additional_properties(Some(name)).build()))
+    }
+}
+
 fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String>, Vec<Fault>> {
     let Value::Object(body) = body else {
         return Err(vec![Fault::at("#", "type", "the body must be a JSON object")]);

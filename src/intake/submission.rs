@@ -1,7 +1,7 @@
 //! A request body becomes a submission, or the list of all its faults.
 use serde_json::{Map, Value};
 
-use super::members::{OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul};
+use super::members::{OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
 use crate::{
     http::{Fault, closest},
     provider::wire,
@@ -35,6 +35,9 @@ impl Submission {
         let metadata = body.shift_remove("metadata");
         let content = body.shift_remove("content");
         body.retain(|_, value| !value.is_null());
+        if let Some(count) = body.get_mut("speakerCount") {
+            *count = whole(count).into();
+        }
         for (name, default) in [
             ("languageCode", Value::from(wire::DEFAULT_LANGUAGE)),
             ("insights", Value::from(vec!["All"])),
@@ -165,6 +168,12 @@ mod tests {
                 "#/metadata/a~1b nul",
             ]
         );
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let body = json!({"content": "AAAA", "encoding": "Wav", "speakerCount": 2.0});
+        assert_eq!(Submission::read(body).unwrap().request["speakerCount"].to_string(), "2");
     }
 
     #[test]

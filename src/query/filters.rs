@@ -41,6 +41,7 @@ pub struct JobFilters {
     #[param(value_type = Option<DateTime<Utc>>)]
     completed_before: Option<Moment>,
     /// Only recordings in which at least this many speakers were found.
+    #[param(maximum = 65535)]
     min_speakers: Option<u16>,
     /// Only jobs with a conversational insight of this name; repeated: of all of them.
     #[serde(default)]

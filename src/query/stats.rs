@@ -46,14 +46,14 @@ struct StatsQuery {
     /// What to tell of each group; may be repeated. All that is known when left out; of an emotion
     /// that is `completed`, `utterances` and `talkSeconds`, the latter two of its own utterances.
     #[serde(default)]
+    #[param(inline)]
     measures: Vec<Measure>,
     /// What makes a group; one group of all jobs when left out. A job counts in the group of each of
     /// its tags, emotions and values.
     #[param(inline)]
     group_by: Option<GroupBy>,
-    /// The insight whose values make the groups, with `groupBy=insight`. Values longer than 80
+    /// The insight whose values make the groups, such as `Topics`, with `groupBy=insight`. Values longer than 80
     /// characters make none.
-    #[param(example = "Topics")]
     insight: Option<String>,
     /// Tells the course of each group as well.
     #[param(inline)]
@@ -72,7 +72,10 @@ struct StatsQuery {
     audio_type: Option<String>,
     /// The order of the groups: `group` or a measure, with `-` before it the greatest first. When left
     /// out `-jobs`, `-completed` for emotions, and `group` for days and weeks.
-    #[param(value_type = Option<String>, example = "-talkSeconds")]
+    #[param(value_type = Option<String>, example = "-talkSeconds", pattern = "^-?(group|jobs|completed|\
+failed|timedOut|canceled|utterances|words|questions|interruptions|durationSeconds|talkSeconds|\
+silenceSeconds|overlapSeconds|turnaroundSeconds|averageDurationSeconds|averageTurnaroundSeconds|\
+wordsPerMinute)$")]
     sort: Option<Order>,
     /// Groups, 50 when left out; days and weeks all come.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
