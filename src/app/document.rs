@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use crate::http::Code;
+use crate::{http::Code, insights, query};
 
 /// Explains every problem code; its `type` points here.
 pub const ERRORS: &str = include_str!("../../docs/errors.md");
@@ -33,6 +33,7 @@ pub const ERRORS: &str = include_str!("../../docs/errors.md");
         (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
             it is new; asks for scopes of the key"),
     ),
+    components(schemas(query::StreamedEvent, insights::UtteranceLine)),
     modifiers(&BearerKey),
 )]
 pub struct ApiDoc;
@@ -53,6 +54,7 @@ impl Modify for BearerKey {
 /// Adds what holds for all operations, and puts the problems that each can answer in the place of its
 /// `4XX` and `5XX`.
 pub fn complete(document: &mut utoipa::openapi::OpenApi) {
+    name_items_of_pages(document);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             tell_that_nothing_is_empty(operation);
@@ -68,6 +70,21 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
             for (status, codes) in by_status {
                 responses.insert(status.to_string(), RefOr::T(response(&codes)));
             }
+        }
+    }
+}
+
+/// The items of a page are of a schema that has a name: clients made from the document then have one
+/// type for them.
+fn name_items_of_pages(document: &mut utoipa::openapi::OpenApi) {
+    for (name, schema) in &mut document.components.get_or_insert_default().schemas {
+        let (Some(item), RefOr::T(Schema::Object(page))) = (name.strip_prefix("Page_"), schema)
+        else {
+            continue;
+        };
+        if let Some(RefOr::T(Schema::Array(data))) = page.properties.get_mut("data") {
+            let item = RefOr::Ref(Ref::from_schema_name(item));
+            data.items = ArrayItems::RefOrSchema(Box::new(item));
         }
     }
 }

@@ -1,4 +1,5 @@
 //! `PUT /v1/jobs/{id}/speakers`.
+#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{

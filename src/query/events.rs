@@ -41,7 +41,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// The `data` of one event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct StreamedEvent<'a> {
+pub struct StreamedEvent<'a> {
     job_id: Uuid,
     external_id: Option<&'a str>,
     /// Of the job: its version after the event. No gaps.
@@ -79,8 +79,8 @@ struct Stream {
         ("Last-Event-ID" = Option<String>, Header, description = "`id` of the last event received"),
     ),
     responses(
-        (status = OK, body = StreamedEvent, content_type = "text/event-stream",
-            description = "One `data` is described here", example = "id: MTAwOjEwMDo7…\nevent: completed\n\
+        (status = OK, body = String, content_type = "text/event-stream",
+            description = "The `data` of each event is a `StreamedEvent`", example = "id: MTAwOjEwMDo7…\nevent: completed\n\
             data: {\"jobId\":\"0198c0de-0000-7000-8000-000000000000\",\"externalId\":\"call-42\",\"seq\":4,\
             \"kind\":\"completed\",\"state\":\"completed\",\"detail\":{\"attempt\":1,\"via\":\"webhook\",\
             \"late\":false},\"at\":\"2026-05-01T00:00:00Z\"}\n\n"),

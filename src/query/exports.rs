@@ -16,7 +16,7 @@ use crate::{
     callers::Caller,
     db,
     http::{self, ApiError, ApiQuery, ApiState, Both, BrokenOff, Lines, Problem},
-    insights::{self, UtteranceLine},
+    insights,
     jobs::{self, Filter, JobView},
 };
 
@@ -66,7 +66,8 @@ struct ResumeJobs {
     get, path = "/v1/exports/jobs.ndjson", operation_id = "exportJobs", tag = "exports",
     params(JobFilters, ResumeJobs),
     responses(
-        (status = OK, body = JobView, content_type = "application/x-ndjson"),
+        (status = OK, body = String, content_type = "application/x-ndjson",
+            description = "Each line is a `JobView`"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ),
@@ -122,7 +123,11 @@ impl TryFrom<String> for UtteranceId {
     get, path = "/v1/exports/utterances.ndjson", operation_id = "exportUtterances", tag = "exports",
     params(JobFilters, ResumeUtterances),
     responses(
-        (status = OK, body = UtteranceLine, content_type = "application/x-ndjson"),
+        (status = OK, body = String, content_type = "application/x-ndjson",
+            description = "Each line is an `UtteranceLine`",
+            example = "{\"jobId\":\"0198c0de-0000-7000-8000-000000000000\",\"externalId\":\"call-42\",\"seq\":0,\
+            \"start\":0.31,\"end\":3.9,\"speakerId\":\"0\",\"speaker\":\"Rachel\",\"text\":\"Thanks for calling.\",\
+            \"confidence\":0.97,\"emotion\":\"Joy\",\"emotionConfidence\":0.8}\n"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ),

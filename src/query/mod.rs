@@ -15,6 +15,7 @@ mod views;
 use axum::Extension;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use events::StreamedEvent;
 pub use exports::Exports;
 
 use crate::http::ApiState;

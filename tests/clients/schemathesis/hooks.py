@@ -76,6 +76,11 @@ def bytes_as_they_are(context, response):
     return response.content.decode("latin-1")
 
 
+@schemathesis.deserializer("application/x-ndjson")
+def lines_as_they_are(context, response):
+    return response.content.decode()
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if case.meta is not None and case.meta.generation.mode != GenerationMode.POSITIVE:
