@@ -56,7 +56,8 @@ pub async fn utterances(
     after: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<UtteranceRow>> {
-    select_utterances(job_id, filter, after, limit).build_query_as().fetch_all(db).await
+    let mut statement = select_utterances(job_id, filter, after, limit);
+    statement.build_query_as().persistent(false).fetch_all(db).await
 }
 
 /// The statement of [`utterances`], put together from the filters that are given, so that each

@@ -69,7 +69,9 @@ pub async fn list(
     place: Place,
     limit: i64,
 ) -> sqlx::Result<Vec<Job>> {
-    statement(caller_id, filter, place, Some(limit)).build_query_as().fetch_all(db).await
+    let mut statement = statement(caller_id, filter, place, Some(limit));
+    // Planned anew for these values: how common they are decides the way to the jobs.
+    statement.build_query_as().persistent(false).fetch_all(db).await
 }
 
 /// All jobs of a caller that fit, oldest first.

@@ -105,7 +105,7 @@ const SUMS: [&str; 13] = [
 
 /// The groups in their order, each followed by its parts in the order of time.
 pub async fn answer(db: impl PgExecutor<'_>, question: &Question) -> sqlx::Result<Vec<Row>> {
-    statement(question).build_query_as().fetch_all(db).await
+    statement(question).build_query_as().persistent(false).fetch_all(db).await
 }
 
 /// What [`answer`] runs.

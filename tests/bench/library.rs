@@ -16,6 +16,8 @@ use super::words::{Chance, said};
 /// Jobs of one transaction while seeding.
 const CHUNK: u32 = 5_000;
 const WRITERS: u32 = 2;
+/// Results that are counted with one statement, as when they are delivered.
+const RESULTS: usize = 100;
 /// How far back the jobs reach, in milliseconds: within last month's partition on every day of a month.
 const PAST_MS: u64 = 27 * 24 * 3600 * 1000;
 /// Utterances of a job, on average; from half to one and a half of it.
@@ -49,6 +51,7 @@ impl Library {
         while let Some(done) = writers.join_next().await {
             done??;
         }
+        while sqlx::query_scalar::<_, i32>(MERGE).fetch_one(pool).await? > 0 {}
         sqlx::raw_sql(FINISH).execute(pool).await?;
         sqlx::raw_sql("vacuum analyze").execute(pool).await?;
         let foreign: i64 = sqlx::query_scalar(FOREIGN).fetch_one(pool).await?;
@@ -82,18 +85,11 @@ impl Library {
         }
         let ids: Vec<Uuid> = (first..end).map(|n| self.id(n)).collect();
         let mut tx = self.pool.begin().await?;
-        sqlx::query("select aftercall.store_conversations($1)")
-            .bind(&ids)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query(
-            "select aftercall.count_jobs($1, array_fill('completed'::text, array[cardinality($1)]),
-                array_fill(1, array[cardinality($1)]))",
-        )
-        .bind(&ids)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("select aftercall.merge_stats(null)").execute(&mut *tx).await?;
+        for few in ids.chunks(RESULTS) {
+            for statement in [SHAPES, COUNTS] {
+                sqlx::query(statement).bind(few).execute(&mut *tx).await?;
+            }
+        }
         tx.commit().await?;
         Ok(())
     }
@@ -228,6 +224,10 @@ impl Tables {
     }
 }
 
+const SHAPES: &str = "select aftercall.store_conversations($1)";
+const COUNTS: &str = "select aftercall.count_jobs($1,
+    array_fill('completed'::text, array[cardinality($1)]), array_fill(1, array[cardinality($1)]))";
+const MERGE: &str = "select aftercall.merge_stats(10000)";
 const FINISH: &str = "
 insert into aftercall.caller_configs (caller_id, config)
 select id, 'pg_catalog.english' from aftercall.callers on conflict do nothing;
@@ -239,5 +239,6 @@ reset maintenance_work_mem
 const FOREIGN: &str = "
 select count(*) from (select * from aftercall.utterances order by job_id, seq limit 1000) u
 join aftercall.jobs j on j.id = u.job_id
-where u.fts <> aftercall.utterance_fts(j.caller_id, 'pg_catalog.english', u.text)
+where u.fts <> aftercall.utterance_fts(aftercall.search_scope(j.caller_id, 'pg_catalog.english'),
+    'english', u.text)
 ";

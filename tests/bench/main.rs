@@ -4,6 +4,7 @@ mod bare;
 mod calls;
 mod captured;
 mod comparisons;
+mod exports;
 mod growth;
 mod library;
 mod load;
@@ -173,7 +174,8 @@ async fn ask(stand: &Stand, plan: &Plan, table: &mut Table) -> anyhow::Result<()
     let many = Side::new(stand, "many", plan.many).await?;
     let took = started.elapsed().as_secs_f64();
     table.add(Line::figure(format!("{} jobs loaded", plan.many), took, "s", Budget::None));
-    queries::questions(stand, &few, &many, plan, |line| table.add(line)).await
+    queries::questions(stand, &few, &many, plan, |line| table.add(line)).await?;
+    exports::exports(&many, plan.rounds.min(3), |line| table.add(line)).await
 }
 
 /// From the start of the process to ready, with a database that is up and migrated.
