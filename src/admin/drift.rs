@@ -26,6 +26,11 @@ struct DriftsView {
 /// One way in which deliveries or status answers differ from the known contract. Never holds a value.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "kind": "unknown_member", "path": "/response/utteranceInsights/*", "name": "channel",
+    "sample": { "type": "number" }, "deliveries": 12, "firstSeenAt": "2026-05-01T09:31:12.900Z",
+    "lastSeenAt": "2026-05-02T16:04:51.017Z", "exampleJobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
+}))]
 struct DriftView {
     kind: Kind,
     /// Where in the body: `*` stands for any index, or the name of a known insight for its index.

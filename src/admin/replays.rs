@@ -28,6 +28,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schema(example = json!({ "acceptMismatch": false }))]
 struct ReplayOne {
     /// Believe it even if it names another job of the provider.
     accept_mismatch: bool,
@@ -36,6 +37,10 @@ struct ReplayOne {
 /// What became of a replay.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "replayOf": "0199f0c4-1b2c-7d3e-8f40-516273849506", "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
+    "outcome": "accepted",
+}))]
 struct ReplayView {
     /// The delivery that was read again.
     replay_of: Uuid,
@@ -78,6 +83,7 @@ async fn replay_one(
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({ "filter": { "quarantined": true, "limit": 50 }, "dryRun": true }))]
 struct ReplayMany {
     /// As the query of `GET /v1/admin/deliveries`; replays themselves are never replayed. `{}` means
     /// all deliveries.
@@ -92,6 +98,7 @@ struct ReplayMany {
 
 /// What a run would do.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "matched": 13 }))]
 struct MatchedView {
     /// Deliveries that fit the filter; nothing was replayed.
     matched: i64,

@@ -14,6 +14,14 @@ use crate::{
 /// One request that reached a webhook URL, or one final answer of the provider's status endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "0199f0c4-1b2c-7d3e-8f40-516273849506", "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
+    "caller": "support-desk", "attempt": 1, "via": "webhook", "outcome": "malformed",
+    "reason": "EOF while parsing a value at line 1 column 0", "quarantined": true, "replayOf": null,
+    "headers": { "content-type": "application/json" }, "bodyBytes": 0,
+    "bodySha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "receivedAt": "2026-05-01T09:31:12.900Z",
+}))]
 pub struct DeliveryView {
     pub id: Uuid,
     pub job_id: Uuid,

@@ -15,6 +15,12 @@ pub struct SpeakersView {
 /// One speaker: what Aftercall counted, and what the provider found.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "speakerId": "0", "speaker": "Robin", "utterances": 10, "words": 75, "talkSeconds": 26.51,
+    "talkPercent": 65.0,
+    "insights": [{ "name": "Pace", "value": "medium", "number": 161.8 }],
+    "questions": [{ "text": "How can I help you today?", "start": 4.46, "end": 6.26 }],
+}))]
 pub struct SpeakerView {
     pub speaker_id: String,
     /// Your name for the speaker.

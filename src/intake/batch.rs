@@ -42,6 +42,14 @@ pub struct SubmitBatch {
 
 /// What became of each item, in the order of the request.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "data": [{
+    "index": 1, "status": 422,
+    "problem": {
+        "type": "/docs/errors#validation-failed", "title": "Request is not valid", "status": 422,
+        "detail": "the request has 1 fault(s); see errors", "code": "validation-failed",
+        "errors": [{ "pointer": "#/encoding", "code": "missing", "detail": "is required" }],
+    },
+}]}))]
 pub struct BatchView {
     data: Vec<ItemView>,
 }

@@ -40,8 +40,9 @@ impl Period {
     }
 }
 
-/// Ids are made by the clocks of replicas, `created_at` by that of Postgres.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::days(1);
+/// Ids are made by the clocks of replicas, `created_at` by that of Postgres. What lies in between is read
+/// in vain, at a million jobs a month some 1,500 an hour.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 
 impl Filter {
     /// Pushes `from … where …`; further conditions, each with an `and`, may follow.

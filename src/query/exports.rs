@@ -67,7 +67,8 @@ struct ResumeJobs {
     params(JobFilters, ResumeJobs),
     responses(
         (status = OK, body = String, content_type = "application/x-ndjson",
-            description = "Each line is a `JobView`"),
+            description = "Each line is a `JobView`",
+            example = "{\"id\":\"0199f0c2-a4b8-7c3e-9a4d-5e6f70819203\",\"state\":\"completed\",…}\n"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
     ),

@@ -38,6 +38,16 @@ impl From<Event> for EventView {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", as = Result)]
 #[expect(dead_code, reason = "describes the stored document")]
+#[schema(example = json!({
+    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "providerJobId": "a6f0c1de", "parserVersion": 2,
+    "partial": false, "issues": [],
+    "utteranceInsights": [{
+        "start": 0.4, "end": 4.16, "text": "Thank you for calling.", "speakerId": "0",
+        "insights": [{ "name": "Emotion", "value": "Joy", "confidence": 0.8 }],
+    }],
+    "speakerInsights": { "speakerCount": 2, "insights": [] },
+    "conversationalInsights": [{ "name": "KeyPhrases", "values": [{ "value": "invoice" }] }],
+}))]
 pub struct ResultView {
     job_id: Uuid,
     /// `jobId` of the provider.
@@ -61,6 +71,10 @@ pub struct ResultView {
 /// A piece of speech. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "seq": 3, "start": 8.88, "end": 11.65, "text": "My invoice shows a double charge.",
+    "confidence": 0.97, "speakerId": "1", "speaker": null, "emotion": "Anger", "emotionConfidence": 0.8,
+}))]
 pub struct UtteranceView {
     /// Position among the utterances, from 0.
     pub seq: i32,
@@ -114,6 +128,11 @@ pub struct InsightsView {
 /// One value of a conversational insight.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "name": "Tasks", "seq": 0, "value": "Yes, I will send the refund today.", "start": 31.83,
+    "end": 34.61, "confidence": 1.0, "speakerId": "0", "speaker": "Robin", "evidence": [12],
+    "extra": { "category": "NextStep", "assignee": "0" },
+}))]
 pub struct InsightView {
     /// `KeyPhrases`, `ExtractiveSummary`, `Topics`, `Tasks`, `AbstractiveSummaryLong`,
     /// `AbstractiveSummaryShort` …
@@ -155,6 +174,21 @@ impl From<ConversationInsightRow> for InsightView {
 /// An utterance that was found. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "externalId": "call-42", "seq": 3,
+    "start": 8.88, "end": 11.65, "speakerId": "1", "speaker": null, "emotion": "Anger",
+    "text": "My invoice shows a double charge.",
+    "snippet": "My invoice shows a <mark>double charge</mark>.", "rank": 0.1,
+    "links": {
+        "self": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
+        "result": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/result",
+        "utterances": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/utterances",
+        "speakers": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/speakers",
+        "insights": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/insights",
+        "transcript": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/transcript",
+        "timeline": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/timeline",
+    },
+}))]
 pub struct HitView {
     pub job_id: Uuid,
     pub external_id: Option<String>,

@@ -16,7 +16,9 @@ pub struct Chance(u64);
 
 impl Chance {
     pub fn new(seed: u32) -> Self {
-        Self(u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        // Seeds in a row would share most of their numbers, one after the other.
+        let first = Self(u64::from(seed).wrapping_mul(0xd1b5_4a32_d192_ed03)).next();
+        Self(first)
     }
 
     fn next(&mut self) -> u64 {

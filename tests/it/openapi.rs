@@ -1,6 +1,8 @@
 //! The checked-in API document is the one that is served.
 use std::{fs, path::Path};
 
+use serde_json::Value;
+
 #[test]
 fn the_checked_in_document_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
@@ -32,5 +34,32 @@ fn every_operation_has_an_id_a_summary_and_says_how_it_fails() {
             assert_ne!(problem["description"], "", "{id} {status}");
         }
         assert!(operation["security"].is_array(), "{id} says nothing of keys");
+    }
+}
+
+/// Whether an example is given with it, or with the schema of what it is or holds.
+fn has_example(document: &Value, content: &Value) -> bool {
+    let schema = content["$ref"].as_str().map_or(content, |path| {
+        document.pointer(path.trim_start_matches('#')).unwrap_or_else(|| panic!("no {path}"))
+    });
+    let inner = [&schema["schema"], &schema["items"], &schema["properties"]["data"]];
+    ["example", "examples"].iter().any(|name| !schema[*name].is_null())
+        || inner.into_iter().any(|part| part.is_object() && has_example(document, part))
+}
+
+#[test]
+fn every_body_has_an_example() {
+    let document: Value = serde_json::from_str(&aftercall::app::document().unwrap()).unwrap();
+    let operations = document["paths"].as_object().unwrap().values();
+    for operation in operations.flat_map(|path| path.as_object().unwrap().values()) {
+        let successes = operation["responses"].as_object().unwrap().iter();
+        let successes = successes.filter(|(status, _)| status.starts_with('2'));
+        let bodies = successes.map(|(_, response)| response).chain([&operation["requestBody"]]);
+        for (kind, content) in bodies.filter_map(|body| body["content"].as_object()).flatten() {
+            // Whatever came, byte for byte.
+            if operation["operationId"] != "getDeliveryBody" {
+                assert!(has_example(&document, content), "{} {kind}", operation["operationId"]);
+            }
+        }
     }
 }

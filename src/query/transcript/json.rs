@@ -11,6 +11,13 @@ const PAUSE: f64 = 1.5;
 /// What was said in a job. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "externalId": "call-42",
+    "utterances": [{
+        "seq": 0, "start": 0.4, "end": 4.16, "speakerId": "0", "speaker": "Robin",
+        "text": "Thank you for calling Northwind support.",
+    }],
+}))]
 pub struct TranscriptView {
     pub job_id: Uuid,
     pub external_id: Option<String>,
@@ -34,6 +41,13 @@ pub struct SpokenView {
 /// What was said in a job, turn by turn. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "externalId": "call-42",
+    "paragraphs": [{
+        "seqs": [0, 1], "start": 0.4, "end": 6.26, "speakerId": "0", "speaker": "Robin",
+        "text": "Thank you for calling Northwind support. How can I help you today?",
+    }],
+}))]
 pub struct ParagraphsView {
     pub job_id: Uuid,
     pub external_id: Option<String>,
