@@ -107,9 +107,11 @@ struct MatchedView {
 /// What a run did.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "outcomes": { "accepted": 12, "malformed": 1 }, "failed": 0, "nextCursor": null, "hasMore": false,
+}))]
 struct ReplaysView {
     /// Replays of this call, by their outcome.
-    #[schema(example = json!({ "accepted": 12, "malformed": 1 }))]
     outcomes: BTreeMap<&'static str, usize>,
     /// Deliveries that could not be stored anew; the log says why.
     failed: usize,

@@ -25,11 +25,10 @@ async fn a_recording_is_answered_202_with_the_whole_job() {
     });
     let answer = app.post("/v1/jobs", &body).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
-    let path = format!("/v1/jobs/{}", answer.id());
-    assert_eq!(answer.header("location"), path);
+    assert_eq!(answer.header("location"), format!("/v1/jobs/{}", answer.id()));
     assert_eq!(answer.header("etag"), "W/\"1\"");
     let job = answer.json();
-    let shown = job.to_string().replace(&path, "…").replace(&answer.id().to_string(), "…");
+    let shown = job.to_string().replace(&answer.id().to_string(), "…");
     insta::assert_json_snapshot!(without(shown.parse().unwrap(), &["/createdAt", "/deadlineAt"]), @r#"
     {
       "id": "…",
@@ -64,13 +63,13 @@ async fn a_recording_is_answered_202_with_the_whole_job() {
       "finishedAt": null,
       "deadlineAt": "…",
       "links": {
-        "self": "…",
-        "result": "…/result",
-        "utterances": "…/utterances",
-        "speakers": "…/speakers",
-        "insights": "…/insights",
-        "transcript": "…/transcript",
-        "timeline": "…/timeline"
+        "self": "/v1/jobs/…",
+        "result": "/v1/jobs/…/result",
+        "utterances": "/v1/jobs/…/utterances",
+        "speakers": "/v1/jobs/…/speakers",
+        "insights": "/v1/jobs/…/insights",
+        "transcript": "/v1/jobs/…/transcript",
+        "timeline": "/v1/jobs/…/timeline"
       }
     }
     "#);

@@ -3,24 +3,24 @@ use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
 
-const UTTERANCES: usize = 12_000;
+const UTTERANCES: u32 = 12_000;
 /// Seconds from one beginning to the next: three hours in all.
 const STEP: f64 = 0.9;
-const NEEDLE: usize = 7_777;
+const NEEDLE: u32 = 7_777;
 
 fn delivery() -> String {
-    let speech = |n: usize| {
-        let start = n as f64 * STEP;
+    let speech = |n: u32| {
+        let start = f64::from(n) * STEP;
         let text = if n == NEEDLE { "the turquoise walrus called" } else { "and so it went on" };
         let words: Vec<Value> = text
             .split(' ')
-            .enumerate()
-            .map(|(i, word)| {
-                let at = start + i as f64 * 0.15;
+            .zip(0_u8..)
+            .map(|(word, i)| {
+                let at = start + f64::from(i) * 0.15;
                 json!({ "word": word, "start": at, "end": at + 0.1 })
             })
             .collect();
-        let emotion = if n % 100 == 0 { "Anger" } else { "Neutral" };
+        let emotion = if n.is_multiple_of(100) { "Anger" } else { "Neutral" };
         json!({
             "start": start, "end": start + 0.8, "text": text, "confidence": 0.9,
             "speakerId": (n / 3 % 2).to_string(), "wordTimings": words,
@@ -49,7 +49,7 @@ async fn three_hours_are_served_paged_searched_and_exported() {
     let path = format!("/v1/jobs/{}", job.id);
 
     let result = app.get(&format!("{path}/result")).await.json();
-    assert_eq!(result["utteranceInsights"].as_array().unwrap().len(), UTTERANCES);
+    assert_eq!(result["utteranceInsights"].as_array().unwrap().len(), 12_000);
 
     let mut next = format!("{path}/utterances?limit=200");
     let mut seqs = Vec::new();
@@ -77,12 +77,12 @@ async fn three_hours_are_served_paged_searched_and_exported() {
 
     let insights = app.get(&format!("{path}/insights")).await.json();
     let evidence = insights["data"][0]["evidence"].as_array().unwrap();
-    assert_eq!(evidence.len(), UTTERANCES);
+    assert_eq!(evidence.len(), 12_000);
 
     let shape = app.get(&format!("{path}/shape?bucket=3600")).await;
     assert_eq!(shape.status, 200);
 
     let export = app.get("/v1/exports/utterances.ndjson").await;
     let lines = export.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
-    assert_eq!(lines, UTTERANCES);
+    assert_eq!(lines, 12_000);
 }
