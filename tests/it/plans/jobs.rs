@@ -62,7 +62,7 @@ fn filters(at: DateTime<Utc>) -> Vec<(Filter, Option<&'static str>)> {
         (Filter { language: Some("de-DE".into()), ..none() }, Some("jobs_by_language")),
         (Filter { audio_type: Some("Meeting".into()), ..none() }, Some("jobs_by_audio_type")),
         (Filter { audio_type: Some("Interview".into()), ..none() }, Some("jobs_by_audio_type")),
-        (Filter { created: hour, ..none() }, Some("jobs_of_caller")),
+        (Filter { created: hour, ..none() }, None),
         (Filter { completed: hour, ..none() }, Some("jobs_completed")),
         (Filter { min_speakers: Some(2), ..none() }, None),
         (Filter { insights: vec!["KeyPhrases".into()], ..none() }, None),
