@@ -37,11 +37,14 @@ struct Args {
     /// Turns of each side; an odd number.
     #[arg(long)]
     rounds: Option<u32>,
+    /// Requests of one kind of query, 1,000 otherwise.
+    #[arg(long)]
+    questions: Option<u32>,
     /// Leave out the comparison of a million jobs with ten thousand.
     #[arg(long)]
     no_growth: bool,
     /// Only these, separated by commas: start, clip, call, submit, read, growth; or queries, which
-    /// are left out otherwise.
+    /// are left out otherwise, and of them only those whose names begin with one of the others.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table there as JSON, too.
@@ -121,11 +124,12 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     let plan = if args.quick { QUICK } else { FULL };
-    let plan = &Plan { rounds: args.rounds.unwrap_or(plan.rounds), ..plan };
+    let rounds = args.rounds.unwrap_or(plan.rounds);
+    let plan = &Plan { rounds, questions: args.questions.unwrap_or(plan.questions), ..plan };
     let wants = |what: &str| args.only.is_empty() || args.only.iter().any(|only| only == what);
     let mut table = Table::default();
     if args.only.iter().any(|only| only == "queries") {
-        ask(stand, plan, &mut table).await?;
+        ask(stand, plan, &args.only, &mut table).await?;
         return table.write(args);
     }
     let database = stand.database("few").await?;
@@ -168,14 +172,20 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
 }
 
 /// A library of conversations, and a small one.
-async fn ask(stand: &Stand, plan: &Plan, table: &mut Table) -> anyhow::Result<()> {
+///
+/// `only`: `queries`, and perhaps with what the names of some begin.
+async fn ask(stand: &Stand, plan: &Plan, only: &[String], table: &mut Table) -> anyhow::Result<()> {
+    let wants = |name: &str| only.len() == 1 || only.iter().any(|only| name.starts_with(only));
     let few = Side::new(stand, "few", plan.few).await?;
     let started = std::time::Instant::now();
     let many = Side::new(stand, "many", plan.many).await?;
     let took = started.elapsed().as_secs_f64();
     table.add(Line::figure(format!("{} jobs loaded", plan.many), took, "s", Budget::None));
-    queries::questions(stand, &few, &many, plan, |line| table.add(line)).await?;
-    exports::exports(&many, plan.rounds.min(3), |line| table.add(line)).await
+    queries::questions(stand, &few, &many, plan, wants, |line| table.add(line)).await?;
+    if wants("export") {
+        exports::exports(&many, plan.rounds.min(3), |line| table.add(line)).await?;
+    }
+    Ok(())
 }
 
 /// From the start of the process to ready, with a database that is up and migrated.

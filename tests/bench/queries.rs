@@ -122,9 +122,10 @@ pub async fn questions(
     few: &Side,
     many: &Side,
     plan: &Plan,
+    wants: impl Fn(&str) -> bool,
     mut show: impl FnMut(Line),
 ) -> anyhow::Result<()> {
-    for question in QUESTIONS {
+    for question in QUESTIONS.iter().filter(|question| wants(question.name)) {
         let paths =
             |library| (0..VARIANTS).map(|n| (question.path)(library, n)).collect::<Vec<_>>();
         let (few_paths, many_paths) = (paths(&few.library), paths(&many.library));
