@@ -160,6 +160,7 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
         (Code::BodyTooLarge, operation.request_body.is_some()),
         (Code::NotJson, operation.request_body.is_some()),
         (Code::ValidationFailed, operation.request_body.is_some()),
+        (Code::TooManyStreams, path == "/v1/events"),
         (Code::TooManyExports, is_tagged("exports")),
         (Code::NotAcceptable, path.ends_with("/transcript")),
         (Code::PreconditionFailed, takes("If-Match", &ParameterIn::Header)),

@@ -51,6 +51,7 @@ codes! {
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment";
+    TooManyStreams: SERVICE_UNAVAILABLE, "too-many-streams", "Too many event streams at once";
     TooManyExports: SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports at once";
     TookTooLong: GATEWAY_TIMEOUT, "took-too-long", "Took too long";
 }

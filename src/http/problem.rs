@@ -174,7 +174,8 @@ impl ApiError {
             Self::BodyTooLarge => Code::BodyTooLarge,
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
-            Self::Unavailable(_) | Self::TooManyStreams => Code::Unavailable,
+            Self::Unavailable(_) => Code::Unavailable,
+            Self::TooManyStreams => Code::TooManyStreams,
             Self::TooManyExports => Code::TooManyExports,
             Self::Internal(_) => Code::Internal,
         }

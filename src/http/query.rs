@@ -30,6 +30,19 @@ impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for A
 }
 
 fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Vec<Fault>> {
+    let is_plain = |value: &str| !value.is_empty() && !value.contains('\0');
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    match serde_html_form::from_str(query) {
+        Ok(read) if pairs.all(|(_, value)| is_plain(&value)) => Ok(read),
+        read => Err(faults::<T>(query, read.err())),
+    }
+}
+
+/// Of each parameter; `error` is what it said of the whole.
+fn faults<T: DeserializeOwned + IntoParams>(
+    query: &str,
+    error: Option<serde_html_form::de::Error>,
+) -> Vec<Fault> {
     let mut given: Vec<(String, Vec<String>)> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
         match given.iter_mut().find(|(known, _)| *known == name) {
@@ -40,12 +53,12 @@ fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Vec<Fault>> 
     let known: Vec<String> = T::into_params(|| None).into_iter().map(|it| it.name).collect();
     let faults: Vec<Fault> =
         given.iter().filter_map(|(name, values)| fault::<T>(name, values, &known)).collect();
-    if !faults.is_empty() {
-        return Err(faults);
+    if faults.is_empty() {
+        // What each parameter was asked by itself holds for all together; the name is that of the whole.
+        let detail = error.map(|error| error.to_string()).unwrap_or_default();
+        return vec![Fault::of_parameter("", "format", detail)];
     }
-    // What each parameter was asked by itself holds for all together; the name is that of the whole.
-    serde_html_form::from_str(query)
-        .map_err(|error| vec![Fault::of_parameter("", "format", error.to_string())])
+    faults
 }
 
 /// What is wrong with one parameter: it is read as if it were the only one.

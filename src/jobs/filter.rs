@@ -38,6 +38,13 @@ impl Period {
     fn is_open(&self) -> bool {
         self.after.is_none() && self.before.is_none()
     }
+
+    /// What holds for the id of every job created in it, as operators and their right sides.
+    pub fn ids(&self) -> impl Iterator<Item = (&'static str, Uuid)> {
+        let first = self.after.map(|after| (">=", least_id_of(after - CLOCKS_DIFFER)));
+        let end = self.before.map(|before| ("<", least_id_of(before + CLOCKS_DIFFER)));
+        first.into_iter().chain(end)
+    }
 }
 
 /// Ids are made by the clocks of replicas, `created_at` by that of Postgres. What lies in between is read
@@ -111,11 +118,8 @@ impl Filter {
     /// The ids are the way there, the exact times decide.
     fn push_created(&self, sql: &mut QueryBuilder<Postgres>) {
         push_period(sql, "j.created_at", self.created);
-        if let Some(after) = self.created.after {
-            self.push_id(sql, ">=", least_id_of(after - CLOCKS_DIFFER));
-        }
-        if let Some(before) = self.created.before {
-            self.push_id(sql, "<", least_id_of(before + CLOCKS_DIFFER));
+        for (operator, id) in self.created.ids() {
+            self.push_id(sql, operator, id);
         }
     }
 

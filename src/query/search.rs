@@ -9,11 +9,12 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{results::not_cached, views::HitView};
+use super::{filters::JobFilters, results::not_cached, views::HitView};
 use crate::{
     callers::Caller,
-    http::{ApiError, ApiQuery, ApiState, Limit, Moment, Page, Problem},
+    http::{ApiError, ApiQuery, ApiState, Both, Limit, Page, Problem},
     insights::search::{Match, Place, Range, Scope, Search, Unsearchable},
+    jobs::Filter,
 };
 
 /// Of so many newest matches the best are found.
@@ -38,23 +39,6 @@ struct SearchQuery {
     /// Only utterances with this emotion.
     #[param(example = "Anger")]
     emotion: Option<String>,
-    /// Only jobs made at or after this time.
-    #[param(value_type = Option<DateTime<Utc>>)]
-    created_after: Option<Moment>,
-    /// Only jobs made before this time.
-    #[param(value_type = Option<DateTime<Utc>>)]
-    created_before: Option<Moment>,
-    /// Only jobs with this tag; repeated: with all of them.
-    #[serde(default)]
-    tag: Vec<String>,
-    /// Only jobs with this `languageCode`.
-    #[param(example = "en-US")]
-    language: Option<String>,
-    /// Only jobs with this `audioType`.
-    #[param(example = "CallCenter")]
-    audio_type: Option<String>,
-    /// Only jobs with this name of yours.
-    external_id: Option<String>,
     /// Only this job.
     job_id: Option<Uuid>,
     /// `relevance` when left out: the best among the newest 500 matches. `-createdAt`: all matches,
@@ -85,7 +69,7 @@ enum Sort {
 /// repeats nor skips a match that was there when the walk began, whatever comes in meanwhile.
 #[utoipa::path(
     get, path = "/v1/search", operation_id = "search", tag = "results",
-    params(SearchQuery),
+    params(SearchQuery, JobFilters),
     responses(
         (status = OK, body = Page<HitView>, headers(("Link" = String))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -97,13 +81,14 @@ async fn search(
     State(state): State<ApiState>,
     caller: Caller,
     OriginalUri(uri): OriginalUri,
-    ApiQuery(query): ApiQuery<SearchQuery>,
+    ApiQuery(Both(query, jobs)): ApiQuery<Both<SearchQuery, JobFilters>>,
 ) -> Result<Response, ApiError> {
     let (sort, limit) = (query.sort, query.limit.unwrap_or_default());
     let missing = || ApiError::invalid_parameter("q", "missing", "is required");
     let q = checked(query.q.as_deref().ok_or_else(missing)?)?.to_owned();
     let cursor = query.cursor.clone();
-    let scope = Scope::from(query);
+    let SearchQuery { speaker, emotion, job_id, .. } = query;
+    let scope = Scope { speaker, emotion, job_id, jobs: Filter::from(jobs) };
     let listing = format!("search {} {sort:?} {q:?} {scope:?}", caller.id);
     let seal = |position: &[u8]| state.cursors.seal(&listing, position);
     let cursor = cursor.as_deref();
@@ -224,20 +209,4 @@ async fn show(search: Search, page: Page<Match>) -> Result<Page<HitView>, ApiErr
     let rows = search.hits(&places).await?;
     let data = rows.into_iter().zip(data).map(|(row, found)| HitView::new(row, found.rank));
     Ok(Page { data: data.collect(), next_cursor, has_more })
-}
-
-impl From<SearchQuery> for Scope {
-    fn from(query: SearchQuery) -> Self {
-        Self {
-            speaker: query.speaker,
-            emotion: query.emotion,
-            created_after: query.created_after.map(|at| at.0),
-            created_before: query.created_before.map(|at| at.0),
-            tags: query.tag,
-            language: query.language,
-            audio_type: query.audio_type,
-            external_id: query.external_id,
-            job_id: query.job_id,
-        }
-    }
 }

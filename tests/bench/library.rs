@@ -29,6 +29,8 @@ const AUDIO_TYPES: [&str; 3] = ["CallCenter", "Meeting", "Voicemail"];
 pub struct Library {
     pool: PgPool,
     caller: Uuid,
+    /// What utterances of the caller have among their lexemes.
+    scope: String,
     newest_ms: u64,
     step_ms: u64,
     pub jobs: u32,
@@ -37,10 +39,14 @@ pub struct Library {
 impl Library {
     /// Loads that many jobs into an empty database; the last one is the newest.
     pub async fn fill(pool: &PgPool, jobs: u32) -> anyhow::Result<Self> {
-        let caller = sqlx::query_scalar("select id from aftercall.callers").fetch_one(pool).await?;
+        let (caller, scope) = sqlx::query_as(
+            "select id, aftercall.search_scope(id, 'pg_catalog.english') from aftercall.callers",
+        )
+        .fetch_one(pool)
+        .await?;
         let newest_ms = u64::try_from(Uuid::now_v7().as_u128() >> 80)?;
         let step_ms = PAST_MS / u64::from(jobs);
-        let library = Self { pool: pool.clone(), caller, newest_ms, step_ms, jobs };
+        let library = Self { pool: pool.clone(), caller, scope, newest_ms, step_ms, jobs };
         // Built in one go at the end, which takes a tenth of the time.
         sqlx::raw_sql("drop index aftercall.utterances_fts").execute(pool).await?;
         let next = Arc::new(AtomicU32::new(0));
@@ -138,7 +144,7 @@ impl Library {
         let mut start = 0;
         for seq in 0..count {
             let speaker = chance.below(2);
-            let (text, fts, words) = said(&mut chance, caller);
+            let (text, fts, words) = said(&mut chance, &self.scope);
             let end = start + 400 * u64::try_from(words).unwrap_or_default();
             let emotion = EMOTIONS[chance.below(EMOTIONS.len())];
             let (from, to) = (seconds(start), seconds(end));

@@ -2,9 +2,6 @@
 //! ones at known rates. No stemmer changes any of them, so that their lexemes can be written down.
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
-
 /// Words of which one is said in one utterance of so many.
 pub const PLANTED: [(&str, usize); 4] =
     [("refund", 10), ("parcel", 100), ("walrus", 1_000), ("turbot lagoon", 50_000)];
@@ -40,8 +37,9 @@ impl Chance {
     }
 }
 
-/// An utterance: its text, its lexemes as a tsvector, and how many words it has.
-pub fn said(chance: &mut Chance, caller: Uuid) -> (String, String, usize) {
+/// An utterance: its text, its lexemes as a tsvector, and how many words it has. `scope` is the lexeme of the
+/// caller and English.
+pub fn said(chance: &mut Chance, scope: &str) -> (String, String, usize) {
     let mut text = String::new();
     for _ in 0..6 + chance.below(10) {
         let rank = chance.rank();
@@ -56,7 +54,7 @@ pub fn said(chance: &mut Chance, caller: Uuid) -> (String, String, usize) {
     for (place, word) in text.split(' ').enumerate() {
         places.entry(word).or_default().push(place + 1);
     }
-    let mut fts = format!("'{}'", scope(caller));
+    let mut fts = format!("'{scope}'");
     for (word, places) in &places {
         let places: Vec<String> = places.iter().map(usize::to_string).collect();
         let _ = write!(fts, " '{word}':{}", places.join(","));
@@ -87,11 +85,4 @@ fn word(mut rank: usize) -> String {
         }
     }
     word + "k"
-}
-
-/// As the SQL function `aftercall.search_scope` makes it.
-fn scope(caller: Uuid) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let sha = Sha256::digest(format!("{caller} pg_catalog.english"));
-    format!("\u{1}{}", &STANDARD.encode(sha)[..8])
 }

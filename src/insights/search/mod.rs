@@ -6,9 +6,11 @@
 pub mod statements;
 mod words;
 
-use chrono::{DateTime, Datelike as _, Days, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveTime};
 use sqlx::{FromRow, PgPool, PgTransaction, QueryBuilder};
 use uuid::Uuid;
+
+use crate::jobs::Filter;
 
 pub use words::{Unsearchable, Words};
 
@@ -37,15 +39,8 @@ pub struct Scope {
     /// Id or name of who speaks.
     pub speaker: Option<String>,
     pub emotion: Option<String>,
-    /// Jobs made at or after this,
-    pub created_after: Option<DateTime<Utc>>,
-    /// and before this.
-    pub created_before: Option<DateTime<Utc>>,
-    /// Jobs with all of these.
-    pub tags: Vec<String>,
-    pub language: Option<String>,
-    pub audio_type: Option<String>,
-    pub external_id: Option<String>,
+    /// Of them only completed ones.
+    pub jobs: Filter,
     pub job_id: Option<Uuid>,
 }
 

@@ -1,14 +1,10 @@
 //! The statements of a search, put together of the filters that are given.
-use chrono::{DateTime, TimeDelta};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{Place, Range, Scope, Words};
 
 type Sql = QueryBuilder<Postgres>;
-
-/// How far the time in a job's id, which its maker's clock gave, may be from its `created_at`.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 
 /// Reads the newest `stride` utterances of the range and returns those that match, and the last.
 pub fn push_stride(
@@ -27,11 +23,13 @@ pub fn push_stride(
     );
     push_query(sql, &words.scoped);
     push_utterance_filters(sql, scope);
-    sql.push(
-        " as is_match from aftercall.jobs j join aftercall.utterances u on u.job_id = j.id where ",
-    );
-    push_job_filters(sql, caller_id, scope);
-    push_ids(sql, "j.id", scope, range);
+    sql.push(" as is_match from (select j.id");
+    push_jobs(sql, caller_id, scope);
+    for (operator, at) in [(">=", range.from), ("<=", range.before)] {
+        let Some(Place { job_id, .. }) = at else { continue };
+        scope.jobs.push_id(sql, operator, job_id);
+    }
+    sql.push(") j join aftercall.utterances u on u.job_id = j.id where true");
     push_range(sql, scope, range);
     sql.push(" order by u.job_id desc, u.seq desc limit ").push_bind(stride);
     sql.push(") read where is_match or number = ").push_bind(stride);
@@ -59,10 +57,11 @@ pub fn push_indexed(
     sql.push(
         ", 1) as rank from (
             select f.* from (select * from found order by job_id desc, seq desc) f
-            cross join lateral (select from aftercall.jobs j where j.id = f.job_id and ",
+            cross join lateral (select",
     );
-    push_job_filters(sql, caller_id, scope);
-    sql.push(" limit 1) j order by f.job_id desc, f.seq desc limit ").push_bind(most);
+    push_jobs(sql, caller_id, scope);
+    sql.push(" and j.id = f.job_id limit 1) j order by f.job_id desc, f.seq desc limit ")
+        .push_bind(most);
     sql.push(") newest order by job_id desc, seq desc");
 }
 
@@ -107,52 +106,25 @@ fn push_utterance_filters(sql: &mut Sql, scope: &Scope) {
     }
 }
 
-fn push_job_filters(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
-    sql.push("j.state = 'completed' and j.caller_id = ").push_bind(caller_id);
-    if let Some(after) = scope.created_after {
-        sql.push(" and j.created_at >= ").push_bind(after);
-    }
-    if let Some(before) = scope.created_before {
-        sql.push(" and j.created_at < ").push_bind(before);
-    }
-    if !scope.tags.is_empty() {
-        sql.push(" and j.tags @> ").push_bind(scope.tags.clone());
-    }
-    if let Some(external_id) = &scope.external_id {
-        sql.push(" and j.external_id = ").push_bind(external_id.clone());
-    }
-    for (member, value) in [("languageCode", &scope.language), ("audioType", &scope.audio_type)] {
-        if let Some(value) = value {
-            sql.push(format_args!(" and j.request ->> '{member}' = ")).push_bind(value.clone());
-        }
-    }
-}
-
-/// The bounds of jobs' ids, which tell where to begin and which months matter. Each begins with
-/// `and`.
-fn push_ids(sql: &mut Sql, column: &str, scope: &Scope, range: Range) {
-    for (at, comparison) in [(range.from, ">="), (range.before, "<=")] {
-        let Some(Place { job_id, .. }) = at else { continue };
-        sql.push(format_args!(" and {column} {comparison} ")).push_bind(job_id);
-    }
-    let after = scope.created_after.and_then(|at| at.checked_sub_signed(CLOCKS_DIFFER));
-    let before = scope.created_before.and_then(|at| at.checked_add_signed(CLOCKS_DIFFER));
-    for (at, comparison) in [(after, ">="), (before, "<")] {
-        let Some(at) = at.map(|at| at.max(DateTime::UNIX_EPOCH)) else { continue };
-        sql.push(format_args!(" and {column} {comparison} aftercall.uuid_floor(")).push_bind(at);
-        sql.push(")");
-    }
+/// Pushes `from … where …`, to which more may be added with `and`.
+fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
+    scope.jobs.push(sql, caller_id);
+    sql.push(" and j.state = 'completed'");
     if let Some(job_id) = scope.job_id {
-        sql.push(format_args!(" and {column} = ")).push_bind(job_id);
+        scope.jobs.push_id(sql, "=", job_id);
     }
 }
 
-/// Each begins with `and`.
+/// Each begins with `and`. Bounds of the ids, too, which tell where to begin and which months matter.
 fn push_range(sql: &mut Sql, scope: &Scope, range: Range) {
-    push_ids(sql, "u.job_id", scope, range);
-    for (at, comparison) in [(range.from, ">="), (range.before, "<")] {
+    for (operator, of_job, at) in [(">=", ">=", range.from), ("<", "<=", range.before)] {
         let Some(Place { job_id, seq }) = at else { continue };
-        sql.push(format_args!(" and (u.job_id, u.seq) {comparison} (")).push_bind(job_id);
+        sql.push(format_args!(" and u.job_id {of_job} ")).push_bind(job_id);
+        sql.push(format_args!(" and (u.job_id, u.seq) {operator} (")).push_bind(job_id);
         sql.push(", ").push_bind(seq).push(")");
+    }
+    let job_id = scope.job_id.map(|job_id| ("=", job_id));
+    for (operator, job_id) in scope.jobs.created.ids().chain(job_id) {
+        sql.push(format_args!(" and u.job_id {operator} ")).push_bind(job_id);
     }
 }

@@ -147,7 +147,7 @@ async fn one_stream_too_many_is_refused_until_another_ends() {
     app.feed_events();
     let stream = Stream::open(&app, "").await;
     let refused = app.get("/v1/events").await;
-    refused.problem(503, "unavailable");
+    refused.problem(503, "too-many-streams");
     assert_eq!(refused.header("retry-after"), "5");
     drop(stream);
     Stream::open(&app, "").await;

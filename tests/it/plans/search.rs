@@ -2,6 +2,7 @@
 use aftercall::{
     callers::{self, KeyTerms},
     insights::search::{BEGIN, Place, Range, Scope, Search, Words, statements},
+    jobs::Filter,
 };
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, QueryBuilder, types::Json};
@@ -64,7 +65,7 @@ async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &Scope) -> Vec<Plac
     )
     .bind(caller)
     .bind(q)
-    .bind(&scope.tags)
+    .bind(&scope.jobs.tags)
     .bind(&scope.emotion)
     .fetch_all(db)
     .await
@@ -78,9 +79,10 @@ async fn however_it_goes_about_it_a_search_finds_the_newest_matches() {
     assert_eq!(all.len(), 15_000);
     let part = Range { from: Some(all[14_000]), before: Some(all[70]) };
     let ranges = [Range::default(), part, Range { from: None, ..part }];
+    let tagged = Filter { tags: vec!["t3".to_owned()], ..Filter::default() };
     let scopes = [
         Scope::default(),
-        Scope { tags: vec!["t3".to_owned()], ..Scope::default() },
+        Scope { jobs: tagged.clone(), ..Scope::default() },
         Scope { emotion: Some("Joy".to_owned()), ..Scope::default() },
     ];
     for q in ["often", "times", "seldom", "unicorn", "never", "\"often said\"", "often -times"] {
@@ -125,9 +127,10 @@ fn indexes(plan: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn no_search_reads_a_table_from_end_to_end() {
     let (db, caller) = seeded().await;
+    let tagged = Filter { tags: vec!["t3".to_owned()], ..Filter::default() };
     let scopes = [
         Scope::default(),
-        Scope { tags: vec!["t3".to_owned()], emotion: Some("Joy".to_owned()), ..Scope::default() },
+        Scope { jobs: tagged, emotion: Some("Joy".to_owned()), ..Scope::default() },
     ];
     for q in ["often", "unicorn", "\"often said\" -times"] {
         let mut tx = db.pool.begin_with(BEGIN).await.unwrap();

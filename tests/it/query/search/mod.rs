@@ -130,9 +130,8 @@ async fn snippets_are_safe_to_show() {
     }
 }
 
-#[tokio::test]
-async fn each_filter_filters_and_all_do_together() {
-    let app = TestApp::start().await;
+/// Two jobs that differ in what can be filtered by.
+async fn two_jobs(app: &TestApp) -> (Uuid, Uuid) {
     let utterances = json!([
         { "start": 0, "end": 1, "text": "refund", "speakerId": "0" },
         { "start": 1, "end": 2, "text": "refund", "speakerId": "1",
@@ -140,16 +139,29 @@ async fn each_filter_filters_and_all_do_together() {
     ]);
     let members = json!({ "externalId": "one", "tags": ["a", "b"], "audioType": "Meeting",
         "languageCode": "en-GB" });
-    let one = said(&app, members, utterances.clone()).await;
-    let two = said(&app, json!({ "externalId": "two", "tags": ["a"] }), utterances).await;
+    let one = said(app, members, utterances.clone()).await;
+    let two = said(app, json!({ "externalId": "two", "tags": ["a"] }), utterances).await;
     let name =
         "insert into aftercall.speaker_names (job_id, speaker_id, name) values ($1, '1', 'Ann')";
     app.about(one, name).await;
+    app.about(
+        one,
+        "update aftercall.conversations set speaker_count = 3, insight_names = '{Topics}',
+            emotions = '{Anger,Fear}' where job_id = $1",
+    )
+    .await;
     app.about(
         two,
         "update aftercall.jobs set created_at = now() + interval '10 min' where id = $1",
     )
     .await;
+    (one, two)
+}
+
+#[tokio::test]
+async fn each_filter_filters_and_all_do_together() {
+    let app = TestApp::start().await;
+    let (one, two) = two_jobs(&app).await;
     let created = app.job(two).await["createdAt"].as_str().unwrap().to_owned();
     let one_text = one.to_string();
     let all = [(two, 1), (two, 0), (one, 1), (one, 0)];
@@ -172,6 +184,13 @@ async fn each_filter_filters_and_all_do_together() {
         ("audioType", "Meeting", &of_one),
         ("externalId", "one", &of_one),
         ("jobId", &one_text, &of_one),
+        ("status", "completed", &all),
+        ("status", "failed", &[]),
+        ("minSpeakers", "2", &all),
+        ("minSpeakers", "3", &of_one),
+        ("hasInsight", "Topics", &of_one),
+        ("hasEmotion", "Fear", &of_one),
+        ("completedAfter", "2200-01-01T00:00:00Z", &[]),
     ] {
         let found = hits(&app, &[("q", "refund"), ("sort", "-createdAt"), (name, value)]).await;
         assert_eq!(found, expected, "{name}={value}");
