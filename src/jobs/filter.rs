@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::State;
 
 /// All conditions hold; what is empty or `None` does not matter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
     /// One of them.
     pub states: Vec<State>,
@@ -28,7 +28,7 @@ pub struct Filter {
 }
 
 /// From `after` on, until just before `before`.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Period {
     pub after: Option<DateTime<Utc>>,
     pub before: Option<DateTime<Utc>>,

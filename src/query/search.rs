@@ -205,8 +205,6 @@ async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, 
 
 async fn show(search: Search, page: Page<Match>) -> Result<Page<HitView>, ApiError> {
     let Page { data, next_cursor, has_more } = page;
-    let places: Vec<Place> = data.iter().map(|found| found.place).collect();
-    let rows = search.hits(&places).await?;
-    let data = rows.into_iter().zip(data).map(|(row, found)| HitView::new(row, found.rank));
-    Ok(Page { data: data.collect(), next_cursor, has_more })
+    let data = search.hits(&data).await?.into_iter().map(HitView::from).collect();
+    Ok(Page { data, next_cursor, has_more })
 }

@@ -209,8 +209,8 @@ pub struct HitView {
     pub links: Links,
 }
 
-impl HitView {
-    pub fn new(row: HitRow, rank: f32) -> Self {
+impl From<HitRow> for HitView {
+    fn from(row: HitRow) -> Self {
         Self {
             job_id: row.place.job_id,
             external_id: row.external_id,
@@ -222,7 +222,7 @@ impl HitView {
             emotion: row.emotion,
             text: row.text,
             snippet: marked(&row.snippet),
-            rank,
+            rank: row.rank,
             links: Links::of(row.place.job_id),
         }
     }

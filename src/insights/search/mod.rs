@@ -7,7 +7,7 @@ pub mod statements;
 mod words;
 
 use chrono::{DateTime, Datelike as _, Days, NaiveTime};
-use sqlx::{FromRow, PgPool, PgTransaction, QueryBuilder};
+use sqlx::{Executor as _, FromRow, PgPool, PgTransaction, QueryBuilder};
 use uuid::Uuid;
 
 use crate::jobs::Filter;
@@ -15,23 +15,25 @@ use crate::jobs::Filter;
 pub use words::{Unsearchable, Words};
 
 /// Utterances read before it is decided how to go on.
-const SAMPLE: i64 = 2_000;
+const SAMPLE: i64 = 1_000;
 /// Utterances read at most in one go.
 const LONGEST_STRIDE: i64 = 1_000_000;
 /// To find a match through the index takes as long as to read so many utterances; measured.
 const LOOK_UP: i64 = 12;
 
-/// Plans are made for the very values (how frequent the words are, which months matter); they are
-/// too short to be worth compiling, and leave the other processors to other requests. A statement
-/// whose request was given up long ago is cut short.
+/// The statements are too short to be worth compiling, and leave the other processors to other
+/// requests. One whose request was given up long ago is cut short.
 pub const BEGIN: &str = "begin isolation level repeatable read, read only; \
-    set local plan_cache_mode = force_custom_plan; \
     set local jit = off; \
     set local max_parallel_workers_per_gather = 0; \
     set local enable_seqscan = off; \
     set local work_mem = '16MB'; \
     set local statement_timeout = '1min'; \
     set local client_min_messages = warning";
+
+/// Plans for the very values: how frequent the words are, and which months matter.
+const PLAN_FOR_VALUES: &str = "set local plan_cache_mode = force_custom_plan";
+const PLAN_FOR_ALL: &str = "set local plan_cache_mode = auto";
 
 /// Which utterances are looked through. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default)]
@@ -101,6 +103,8 @@ pub struct Match {
 /// What was found, as it is shown. Times are seconds from the start of the recording.
 #[derive(Debug, FromRow)]
 pub struct HitRow {
+    /// See [`Match::rank`].
+    pub rank: f32,
     #[sqlx(flatten)]
     pub place: Place,
     pub external_id: Option<String>,
@@ -137,7 +141,14 @@ impl Search {
     }
 
     /// Up to `most` matches of the range, the newest first.
-    pub async fn newest(&mut self, mut range: Range, most: i64) -> sqlx::Result<Vec<Match>> {
+    pub async fn newest(&mut self, range: Range, most: i64) -> sqlx::Result<Vec<Match>> {
+        self.tx.execute(PLAN_FOR_VALUES).await?;
+        let found = self.find(range, most).await?;
+        self.tx.execute(PLAN_FOR_ALL).await?;
+        Ok(found)
+    }
+
+    async fn find(&mut self, mut range: Range, most: i64) -> sqlx::Result<Vec<Match>> {
         let (mut found, mut stride) = (Vec::new(), SAMPLE);
         loop {
             let Stride { matches, reached } =
@@ -199,9 +210,9 @@ impl Search {
     }
 
     /// What is shown of them, in their order.
-    pub async fn hits(mut self, places: &[Place]) -> sqlx::Result<Vec<HitRow>> {
+    pub async fn hits(mut self, matches: &[Match]) -> sqlx::Result<Vec<HitRow>> {
         let mut sql = QueryBuilder::default();
-        statements::push_hits(&mut sql, self.caller_id, &self.words, places);
+        statements::push_hits(&mut sql, self.caller_id, &self.words, matches);
         let rows = sql.build_query_as().fetch_all(&mut *self.tx).await?;
         self.tx.commit().await?;
         Ok(rows)

@@ -2,7 +2,8 @@
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Place, Range, Scope, Words};
+use super::{Match, Place, Range, Scope, Words};
+use crate::jobs::Filter;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -49,42 +50,62 @@ pub fn push_indexed(
         "with found as materialized (
             select u.job_id, u.seq, u.fts from aftercall.utterances u where u.fts @@ ",
     );
-    push_query(sql, &words.scoped);
+    if words.owns_most {
+        // To leave the others' out in the index takes longer than to read them. The operator's
+        // function uses no index.
+        push_query(sql, &words.plain);
+        sql.push(" and ts_match_vq(u.fts, ");
+        push_query(sql, &words.scoped);
+        sql.push(")");
+    } else {
+        push_query(sql, &words.scoped);
+    }
     push_utterance_filters(sql, scope);
     push_range(sql, scope, range);
     sql.push(") select job_id, seq, ts_rank_cd(fts, ");
     push_query(sql, &words.plain);
     sql.push(
         ", 1) as rank from (
-            select f.* from (select * from found order by job_id desc, seq desc) f
-            cross join lateral (select",
+            select f.* from (select * from found order by job_id desc, seq desc) f",
     );
-    push_jobs(sql, caller_id, scope);
-    sql.push(" and j.id = f.job_id limit 1) j order by f.job_id desc, f.seq desc limit ")
-        .push_bind(most);
+    // Whose they are is among the words, and looked at again when they are shown.
+    if scope.jobs != Filter::default() {
+        sql.push(" cross join lateral (select");
+        push_jobs(sql, caller_id, scope);
+        sql.push(" and j.id = f.job_id limit 1) j");
+    }
+    sql.push(" order by f.job_id desc, f.seq desc limit ").push_bind(most);
     sql.push(") newest order by job_id desc, seq desc");
 }
 
-/// Reads what is shown of the utterances at these places, in their order.
-pub fn push_hits(sql: &mut Sql, caller_id: Uuid, words: &Words, places: &[Place]) {
+/// Reads what is shown of the matches that are the caller's, in their order.
+pub fn push_hits(sql: &mut Sql, caller_id: Uuid, words: &Words, matches: &[Match]) {
     sql.push(
-        "select u.job_id, u.seq, j.external_id, u.start_seconds, u.end_seconds, u.speaker_id,
+        "select m.rank, u.job_id, u.seq, j.external_id, u.start_seconds, u.end_seconds, u.speaker_id,
             n.name as speaker, u.emotion, u.text, aftercall.search_snippet(
                 aftercall.search_config(j.request ->> 'languageCode'), u.text, ",
     );
     push_query(sql, &words.plain);
     sql.push(") as snippet from unnest(");
-    sql.push_bind(places.iter().map(|place| place.job_id).collect::<Vec<_>>());
-    sql.push("::uuid[], ").push_bind(places.iter().map(|place| place.seq).collect::<Vec<_>>());
+    let places = || matches.iter().map(|found| found.place);
+    sql.push_bind(places().map(|place| place.job_id).collect::<Vec<_>>()).push("::uuid[], ");
+    sql.push_bind(places().map(|place| place.seq).collect::<Vec<_>>()).push("::int[], ");
+    sql.push_bind(matches.iter().map(|found| found.rank).collect::<Vec<_>>());
     sql.push(
-        "::int[]) with ordinality as p (job_id, seq, number)
-        join aftercall.jobs j on j.id = p.job_id and j.caller_id = ",
+        "::real[]) with ordinality as m (job_id, seq, rank, number)
+        join aftercall.jobs j on j.id = m.job_id and j.state = 'completed' and j.caller_id = ",
     );
     sql.push_bind(caller_id).push(
-        " join aftercall.utterances u on u.job_id = p.job_id and u.seq = p.seq
+        " join aftercall.utterances u on u.job_id = m.job_id and u.seq = m.seq
+            and u.job_id between ",
+    );
+    // Bounds leave out the other months.
+    let job_ids = || places().map(|place| place.job_id);
+    sql.push_bind(job_ids().min()).push(" and ").push_bind(job_ids().max()).push(
+        "
         left join aftercall.speaker_names n
             on n.job_id = u.job_id and n.speaker_id = u.speaker_id
-        order by p.number",
+        order by m.number",
     );
 }
 

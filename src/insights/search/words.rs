@@ -22,6 +22,8 @@ pub struct Words {
     pub plain: String,
     /// How many utterances the fullest month has, of all callers; an estimate of Postgres.
     pub utterances: i64,
+    /// Whether most jobs of all callers are this one's, as far as Postgres knows.
+    pub owns_most: bool,
 }
 
 impl Words {
@@ -40,7 +42,14 @@ impl Words {
                     select coalesce(max(greatest(m.reltuples, 0)), 0)::bigint
                     from pg_inherits i join pg_class m on m.oid = i.inhrelid
                     where i.inhparent = 'aftercall.utterances'::regclass
-                ) as "utterances!"
+                ) as "utterances!",
+                coalesce((
+                    select frequency > 0.5 from pg_stats
+                    cross join lateral unnest(most_common_vals::text::uuid[], most_common_freqs)
+                        as common (caller_id, frequency)
+                    where schemaname = 'aftercall' and tablename = 'jobs' and attname = 'caller_id'
+                        and common.caller_id = $1
+                ), false) as "owns_most!"
             from (
                 select config from known
                 union all
@@ -54,14 +63,15 @@ impl Words {
         .fetch_all(&mut **tx)
         .await?;
         let has_words = rows.iter().any(|row| !row.words.is_empty());
-        let utterances = rows.first().map_or(0, |row| row.utterances);
+        let (utterances, owns_most) =
+            rows.first().map_or((0, false), |row| (row.utterances, row.owns_most));
         let (mut scoped, mut plain) = (Vec::new(), Vec::new());
         for row in rows.into_iter().filter(|row| row.is_searchable) {
             scoped.push(format!("'{}' & ({})", row.scope, row.words));
             plain.push(format!("({})", row.words));
         }
         Ok(if !plain.is_empty() {
-            Ok(Self { scoped: scoped.join(" | "), plain: plain.join(" | "), utterances })
+            Ok(Self { scoped: scoped.join(" | "), plain: plain.join(" | "), utterances, owns_most })
         } else if has_words {
             Err(Unsearchable::OnlyExclusions)
         } else {

@@ -1,7 +1,7 @@
 //! Search with enough utterances that it matters how they are found.
 use aftercall::{
     callers::{self, KeyTerms},
-    insights::search::{BEGIN, Place, Range, Scope, Search, Words, statements},
+    insights::search::{BEGIN, Match, Place, Range, Scope, Search, Words, statements},
     jobs::Filter,
 };
 use serde_json::Value;
@@ -37,13 +37,17 @@ const SEED: &str = "
     from (select id, s, (row_number() over (order by id, s))::int as n
         from job cross join generate_series(0, 9) s) u";
 
-async fn seeded() -> (TestDb, Uuid) {
+/// The second caller has every third job; or its own and those that the first one would have.
+async fn seeded(owns_most: bool) -> (TestDb, Uuid) {
     let db = TestDb::new().await;
     let mut ids = Vec::new();
     for name in ["one", "two", "three"] {
         callers::create(&db.pool, name, "test", KeyTerms::default()).await.unwrap();
         let id = "select id from aftercall.callers where name = $1";
         ids.push(sqlx::query_scalar::<_, Uuid>(id).bind(name).fetch_one(&db.pool).await.unwrap());
+    }
+    if owns_most {
+        ids[0] = ids[1];
     }
     let seed = sqlx::query(SEED).bind(ids[0]).bind(ids[1]).bind(ids[2]).bind(JOBS);
     seed.execute(&db.pool).await.unwrap();
@@ -74,9 +78,18 @@ async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &Scope) -> Vec<Plac
 
 #[tokio::test]
 async fn however_it_goes_about_it_a_search_finds_the_newest_matches() {
-    let (db, caller) = seeded().await;
+    finds_the_newest_matches(false).await;
+}
+
+#[tokio::test]
+async fn it_does_so_for_a_caller_of_most_jobs() {
+    finds_the_newest_matches(true).await;
+}
+
+async fn finds_the_newest_matches(owns_most: bool) {
+    let (db, caller) = seeded(owns_most).await;
     let all = compared(&db.pool, caller, "word", &Scope::default()).await;
-    assert_eq!(all.len(), 15_000);
+    assert_eq!(all.len(), if owns_most { 30_000 } else { 15_000 });
     let part = Range { from: Some(all[14_000]), before: Some(all[70]) };
     let ranges = [Range::default(), part, Range { from: None, ..part }];
     let tagged = Filter { tags: vec!["t3".to_owned()], ..Filter::default() };
@@ -126,7 +139,12 @@ fn indexes(plan: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn no_search_reads_a_table_from_end_to_end() {
-    let (db, caller) = seeded().await;
+    reads_no_table_from_end_to_end(false).await;
+    reads_no_table_from_end_to_end(true).await;
+}
+
+async fn reads_no_table_from_end_to_end(owns_most: bool) {
+    let (db, caller) = seeded(owns_most).await;
     let tagged = Filter { tags: vec!["t3".to_owned()], ..Filter::default() };
     let scopes = [
         Scope::default(),
@@ -135,6 +153,7 @@ async fn no_search_reads_a_table_from_end_to_end() {
     for q in ["often", "unicorn", "\"often said\" -times"] {
         let mut tx = db.pool.begin_with(BEGIN).await.unwrap();
         let words = Words::read(&mut tx, caller, q).await.unwrap().unwrap();
+        assert_eq!(words.owns_most, owns_most);
         for scope in &scopes {
             let read = plan(&db.pool, |sql| {
                 statements::push_stride(sql, caller, &words, scope, Range::default(), 2_000);
@@ -150,10 +169,12 @@ async fn no_search_reads_a_table_from_end_to_end() {
             let looked_up = looked_up.await;
             let looked_up = indexes(&looked_up);
             assert!(looked_up.iter().any(|name| name.ends_with("_fts_idx")), "{looked_up:?}");
-            assert!(looked_up.iter().any(|name| name.starts_with("jobs_")), "{looked_up:?}");
+            let reads_jobs = looked_up.iter().any(|name| name.starts_with("jobs_"));
+            assert_eq!(reads_jobs, !scope.jobs.tags.is_empty(), "{looked_up:?}");
         }
-        let places: Vec<_> = (0..50).map(|seq| Place { job_id: Uuid::now_v7(), seq }).collect();
-        let shown = plan(&db.pool, |sql| statements::push_hits(sql, caller, &words, &places)).await;
+        let place = |seq| Place { job_id: Uuid::now_v7(), seq };
+        let found: Vec<_> = (0..50).map(|seq| Match { place: place(seq), rank: 0.1 }).collect();
+        let shown = plan(&db.pool, |sql| statements::push_hits(sql, caller, &words, &found)).await;
         assert!(indexes(&shown).iter().any(|name| name.starts_with("utterances_")));
     }
 }
