@@ -26,4 +26,5 @@ mod stats;
 mod support;
 mod sweep;
 mod test_db;
+mod upgrade;
 mod webhook;

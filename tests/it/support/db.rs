@@ -45,9 +45,20 @@ pub struct TestDb {
 impl TestDb {
     pub async fn new() -> Self {
         let server = Server::shared().await;
+        Self::cloned(server, &server.template).await
+    }
+
+    /// As the migrations up to this one leave it.
+    pub async fn at(version: i64) -> Self {
+        let db = Self::cloned(Server::shared().await, "template0").await;
+        MIGRATOR.run_to(version, &db.pool).await.unwrap();
+        db
+    }
+
+    async fn cloned(server: &Server, template: &str) -> Self {
         let name = format!("t_{}_{:08x}", std::process::id(), rand::random::<u32>());
         let mut admin = PgConnection::connect_with(&server.admin).await.unwrap();
-        let Server { template, strategy, .. } = server;
+        let strategy = server.strategy;
         run(&mut admin, format!("create database {name} template {template} {strategy}")).await;
         admin.close().await.unwrap();
 

@@ -1,0 +1,135 @@
+//! What an earlier version stored is served by this one as if it had stored it itself.
+use aftercall::db::MIGRATOR;
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolCopyExt as _};
+
+use crate::support::{
+    answer::Answer,
+    app::{RECORDING, TestApp, webhook_of},
+    db::TestDb,
+};
+
+/// The last migration of the version that had no queries but for jobs by id.
+const EARLIER: i64 = 8;
+
+/// Columns of that version, parents first; not those that the database computes.
+const TABLES: &str = "
+    select format('%I.%I', table_schema, table_name),
+        string_agg(quote_ident(column_name), ', ' order by ordinal_position)
+    from information_schema.columns
+    join information_schema.tables using (table_schema, table_name)
+    where table_schema = 'aftercall' and table_type = 'BASE TABLE' and is_generated = 'NEVER'
+        and table_name <> 'schema_migrations' and not (select relispartition from pg_class
+            where oid = format('%I.%I', table_schema, table_name)::regclass)
+    group by 1";
+
+/// Replaces what is in `to` by what is in `from`.
+async fn copy(from: &PgPool, to: &PgPool) {
+    let tables: Vec<(String, String)> = sqlx::query_as(TABLES).fetch_all(to).await.unwrap();
+    let mut to = to.acquire().await.unwrap();
+    // Neither foreign keys nor triggers: all that follows from a row is copied as well.
+    let run = |statement: String| sqlx::raw_sql(AssertSqlSafe(statement));
+    run("set session_replication_role = replica".to_owned()).execute(&mut *to).await.unwrap();
+    for (table, columns) in tables {
+        run(format!("delete from {table}")).execute(&mut *to).await.unwrap();
+        let query = format!("copy (select {columns} from {table}) to stdout");
+        let rows: Vec<_> = from.copy_out_raw(&query).await.unwrap().try_collect().await.unwrap();
+        let mut into =
+            to.copy_in_raw(&format!("copy {table} ({columns}) from stdin")).await.unwrap();
+        into.send(rows.concat()).await.unwrap();
+        into.finish().await.unwrap();
+    }
+    run("reset session_replication_role".to_owned()).execute(&mut *to).await.unwrap();
+}
+
+/// Three completed jobs, each in its language and with its tags, one that failed and one that was canceled.
+async fn stored(app: &TestApp) {
+    for (number, language) in ["en-US", "de-DE", "en-US"].into_iter().enumerate() {
+        let request = json!({ "contentUri": RECORDING, "encoding": "Wav", "languageCode": language,
+            "audioType": "Meeting", "externalId": format!("call-{number}"),
+            "tags": ["all", format!("n-{number}")] });
+        app.post("/v1/jobs", &request).await.id();
+        assert_eq!(app.dispatcher.drain().await, 1);
+        let webhook = webhook_of(app.submissions().await.last().unwrap());
+        let anger = json!([{ "name": "Emotion", "value": "Anger", "confidence": 0.7 }]);
+        let result = json!({ "status": "Success", "response": {
+            "utteranceInsights": [
+                { "start": 0, "end": 2, "text": "Ich suche refunds", "speakerId": "0" },
+                { "start": 1, "end": 4, "text": "A refund?", "speakerId": "1", "insights": anger },
+            ],
+            "conversationalInsights": [
+                { "name": "Topics", "values": [{ "value": "refund", "start": 0, "end": 4 }] },
+            ],
+        } });
+        assert_eq!(app.deliver(&webhook, result.to_string()).await.status, 200);
+    }
+    let failed = app.submitted().await;
+    let failure = json!({ "status": "Fail", "response": { "message": "no" } }).to_string();
+    assert_eq!(app.deliver(&failed.webhook, failure).await.status, 200);
+    let canceled = app.submit().await;
+    let answer = app.ask(app.request("POST", &format!("/v1/jobs/{canceled}/cancel"))).await;
+    assert_eq!(answer.status, 200);
+}
+
+/// Every kind of question about these jobs.
+async fn questions(app: &TestApp) -> Vec<String> {
+    let list = app.get("/v1/jobs").await.json();
+    let jobs = list["data"].as_array().unwrap();
+    assert_eq!(jobs.len(), 5);
+    let mut questions: Vec<_> = [
+        "jobs?tag=all",
+        "jobs?tag=n-1&language=de-DE",
+        "jobs?audioType=Meeting&minSpeakers=2",
+        "jobs?hasEmotion=Anger&hasInsight=Topics",
+        "jobs?externalId=call-2",
+        "jobs?status=failed&status=canceled",
+        "jobs?sort=-completedAt&completedAfter=2020-01-01T00:00:00Z",
+        "search?q=refund",
+        "search?q=suchen&language=de-DE",
+        "search?q=refund&speaker=1&tag=n-2&sort=-createdAt",
+        "stats/jobs",
+        "stats/jobs?groupBy=tag",
+        "stats/jobs?groupBy=language",
+        "stats/jobs?groupBy=day",
+        "stats/jobs?groupBy=emotion",
+        "stats/jobs?groupBy=insight&insight=Topics",
+        "exports/jobs.ndjson",
+        "exports/utterances.ndjson?hasEmotion=Anger",
+    ]
+    .map(|question| format!("/v1/{question}"))
+    .into();
+    for job in jobs {
+        let own = |what| format!("/v1/jobs/{}{what}", job["id"].as_str().unwrap());
+        questions.extend(["", "/timeline"].map(own));
+        if job["state"] == "completed" {
+            let of_results = ["/result", "/utterances", "/insights", "/speakers", "/shape"];
+            questions.extend(of_results.map(own));
+            questions.push(own("/transcript?format=txt"));
+        }
+    }
+    questions
+}
+
+async fn ask(api: &Router, app: &TestApp, question: &str) -> Bytes {
+    let request = app.request("GET", question).body(Body::empty()).unwrap();
+    let answer = Answer::of(api, request).await;
+    assert_eq!(answer.status, 200, "{question}: {answer:?}");
+    answer.body
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_stored_is_found_in_every_way() {
+    let app = TestApp::start().await;
+    stored(&app).await;
+    let upgraded = TestDb::at(EARLIER).await;
+    copy(&app.db.pool, &upgraded.pool).await;
+    MIGRATOR.run(&upgraded.pool).await.unwrap();
+    let (api, _) = app.another_process(&upgraded.pool).await;
+    for question in questions(&app).await {
+        let answer = ask(&app.api, &app, &question).await;
+        assert_eq!(ask(&api, &app, &question).await, answer, "{question}");
+    }
+}
