@@ -100,8 +100,9 @@ struct Answer {
 fn accepted(job: Job) -> Result<(Answer, Response), ApiError> {
     let view = JobView::from(job);
     let json = serde_json::to_string(&view).map_err(|error| ApiError::Internal(error.into()))?;
-    let response = answer(&view.links.job, json.clone(), Some(&view.etag()))?;
-    Ok((Answer { location: view.links.job, json }, response))
+    let location = format!("/v1/jobs/{}", view.id);
+    let response = answer(&location, json.clone(), Some(&view.etag()))?;
+    Ok((Answer { location, json }, response))
 }
 
 /// The 202 of a new job, and of the request that asked for it before.

@@ -21,7 +21,7 @@ mod view;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -137,8 +137,8 @@ pub struct Job {
     pub id: Uuid,
     pub external_id: Option<String>,
     pub tags: Vec<String>,
-    pub metadata: Json<Map<String, Value>>,
-    pub request: Json<Map<String, Value>>,
+    pub metadata: Json<Box<RawValue>>,
+    pub request: Json<Box<RawValue>>,
     pub state: State,
     pub version: i32,
     pub completed_via: Option<CompletedVia>,

@@ -1,7 +1,7 @@
 //! Jobs come into being.
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -39,8 +39,8 @@ pub async fn enqueue(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Jo
             insert into aftercall.job_contents (job_id, content)
             select id, $8::text from job where $8 is not null
         )
-        select id, external_id, tags, metadata as "metadata: Json<Map<String, Value>>",
-            request as "request: Json<Map<String, Value>>", state as "state: State", version,
+        select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
+            request as "request: Json<Box<RawValue>>", state as "state: State", version,
             completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at, 0::bigint as "attempts!"
         from job

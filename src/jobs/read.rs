@@ -1,5 +1,5 @@
 //! Jobs as their callers see them. Another caller's job does not exist.
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
@@ -10,8 +10,8 @@ pub async fn find(db: impl PgExecutor<'_>, caller_id: Uuid, id: Uuid) -> sqlx::R
     sqlx::query_as!(
         Job,
         r#"
-        select id, external_id, tags, metadata as "metadata: Json<Map<String, Value>>",
-            request as "request: Json<Map<String, Value>>", state as "state: State", version,
+        select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
+            request as "request: Json<Box<RawValue>>", state as "state: State", version,
             completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
@@ -32,8 +32,8 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec
     sqlx::query_as!(
         Job,
         r#"
-        select id, external_id, tags, metadata as "metadata: Json<Map<String, Value>>",
-            request as "request: Json<Map<String, Value>>", state as "state: State", version,
+        select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
+            request as "request: Json<Box<RawValue>>", state as "state: State", version,
             completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"

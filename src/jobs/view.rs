@@ -1,7 +1,7 @@
 //! A job and a request as callers see them.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,10 +40,13 @@ pub struct JobView {
     pub version: i32,
     pub external_id: Option<String>,
     pub tags: Vec<String>,
-    pub metadata: Map<String, Value>,
+    /// As you sent it.
+    #[schema(value_type = Map<String, Value>)]
+    pub metadata: Box<RawValue>,
     /// What the provider is sent. Credentials and query values of `contentUri` are masked, and
     /// `content` is left out.
-    pub request: Map<String, Value>,
+    #[schema(value_type = Map<String, Value>)]
+    pub request: Box<RawValue>,
     /// Where it stands in the queue, while it waits there; told for single jobs only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueView>,
@@ -58,7 +61,10 @@ pub struct JobView {
     pub finished_at: Option<DateTime<Utc>>,
     /// When it will be `timed_out` if nothing comes.
     pub deadline_at: DateTime<Utc>,
-    pub links: Links,
+    /// Left out in exports, half of which they would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required, value_type = Links)]
+    pub links: Option<Links>,
 }
 
 /// Where a queued job stands.
@@ -89,16 +95,24 @@ pub struct Links {
 
 impl Links {
     pub fn of(job_id: Uuid) -> Self {
-        let path = format!("/v1/jobs/{job_id}");
+        let job = format!("/v1/jobs/{job_id}");
+        let of = |what| [job.as_str(), what].concat();
         Self {
-            result: format!("{path}/result"),
-            utterances: format!("{path}/utterances"),
-            speakers: format!("{path}/speakers"),
-            insights: format!("{path}/insights"),
-            transcript: format!("{path}/transcript"),
-            timeline: format!("{path}/timeline"),
-            job: path,
+            result: of("/result"),
+            utterances: of("/utterances"),
+            speakers: of("/speakers"),
+            insights: of("/insights"),
+            transcript: of("/transcript"),
+            timeline: of("/timeline"),
+            job,
         }
+    }
+}
+
+impl From<Job> for JobView {
+    fn from(job: Job) -> Self {
+        let links = Some(Links::of(job.id));
+        Self { links, ..Self::exported(job) }
     }
 }
 
@@ -107,10 +121,9 @@ impl JobView {
     pub fn etag(&self) -> String {
         format!("W/\"{}\"", self.version)
     }
-}
 
-impl From<Job> for JobView {
-    fn from(job: Job) -> Self {
+    /// Without what follows from its id.
+    pub fn exported(job: Job) -> Self {
         Self {
             id: job.id,
             state: job.state,
@@ -127,16 +140,25 @@ impl From<Job> for JobView {
             submitted_at: job.submitted_at,
             finished_at: job.finished_at,
             deadline_at: job.deadline_at,
-            links: Links::of(job.id),
+            links: None,
         }
     }
 }
 
-fn masked(mut request: Map<String, Value>) -> Map<String, Value> {
-    if let Some(Value::String(uri)) = request.get_mut("contentUri") {
-        *uri = masked_uri(uri);
+/// The request with its URL masked. Most are not even read: they hold none of the characters that begin
+/// what is masked, nor an escape that might stand for one.
+fn masked(request: Box<RawValue>) -> Box<RawValue> {
+    if !request.get().contains(['@', '?', '#', '\\']) {
+        return request;
     }
-    request
+    let mask = || {
+        let mut members: Map<String, Value> = serde_json::from_str(request.get())?;
+        if let Some(Value::String(uri)) = members.get_mut("contentUri") {
+            *uri = masked_uri(uri);
+        }
+        serde_json::value::to_raw_value(&members)
+    };
+    mask().unwrap_or_else(|_: serde_json::Error| RawValue::NULL.to_owned())
 }
 
 /// The URL without user, password, query values and fragment: any of them may be a credential.
@@ -164,5 +186,24 @@ mod tests {
         let uri = "https://me:hush@media.example/a.wav?access_token=hush&raw=true#hush";
         assert_eq!(masked_uri(uri), "https://***@media.example/a.wav?access_token=***&raw=***");
         assert_eq!(masked_uri("https://media.example/a.wav"), "https://media.example/a.wav");
+    }
+
+    #[test]
+    fn a_request_is_masked_however_it_is_written() {
+        for (written, shown) in [
+            (
+                r#"{"contentUri":"https://a.example/a?b=hush"}"#,
+                r#"{"contentUri":"https://a.example/a?b=***"}"#,
+            ),
+            (
+                r#"{"contentUri":"https://a.example/a\u003fb=hush"}"#,
+                r#"{"contentUri":"https://a.example/a?b=***"}"#,
+            ),
+            (r#"{"contentUri":"https://a.example/a"}"#, r#"{"contentUri":"https://a.example/a"}"#),
+            (r#"["@"]"#, "null"),
+        ] {
+            let written = RawValue::from_string(written.to_owned()).unwrap();
+            assert_eq!(masked(written).get(), shown);
+        }
     }
 }

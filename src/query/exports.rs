@@ -59,7 +59,7 @@ struct ResumeJobs {
     cursor: Option<Uuid>,
 }
 
-/// Export jobs, oldest first: one a line, as in the list.
+/// Export jobs, oldest first: one a line, as in the list but without `links`.
 ///
 /// An answer that ends early ends as an incomplete body; go on from its last whole line with `cursor`.
 #[utoipa::path(
@@ -67,7 +67,7 @@ struct ResumeJobs {
     params(JobFilters, ResumeJobs),
     responses(
         (status = OK, body = String, content_type = "application/x-ndjson",
-            description = "Each line is a `JobView`",
+            description = "Each line is a `JobView` without `links`",
             example = "{\"id\":\"0199f0c2-a4b8-7c3e-9a4d-5e6f70819203\",\"state\":\"completed\",…}\n"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json"),
@@ -84,7 +84,7 @@ async fn jobs(
     let begun = exports.begin(&state.db).await?;
     Ok(http::ndjson("jobs.ndjson", PATIENCE, async move |lines| {
         let Begun { pool, mut connection, slot: _slot } = begun;
-        let rows = export.rows(&mut connection).map_ok(JobView::from);
+        let rows = export.rows(&mut connection).map_ok(JobView::exported);
         write(&pool, Box::pin(rows), lines).await
     }))
 }

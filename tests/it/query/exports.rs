@@ -37,20 +37,29 @@ async fn lines(app: &TestApp, path: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Jobs oldest first, without their links.
+async fn listed(app: &TestApp, filters: &str) -> Vec<Value> {
+    let path = format!("/v1/jobs?sort=createdAt&limit=200&{filters}");
+    let mut jobs = app.get(&path).await.json()["data"].as_array().unwrap().clone();
+    for job in &mut jobs {
+        job.as_object_mut().unwrap().remove("links").unwrap();
+    }
+    jobs
+}
+
 #[tokio::test]
 async fn jobs_are_exported_as_they_are_listed() {
     let app = seeded(60, 0).await;
-    let listed = app.get("/v1/jobs?sort=createdAt&limit=200").await.json();
     let answer = app.get(JOBS).await;
     assert_eq!(answer.header("content-type"), "application/x-ndjson");
     assert_eq!(answer.header("content-disposition"), "attachment; filename=\"jobs.ndjson\"");
     assert_eq!(answer.header("cache-control"), "private, no-store");
     assert!(!String::from_utf8_lossy(&answer.body).contains("hush"));
-    assert_eq!(&json!(lines(&app, JOBS).await), &listed["data"]);
+    assert_eq!(lines(&app, JOBS).await, listed(&app, "").await);
     let some = "status=failed&tag=of-2-1&language=en-US";
-    let listed = app.get(&format!("/v1/jobs?sort=createdAt&{some}")).await.json();
-    assert_eq!(listed["data"].as_array().unwrap().len(), 4);
-    assert_eq!(json!(lines(&app, &format!("{JOBS}?{some}")).await), listed["data"]);
+    let listed = listed(&app, some).await;
+    assert_eq!(listed.len(), 4);
+    assert_eq!(lines(&app, &format!("{JOBS}?{some}")).await, listed);
 }
 
 #[tokio::test]
