@@ -89,7 +89,7 @@ impl Filter {
     fn push_states(&self, sql: &mut QueryBuilder<Postgres>) {
         if !self.states.is_empty() {
             if !self.states.contains(&State::Completed) {
-                sql.push(" and j.state <> 'completed'");
+                sql.push(" and (j.state <> 'completed') is true");
             }
             let names: Vec<&str> = self.states.iter().map(|state| state.name()).collect();
             sql.push(" and j.state = any(").push_bind(names).push(")");

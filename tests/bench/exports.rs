@@ -14,7 +14,9 @@ const EXPORTS: [(&str, &str); 2] = [
     (
         "jobs",
         "select id, external_id, tags, metadata, request, state, version, completed_via, error, created_at,
-            submitted_at, finished_at, deadline_at from aftercall.jobs",
+            submitted_at, finished_at, deadline_at,
+            (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts
+        from aftercall.jobs j",
     ),
     (
         "utterances",
