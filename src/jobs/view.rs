@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 use url::Url;
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 use super::{CompletedVia, Job, JobError, State};
 
@@ -23,15 +23,7 @@ use super::{CompletedVia, Job, JobError, State};
     "attempts": 1, "completedVia": "webhook", "error": null,
     "createdAt": "2026-05-01T09:30:00.120Z", "submittedAt": "2026-05-01T09:30:00.480Z",
     "finishedAt": "2026-05-01T09:31:12.900Z", "deadlineAt": "2026-05-02T09:30:00.120Z",
-    "links": {
-        "self": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
-        "result": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/result",
-        "utterances": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/utterances",
-        "speakers": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/speakers",
-        "insights": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/insights",
-        "transcript": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/transcript",
-        "timeline": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/timeline",
-    },
+    "links": Links::of(uuid!("0199f0c2-a4b8-7c3e-9a4d-5e6f70819203")),
 }))]
 pub struct JobView {
     pub id: Uuid,

@@ -83,11 +83,10 @@ async fn search(
     OriginalUri(uri): OriginalUri,
     ApiQuery(Both(query, jobs)): ApiQuery<Both<SearchQuery, JobFilters>>,
 ) -> Result<Response, ApiError> {
-    let (sort, limit) = (query.sort, query.limit.unwrap_or_default());
+    let SearchQuery { q, speaker, emotion, job_id, sort, limit, cursor } = query;
+    let limit = limit.unwrap_or_default();
     let missing = || ApiError::invalid_parameter("q", "missing", "is required");
-    let q = checked(query.q.as_deref().ok_or_else(missing)?)?.to_owned();
-    let cursor = query.cursor.clone();
-    let SearchQuery { speaker, emotion, job_id, .. } = query;
+    let q = checked(q.as_deref().ok_or_else(missing)?)?.to_owned();
     let scope = Scope { speaker, emotion, job_id, jobs: Filter::from(jobs) };
     let listing = format!("search {} {sort:?} {q:?} {scope:?}", caller.id);
     let seal = |position: &[u8]| state.cursors.seal(&listing, position);

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 use crate::{
     insights::{ConversationInsightRow, InsightRef, Issue, UtteranceRow, search::HitRow},
@@ -179,15 +179,7 @@ impl From<ConversationInsightRow> for InsightView {
     "start": 8.88, "end": 11.65, "speakerId": "1", "speaker": null, "emotion": "Anger",
     "text": "My invoice shows a double charge.",
     "snippet": "My invoice shows a <mark>double charge</mark>.", "rank": 0.1,
-    "links": {
-        "self": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
-        "result": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/result",
-        "utterances": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/utterances",
-        "speakers": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/speakers",
-        "insights": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/insights",
-        "transcript": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/transcript",
-        "timeline": "/v1/jobs/0199f0c2-a4b8-7c3e-9a4d-5e6f70819203/timeline",
-    },
+    "links": Links::of(uuid!("0199f0c2-a4b8-7c3e-9a4d-5e6f70819203")),
 }))]
 pub struct HitView {
     pub job_id: Uuid,

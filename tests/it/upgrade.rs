@@ -15,7 +15,7 @@ use crate::support::{
 /// The last migration of the version that had no queries but for jobs by id.
 const EARLIER: i64 = 8;
 
-/// Columns of that version, parents first; not those that the database computes.
+/// Tables of that version and their columns, but for those that the database computes.
 const TABLES: &str = "
     select format('%I.%I', table_schema, table_name),
         string_agg(quote_ident(column_name), ', ' order by ordinal_position)
