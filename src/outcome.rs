@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use crate::{
     config::TextLimits,
-    deliveries::{self, Delivery, Judged, Outcome, Undecodable},
+    deliveries::{self, Delivery, Judged, Outcome, Quota, Undecodable},
     drift::Finding,
     insights::{self, Prepared},
     jobs::{
-        self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, State, UpstreamError,
+        self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, Standing, State,
+        Surplus, UpstreamError,
     },
     provider::{self, Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
 };
@@ -119,15 +120,17 @@ impl Arrival {
 }
 
 /// Keeps the deliveries, and ends each job whose end one of them is the first to tell: documents,
-/// rows, states, timelines and deliveries commit together or not at all.
+/// rows, states, timelines and deliveries commit together or not at all. What ends no job is kept within
+/// the quota of its attempt, and counted beyond it.
 ///
 /// Outcomes are in the order of the arrivals; `None` where the job is gone.
 pub async fn apply(
     tx: &mut PgTransaction<'_>,
     arrivals: &[Arrival],
+    quota: Quota,
 ) -> sqlx::Result<Vec<Option<Outcome>>> {
     let ids: Vec<Uuid> = arrivals.iter().map(|arrival| arrival.delivery.job_id).collect();
-    let mut states = jobs::lock(tx, &ids).await?;
+    let mut standings = jobs::lock(tx, &ids).await?;
     let deliveries: Vec<&Delivery> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
     let mut known = deliveries::known(tx, &deliveries).await?;
     let failed: Vec<_> = arrivals.iter().filter_map(Arrival::failed_attempt).collect();
@@ -135,34 +138,39 @@ pub async fn apply(
 
     let mut effects = Effects::default();
     let mut outcomes = Vec::with_capacity(arrivals.len());
+    let mut judged = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
         let delivery = &arrival.delivery;
-        let Some(state) = states.get_mut(&delivery.job_id) else {
+        let Some(standing) = standings.get_mut(&delivery.job_id) else {
             outcomes.push(None);
             continue;
         };
-        let is_new = known.insert((delivery.job_id, delivery.body_sha.to_vec()))
+        let is_new = known.insert((delivery.job_id, delivery.attempt, delivery.body_sha.to_vec()))
             || delivery.replay_of.is_some();
         let is_given_up = given_up.contains(&(delivery.job_id, delivery.attempt));
-        let (outcome, reason) =
-            if is_new { judge(*state, arrival, is_given_up) } else { (Outcome::Duplicate, None) };
+        let (mut outcome, mut reason) = judge(*standing, arrival, is_given_up);
         if outcome == Outcome::Accepted {
-            *state = effects.accept(arrival, *state);
-        } else {
-            effects.set_aside(delivery, outcome, reason);
+            // No duplicate, whatever came of the same bytes before: what was late then may be what a job
+            // that was retried since waits for.
+            *standing = effects.accept(arrival, *standing);
+        } else if !is_new {
+            (outcome, reason) = (Outcome::Duplicate, None);
         }
-        effects.judged.push(Judged { delivery, outcome, reason });
+        judged.push(Judged { delivery, outcome, reason });
         outcomes.push(Some(outcome));
     }
+    (effects.judged, effects.surplus) = deliveries::within(tx, judged, quota).await?;
+    effects.set_aside();
     effects.write(tx).await?;
     Ok(outcomes)
 }
 
 /// A success counts whichever attempt it is of; a failure only of the one that the job waits for.
-fn judge(state: State, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
+fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
+    let state = standing.state;
     let (provider_job_id, still_wanted) = match &arrival.reading {
         Reading::Unreadable(why) => return (Outcome::Malformed, Some(why)),
-        Reading::Success { provider_job_id, .. } => (provider_job_id, state.awaits_result()),
+        Reading::Success { provider_job_id, .. } => (provider_job_id, standing.awaits_result),
         Reading::Failure { provider_job_id, .. } => {
             (provider_job_id, state.awaits_failure() && !is_given_up)
         }
@@ -181,6 +189,7 @@ fn judge(state: State, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option
 #[derive(Default)]
 struct Effects<'a> {
     judged: Vec<Judged<'a>>,
+    surplus: Vec<Surplus>,
     found: Vec<(insights::Origin<'a>, &'a Prepared)>,
     completions: Vec<Completion>,
     failures: Vec<Failure>,
@@ -189,8 +198,8 @@ struct Effects<'a> {
 }
 
 impl<'a> Effects<'a> {
-    /// The state its job ends in.
-    fn accept(&mut self, arrival: &'a Arrival, state: State) -> State {
+    /// How its job stands then.
+    fn accept(&mut self, arrival: &'a Arrival, standing: Standing) -> Standing {
         let Delivery { job_id, attempt, via, .. } = arrival.delivery;
         match &arrival.reading {
             Reading::Success { provider_job_id, parser_version, prepared } => {
@@ -199,34 +208,41 @@ impl<'a> Effects<'a> {
                 let origin = insights::Origin { job_id, provider_job_id, parser_version };
                 self.found.push((origin, prepared));
                 self.completions.push(Completion { job_id, attempt, via });
-                State::Completed
+                Standing::ended(State::Completed)
             }
             Reading::Failure { errors, .. } => {
                 let otherwise = "the provider reported a failure without saying why";
                 let error = JobError::upstream(ErrorClass::Analysis, errors.clone(), otherwise);
                 self.failures.push(Failure { job_id, attempt, error });
-                State::Failed
+                Standing::ended(State::Failed)
             }
-            Reading::Unreadable(_) => state,
+            Reading::Unreadable(_) => standing,
         }
     }
 
-    fn set_aside(&mut self, delivery: &Delivery, outcome: Outcome, reason: Option<&str>) {
-        let Delivery { job_id, attempt, via, .. } = *delivery;
-        if via != CompletedVia::Replay {
-            let outcome = outcome.name();
-            let detail =
-                json!({ "attempt": attempt, "via": via, "outcome": outcome, "reason": reason });
+    /// What is told, and done, because of what ended no job.
+    fn set_aside(&mut self) {
+        for Judged { delivery, outcome, reason } in &self.judged {
+            let Delivery { job_id, attempt, via, .. } = **delivery;
+            if *outcome != Outcome::Accepted && via != CompletedVia::Replay {
+                let outcome = outcome.name();
+                let detail =
+                    json!({ "attempt": attempt, "via": via, "outcome": outcome, "reason": reason });
+                self.notes.push(Note { job_id, kind: "delivery", detail });
+            }
+            let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
+            if is_useless && via == CompletedVia::Webhook {
+                self.useless.push(job_id);
+            }
+        }
+    }
+
+    async fn write(mut self, tx: &mut PgTransaction<'_>) -> sqlx::Result<()> {
+        deliveries::keep(tx, &self.judged).await?;
+        for (job_id, attempt) in jobs::count_surplus(tx, &self.surplus).await? {
+            let detail = json!({ "attempt": attempt, "via": "webhook", "outcome": "surplus" });
             self.notes.push(Note { job_id, kind: "delivery", detail });
         }
-        let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
-        if is_useless && via == CompletedVia::Webhook {
-            self.useless.push(job_id);
-        }
-    }
-
-    async fn write(self, tx: &mut PgTransaction<'_>) -> sqlx::Result<()> {
-        deliveries::keep(tx, &self.judged).await?;
         insights::store(tx, &self.found).await?;
         jobs::complete(tx, &self.completions).await?;
         jobs::fail(tx, &self.failures).await?;

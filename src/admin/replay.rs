@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::batch;
 use crate::{
     config::TextLimits,
-    deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Stored},
+    deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Quota, Stored},
     http::Limit,
     jobs::{self, CompletedVia, Note},
     outcome::{self, Arrival, Reading},
@@ -90,7 +90,7 @@ impl Replayer<'_> {
         let read = batch::read(self.db, places, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
         let mut tx = self.db.begin().await?;
-        let outcomes = outcome::apply(&mut tx, &arrivals).await?;
+        let outcomes = outcome::apply(&mut tx, &arrivals, Quota::UNLIMITED).await?;
         let notes = arrivals.iter().zip(&outcomes).filter_map(|(arrival, outcome)| {
             let Delivery { job_id, replay_of, .. } = arrival.delivery;
             let outcome = outcome.as_ref()?.name();

@@ -116,6 +116,8 @@ pub struct IngestSettings {
     pub queue_max: usize,
     pub memory: ByteSize,
     pub max_values: usize,
+    pub attempt_deliveries: u32,
+    pub attempt_bytes: ByteSize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

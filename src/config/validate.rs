@@ -108,6 +108,11 @@ fn limits(s: &Settings) -> Vec<String> {
         i.memory.as_u64() >= s.webhook.max_body.as_u64() + s.webhook.max_inflated.as_u64(),
         "ingest.memory must hold at least one delivery of webhook.max_body and webhook.max_inflated",
     );
+    check(i.attempt_deliveries >= 1, "ingest.attempt_deliveries must be at least 1");
+    check(
+        i.attempt_bytes >= s.webhook.max_body,
+        "ingest.attempt_bytes must hold at least one delivery of webhook.max_body",
+    );
     check(i.max_values >= 1000, "ingest.max_values must be at least 1000");
     check(!s.webhook.read_timeout.is_zero(), "webhook.read_timeout must be longer than nothing");
     check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");

@@ -1,5 +1,6 @@
 //! Raw deliveries: what the provider sent, byte for byte, and what became of it.
 mod encoding;
+mod quota;
 mod read;
 mod stored;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use crate::jobs::CompletedVia;
 
 pub use encoding::{Undecodable, decoded, is_plain};
+pub use quota::{Quota, within};
 pub use read::{DeliveryRow, Filter, count, find, list};
 pub use stored::{Place, Stored, decisive, stored};
 
@@ -36,7 +38,7 @@ pub use stored::{Place, Stored, decisive, stored};
 pub enum Outcome {
     /// It brought the result, or the failure, of its job.
     Accepted,
-    /// The same bytes had come before.
+    /// The same bytes had come before, of the same attempt.
     Duplicate,
     /// Its job had ended otherwise, or goes on with another attempt than the one that failed.
     Late,
@@ -85,32 +87,36 @@ pub struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    /// The body, unless it is stored already.
+    /// The body, unless it is stored already. Equal bytes of another attempt are stored for each.
     fn new_bytes(&self) -> Option<&[u8]> {
         let is_known = self.outcome == Outcome::Duplicate || self.delivery.replay_of.is_some();
         (!is_known).then_some(&self.delivery.body[..])
     }
 }
 
-/// Which of these bytes reached their jobs before. Exact while the jobs' rows are locked.
+/// Which of these bytes came before, of the same attempt: what the provider says of another one is another
+/// answer, also in equal bytes. Exact while the jobs' rows are locked.
 pub async fn known(
     tx: &mut PgTransaction<'_>,
     deliveries: &[&Delivery],
-) -> sqlx::Result<HashSet<(Uuid, Vec<u8>)>> {
+) -> sqlx::Result<HashSet<(Uuid, i32, Vec<u8>)>> {
     let jobs: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.job_id).collect();
+    let attempts: Vec<i32> = deliveries.iter().map(|delivery| delivery.attempt).collect();
     let shas: Vec<&[u8]> = deliveries.iter().map(|delivery| &delivery.body_sha[..]).collect();
     let rows = sqlx::query!(
         r#"
-        select d.job_id, d.body_sha from aftercall.deliveries d
-        join unnest($1::uuid[], $2::bytea[]) as given (job_id, body_sha)
+        select d.job_id, d.attempt, d.body_sha from aftercall.deliveries d
+        join unnest($1::uuid[], $2::int[], $3::bytea[]) as given (job_id, attempt, body_sha)
             on d.job_id = given.job_id and d.body_sha = given.body_sha
+            and d.attempt = given.attempt
         "#,
         &jobs,
+        &attempts,
         &shas as &[&[u8]],
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.job_id, row.body_sha)).collect())
+    Ok(rows.into_iter().map(|row| (row.job_id, row.attempt, row.body_sha)).collect())
 }
 
 /// Keeps the deliveries. The bytes of a duplicate and of a replay are there already.

@@ -70,3 +70,49 @@ pub async fn given_up(
     .await?;
     Ok(rows.into_iter().map(|row| (row.job_id, row.number)).collect())
 }
+
+/// Deliveries to the webhook of an attempt that are counted and not kept.
+#[derive(Debug, Clone)]
+pub struct Surplus {
+    pub job_id: Uuid,
+    pub attempt: i32,
+    pub deliveries: i64,
+    /// Of their bodies together.
+    pub bytes: i64,
+    /// SHA-256 of the last body.
+    pub last_sha: [u8; 32],
+}
+
+/// Adds to what is counted; job and number of the attempts that had nothing to count before.
+pub async fn count_surplus(
+    tx: &mut PgTransaction<'_>,
+    surplus: &[Surplus],
+) -> sqlx::Result<Vec<(Uuid, i32)>> {
+    if surplus.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = surplus.iter().map(|it| it.job_id).collect();
+    let numbers: Vec<i32> = surplus.iter().map(|it| it.attempt).collect();
+    let deliveries: Vec<i64> = surplus.iter().map(|it| it.deliveries).collect();
+    let bytes: Vec<i64> = surplus.iter().map(|it| it.bytes).collect();
+    let shas: Vec<&[u8]> = surplus.iter().map(|it| &it.last_sha[..]).collect();
+    let rows = sqlx::query!(
+        r#"
+        update aftercall.attempts a set
+            surplus = a.surplus + s.deliveries, surplus_bytes = a.surplus_bytes + s.bytes,
+            surplus_sha = s.sha
+        from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::bytea[])
+            as s (job_id, number, deliveries, bytes, sha)
+        where a.job_id = s.job_id and a.number = s.number
+        returning a.job_id, a.number, a.surplus = s.deliveries as "is_first!"
+        "#,
+        &ids,
+        &numbers,
+        &deliveries,
+        &bytes,
+        &shas as &[&[u8]],
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().filter(|row| row.is_first).map(|row| (row.job_id, row.number)).collect())
+}

@@ -54,7 +54,7 @@ pub async fn note(tx: &mut PgTransaction<'_>, notes: &[Note]) -> sqlx::Result<()
     Ok(())
 }
 
-/// Events after `after`, oldest first.
+/// Events after `after`, oldest first. That of surplus deliveries says how many there are by now.
 pub async fn timeline(
     db: impl PgExecutor<'_>,
     job_id: Uuid,
@@ -64,8 +64,16 @@ pub async fn timeline(
     sqlx::query_as!(
         Event,
         r#"
-        select seq, kind, detail as "detail: Value", created_at from aftercall.job_events
-        where job_id = $1 and seq > $2 order by seq limit $3
+        select e.seq, e.kind, e.created_at, coalesce((
+            select json_build_object('attempt', a.number, 'via', 'webhook', 'outcome', 'surplus',
+                'deliveries', a.surplus, 'bytes', a.surplus_bytes,
+                'lastSha256', encode(a.surplus_sha, 'hex'))
+            from aftercall.attempts a
+            where e.kind = 'delivery' and e.detail ->> 'outcome' = 'surplus'
+              and a.job_id = e.job_id and a.number = (e.detail ->> 'attempt')::int
+            ), e.detail) as "detail!: Value"
+        from aftercall.job_events e
+        where e.job_id = $1 and e.seq > $2 order by e.seq limit $3
         "#,
         job_id,
         after,

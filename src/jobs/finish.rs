@@ -22,22 +22,46 @@ pub struct Failure {
     pub error: JobError,
 }
 
+/// How a job stands towards what the provider says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub state: State,
+    /// Whether a success may still change the job, as `aftercall.awaits_result` has it: it is open, or
+    /// nobody but us ended it.
+    pub awaits_result: bool,
+}
+
+impl Standing {
+    /// Of a job that the provider's word has ended.
+    pub fn ended(state: State) -> Self {
+        Self { state, awaits_result: false }
+    }
+}
+
 /// Locks the rows of these jobs, in the order of their ids so that no two batches wait for each
 /// other, and says how they stand. Jobs that do not exist are left out.
-pub async fn lock(tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, State>> {
+pub async fn lock(
+    tx: &mut PgTransaction<'_>,
+    ids: &[Uuid],
+) -> sqlx::Result<HashMap<Uuid, Standing>> {
     let rows = sqlx::query!(
         r#"
-        select id, state as "state: State" from aftercall.jobs
+        select id, state as "state: State",
+            aftercall.awaits_result(state, error) as "awaits_result!"
+        from aftercall.jobs
         where id = any($1) order by id for update
         "#,
         ids,
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.state)).collect())
+    let standing = rows
+        .into_iter()
+        .map(|row| (row.id, Standing { state: row.state, awaits_result: row.awaits_result }));
+    Ok(standing.collect())
 }
 
-/// The jobs are `completed`, also those that had timed out (then it is late).
+/// The jobs are `completed`, also those that only we had ended (then it is late).
 pub async fn complete(tx: &mut PgTransaction<'_>, done: &[Completion]) -> sqlx::Result<()> {
     if done.is_empty() {
         return Ok(());
@@ -51,14 +75,15 @@ pub async fn complete(tx: &mut PgTransaction<'_>, done: &[Completion]) -> sqlx::
             select d.id, d.attempt, d.via, j.state
             from unnest($1::uuid[], $2::int[], $3::text[]) as d (id, attempt, via)
             join aftercall.jobs j on j.id = d.id
-            where j.state in ('queued', 'submitting', 'submitted', 'timed_out')
+            where aftercall.awaits_result(j.state, j.error)
         ), job as (
             update aftercall.jobs j set
                 state = 'completed', version = version + 1, completed_via = done.via, error = null,
                 lease_id = null, due_at = null, finished_at = now(),
                 submitted_at = coalesce(submitted_at, now())
             from done where j.id = done.id
-            returning j.id, j.version, done.attempt, done.via, done.state = 'timed_out' as late
+            returning j.id, j.version, done.attempt, done.via, 
+                done.state in ('timed_out', 'failed') as late
         ), content as (
             delete from aftercall.job_contents where job_id in (select id from job)
         )

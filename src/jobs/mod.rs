@@ -2,7 +2,7 @@
 //!
 //! This folder is the state diagram. Each transition is one guarded statement that says whether it
 //! applied, bumps the version and writes the event with that number; a final state never changes,
-//! except that a late result may complete a job that timed out.
+//! except that a late result may complete a job that only we had ended (`aftercall.awaits_result`).
 mod attempts;
 mod claim;
 mod command;
@@ -25,12 +25,12 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use attempts::{Attempt, given_up, matching_attempts};
+pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
 pub use filter::{Filter, Period};
-pub use finish::{Completion, Failure, complete, fail, lock};
+pub use finish::{Completion, Failure, Standing, complete, fail, lock};
 pub use list::{Export, Place, list, statement};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
@@ -58,20 +58,16 @@ pub enum State {
     Submitted,
     /// The result is stored.
     Completed,
-    /// The provider refused it or could not analyse it.
+    /// The provider refused it or could not analyse it, or never confirmed that it took it; a late result
+    /// completes the latter.
     Failed,
-    /// No answer came before the deadline.
+    /// No answer came before the deadline; a late result completes it.
     TimedOut,
     /// The caller took it back.
     Canceled,
 }
 
 impl State {
-    /// Whether a success may still change the job: it is open, or only the clock ended it.
-    pub fn awaits_result(self) -> bool {
-        self.awaits_failure() || self == Self::TimedOut
-    }
-
     /// Whether a failure may still change the job.
     pub fn awaits_failure(self) -> bool {
         matches!(self, Self::Queued | Self::Submitting | Self::Submitted)

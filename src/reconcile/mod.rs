@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{DispatchSettings, GateSettings, ReconcileSettings},
-    deliveries::{Delivery, Outcome},
+    deliveries::{Delivery, Outcome, Quota},
     drift::{Finding, Tally},
     jobs::{self, CompletedVia, PollTarget},
     outcome::{self, Arrival, Reading},
@@ -148,7 +148,7 @@ impl Reconciler {
         let expected = Some(target.provider_job_id.clone());
         let mut tx = self.db.begin().await?;
         let arrivals = [Arrival { delivery, expected, reading }];
-        let outcomes = outcome::apply(&mut tx, &arrivals).await?;
+        let outcomes = outcome::apply(&mut tx, &arrivals, Quota::UNLIMITED).await?;
         tx.commit().await?;
         self.changed.notify_one();
         if outcomes[0].is_some_and(|outcome| outcome != Outcome::Duplicate) {

@@ -13,9 +13,9 @@ use tokio::{
 
 use super::body::Body;
 use crate::{
-    config::IngestSettings,
+    config::{self, IngestSettings},
     db,
-    deliveries::{Delivery, Outcome},
+    deliveries::{Delivery, Outcome, Quota},
     jobs::{self, CompletedVia, Token},
     outcome::{self, Arrival, Reading},
     supervise,
@@ -70,13 +70,14 @@ impl Ingest {
         for _ in 0..self.settings.writers {
             let (db, settings, queue) = (self.db.clone(), self.settings.clone(), queue.clone());
             let changed = self.changed.clone();
+            let quota = quota(&settings);
             writers.spawn(async move {
                 loop {
                     let batch = gather(&mut *queue.lock().await, &settings).await;
                     if batch.is_empty() {
                         return;
                     }
-                    store(&db, batch).await;
+                    store(&db, batch, quota).await;
                     changed.notify_one();
                 }
             });
@@ -86,6 +87,11 @@ impl Ingest {
         }
         Ok(())
     }
+}
+
+fn quota(settings: &IngestSettings) -> Quota {
+    let bytes = config::bytes(settings.attempt_bytes);
+    Quota { deliveries: settings.attempt_deliveries, bytes }
 }
 
 /// The deliveries that are waiting, at least one; none when the queue is closed and empty.
@@ -108,7 +114,7 @@ async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> 
 }
 
 /// Commits the batch and answers each of its deliveries.
-async fn store(db: &PgPool, batch: Vec<Item>) {
+async fn store(db: &PgPool, batch: Vec<Item>, quota: Quota) {
     let mut answers = Vec::with_capacity(batch.len());
     let mut arrivals = Vec::with_capacity(batch.len());
     let tokens: Vec<&Token> = batch.iter().map(|item| &item.token).collect();
@@ -141,7 +147,7 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
         arrivals.push(Arrival { delivery, expected, reading: item.reading });
         answers.push((item.answer, item.body));
     }
-    let outcomes = commit_or_split(&mut connection, &arrivals).await;
+    let outcomes = commit_or_split(&mut connection, &arrivals, quota).await;
     // Bodies are let go of only now: the memory they were counted for is in use until here.
     for ((answer, _body), outcome) in answers.into_iter().zip(outcomes) {
         tell(answer, outcome);
@@ -150,8 +156,12 @@ async fn store(db: &PgPool, batch: Vec<Item>) {
 
 /// Answers in the order of the arrivals. A delivery whose rows Postgres will never take is kept as one
 /// that cannot be read.
-async fn commit_or_split(connection: &mut PgConnection, arrivals: &[Arrival]) -> Vec<Answer> {
-    let error = match commit(connection, arrivals).await {
+async fn commit_or_split(
+    connection: &mut PgConnection,
+    arrivals: &[Arrival],
+    quota: Quota,
+) -> Vec<Answer> {
+    let error = match commit(connection, arrivals, quota).await {
         Ok(outcomes) => {
             let answer =
                 |outcome: Option<Outcome>| outcome.map_or(Answer::UnknownToken, Answer::Kept);
@@ -172,21 +182,25 @@ async fn commit_or_split(connection: &mut PgConnection, arrivals: &[Arrival]) ->
         let reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
         let Arrival { delivery, expected, .. } = arrival;
         let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
-        return Box::pin(commit_or_split(connection, &[aside])).await;
+        return Box::pin(commit_or_split(connection, &[aside], quota)).await;
     }
     tracing::warn!(deliveries = arrivals.len(), "a batch was refused; splitting it");
     let (first, second) = arrivals.split_at(arrivals.len() / 2);
-    let mut answers = Box::pin(commit_or_split(connection, first)).await;
-    answers.extend(Box::pin(commit_or_split(connection, second)).await);
+    let mut answers = Box::pin(commit_or_split(connection, first, quota)).await;
+    answers.extend(Box::pin(commit_or_split(connection, second, quota)).await);
     answers
 }
 
-async fn commit(db: &mut PgConnection, arrivals: &[Arrival]) -> sqlx::Result<Vec<Option<Outcome>>> {
+async fn commit(
+    db: &mut PgConnection,
+    arrivals: &[Arrival],
+    quota: Quota,
+) -> sqlx::Result<Vec<Option<Outcome>>> {
     if arrivals.is_empty() {
         return Ok(Vec::new());
     }
     let mut tx = db.begin().await?;
-    let outcomes = outcome::apply(&mut tx, arrivals).await?;
+    let outcomes = outcome::apply(&mut tx, arrivals, quota).await?;
     tx.commit().await?;
     Ok(outcomes)
 }

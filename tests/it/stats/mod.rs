@@ -157,7 +157,7 @@ impl Case {
     async fn complete(&self, job_id: Uuid, analysis: &Analysis) {
         let mut tx = self.db.begin().await.unwrap();
         let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
-        if states[&job_id].awaits_result() {
+        if states[&job_id].awaits_result {
             let prepared = Prepared::from(analysis.clone());
             insights::store(&mut tx, &[(origin(job_id), &prepared)]).await.unwrap();
             let completion = Completion { job_id, attempt: 1, via: CompletedVia::Webhook };
@@ -169,7 +169,7 @@ impl Case {
     async fn reparse(&self, job_id: Uuid, analysis: &Analysis) {
         let mut tx = self.db.begin().await.unwrap();
         let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
-        if states[&job_id] == jobs::State::Completed {
+        if states[&job_id].state == jobs::State::Completed {
             let prepared = Prepared::from(analysis.clone());
             insights::replace(&mut tx, &[(origin(job_id), &prepared)]).await.unwrap();
         }

@@ -1,0 +1,120 @@
+//! How much is kept of what is of no use: whoever has the token of an attempt can send as much as they like.
+use std::collections::HashMap;
+
+use sqlx::PgTransaction;
+use uuid::Uuid;
+
+use super::{Judged, Outcome};
+use crate::jobs::{CompletedVia, Surplus};
+
+/// Of the deliveries to the webhook of one attempt that do not end its job.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    pub deliveries: u32,
+    /// Of their bodies together.
+    pub bytes: usize,
+}
+
+impl Quota {
+    /// For what nobody else can send.
+    pub const UNLIMITED: Self = Self { deliveries: u32::MAX, bytes: usize::MAX };
+}
+
+/// What one attempt has used of its quota.
+#[derive(Debug, Default)]
+struct Used {
+    deliveries: u32,
+    bytes: usize,
+}
+
+impl Used {
+    /// Whether a delivery that brings so many new bytes fits as well; then it is counted.
+    fn fits(&mut self, bytes: usize, quota: Quota) -> bool {
+        let fits =
+            self.deliveries < quota.deliveries && self.bytes.saturating_add(bytes) <= quota.bytes;
+        if fits {
+            self.deliveries += 1;
+            self.bytes += bytes;
+        }
+        fits
+    }
+}
+
+/// Those that are kept, and what is left to count of the others. Exact while the jobs' rows are locked.
+pub async fn within<'a>(
+    tx: &mut PgTransaction<'_>,
+    judged: Vec<Judged<'a>>,
+    quota: Quota,
+) -> sqlx::Result<(Vec<Judged<'a>>, Vec<Surplus>)> {
+    let bounded: Vec<_> = judged.iter().filter(|it| it.is_bounded()).map(Judged::of).collect();
+    // Most batches bring nothing but ends.
+    if bounded.is_empty() {
+        return Ok((judged, Vec::new()));
+    }
+    let mut used = used(tx, &bounded, quota).await?;
+    let mut kept = Vec::with_capacity(judged.len());
+    let mut surplus: HashMap<_, Surplus> = HashMap::new();
+    for judged in judged {
+        let of = judged.of();
+        let bytes = judged.new_bytes().map_or(0, <[u8]>::len);
+        if !judged.is_bounded() || used.entry(of).or_default().fits(bytes, quota) {
+            kept.push(judged);
+            continue;
+        }
+        let (job_id, attempt) = of;
+        let none = Surplus { job_id, attempt, deliveries: 0, bytes: 0, last_sha: [0; 32] };
+        let surplus = surplus.entry(of).or_insert(none);
+        surplus.deliveries += 1;
+        surplus.bytes += i64::try_from(judged.delivery.body.len()).unwrap_or(i64::MAX);
+        surplus.last_sha = judged.delivery.body_sha;
+    }
+    Ok((kept, surplus.into_values().collect()))
+}
+
+impl Judged<'_> {
+    fn of(&self) -> (Uuid, i32) {
+        (self.delivery.job_id, self.delivery.attempt)
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.delivery.via == CompletedVia::Webhook && self.outcome != Outcome::Accepted
+    }
+}
+
+/// By job and attempt, counted no further than matters.
+async fn used(
+    tx: &mut PgTransaction<'_>,
+    attempts: &[(Uuid, i32)],
+    quota: Quota,
+) -> sqlx::Result<HashMap<(Uuid, i32), Used>> {
+    let (jobs, numbers): (Vec<Uuid>, Vec<i32>) = attempts.iter().copied().unzip();
+    let rows = sqlx::query!(
+        r#"
+        select g.job_id as "job_id!", g.attempt as "attempt!", u.deliveries as "deliveries!",
+            u.bytes as "bytes!"
+        from (select distinct job_id, attempt from unnest($1::uuid[], $2::int[])
+            as given (job_id, attempt)) g
+        cross join lateral (
+            select count(*) as deliveries, coalesce(sum(bytes), 0)::bigint as bytes
+            from (
+                select case when d.body is not null then d.body_bytes end as bytes
+                from aftercall.deliveries d
+                where d.job_id = g.job_id and d.attempt = g.attempt and d.via = 'webhook'
+                  and d.outcome <> 'accepted'
+                limit $3
+            ) kept
+        ) u
+        "#,
+        &jobs,
+        &numbers,
+        i64::from(quota.deliveries),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let used = rows.into_iter().map(|row| {
+        let deliveries = u32::try_from(row.deliveries).unwrap_or(u32::MAX);
+        let bytes = usize::try_from(row.bytes).unwrap_or(usize::MAX);
+        ((row.job_id, row.attempt), Used { deliveries, bytes })
+    });
+    Ok(used.collect())
+}
