@@ -26,6 +26,7 @@ pub use stored::{Place, Stored, decisive, stored};
     Copy,
     PartialEq,
     Eq,
+    Hash,
     sqlx::Type,
     Serialize,
     Deserialize,

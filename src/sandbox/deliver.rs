@@ -130,7 +130,8 @@ impl Message {
     fn new(emulator: &Emulator, job: &Job) -> Self {
         let has = |fault| job.faults.contains(&fault);
         let mut value = status::envelope(job, emulator.settings.retention);
-        if emulator.settings.envelope == Envelope::Bare || has(Fault::NoJobId) {
+        let bare = [Fault::NoJobId, Fault::SameBody];
+        if emulator.settings.envelope == Envelope::Bare || bare.into_iter().any(has) {
             value = json!({ "status": value["status"], "response": value["response"] });
         }
         if has(Fault::WrongTypes) {

@@ -15,6 +15,8 @@ use url::Url;
 pub const HEADER: &str = "x-sandbox-faults";
 /// Member of the query of `contentUri`, for callers that cannot set headers.
 pub const QUERY: &str = "sandbox-faults";
+/// Between the faults of one submission of a `contentUri` and those of the next.
+const TURNS: char = ';';
 /// Recordings remembered, with their faults met and their submissions; beyond this the memory starts
 /// anew.
 const REMEMBERED: usize = 10_000;
@@ -29,6 +31,7 @@ pub enum Fault {
     Slow,
     Reset,
     NoJobId,
+    SameBody,
     Early,
     Fail,
     Lost,
@@ -52,6 +55,8 @@ const NAMES: &[(&str, Fault)] = &[
     ("slow", Fault::Slow),
     ("reset", Fault::Reset),
     ("no-job-id", Fault::NoJobId),
+    ("same-body", Fault::SameBody),
+    ("sameBody", Fault::SameBody),
     ("early", Fault::Early),
     ("fail", Fault::Fail),
     ("lost", Fault::Lost),
@@ -117,6 +122,9 @@ impl Faults {
             return named(names);
         }
         if let Some(names) = asked_in(recording) {
+            if names.contains(TURNS) {
+                return self.in_turn(&names, recording);
+            }
             let mut faults = named(&names)?;
             faults.retain(|fault| !fault.spoils_answer() || self.is_first(*fault, recording));
             return Ok(faults);
@@ -127,9 +135,19 @@ impl Faults {
         Ok(faults)
     }
 
+    /// Each submission of the recording has its own; those after the last meet what that one met.
+    fn in_turn(&self, names: &str, recording: &str) -> Result<Vec<Fault>, UnknownFault> {
+        let mut turns = names.split(TURNS).map(named).collect::<Result<Vec<_>, _>>()?;
+        let nth = usize::try_from(self.nth_submission(recording)).unwrap_or(usize::MAX);
+        let turn = (nth - 1).min(turns.len() - 1);
+        Ok(turns.swap_remove(turn))
+    }
+
     fn rolled(&self, recording: &str) -> Vec<Fault> {
         let nth = self.nth_submission(recording);
         let hits = self.rolls.iter().filter(|(fault, probability)| {
+            // All submissions of a recording, or none: what is told of two of them is to be equal.
+            let nth = if *fault == Fault::SameBody { 0 } else { nth };
             chance(self.seed, nth, *fault, without_origin(recording)) < *probability
         });
         hits.map(|(fault, _)| *fault).collect()
@@ -248,6 +266,28 @@ mod tests {
         let lost = (0..100).filter(|_| !faults.of(None, "https://h/a.wav").unwrap().is_empty());
         let lost = lost.count();
         assert!((25..75).contains(&lost), "{lost}");
+    }
+
+    #[test]
+    fn a_content_uri_may_ask_for_other_faults_each_time() {
+        let faults = faults(&["lost"]).unwrap();
+        let uri = "https://h/a.wav?sandbox-faults=reset,fail;;reset";
+        let met: Vec<_> = (0..4).map(|_| faults.of(None, uri).unwrap()).collect();
+        assert_eq!(
+            met,
+            [vec![Fault::Reset, Fault::Fail], vec![], vec![Fault::Reset], vec![Fault::Reset]]
+        );
+        assert!(faults.of(None, "https://h/b.wav?sandbox-faults=reset;nope").is_err());
+    }
+
+    #[test]
+    fn a_recording_is_told_of_in_the_same_body_always_or_never() {
+        let faults = faults(&["same-body=0.5"]).unwrap();
+        for call in 0..20 {
+            let uri = format!("https://h/{call}.wav");
+            let first = faults.of(None, &uri).unwrap();
+            assert!((0..5).all(|_| faults.of(None, &uri).unwrap() == first), "{uri}");
+        }
     }
 
     #[test]

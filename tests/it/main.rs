@@ -2,6 +2,7 @@
 //! One test binary: a module per stage, shared helpers in `support`.
 mod admin;
 mod architecture;
+mod attempts;
 mod chaos;
 mod dispatch;
 mod embedded;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use wiremock::ResponseTemplate;
 
 use crate::support::{
-    app::{Submitted, TestApp},
+    app::{Submitted, TestApp, webhook_of},
     fixture,
 };
 
@@ -224,6 +224,30 @@ async fn a_late_success_completes_a_job_that_timed_out() {
     let event = json!({ "attempt": 1, "via": "webhook", "late": true });
     assert_eq!(app.last_event(job.id).await, event);
     assert_eq!(app.delivery_outcomes(job.id).await, ["accepted"]);
+}
+
+#[tokio::test]
+async fn a_late_success_completes_a_job_that_failed_only_in_our_opinion() {
+    let app = TestApp::with(|settings| settings.dispatch.max_attempts = 1).await;
+    let forgotten = app.submitted().await;
+    app.answer_polls(ResponseTemplate::new(404)).await;
+    app.make_due(forgotten.id).await;
+    app.reconciler.round().await.unwrap();
+    let mut jobs = vec![(forgotten.id, forgotten.webhook, "completed")];
+    let refusal = json!({ "errors": [{ "errorCode": "CAI-101", "message": "No", "parameterName": "contentUri" }] });
+    for (status, end) in [(500, "completed"), (400, "failed")] {
+        let answer = ResponseTemplate::new(status).set_body_json(&refusal);
+        app.answer_submissions(answer).await;
+        let id = app.submit().await;
+        assert_eq!(app.dispatcher.drain().await, 1);
+        jobs.push((id, webhook_of(app.submissions().await.last().unwrap()), end));
+    }
+    for (id, webhook, end) in jobs {
+        assert_eq!(state(&app, id).await, "failed");
+        app.deliver(&webhook, fixture("seed/success.json")).await;
+        assert_eq!(state(&app, id).await, end);
+        assert_eq!(app.last_event(id).await["late"] == true, end == "completed");
+    }
 }
 
 #[tokio::test]

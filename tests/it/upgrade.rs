@@ -1,15 +1,17 @@
 //! What an earlier version stored is served by this one as if it had stored it itself.
-use aftercall::db::MIGRATOR;
+use aftercall::{admin::replay::Replayer, config, db::MIGRATOR, deliveries::Filter, http::Limit};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolCopyExt as _};
+use uuid::Uuid;
 
 use crate::support::{
     answer::Answer,
-    app::{RECORDING, TestApp, webhook_of},
+    app::{RECORDING, Submitted, TestApp, webhook_of},
     db::TestDb,
+    fixture,
 };
 
 /// The last migration of the version that had no queries but for jobs by id.
@@ -132,4 +134,52 @@ async fn what_an_earlier_version_stored_is_found_in_every_way() {
         let answer = ask(&app.api, &app, &question).await;
         assert_eq!(ask(&api, &app, &question).await, answer, "{question}");
     }
+}
+
+/// The version before the one that tells answers apart by attempt.
+const TOLD_APART_BY_BYTES: i64 = 16;
+
+#[tokio::test]
+async fn what_was_taken_for_a_duplicate_of_another_attempt_can_be_replayed() {
+    let app = TestApp::start().await;
+    let (open, done) = (app.submitted().await, app.submitted().await);
+    app.deliver(&done.webhook, fixture("seed/success.json")).await;
+    let upgraded = TestDb::at(TOLD_APART_BY_BYTES).await;
+    copy(&app.db.pool, &upgraded.pool).await;
+    // Numbers of changes begin anew.
+    sqlx::query("select aftercall.merge_stats(null)").execute(&upgraded.pool).await.unwrap();
+    let failure = fixture("seed/failure.json");
+    for (job, attempt, outcome, body) in [
+        (&open, 1, "late", Some(&failure)),
+        (&open, 1, "duplicate", None),
+        (&open, 2, "duplicate", None),
+        (&open, 2, "duplicate", None),
+        (&done, 2, "late", Some(&failure)),
+        (&done, 3, "duplicate", None),
+    ] {
+        let insert = "insert into aftercall.deliveries
+            (job_id, id, attempt, via, outcome, headers, body, body_sha, body_bytes)
+            select $1, $2, $3, 'webhook', $4, '{}', convert_to($5, 'UTF8'),
+                sha256(convert_to($6, 'UTF8')), octet_length($6)";
+        let insert = sqlx::query(insert).bind(job.id).bind(Uuid::now_v7()).bind(attempt);
+        let insert = insert.bind(outcome).bind(body).bind(&failure);
+        insert.execute(&upgraded.pool).await.unwrap();
+    }
+    MIGRATOR.run(&upgraded.pool).await.unwrap();
+    let query = "select outcome from aftercall.deliveries where job_id = $1 order by id";
+    let outcomes = async |job: &Submitted| -> Vec<String> {
+        sqlx::query_scalar(query).bind(job.id).fetch_all(&upgraded.pool).await.unwrap()
+    };
+    assert_eq!(outcomes(&open).await, ["late", "duplicate", "malformed", "duplicate"]);
+    assert_eq!(outcomes(&done).await, ["accepted", "late", "superseded"]);
+
+    let filter = Filter { quarantined: Some(true), ..Filter::default() };
+    let limits = config::load(None).unwrap().settings.text_limits();
+    let replayer = Replayer { db: &upgraded.pool, limits, accept_mismatch: false, by: "a test" };
+    let tally = replayer.page(&filter, None, Limit::default()).await.unwrap();
+    assert_eq!(tally.outcomes, [("accepted", 1)].into());
+    let state = "select state from aftercall.jobs where id = $1";
+    let state: String =
+        sqlx::query_scalar(state).bind(open.id).fetch_one(&upgraded.pool).await.unwrap();
+    assert_eq!(state, "failed");
 }

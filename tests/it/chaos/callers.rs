@@ -39,6 +39,48 @@ impl Desk {
         join_all(callers).await.into_iter().flatten().collect()
     }
 
+    /// Asks for another try of every job that did not end well. Who gets no answer asks again, which may be
+    /// one try more.
+    pub async fn ask_again(&self) {
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5));
+        let http = http.build().unwrap();
+        for id in self.ended_badly(&http).await {
+            self.asked(&http, |http, api| http.post(format!("{api}/v1/jobs/{id}/retry"))).await;
+        }
+    }
+
+    async fn ended_badly(&self, http: &reqwest::Client) -> Vec<Uuid> {
+        let mut ids = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let query = format!("status=failed&status=timed_out&limit=200{cursor}");
+            let page =
+                self.asked(http, |http, api| http.get(format!("{api}/v1/jobs?{query}"))).await;
+            let jobs = page["data"].as_array().unwrap();
+            ids.extend(jobs.iter().map(|job| job["id"].as_str().unwrap().parse::<Uuid>().unwrap()));
+            let Some(next) = page["nextCursor"].as_str() else { return ids };
+            cursor = format!("&cursor={next}");
+        }
+    }
+
+    /// What the first replica says that can answer.
+    async fn asked(
+        &self,
+        http: &reqwest::Client,
+        request: impl Fn(&reqwest::Client, &str) -> reqwest::RequestBuilder,
+    ) -> Value {
+        let mut replicas = self.replicas.iter().cycle();
+        eventually_at(PACE, "an answer", async || {
+            let request = request(http, replicas.next().unwrap()).bearer_auth(&self.key);
+            let answer = request.send().await.ok().filter(|answer| answer.status() != 503)?;
+            // A retry that was heard and not answered.
+            let is_sound = answer.status().is_success() || answer.status() == StatusCode::CONFLICT;
+            assert!(is_sound, "{:?}", answer.text().await);
+            answer.json().await.ok()
+        })
+        .await
+    }
+
     /// One call after another.
     async fn series(&self, http: &reqwest::Client, calls: impl Iterator<Item = u32>) -> Receipts {
         let mut receipts = Receipts::new();

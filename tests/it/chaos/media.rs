@@ -34,6 +34,21 @@ async fn file(Path(file): Path<String>) -> Response {
     }
 }
 
+/// What submissions of some calls meet in turn, by the number of the call modulo [`SCRIPTED`]: attempts that end
+/// alike are told of in the same bytes, which nobody but the webhook ever brings.
+const SCRIPTS: [(u32, &str); 4] = [
+    // Its caller asks for another try, which fails alike.
+    (3, "no-job-id,fail"),
+    // The failure of the first comes when there is a second, which then fails alike.
+    (5, "no-job-id,reset,late,fail;no-job-id,late,fail;no-job-id"),
+    // The success of the first comes after the second has failed; its caller asks for a third, which
+    // succeeds alike.
+    (11, "no-job-id,reset,late;no-job-id,fail;no-job-id"),
+    // Nobody ever tells.
+    (13, "no-job-id,lost"),
+];
+const SCRIPTED: u32 = 16;
+
 /// The request that hands over a call: one in eight as content, of a length that no other has.
 pub fn request(base: &str, call: u32) -> Value {
     let mut request = json!({
@@ -44,7 +59,10 @@ pub fn request(base: &str, call: u32) -> Value {
     if call % 8 == 7 {
         request["content"] = json!(BASE64_STANDARD.encode(wav(700 + 10 * (call / 8))));
     } else {
-        request["contentUri"] = json!(format!("{base}/{call}.wav"));
+        let script = SCRIPTS.iter().find(|(number, _)| call % SCRIPTED == *number);
+        let query =
+            script.map_or_else(String::new, |(_, faults)| format!("?sandbox-faults={faults}"));
+        request["contentUri"] = json!(format!("{base}/{call}.wav{query}"));
     }
     request
 }

@@ -13,7 +13,7 @@ use super::check::{
 const STORIES: usize = 3;
 
 /// What was counted, and how often.
-const COUNTS: [(&str, &str); 5] = [
+const COUNTS: [(&str, &str); 6] = [
     ("jobs", "select state, count(*) from aftercall.jobs group by 1 order by 1"),
     (
         "completed via",
@@ -21,6 +21,12 @@ const COUNTS: [(&str, &str); 5] = [
          where completed_via is not null group by 1 order by 1",
     ),
     ("deliveries", "select outcome, count(*) from aftercall.deliveries group by 1 order by 1"),
+    (
+        "told alike",
+        "select 'bodies of several attempts', count(*) from (
+            select from aftercall.deliveries where via = 'webhook' group by job_id, body_sha
+            having count(distinct attempt) > 1) alike",
+    ),
     ("attempts", "select outcome, count(*) from aftercall.attempts group by 1 order by 1"),
     (
         "repeated because",

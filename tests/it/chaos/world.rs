@@ -50,7 +50,8 @@ const HASTE: &[(&str, &str)] = &[
 const MISCHIEF: &[(&str, &str)] = &[
     ("AFTERCALL__SANDBOX__FAULTS", FAULTS),
     ("AFTERCALL__SANDBOX__LATENCY", "200ms"),
-    ("AFTERCALL__SANDBOX__LATE_BY", "3s"),
+    // Later than another attempt is made.
+    ("AFTERCALL__SANDBOX__LATE_BY", "7s"),
     ("AFTERCALL__SANDBOX__SLOW_BY", "3s"),
     ("AFTERCALL__SANDBOX__RATE_LIMIT", "100000"),
     ("AFTERCALL__SANDBOX__RATE_WINDOW", "1s"),
@@ -124,6 +125,8 @@ impl World {
         let work = async {
             let receipts = desk.hand_over(plan.jobs).await;
             all_finished(options, &ledger).await;
+            desk.ask_again().await;
+            all_finished(options, &ledger).await;
             done.cancel();
             receipts
         };
@@ -142,6 +145,8 @@ impl World {
     /// Callers hand over their calls, and all come to an end, in peace.
     pub async fn work(&self, calls: u32) -> Receipts {
         let receipts = self.desk.hand_over(calls).await;
+        all_finished(&self.options, &self.ledger()).await;
+        self.desk.ask_again().await;
         all_finished(&self.options, &self.ledger()).await;
         receipts
     }
@@ -210,7 +215,9 @@ async fn all_finished(options: &PgConnectOptions, ledger: &Path) {
 async fn open_jobs(db: &mut PgConnection) -> sqlx::Result<BTreeMap<Uuid, bool>> {
     let open: Vec<(Uuid, bool)> = sqlx::query_as(
         "select id, state = 'submitted' and not exists (select from aftercall.attempts a
-            where a.job_id = j.id and a.provider_job_id is not null)
+            where a.job_id = j.id and a.provider_job_id is not null
+                and a.created_at >= coalesce((select max(e.created_at) from aftercall.job_events e
+                    where e.job_id = j.id and e.detail->>'because' = 'retry'), a.created_at))
          from aftercall.jobs j where finished_at is null",
     )
     .fetch_all(db)

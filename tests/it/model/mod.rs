@@ -2,8 +2,10 @@
 //! happen to a few jobs, on a real Postgres. After each step the rows are those that the model
 //! predicts, and what is promised of every job holds.
 //!
-//! `PROPTEST_CASES=2000 cargo test --test it model` for longer than `cargo test` does.
+//! `PROPTEST_CASES=2000 cargo test --test it model` for longer than `cargo test` does. [`explore`] goes through
+//! all orders of a few events instead, in the model alone.
 mod concurrent;
+mod explore;
 mod reference;
 mod rules;
 mod steps;

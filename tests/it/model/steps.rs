@@ -12,6 +12,8 @@ pub const POLL_AFTER: i64 = 10;
 pub const UNCONFIRMED_WAIT: i64 = 15;
 pub const DEADLINE: i64 = 60;
 pub const MAX_ATTEMPTS: u32 = 3;
+/// Deliveries to the webhook of an attempt that are kept although they end nothing.
+pub const ATTEMPT_DELIVERIES: u32 = 3;
 
 pub fn minutes(minutes: i64) -> Duration {
     Duration::from_mins(u64::try_from(minutes).unwrap())
@@ -70,7 +72,7 @@ pub struct Sent {
     pub told: Told,
 }
 
-/// What the provider says of a job. Two that are equal are the same bytes.
+/// What the provider says of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Told {
     pub what: What,
@@ -78,7 +80,7 @@ pub struct Told {
     pub id: Id,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum What {
     Success(u8),
     Failure(u8),
@@ -88,10 +90,23 @@ pub enum What {
     Nothing,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Id {
     Own,
     Missing,
+    Foreign,
+}
+
+/// What tells bodies apart that reach one job: two that are equal are the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Content {
+    what: What,
+    names: Option<Named>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Named {
+    Attempt(i32),
     Foreign,
 }
 
@@ -153,7 +168,8 @@ fn told() -> impl Strategy<Value = Told> {
         1 => (0..2_u8).prop_map(What::Noise),
         2 => Just(What::Nothing),
     ];
-    let id = prop_oneof![6 => Just(Id::Own), 2 => Just(Id::Missing), 1 => Just(Id::Foreign)];
+    // Without an id, attempts are told of in equal bytes.
+    let id = prop_oneof![4 => Just(Id::Own), 4 => Just(Id::Missing), 1 => Just(Id::Foreign)];
     (what, id).prop_map(|(what, id)| Told { what, id })
 }
 
@@ -178,6 +194,17 @@ impl Told {
             What::Noise(n) => format!("<html>{n}"),
             What::Nothing => "not found".to_owned(),
         }
+    }
+
+    /// Its body, said of this attempt.
+    pub fn content(self, attempt: i32) -> Content {
+        let has_id = !matches!(self.what, What::Noise(_) | What::Nothing);
+        let names = match self.id {
+            Id::Own if has_id => Some(Named::Attempt(attempt)),
+            Id::Foreign if has_id => Some(Named::Foreign),
+            _ => None,
+        };
+        Content { what: self.what, names }
     }
 
     /// The provider's job id in the body; `None` when there is none.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use aftercall::{
-    deliveries::{Delivery, Outcome},
+    deliveries::{Delivery, Outcome, Quota},
     jobs::{self, Claimed, CompletedVia, ErrorClass, JobError, NewJob, PollTarget, Setback, Token},
     outcome::{self, Arrival, Reading},
     provider,
@@ -17,8 +17,8 @@ use sqlx::{PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
 
 use super::steps::{
-    Answer, BACKOFF, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER, Told, UNCONFIRMED_WAIT, minutes,
-    provider_job_id,
+    ATTEMPT_DELIVERIES, Answer, BACKOFF, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER, Told,
+    UNCONFIRMED_WAIT, minutes, provider_job_id,
 };
 
 /// Everything that the rows of one job hold. Times are whole minutes from now.
@@ -29,7 +29,8 @@ pub struct Seen {
     pub version: i64,
     pub failures: u32,
     pub is_leased: bool,
-    pub has_error: bool,
+    /// Its class.
+    pub error: Option<String>,
     pub has_content: bool,
     pub via: Option<String>,
     /// The only utterance, told alike by document and row.
@@ -47,12 +48,13 @@ pub struct SeenAttempt {
     pub outcome: String,
     pub provider_job_id: Option<String>,
     pub age: i64,
+    pub surplus: u32,
 }
 
 const LOOK: &str = "
     select json_build_object(
         'state', state, 'failures', failures, 'is_leased', lease_id is not null,
-        'has_error', error is not null, 'via', completed_via,
+        'error', error->>'class', 'via', completed_via,
         'version', case when version = (select count(*) from aftercall.job_events where job_id = j.id)
             and version = (select max(seq) from aftercall.job_events where job_id = j.id)
             then version else -version end,
@@ -62,7 +64,7 @@ const LOOK: &str = "
         'due_in', round(extract(epoch from due_at - now()) / 60),
         'deadline_in', round(extract(epoch from deadline_at - now()) / 60),
         'attempts', coalesce((select json_agg(json_build_object('outcome', outcome,
-                'provider_job_id', provider_job_id,
+                'provider_job_id', provider_job_id, 'surplus', surplus,
                 'age', round(extract(epoch from now() - created_at) / 60)) order by number)
             from aftercall.attempts where job_id = j.id), '[]'),
         'deliveries', coalesce((select json_agg(outcome order by id)
@@ -143,7 +145,9 @@ impl World {
     /// What the holder of this attempt writes once it knows.
     pub async fn answer(&self, (job, attempt): (usize, i32), answer: Answer) -> bool {
         let claimed = &self.held((job, attempt));
-        let error = JobError::new(ErrorClass::Upstream, "as the test wants it");
+        let is_refused = matches!(answer, Answer::Refused);
+        let class = if is_refused { ErrorClass::Validation } else { ErrorClass::Upstream };
+        let error = JobError::new(class, "as the test wants it");
         let mut tx = self.begin().await;
         let wait = minutes(UNCONFIRMED_WAIT);
         let applied = match answer {
@@ -205,7 +209,8 @@ impl World {
 
     async fn apply(&self, arrivals: &[Arrival]) -> Vec<Outcome> {
         let mut tx = self.begin().await;
-        let outcomes = outcome::apply(&mut tx, arrivals).await.unwrap();
+        let quota = Quota { deliveries: ATTEMPT_DELIVERIES, bytes: usize::MAX };
+        let outcomes = outcome::apply(&mut tx, arrivals, quota).await.unwrap();
         tx.commit().await.unwrap();
         outcomes.into_iter().map(Option::unwrap).collect()
     }

@@ -148,3 +148,18 @@ async fn of_a_truncated_result_only_the_first_delivery_ends_in_the_middle() {
         assert_eq!(first, second[..second.len() / 2], "{faults}");
     }
 }
+
+#[tokio::test]
+async fn submissions_that_end_alike_are_told_of_in_the_same_body() {
+    let sandbox = Running::start(settings()).await;
+    let mut receiver = Receiver::start().await;
+    for faults in ["same-body", "sameBody,fail"] {
+        let mut bodies = Vec::new();
+        for _ in 0..2 {
+            let answer = sandbox.submit_with_faults(&receiver.url(), faults).await.unwrap();
+            assert!(answer.json::<Value>().await.unwrap()["jobId"].is_string());
+            bodies.push(receiver.next().await.body);
+        }
+        assert_eq!(bodies[0], bodies[1], "{faults}");
+    }
+}

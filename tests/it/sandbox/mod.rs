@@ -1,7 +1,7 @@
 //! The provider emulator over real sockets: what `RingCentral`'s contract says, and what we decided.
 mod faults;
 mod ledger;
-mod support;
+pub mod support;
 
 use aftercall::{config::Envelope, provider::wire};
 use reqwest::StatusCode;

@@ -34,7 +34,8 @@ pub fn check(case: &mut Case<'_>) {
             );
             case.check(rows <= sent().count(), format!("{rows} are stored, fewer were sent"));
             let is_truncated = sent().any(|sent| accepted.is_truncated(sent));
-            let of_body = job.deliveries.iter().filter(|delivery| delivery.body_sha == sha);
+            let is_of_body = |d: &&Delivery| d.attempt == attempt.number && d.body_sha == sha;
+            let of_body = job.deliveries.iter().filter(is_of_body);
             for delivery in of_body.filter(|delivery| delivery.outcome != "duplicate") {
                 let is_malformed = delivery.outcome == "malformed";
                 case.check(
@@ -49,14 +50,23 @@ pub fn check(case: &mut Case<'_>) {
     }
 }
 
-/// Of each body exactly the first row holds the bytes; the others are its duplicates.
+/// Of each body of each attempt the first row holds the bytes; the others are its duplicates, but for one that
+/// ended a job which its caller had asked for once more.
 fn kept_once(case: &mut Case<'_>) {
     let mut seen = BTreeSet::new();
     for delivery in &case.job.deliveries {
-        let is_first = seen.insert(&delivery.body_sha);
-        case.check(delivery.has_body == is_first, "the bytes of a body are not kept exactly once");
+        let is_first = seen.insert((delivery.attempt, &delivery.body_sha));
         let is_duplicate = delivery.outcome == "duplicate";
-        case.check(is_duplicate != is_first, "a duplicate is not the second of its body");
+        case.check(
+            delivery.has_body != is_duplicate,
+            "the bytes of a body are not kept exactly once",
+        );
+        case.check(
+            !(is_duplicate && is_first),
+            "a duplicate is the first delivery of its body for its attempt",
+        );
+        let is_end = delivery.outcome == "accepted";
+        case.check(is_first || is_duplicate || is_end, "what came again is no duplicate");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every job is final, and ended as the provider said.
 use serde_json::Value;
 
-use super::{Case, records::Delivery};
+use super::{Case, ledger::Acceptance, records::Delivery};
 
 pub fn check(case: &mut Case<'_>) {
     let accepted: Vec<&Delivery> =
@@ -10,18 +10,31 @@ pub fn check(case: &mut Case<'_>) {
         "completed" => told(case, &accepted, "Success"),
         "failed" => told(case, &accepted, "Fail"),
         "timed_out" => {
-            case.check(accepted.is_empty(), "timed out, although a delivery was accepted");
+            earlier_failures(case, &accepted);
             nobody_could_tell(case);
         }
         other => case.wrong(format!("ended as {other}")),
     }
 }
 
-/// Exactly one delivery ended it, and says what the sandbox computed.
+/// What was accepted before its caller asked for another try said that it had failed.
+fn earlier_failures(case: &mut Case<'_>, accepted: &[&Delivery]) {
+    let retries = case.job.events.iter().filter(|event| event.detail["because"] == "retry");
+    let (count, most) = (accepted.len(), retries.count());
+    case.check(count <= most, format!("{count} deliveries were accepted before {most} retries"));
+    for delivery in accepted {
+        let finished = case.accepted_for(delivery.attempt).and_then(|a| a.finished.as_ref());
+        let is_failure = finished.is_some_and(|(status, _)| status == "Fail");
+        case.check(is_failure, "an earlier end was not that the provider said Fail");
+    }
+}
+
+/// One delivery ended it, and says what the sandbox computed.
 fn told(case: &mut Case<'_>, accepted: &[&Delivery], status: &str) {
-    let [delivery] = accepted else {
-        return case.wrong(format!("{} deliveries were accepted", accepted.len()));
+    let Some((delivery, earlier)) = accepted.split_last() else {
+        return case.wrong("0 deliveries were accepted");
     };
+    earlier_failures(case, earlier);
     let origin = case.accepted_for(delivery.attempt);
     let Some((found, response)) = origin.and_then(|origin| origin.finished.as_ref()) else {
         return case.wrong("the provider has no result for the attempt that brought the end");
@@ -41,8 +54,10 @@ fn told(case: &mut Case<'_>, accepted: &[&Delivery], status: &str) {
 
 /// A provider that gave no job id and delivered nothing whole leaves only the deadline.
 fn nobody_could_tell(case: &mut Case<'_>) {
-    let could_be_asked = case.job.attempts.iter().any(|a| a.provider_job_id.is_some());
+    let attempts = case.latest();
+    let could_be_asked = attempts.iter().any(|a| a.provider_job_id.is_some());
     case.check(!could_be_asked, "timed out, although the provider could be asked");
-    let is_delivered = case.accepted.iter().any(|acceptance| acceptance.is_delivered());
+    let mut accepted = attempts.iter().filter_map(|attempt| case.accepted_for(attempt.number));
+    let is_delivered = accepted.any(Acceptance::is_delivered);
     case.check(!is_delivered, "timed out, although a whole result got a 200");
 }

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use aftercall::jobs::Token;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
@@ -34,6 +35,8 @@ pub struct Sent {
     pub sha: Vec<u8>,
     /// Status; `None` when no answer is known.
     pub answer: Option<u64>,
+    /// When that was known.
+    pub answered_at: Option<DateTime<Utc>>,
 }
 
 impl Ledger {
@@ -96,12 +99,14 @@ impl Acceptance {
                 let sending = &entry["sending"];
                 let number = sending["number"].as_u64().unwrap();
                 let sha = BASE64_STANDARD.decode(sending["sha256"].as_str().unwrap()).unwrap();
-                self.sent.push(Sent { number, sha, answer: None });
+                self.sent.push(Sent { number, sha, answer: None, answered_at: None });
             }
             "delivery" => {
                 let delivery = &entry["delivery"];
                 let sent = self.sent.iter_mut().rfind(|sent| delivery["number"] == sent.number);
-                sent.unwrap().answer = delivery["answer"].as_u64();
+                let sent = sent.unwrap();
+                sent.answer = delivery["answer"].as_u64();
+                sent.answered_at = delivery["at"].as_str().map(|at| at.parse().unwrap());
                 self.is_settled |= delivery["settled"].as_bool().unwrap();
             }
             other => panic!("what is a {other}?"),
@@ -117,9 +122,17 @@ impl Acceptance {
         self.has("truncated") && sent.number == 1
     }
 
-    /// Whether the whole result was delivered and acknowledged.
+    /// Deliveries of the whole result that were acknowledged.
+    fn delivered(&self) -> impl Iterator<Item = &Sent> {
+        self.sent.iter().filter(|sent| sent.answer == Some(200) && !self.is_truncated(sent))
+    }
+
     pub fn is_delivered(&self) -> bool {
-        self.sent.iter().any(|sent| sent.answer == Some(200) && !self.is_truncated(sent))
+        self.delivered().next().is_some()
+    }
+
+    pub fn is_told_before(&self, moment: DateTime<Utc>) -> bool {
+        self.delivered().any(|sent| sent.answered_at.is_some_and(|at| at < moment))
     }
 
     fn is_over(&self) -> bool {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use self::{
     ledger::{Acceptance, Ledger},
-    records::{Attempt, Job, Records},
+    records::{Attempt, Event, Job, Records},
 };
 use super::callers::Receipts;
 
@@ -60,6 +60,14 @@ impl<'a> Case<'a> {
         if !holds {
             self.wrong(what);
         }
+    }
+
+    /// Attempts since its caller last asked for another try.
+    fn latest(&self) -> &'a [Attempt] {
+        let is_retry = |event: &Event| event.detail["because"] == "retry";
+        let last = self.job.events.iter().rposition(is_retry).unwrap_or(0);
+        let before = self.job.events[..last].iter().filter(|event| event.kind == "submitting");
+        self.job.attempts.get(before.count()..).unwrap_or_default()
     }
 
     fn attempt(&self, number: i32) -> Option<&'a Attempt> {

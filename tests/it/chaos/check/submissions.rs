@@ -52,7 +52,7 @@ fn repetitions(case: &mut Case<'_>, unconfirmed_wait: Duration) {
     for event in &case.job.events {
         match event.kind.as_str() {
             "unconfirmed" | "abandoned" => is_unknown = true,
-            "requeued" => because = event.detail["because"].as_str(),
+            "requeued" | "queued" => because = event.detail["because"].as_str(),
             "submitting" => {
                 attempt += 1;
                 case.check(event.detail["attempt"] == attempt, "attempts out of order");
@@ -79,6 +79,12 @@ fn repeated(
     is_unknown: bool,
     unconfirmed_wait: Duration,
 ) {
+    if because == Some("retry") {
+        return;
+    }
+    let end_is_known = case.accepted_for(number).zip(case.attempt(number + 1));
+    let end_is_known = end_is_known.is_some_and(|(it, next)| it.is_told_before(next.created_at));
+    case.check(!end_is_known, format!("attempt {number} was repeated although its end was told"));
     match because {
         Some("unknown") => {
             case.check(is_unknown, format!("attempt {number} was repeated without a doubt"));

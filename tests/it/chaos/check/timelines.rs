@@ -21,7 +21,7 @@ pub fn check(case: &mut Case<'_>) {
 fn next(state: &'static str, event: &str) -> Option<&'static str> {
     let is_open = matches!(state, "queued" | "submitting" | "submitted");
     match (event, state) {
-        ("queued", "") | ("requeued", "submitting") => Some("queued"),
+        ("queued", "" | "failed" | "timed_out") | ("requeued", "submitting") => Some("queued"),
         ("submitting", "queued") | ("unconfirmed" | "abandoned", "submitting") => {
             Some("submitting")
         }

@@ -47,6 +47,17 @@ pub const CAST: &[(&str, &str)] = &[
          order by job_id limit 1",
     ),
     (
+        "alike",
+        "select job_id from aftercall.deliveries where via = 'webhook' and outcome <> 'duplicate'
+         group by job_id, body_sha having count(distinct attempt) > 1 order by job_id limit 1",
+    ),
+    (
+        "overtaken",
+        "select d.job_id from aftercall.deliveries d
+         join aftercall.job_events e on e.job_id = d.job_id and e.detail->>'because' = 'unknown'
+         where d.via = 'webhook' and d.outcome = 'late' and d.attempt = 1 order by 1 limit 1",
+    ),
+    (
         "damaged",
         "select job_id from aftercall.deliveries where outcome = 'malformed' order by job_id limit 1",
     ),
@@ -213,7 +224,18 @@ pub const STATEMENTS: &[(&str, &str)] = &[
          where job_id = {doubtful} and kind in ('unconfirmed', 'abandoned')",
         "was repeated without a doubt",
     ),
+    (
+        "update aftercall.attempts set created_at = created_at + interval '1 hour'
+         where job_id = {overtaken} and number = 2",
+        "was repeated although its end was told",
+    ),
     // Deliveries.
+    (
+        "update aftercall.deliveries d set outcome = 'duplicate', body = null
+         where job_id = {alike} and exists (select from aftercall.deliveries o
+            where o.job_id = d.job_id and o.body_sha = d.body_sha and o.attempt < d.attempt)",
+        "a duplicate is the first delivery of its body for its attempt",
+    ),
     ("delete from aftercall.deliveries where job_id = {delivered}", "got a 200, 0 are stored"),
     (
         "delete from aftercall.deliveries where job_id = {repeated} and outcome = 'duplicate'",
@@ -231,8 +253,8 @@ pub const STATEMENTS: &[(&str, &str)] = &[
         "was never sent to its webhook",
     ),
     (
-        "update aftercall.deliveries set body = null, outcome = 'duplicate'
-         where job_id = {completed}",
+        "alter table aftercall.deliveries drop constraint deliveries_body_kept;
+         update aftercall.deliveries set body = null where job_id = {completed}",
         "the bytes of a body are not kept exactly once",
     ),
     (

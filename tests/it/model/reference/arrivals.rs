@@ -1,12 +1,14 @@
 //! What the provider says of a job, and what that makes of it.
+use std::collections::BTreeSet;
+
 use aftercall::{
     deliveries::Outcome,
     jobs::{CompletedVia, State},
 };
 
 use super::{
-    super::steps::{Told, What, provider_job_id, words},
-    Job,
+    super::steps::{Content, Told, What, provider_job_id, words},
+    Flaw, Job,
 };
 
 /// Something the provider said of one attempt of the job.
@@ -22,35 +24,78 @@ impl Job {
     /// What arrives together; what it ends is told before what it leaves unchanged.
     pub fn receive(&mut self, arrived: &[Arrived], now: i64) -> Vec<Outcome> {
         let mut notes = Vec::new();
+        let mut surplus = Vec::new();
         let mut is_useless = false;
         let mut outcomes = Vec::new();
+        let mut known = self.bodies.clone();
         for arrival in arrived {
-            let outcome = self.judge(arrival);
+            let outcome = self.judge(arrival, &mut known);
+            outcomes.push(outcome);
             if outcome == Outcome::Accepted {
                 self.accept(arrival);
-            } else {
+            } else if self.has_room(arrival) {
                 notes.push(format!("delivery {}", outcome.name()));
+                is_useless |= arrival.via == CompletedVia::Webhook
+                    && matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
+            } else {
+                let attempt = self.attempt(arrival.attempt);
+                attempt.surplus += 1;
+                if attempt.surplus == 1 {
+                    surplus.push("delivery surplus".to_owned());
+                }
+                continue;
             }
-            is_useless |= arrival.via == CompletedVia::Webhook
-                && matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
-            outcomes.push(outcome);
+            self.deliveries.push(outcome);
+            self.bodies.insert((arrival.attempt, arrival.told.content(arrival.attempt)));
         }
-        self.deliveries.extend(&outcomes);
-        self.events.extend(notes);
+        self.events.extend(notes.into_iter().chain(surplus));
         if is_useless {
             self.poll_soon(now);
         }
         outcomes
     }
 
-    fn judge(&mut self, arrival: &Arrived) -> Outcome {
-        let own = provider_job_id(self.number, arrival.attempt);
-        if !self.bodies.insert(arrival.told.body(&own)) {
+    /// Whether a delivery that ends nothing is kept; then it is counted.
+    fn has_room(&mut self, arrival: &Arrived) -> bool {
+        let most = self.terms.attempt_deliveries;
+        let attempt = self.attempt(arrival.attempt);
+        if arrival.via != CompletedVia::Webhook {
+            return true;
+        }
+        let has_room = attempt.kept < most;
+        attempt.kept += u32::from(has_room);
+        has_room
+    }
+
+    fn judge(&self, arrival: &Arrived, known: &mut BTreeSet<(i32, Content)>) -> Outcome {
+        let content = arrival.told.content(arrival.attempt);
+        let is_anothers =
+            known.iter().any(|(attempt, other)| *other == content && *attempt != arrival.attempt);
+        let is_known = !known.insert((arrival.attempt, content));
+        let is_mistaken = match self.flaw {
+            Some(Flaw::DuplicatesOfAnyAttempt) => is_anothers,
+            Some(Flaw::DuplicatesAfterRetry) => is_known,
+            _ => false,
+        };
+        if is_mistaken {
             return Outcome::Duplicate;
         }
+        match self.judge_alone(arrival) {
+            Outcome::Accepted => Outcome::Accepted,
+            _ if is_known => Outcome::Duplicate,
+            outcome => outcome,
+        }
+    }
+
+    /// Whatever came before.
+    fn judge_alone(&self, arrival: &Arrived) -> Outcome {
+        let own = provider_job_id(self.number, arrival.attempt);
         let is_wanted = match arrival.told.what {
-            What::Success(_) => self.is_open() || self.state == State::TimedOut,
-            What::Failure(_) => self.is_open() && self.current == Some(arrival.attempt),
+            What::Success(_) => self.awaits_result(),
+            What::Failure(_) => {
+                let is_current = self.current == Some(arrival.attempt);
+                self.is_open() && (is_current || self.flaw == Some(Flaw::FailureOfAnyAttempt))
+            }
             What::InProgress | What::Noise(_) | What::Nothing => return Outcome::Malformed,
         };
         let named = arrival.told.names(&own);
@@ -66,15 +111,15 @@ impl Job {
 
     fn accept(&mut self, arrival: &Arrived) {
         if let What::Success(n) = arrival.told.what {
-            let is_late = self.state == State::TimedOut;
+            let is_late = !self.is_open();
             self.end(State::Completed);
             self.has_content = false;
-            self.has_error = false;
+            self.error = None;
             self.via = Some(arrival.via);
             self.words = Some(words(n));
             self.happened(if is_late { "completed late" } else { "completed" });
         } else {
-            self.has_error = true;
+            self.error = Some("analysis");
             self.end(State::Failed);
             self.happened("failed");
         }

@@ -1,7 +1,8 @@
 //! Section 4 of the design as plain Rust: what each step makes of a job. No database, no clock.
 mod arrivals;
+mod canonical;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use aftercall::{
     deliveries::Outcome,
@@ -11,14 +12,43 @@ use aftercall::{
 pub use self::arrivals::Arrived;
 use super::{
     steps::{
-        Answer, BACKOFF, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER, UNCONFIRMED_WAIT,
-        provider_job_id,
+        ATTEMPT_DELIVERIES, Answer, BACKOFF, Content, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER,
+        UNCONFIRMED_WAIT, provider_job_id,
     },
     world::{Seen, SeenAttempt},
 };
 
-#[derive(Debug)]
+/// What is set by settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Terms {
+    pub max_attempts: u32,
+    pub attempt_deliveries: u32,
+}
+
+impl Terms {
+    pub const USUAL: Self =
+        Self { max_attempts: MAX_ATTEMPTS, attempt_deliveries: ATTEMPT_DELIVERIES };
+}
+
+/// What can be done wrong on purpose, to see that it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// Equal bytes are a duplicate, whichever attempt they are of.
+    DuplicatesOfAnyAttempt,
+    /// Equal bytes of an attempt are a duplicate, also when the job has been retried since.
+    DuplicatesAfterRetry,
+    /// A failure that only we presumed is as final as the provider's word.
+    PresumedFailureIsFinal,
+    /// A failure ends the job, whichever attempt it is of.
+    FailureOfAnyAttempt,
+    /// An attempt that was not confirmed is repeated at once.
+    NoUnconfirmedWait,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
+    terms: Terms,
+    flaw: Option<Flaw>,
     number: usize,
     state: State,
     attempts: Vec<Attempt>,
@@ -27,7 +57,8 @@ pub struct Job {
     /// Somebody waits for the provider's answer.
     is_leased: bool,
     failures: u32,
-    has_error: bool,
+    /// Its class.
+    error: Option<&'static str>,
     has_content: bool,
     via: Option<CompletedVia>,
     /// The only utterance of the result.
@@ -35,41 +66,65 @@ pub struct Job {
     /// In minutes, like all times here.
     due: Option<i64>,
     deadline: i64,
-    bodies: HashSet<String>,
+    /// What was kept, and of which attempt.
+    bodies: BTreeSet<(i32, Content)>,
     deliveries: Vec<Outcome>,
     events: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Attempt {
     outcome: &'static str,
-    provider_job_id: Option<String>,
+    /// Whether the provider told its id.
+    has_id: bool,
     begun: i64,
+    /// Deliveries to its webhook that ended nothing, kept and only counted.
+    kept: u32,
+    surplus: u32,
 }
 
 impl Job {
     pub fn new(number: usize, has_content: bool) -> Self {
         Self {
+            terms: Terms::USUAL,
+            flaw: None,
             number,
             state: State::Queued,
             attempts: Vec::new(),
             current: None,
             is_leased: false,
             failures: 0,
-            has_error: false,
+            error: None,
             has_content,
             via: None,
             words: None,
             due: Some(0),
             deadline: DEADLINE,
-            bodies: HashSet::new(),
+            bodies: BTreeSet::new(),
             deliveries: Vec::new(),
             events: vec!["queued".to_owned()],
         }
     }
 
+    pub fn with(self, terms: Terms, flaw: Option<Flaw>) -> Self {
+        Self { terms, flaw, ..self }
+    }
+
+    pub fn state(&self) -> State {
+        self.state
+    }
+
     fn is_open(&self) -> bool {
         self.due.is_some()
+    }
+
+    /// Open, or ended by nobody but us. What the provider refused or could not analyse is over.
+    fn awaits_result(&self) -> bool {
+        let is_presumed = !matches!(self.error, Some("validation" | "analysis"));
+        match self.state {
+            State::Failed => is_presumed && self.flaw != Some(Flaw::PresumedFailureIsFinal),
+            state => self.is_open() || state == State::TimedOut,
+        }
     }
 
     fn is_due(&self, now: i64) -> bool {
@@ -97,7 +152,13 @@ impl Job {
     }
 
     pub fn claim(&mut self, now: i64) -> i32 {
-        self.attempts.push(Attempt { outcome: "open", provider_job_id: None, begun: now });
+        self.attempts.push(Attempt {
+            outcome: "open",
+            has_id: false,
+            begun: now,
+            kept: 0,
+            surplus: 0,
+        });
         let number = i32::try_from(self.attempts.len()).unwrap();
         self.current = Some(number);
         self.state = State::Submitting;
@@ -113,16 +174,16 @@ impl Job {
 
     /// What the provider calls the attempt, once its answer is known.
     pub fn known_id(&self, number: i32) -> Option<String> {
-        self.attempts[usize::try_from(number - 1).unwrap()].provider_job_id.clone()
+        let attempt = &self.attempts[usize::try_from(number - 1).unwrap()];
+        attempt.has_id.then(|| provider_job_id(self.number, number))
     }
 
     /// The attempt's row is told the truth in any case; the job only if it still waits for it.
     pub fn answer(&mut self, number: i32, answer: Answer, now: i64) -> bool {
-        let id = provider_job_id(self.number, number);
         let attempt = self.attempt(number);
         attempt.outcome = match answer {
             Answer::Accepted { with_id } => {
-                attempt.provider_job_id = with_id.then_some(id);
+                attempt.has_id |= with_id;
                 "accepted"
             }
             Answer::Refused => "refused",
@@ -138,7 +199,11 @@ impl Job {
         if self.current != Some(number) || !(self.state == State::Submitting || comes_in_time) {
             return false;
         }
-        self.has_error = !is_accepted;
+        self.error = match answer {
+            Answer::Accepted { .. } => None,
+            Answer::Refused => Some("validation"),
+            Answer::GivenUp | Answer::Released(_) | Answer::Unknown => Some("upstream"),
+        };
         match answer {
             Answer::Accepted { .. } => {
                 self.state = State::Submitted;
@@ -159,19 +224,24 @@ impl Job {
             }
             Answer::Unknown => {
                 self.is_leased = false;
-                self.due = Some(now + UNCONFIRMED_WAIT);
+                self.due = Some(now + self.unconfirmed_wait());
                 self.happened("unconfirmed");
             }
         }
         true
     }
 
+    fn unconfirmed_wait(&self) -> i64 {
+        if self.flaw == Some(Flaw::NoUnconfirmedWait) { 0 } else { UNCONFIRMED_WAIT }
+    }
+
     pub fn abandon_lease(&mut self, now: i64) -> bool {
         let applies = self.state == State::Submitting && self.is_leased && self.is_due(now);
         if applies {
+            let wait = self.unconfirmed_wait();
             let attempt = self.attempts.last_mut().unwrap();
             attempt.outcome = "unknown";
-            self.due = Some(attempt.begun + UNCONFIRMED_WAIT);
+            self.due = Some(attempt.begun + wait);
             self.is_leased = false;
             self.happened("abandoned");
         }
@@ -188,8 +258,8 @@ impl Job {
 
     fn try_again(&mut self, because: &str, now: i64) {
         self.failures += 1;
-        self.has_error = true;
-        if self.failures < MAX_ATTEMPTS {
+        self.error = Some("upstream");
+        if self.failures < self.terms.max_attempts {
             self.queue(now);
             self.happened(format!("requeued {because}"));
         } else {
@@ -198,9 +268,9 @@ impl Job {
         }
     }
 
-    fn latest_known(&self) -> Option<(i32, &str)> {
-        let known = (1..).zip(&self.attempts);
-        known.filter_map(|(n, attempt)| Some((n, attempt.provider_job_id.as_deref()?))).last()
+    fn latest_known(&self) -> Option<i32> {
+        let known = (1..).zip(&self.attempts).filter(|(_, attempt)| attempt.has_id);
+        known.map(|(number, _)| number).last()
     }
 
     pub fn can_be_polled(&self, now: i64) -> bool {
@@ -211,8 +281,8 @@ impl Job {
     pub fn claim_poll(&mut self, now: i64) -> (i32, String) {
         let again = now + POLL_AFTER;
         self.due = Some(if self.deadline > now { again.min(self.deadline) } else { again });
-        let (number, id) = self.latest_known().unwrap();
-        (number, id.to_owned())
+        let number = self.latest_known().unwrap();
+        (number, provider_job_id(self.number, number))
     }
 
     pub fn poll_soon(&mut self, now: i64) {
@@ -234,7 +304,7 @@ impl Job {
         let cannot_ask = self.state != State::Submitted || self.latest_known().is_none();
         let applies = self.is_open() && self.deadline <= now && (was_asked || cannot_ask);
         if applies {
-            self.has_error = true;
+            self.error = Some("timeout");
             self.end(State::TimedOut);
             self.happened("timed_out");
         }
@@ -255,7 +325,7 @@ impl Job {
         let applies = matches!(self.state, State::Failed | State::TimedOut);
         if applies {
             self.failures = 0;
-            self.has_error = false;
+            self.error = None;
             self.current = None;
             self.deadline = now + DEADLINE;
             self.queue(now);
@@ -266,23 +336,24 @@ impl Job {
 
     /// What the rows of the job should hold.
     pub fn seen(&self, now: i64) -> Seen {
-        let attempt = |attempt: &Attempt| SeenAttempt {
+        let attempt = |(number, attempt): (i32, &Attempt)| SeenAttempt {
             outcome: attempt.outcome.to_owned(),
-            provider_job_id: attempt.provider_job_id.clone(),
+            provider_job_id: self.known_id(number),
             age: now - attempt.begun,
+            surplus: attempt.surplus,
         };
         Seen {
             state: self.state.name().to_owned(),
             version: i64::try_from(self.events.len()).unwrap(),
             failures: self.failures,
             is_leased: self.is_leased,
-            has_error: self.has_error,
+            error: self.error.map(str::to_owned),
             has_content: self.has_content,
             via: self.via.map(|via| via.name().to_owned()),
             words: self.words.clone(),
             due_in: self.due.map(|due| due - now),
             deadline_in: self.deadline - now,
-            attempts: self.attempts.iter().map(attempt).collect(),
+            attempts: (1..).zip(&self.attempts).map(attempt).collect(),
             deliveries: self.deliveries.iter().map(|outcome| outcome.name().to_owned()).collect(),
             events: self.events.clone(),
         }
