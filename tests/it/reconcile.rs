@@ -114,6 +114,20 @@ async fn other_answers_to_a_poll_change_nothing() {
 }
 
 #[tokio::test]
+async fn equal_bytes_of_a_poll_and_a_webhook_of_one_attempt_are_one() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    app.answer_polls(ResponseTemplate::new(200).set_body_string("<html>")).await;
+    app.deliver(&job.webhook, "<html>").await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.polls().await.len(), 1);
+    let bodies = "select count(*) from aftercall.deliveries where body is not null";
+    assert_eq!(app.count(bodies).await, 1);
+    let outcomes = app.delivery_outcomes(job.id).await;
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome != "duplicate").count(), 1);
+}
+
+#[tokio::test]
 async fn a_malformed_webhook_makes_the_poll_due_at_once() {
     let app = TestApp::start().await;
     let job = app.submitted().await;

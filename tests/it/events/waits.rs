@@ -48,16 +48,15 @@ async fn a_final_job_is_answered_at_once_and_an_open_one_as_it_is_after_the_wait
     complete(&app, &job).await;
     assert_eq!(ask("60").await["state"], "completed");
     // Ended, then asked for again: it is waited for once more.
-    app.about(
-        job.id,
-        "update aftercall.jobs set state = 'failed', completed_via = null where id = $1",
-    )
-    .await;
+    let job = app.submitted().await;
+    let failure = json!({ "status": "Fail", "response": { "errors": [] } }).to_string();
+    let fail = async || app.deliver(&job.webhook, failure.clone()).await.status;
+    assert_eq!(fail().await, StatusCode::OK);
     app.post(&format!("/v1/jobs/{}/retry", job.id), &json!({})).await;
     let path = format!("/v1/jobs/{}?wait=60", job.id);
     let end = async {
         waiting(&app, 1).await;
-        complete(&app, &job).await;
+        assert_eq!(fail().await, StatusCode::OK, "a duplicate ends no wait");
         app.post(&format!("/v1/jobs/{}/cancel", job.id), &json!({})).await
     };
     let (answer, _) = soon("its end", async { tokio::join!(app.get(&path), end) }).await;
