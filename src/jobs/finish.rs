@@ -82,7 +82,7 @@ pub async fn complete(tx: &mut PgTransaction<'_>, done: &[Completion]) -> sqlx::
                 lease_id = null, due_at = null, finished_at = now(),
                 submitted_at = coalesce(submitted_at, now())
             from done where j.id = done.id
-            returning j.id, j.version, done.attempt, done.via, 
+            returning j.id, j.version, done.attempt, done.via,
                 done.state in ('timed_out', 'failed') as late
         ), content as (
             delete from aftercall.job_contents where job_id in (select id from job)
