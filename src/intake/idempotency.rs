@@ -39,6 +39,7 @@ pub fn key(
         return Err(ApiError::invalid_parameter("Idempotency-Key", "length", detail));
     }
     Ok(Some(Key {
+        caller_id: caller.id,
         api_key_id: caller.key_id.clone(),
         route,
         text: text.to_owned(),

@@ -1,9 +1,12 @@
 //! Stored answers to requests that carried an Idempotency-Key.
 use sqlx::{PgPool, PgTransaction};
+use uuid::Uuid;
 
-/// A key within its scope: one API key and one route.
+/// A key within its scope: one caller and one route.
 #[derive(Debug, Clone)]
 pub struct Key {
+    pub caller_id: Uuid,
+    /// Where the version before looks for it.
     pub api_key_id: String,
     pub route: &'static str,
     pub text: String,
@@ -22,13 +25,12 @@ pub enum Reserved {
 pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Reserved> {
     let inserted = sqlx::query!(
         r#"
-        insert into aftercall.idempotency_keys as k
-            (api_key_id, route, key, fingerprint, location, body)
-        values ($1, $2, $3, $4, '', '')
-        on conflict on constraint idempotency_keys_pkey do update set
-            fingerprint = excluded.fingerprint, location = '', body = '', created_at = now()
-            where k.created_at < now() - interval '24 hours'
+        insert into aftercall.idempotency_keys
+            (caller_id, api_key_id, route, key, fingerprint, location, body)
+        values ($1, $2, $3, $4, $5, '', '')
+        on conflict do nothing
         "#,
+        key.caller_id,
         key.api_key_id,
         key.route,
         key.text,
@@ -36,21 +38,40 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Rese
     )
     .execute(&mut **tx)
     .await?;
-    if inserted.rows_affected() == 1 {
+    if inserted.rows_affected() == 1 || replaces_old(tx, key).await? {
         return Ok(Reserved::First);
     }
     let row = sqlx::query!(
         r#"
         select fingerprint, location, body from aftercall.idempotency_keys
-        where api_key_id = $1 and route = $2 and key = $3
+        where caller_id = $1 and route = $2 and key = $3
         "#,
-        key.api_key_id,
+        key.caller_id,
         key.route,
         key.text,
     )
     .fetch_one(&mut **tx)
     .await?;
     Ok(Reserved::Before { fingerprint: row.fingerprint, location: row.location, body: row.body })
+}
+
+/// Whether what was stored under the key was older than a day; it is then reserved anew.
+async fn replaces_old(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        update aftercall.idempotency_keys set
+            fingerprint = $4, location = '', body = '', created_at = now()
+        where caller_id = $1 and route = $2 and key = $3
+            and created_at < now() - interval '24 hours'
+        "#,
+        key.caller_id,
+        key.route,
+        key.text,
+        &key.fingerprint,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Stores the answer under a key reserved in the same transaction.
@@ -63,9 +84,9 @@ pub async fn record(
     sqlx::query!(
         r#"
         update aftercall.idempotency_keys set location = $4, body = $5
-        where api_key_id = $1 and route = $2 and key = $3
+        where caller_id = $1 and route = $2 and key = $3
         "#,
-        key.api_key_id,
+        key.caller_id,
         key.route,
         key.text,
         location,

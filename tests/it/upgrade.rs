@@ -1,5 +1,12 @@
 //! What an earlier version stored is served by this one as if it had stored it itself.
-use aftercall::{admin::replay::Replayer, config, db::MIGRATOR, deliveries::Filter, http::Limit};
+use aftercall::{
+    admin::replay::Replayer,
+    callers::{self, KeyTerms},
+    config,
+    db::MIGRATOR,
+    deliveries::Filter,
+    http::Limit,
+};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -182,4 +189,50 @@ async fn what_was_taken_for_a_duplicate_of_another_attempt_can_be_replayed() {
     let state: String =
         sqlx::query_scalar(state).bind(open.id).fetch_one(&upgraded.pool).await.unwrap();
     assert_eq!(state, "failed");
+}
+
+/// The version before the one that keeps an Idempotency-Key for all API keys of a caller.
+const BY_API_KEY: i64 = 18;
+
+/// How the version before stores a key.
+const STORE_BY_API_KEY: &str = "
+    insert into aftercall.idempotency_keys as k (api_key_id, route, key, fingerprint, location, body)
+    select id, 'POST /v1/jobs', $2, sha256('{}'), $3, '{}' from aftercall.api_keys where name = $1
+    on conflict on constraint idempotency_keys_pkey do update set
+        fingerprint = excluded.fingerprint, location = excluded.location, created_at = now()
+        where k.created_at < now() - interval '24 hours'";
+
+async fn store_by_api_key(db: &TestDb, api_key: &str, key: &str, location: &str) -> u64 {
+    let store = sqlx::query(STORE_BY_API_KEY).bind(api_key).bind(key).bind(location);
+    store.execute(&db.pool).await.unwrap().rows_affected()
+}
+
+#[tokio::test]
+async fn idempotency_keys_become_the_callers_and_the_newest_counts() {
+    let upgraded = TestDb::at(BY_API_KEY).await;
+    for (caller, name) in [("app", "a"), ("app", "b"), ("other", "c")] {
+        callers::create(&upgraded.pool, caller, name, KeyTerms::default()).await.unwrap();
+    }
+    for (api_key, location) in [("b", "/old"), ("a", "/new"), ("c", "/other")] {
+        store_by_api_key(&upgraded, api_key, "order-7", location).await;
+    }
+    MIGRATOR.run(&upgraded.pool).await.unwrap();
+    let of_callers = async || -> Vec<String> {
+        let query = "select location from aftercall.idempotency_keys k
+            join aftercall.callers c on c.id = k.caller_id order by k.key, c.name";
+        sqlx::query_scalar(query).fetch_all(&upgraded.pool).await.unwrap()
+    };
+    assert_eq!(of_callers().await, ["/new", "/other"]);
+
+    // The version before runs on for a while, and finds all of its own.
+    assert_eq!(store_by_api_key(&upgraded, "b", "order-7", "/again").await, 0);
+    for (api_key, location) in [("a", "/first"), ("b", "/second")] {
+        assert_eq!(store_by_api_key(&upgraded, api_key, "order-8", location).await, 1);
+    }
+    assert_eq!(of_callers().await, ["/new", "/other", "/second"]);
+    let grow_old = "set local session_replication_role = replica;
+        update aftercall.idempotency_keys set created_at = now() - interval '25 h'";
+    sqlx::raw_sql(grow_old).execute(&upgraded.pool).await.unwrap();
+    assert_eq!(store_by_api_key(&upgraded, "a", "order-8", "/third").await, 1);
+    assert_eq!(of_callers().await, ["/new", "/other", "/third"]);
 }

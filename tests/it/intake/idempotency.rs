@@ -63,16 +63,45 @@ async fn concurrent_requests_with_one_key_make_one_job() {
     assert_eq!(app.count(ALL_JOBS).await, 1);
 }
 
-#[tokio::test]
-async fn an_idempotency_key_belongs_to_one_api_key() {
-    let app = TestApp::start().await;
-    let other = callers::create(&app.db.pool, "app", "second", KeyTerms::default()).await.unwrap();
-    let first = post(&app, "order-7", body()).await;
+/// The same request with a new API key of `caller`.
+async fn post_as(app: &TestApp, caller: &str, path: &str, key: &str, body: String) -> Answer {
+    let other = callers::create(&app.db.pool, caller, "new", KeyTerms::default()).await.unwrap();
     let bearer = format!("Bearer {}", other.text.expose_secret());
-    let mut request = app.request("POST", "/v1/jobs").header("idempotency-key", "order-7");
+    let mut request = app.request("POST", path).header("idempotency-key", key);
     request.headers_mut().unwrap().insert(header::AUTHORIZATION, bearer.parse().unwrap());
-    let second = app.send(request, body()).await;
+    app.send(request, body).await
+}
+
+#[tokio::test]
+async fn rotating_the_api_key_pays_nothing_twice() {
+    let app = TestApp::start().await;
+    let first = post(&app, "order-7", body()).await;
+    app.dispatcher.drain().await;
+    let again = post_as(&app, "app", "/v1/jobs", "order-7", body()).await;
+    assert_eq!((again.status, again.id()), (StatusCode::ACCEPTED, first.id()));
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    let other = body().replace("a.wav", "b.wav");
+    let reused = post_as(&app, "app", "/v1/jobs", "order-7", other).await;
+    reused.problem(422, "idempotency-key-reused");
+    let batch =
+        json!({ "jobs": [{ "contentUri": "https://media.example/c.wav", "encoding": "Wav" }] });
+    for replayed in [false, true] {
+        let path = "/v1/jobs/batch";
+        let answer = post_as(&app, "app", path, "order-8", batch.to_string()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.headers.contains_key("idempotent-replayed"), replayed);
+    }
+    app.dispatcher.drain().await;
+    assert_eq!(app.submissions().await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_belongs_to_one_caller() {
+    let app = TestApp::start().await;
+    let first = post(&app, "order-7", body()).await;
+    let second = post_as(&app, "other", "/v1/jobs", "order-7", body()).await;
     assert_eq!(second.status, StatusCode::ACCEPTED);
+    assert!(!second.headers.contains_key("idempotent-replayed"));
     assert_ne!(second.id(), first.id());
 }
 
