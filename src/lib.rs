@@ -19,7 +19,7 @@
 //! starts the next stage commit together. The modules, in reading order:
 //!
 //! - process: [`cli`], [`app`], [`supervise`], [`config`], [`telemetry`], [`db`], [`embedded`]
-//! - plumbing: [`http`]
+//! - plumbing: [`http`], [`json`]
 //! - tables: [`callers`], [`jobs`], [`deliveries`], [`stats`], [`conversations`],
 //!   [`insights`], [`drift`]
 //! - [`events`]: what becomes of jobs, told at once to those who wait
@@ -44,6 +44,7 @@ pub mod http;
 pub mod insights;
 pub mod intake;
 pub mod jobs;
+pub mod json;
 pub mod outcome;
 pub mod provider;
 pub mod query;

@@ -13,6 +13,7 @@ use crate::{
         self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, Standing, State,
         Surplus, UpstreamError,
     },
+    json,
     provider::{self, Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
 };
 
@@ -45,7 +46,7 @@ impl Understood {
     /// `encoding`: the body's `Content-Encoding`.
     pub fn of_body(body: &Bytes, encoding: Option<&str>, limits: TextLimits) -> Self {
         match deliveries::decoded(body, encoding, limits.inflated, |_| true) {
-            Ok(text) if provider::values_at_most(&text) > limits.values => {
+            Ok(text) if json::values_at_most(&text) > limits.values => {
                 Self::too_many(limits.values)
             }
             Ok(text) => Self::of_text(&text),

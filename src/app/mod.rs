@@ -108,6 +108,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             changed: changed.clone(),
             gate: settings.provider.gate.clone(),
             deadline: settings.jobs.deadline,
+            max_values: settings.api.max_values,
             limits: settings.text_limits(),
         };
         // Until the listener closes: who waits is not sent away while he would come back here.

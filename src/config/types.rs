@@ -87,6 +87,7 @@ pub struct ApiSettings {
     #[serde(deserialize_with = "present")]
     pub public_url: Option<Url>,
     pub max_body: ByteSize,
+    pub max_values: usize,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
     pub max_streams: usize,

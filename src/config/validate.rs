@@ -99,6 +99,10 @@ fn limits(s: &Settings) -> Vec<String> {
         (1..s.database.max_connections).contains(&s.api.max_exports.into()),
         "api.max_exports must be at least 1 and less than database.max_connections: each takes one",
     );
+    check(
+        s.api.max_values >= 10_000,
+        "api.max_values must be at least 10000, which one job may need",
+    );
     let i = &s.ingest;
     check(
         i.batch_max >= 1 && i.writers >= 1 && i.queue_max >= 1,

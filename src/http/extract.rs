@@ -9,7 +9,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ApiError, Fault};
+use super::{ApiError, ApiState, Fault};
+use crate::json;
 
 /// A JSON body with its bytes, which name the request for idempotency.
 #[derive(Debug)]
@@ -18,10 +19,10 @@ pub struct ApiJson {
     pub bytes: Bytes,
 }
 
-impl<S: Send + Sync> FromRequest<S> for ApiJson {
+impl FromRequest<ApiState> for ApiJson {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let kind = request.headers().get(header::CONTENT_TYPE);
         if !kind.and_then(|value| value.to_str().ok()).is_some_and(is_json) {
             return Err(ApiError::NotJson);
@@ -35,6 +36,10 @@ impl<S: Send + Sync> FromRequest<S> for ApiJson {
                     }
                 }
             })?;
+        // Counted first: each takes a multiple of its text once it is parsed.
+        if json::has_more_values(&bytes, state.max_values) {
+            return Err(ApiError::TooManyValues(state.max_values));
+        }
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| ApiError::MalformedBody(error.to_string()))?;
         Ok(Self { value, bytes })
@@ -42,14 +47,14 @@ impl<S: Send + Sync> FromRequest<S> for ApiJson {
 }
 
 /// `None` when there is no `Content-Type`, which is to say no body.
-impl<S: Send + Sync> OptionalFromRequest<S> for ApiJson {
+impl OptionalFromRequest<ApiState> for ApiJson {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
+    async fn from_request(request: Request, state: &ApiState) -> Result<Option<Self>, ApiError> {
         if !request.headers().contains_key(header::CONTENT_TYPE) {
             return Ok(None);
         }
-        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+        <Self as FromRequest<ApiState>>::from_request(request, state).await.map(Some)
     }
 }
 
@@ -60,7 +65,7 @@ impl ApiJson {
     /// `validation-failed` with the first fault.
     pub fn typed<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         T::deserialize(self.value).map_err(|error| {
-            ApiError::ValidationFailed(vec![Fault::at("#", "format", error.to_string())])
+            ApiError::ValidationFailed(Fault::at("#", "format", error.to_string()).into())
         })
     }
 }

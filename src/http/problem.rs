@@ -9,8 +9,14 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Code;
+use super::{
+    Code,
+    faults::{Fault, Faults, shortened},
+};
 use crate::db;
+
+/// Most bytes of a detail: those of several faults together are long.
+const MAX_DETAIL: usize = 2000;
 
 /// Everything an endpoint may answer other than success.
 ///
@@ -20,11 +26,11 @@ pub enum ApiError {
     #[error("{0}")]
     MalformedBody(String),
     #[error("{}", listed(.0))]
-    InvalidParameters(Vec<Fault>),
+    InvalidParameters(Faults),
     #[error("this cursor belongs to another listing; start again without it")]
     CursorMismatch,
-    #[error("the request has {} fault(s); see errors", .0.len())]
-    ValidationFailed(Vec<Fault>),
+    #[error("the request has {} fault(s); see errors", .0.count())]
+    ValidationFailed(Faults),
     #[error("send an API key made by `aftercall keys create`: Authorization: Bearer ac_…")]
     Unauthorized,
     #[error("the API key lacks the scope {0}; see `aftercall keys create --scope`")]
@@ -49,6 +55,10 @@ pub enum ApiError {
     NotJson,
     #[error("the body is larger than api.max_body allows")]
     BodyTooLarge,
+    #[error(
+        "the body holds more values (texts, numbers, lists, objects) than api.max_values allows: {0}"
+    )]
+    TooManyValues(usize),
     #[error("this Idempotency-Key was used before with another body")]
     IdempotencyKeyReused,
     #[error("the answer took longer than api.request_timeout")]
@@ -63,58 +73,13 @@ pub enum ApiError {
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
 
-/// One thing that is wrong with a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Fault {
-    /// JSON pointer into the body, as a URI fragment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "#/contentUri")]
-    pub pointer: Option<String>,
-    /// Name of the query parameter or header, or `path`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "limit")]
-    pub parameter: Option<String>,
-    /// Stable slug of the rule that is broken.
-    #[schema(example = "scheme")]
-    pub code: &'static str,
-    /// What to do about it.
-    #[schema(example = "must be an http or https URL")]
-    pub detail: String,
-}
-
-impl Fault {
-    /// A fault of the body; `pointer` starts with `#`.
-    pub fn at(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
-    }
-
-    /// A fault of a query parameter, a header, or the `path`.
-    pub fn of_parameter(
-        name: impl Into<String>,
-        code: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self { pointer: None, parameter: Some(name.into()), code, detail: detail.into() }
-    }
-}
-
-/// `; did you mean X?` when something known is near.
-pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    known
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .map(|(_, known)| format!("; did you mean {known}?"))
-        .unwrap_or_default()
-}
-
 /// `limit: must be …; sort: must be …`
-fn listed(faults: &[Fault]) -> String {
+fn listed(faults: &Faults) -> String {
     let one = |fault: &Fault| {
         let name = fault.parameter.as_deref().unwrap_or_default();
         format!("{name}: {}", fault.detail)
     };
-    faults.iter().map(one).collect::<Vec<_>>().join("; ")
+    faults.listed().iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// Body of every answer that is no success (RFC 9457, `application/problem+json`).
@@ -139,9 +104,15 @@ pub struct Problem {
     /// As in the `X-Request-Id` header; name it when you report the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Every fault of the request, where the problem is the request.
+    /// Every fault of the request, where the problem is the request: the first 100, or of an item in a
+    /// batch the first 10.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 100)]
     pub errors: Vec<Fault>,
+    /// How many faults there are beyond those in `errors`; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub more_errors: Option<usize>,
 }
 
 impl ApiError {
@@ -151,7 +122,7 @@ impl ApiError {
         code: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        Self::InvalidParameters(vec![Fault::of_parameter(name, code, detail)])
+        Self::InvalidParameters(Fault::of_parameter(name, code, detail).into())
     }
 
     pub fn code(&self) -> Code {
@@ -171,7 +142,7 @@ impl ApiError {
             Self::NotAcceptable(_) => Code::NotAcceptable,
             Self::PreconditionFailed(_) => Code::PreconditionFailed,
             Self::NotJson => Code::NotJson,
-            Self::BodyTooLarge => Code::BodyTooLarge,
+            Self::BodyTooLarge | Self::TooManyValues(_) => Code::BodyTooLarge,
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,
@@ -199,10 +170,10 @@ impl From<ApiError> for Problem {
         let code = error.code();
         let status = code.status();
         let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
-        let detail = (!internal).then(|| error.to_string());
-        let errors = match error {
+        let detail = (!internal).then(|| shortened(error.to_string(), MAX_DETAIL));
+        let faults = match error {
             ApiError::ValidationFailed(faults) | ApiError::InvalidParameters(faults) => faults,
-            _ => Vec::new(),
+            _ => Faults::default(),
         };
         Self {
             kind: format!("/docs/errors#{}", code.name()),
@@ -212,7 +183,8 @@ impl From<ApiError> for Problem {
             instance: None,
             code,
             request_id: None,
-            errors,
+            more_errors: Some(faults.more()).filter(|more| *more > 0),
+            errors: faults.into_listed(),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{
 use url::form_urlencoded;
 use utoipa::IntoParams;
 
-use super::{ApiError, Fault, closest};
+use super::{ApiError, Fault, Faults, closest};
 
 /// The parameters of a request, all of them optional. A key may be repeated where it is a list.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for A
     }
 }
 
-fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Vec<Fault>> {
+fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Faults> {
     let is_plain = |value: &str| !value.is_empty() && !value.contains('\0');
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     match serde_html_form::from_str(query) {
@@ -42,8 +42,9 @@ fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Vec<Fault>> 
 fn faults<T: DeserializeOwned + IntoParams>(
     query: &str,
     error: Option<serde_html_form::de::Error>,
-) -> Vec<Fault> {
+) -> Faults {
     let mut given: Vec<(String, Vec<String>)> = Vec::new();
+    let mut faults = Faults::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
         match given.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => values.push(value),
@@ -51,12 +52,15 @@ fn faults<T: DeserializeOwned + IntoParams>(
         }
     }
     let known: Vec<String> = T::into_params(|| None).into_iter().map(|it| it.name).collect();
-    let faults: Vec<Fault> =
-        given.iter().filter_map(|(name, values)| fault::<T>(name, values, &known)).collect();
+    for (name, values) in &given {
+        if let Some(fault) = fault::<T>(name, values, &known) {
+            faults.push(fault);
+        }
+    }
     if faults.is_empty() {
         // What each parameter was asked by itself holds for all together; the name is that of the whole.
         let detail = error.map(|error| error.to_string()).unwrap_or_default();
-        return vec![Fault::of_parameter("", "format", detail)];
+        faults.push(Fault::of_parameter("", "format", detail));
     }
     faults
 }
@@ -180,7 +184,8 @@ mod tests {
 
     fn faults(query: &str) -> Vec<(String, &'static str)> {
         let faults = read::<Query>(query).unwrap_err();
-        faults.into_iter().map(|fault| (fault.parameter.unwrap(), fault.code)).collect()
+        let faults = faults.into_listed().into_iter();
+        faults.map(|fault| (fault.parameter.unwrap(), fault.code)).collect()
     }
 
     #[test]
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn an_unknown_name_gets_a_hint_and_a_wrong_value_the_rule() {
         let faults = read::<Query>("creatdAfter=&limit=ten&exact=yes").unwrap_err();
-        let details: Vec<_> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+        let details: Vec<_> = faults.listed().iter().map(|fault| fault.detail.as_str()).collect();
         assert_eq!(details[0], "is not a parameter; did you mean createdAfter?");
         assert_eq!(details[1], "must be a whole number from 1 to 200");
         assert!(details[2].contains("`true` or `false`"), "{details:?}");

@@ -19,6 +19,8 @@ pub struct ApiState {
     pub gate: GateSettings,
     /// Time from intake to `timed_out`.
     pub deadline: std::time::Duration,
+    /// Most values in the JSON of a request.
+    pub max_values: usize,
     /// What may be made of a stored delivery when it is read again.
     pub limits: TextLimits,
 }

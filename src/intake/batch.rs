@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,11 +18,13 @@ use super::{
 };
 use crate::{
     callers::Caller,
-    http::{ApiError, ApiJson, ApiQuery, ApiState, Fault, NoParameters, Problem},
+    http::{ApiError, ApiJson, ApiQuery, ApiState, Fault, Faults, NoParameters, Problem},
     jobs::{self, JobView},
 };
 
 const MAX_JOBS: usize = 100;
+/// Faults of one item that are listed: the answer is stored, and there may be as many items.
+const MAX_FAULTS: usize = 10;
 
 pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(submit_batch))
@@ -135,19 +137,23 @@ async fn submit(
             ItemView::Accepted { index, status: 202, job: Box::new(job.into()) }
         }
         Err(faults) => {
-            let problem = Problem::from(ApiError::ValidationFailed(faults));
+            let problem = Problem::from(ApiError::ValidationFailed(faults.at_most(MAX_FAULTS)));
             ItemView::Refused { index, status: problem.status, problem: Box::new(problem) }
         }
     })
 }
 
 /// The items of a batch, unread.
-fn items(body: Value) -> Result<Vec<Value>, Vec<Fault>> {
+fn items(body: Value) -> Result<Vec<Value>, Faults> {
     let Value::Object(mut body) = body else {
-        return Err(vec![Fault::at("#", "type", "the body must be a JSON object")]);
+        return Err(Fault::at("#", "type", "the body must be a JSON object").into());
     };
     let jobs = body.shift_remove("jobs");
-    let mut faults = unknown(&body);
+    let mut faults = Faults::default();
+    for name in body.keys() {
+        let detail = "is not a member of a batch; the only one is jobs";
+        faults.add(|| Fault::at(member("#", name), "unknown", detail));
+    }
     let items = match jobs {
         None => {
             faults.push(Fault::at("#/jobs", "missing", "is required"));
@@ -166,14 +172,6 @@ fn items(body: Value) -> Result<Vec<Value>, Vec<Fault>> {
         }
     };
     if faults.is_empty() { Ok(items) } else { Err(faults) }
-}
-
-fn unknown(rest: &Map<String, Value>) -> Vec<Fault> {
-    let fault = |name: &String| {
-        let at = member("#", &name.replace('\0', "\u{fffd}"));
-        Fault::at(at, "unknown", "is not a member of a batch; the only one is jobs")
-    };
-    rest.keys().map(fault).collect()
 }
 
 fn answer(json: String) -> Response {

@@ -54,7 +54,8 @@ pub struct SubmitJob {
     enable_voice_activity_detection: Option<bool>,
     #[schema(schema_with = insights)]
     insights: Option<Vec<String>>,
-    /// Phrases to expect: objects with 1 to 50 `phrases`.
+    /// Phrases to expect: up to 20 objects with 1 to 50 `phrases`.
+    #[schema(max_items = 20)]
     speech_contexts: Option<Vec<SpeechContext>>,
     enable_punctuation: Option<bool>,
     enable_speaker_diarization: Option<bool>,
@@ -91,7 +92,8 @@ fn audio_type() -> Object {
 
 fn insights() -> Array {
     let about = "What to find. Left out: `All`.";
-    list(one_of(wire::INSIGHTS), about).min_items(Some(1)).build()
+    let names = list(one_of(wire::INSIGHTS), about).min_items(Some(1));
+    names.max_items(Some(wire::INSIGHTS.len())).build()
 }
 
 fn speaker_ids() -> Array {

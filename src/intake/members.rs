@@ -5,18 +5,23 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    http::{Fault, closest},
+    http::{Fault, Faults, closest},
+    json,
     provider::wire,
 };
 
 const MAX_URI_CHARS: usize = 8192;
+/// Each way to have phrases expected has up to 50 of them.
+const MAX_CONTEXTS: usize = 20;
 const MAX_PHRASES: usize = 50;
 const MAX_SPEAKERS: i64 = i32::MAX as i64;
+/// Characters of a name that are looked at to tell where a fault is; a pointer shows fewer.
+const MAX_NAME: usize = 200;
 /// Highest sample rate in use, with room: 8 × 96 kHz.
 const MAX_SAMPLE_RATE: f64 = 768_000.0;
 
 /// Checks one member; faults are added with a pointer below `at`.
-type Rule = fn(at: &str, value: &Value, faults: &mut Vec<Fault>);
+type Rule = fn(at: &str, value: &Value, faults: &mut Faults);
 
 /// Every member that is passed on to the provider.
 pub const PROVIDER_MEMBERS: &[(&str, Rule)] = &[
@@ -46,12 +51,12 @@ pub const OWN_MEMBERS: &[(&str, Rule)] = &[
     ("metadata", metadata),
 ];
 
-fn content_uri(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn content_uri(at: &str, value: &Value, faults: &mut Faults) {
     let Some(text) = value.as_str() else {
         faults.push(Fault::at(at, "type", "must be a text"));
         return;
     };
-    if text.chars().count() > MAX_URI_CHARS {
+    if is_beyond(text, MAX_URI_CHARS) {
         faults.push(Fault::at(
             at,
             "length",
@@ -72,7 +77,7 @@ fn content_uri(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-fn content(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn content(at: &str, value: &Value, faults: &mut Faults) {
     match value.as_str() {
         None => faults.push(Fault::at(at, "type", "must be a text")),
         Some("") => faults.push(Fault::at(at, "length", "must not be empty")),
@@ -85,7 +90,7 @@ fn content(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-fn encoding(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn encoding(at: &str, value: &Value, faults: &mut Faults) {
     if value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("mp3")) {
         // What looks most like it is Mp4, and wrong.
         faults.push(Fault::at(at, "enum", "MP3 is called Mpeg"));
@@ -94,7 +99,7 @@ fn encoding(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     one_of(at, value, wire::ENCODINGS, faults);
 }
 
-fn language_code(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn language_code(at: &str, value: &Value, faults: &mut Faults) {
     let is_tag = |text: &str| {
         let mut parts = text.split('-');
         let language = parts.next().unwrap_or_default();
@@ -112,7 +117,7 @@ fn language_code(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-fn sample_rate(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn sample_rate(at: &str, value: &Value, faults: &mut Faults) {
     match value.as_f64() {
         None => faults.push(Fault::at(at, "type", "must be a number")),
         Some(rate) if !(1.0..=MAX_SAMPLE_RATE).contains(&rate) => {
@@ -122,7 +127,7 @@ fn sample_rate(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-fn speaker_count(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn speaker_count(at: &str, value: &Value, faults: &mut Faults) {
     match whole(value) {
         Some(-1..=MAX_SPEAKERS) => {}
         _ if value.is_number() => faults.push(Fault::at(
@@ -140,7 +145,7 @@ pub fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(from_float)
 }
 
-fn insights(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn insights(at: &str, value: &Value, faults: &mut Faults) {
     match value.as_array() {
         None => faults.push(Fault::at(at, "type", "must be a list of texts")),
         Some(names) if names.is_empty() => {
@@ -150,6 +155,10 @@ fn insights(at: &str, value: &Value, faults: &mut Vec<Fault>) {
                 "must name at least one insight, or be left out for All",
             ));
         }
+        Some(names) if names.len() > wire::INSIGHTS.len() => {
+            let detail = format!("must have at most {} items", wire::INSIGHTS.len());
+            faults.push(Fault::at(at, "length", detail));
+        }
         Some(names) => {
             for (i, name) in names.iter().enumerate() {
                 one_of(&format!("{at}/{i}"), name, wire::INSIGHTS, faults);
@@ -158,40 +167,42 @@ fn insights(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     }
 }
 
-fn speech_contexts(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn speech_contexts(at: &str, value: &Value, faults: &mut Faults) {
     let Some(contexts) = value.as_array() else {
         faults.push(Fault::at(at, "type", "must be a list of objects with phrases"));
         return;
     };
+    if contexts.len() > MAX_CONTEXTS {
+        let detail = format!("must have at most {MAX_CONTEXTS} items");
+        faults.push(Fault::at(at, "length", detail));
+        return;
+    }
     for (i, context) in contexts.iter().enumerate() {
-        let at = format!("{at}/{i}");
-        let Some(context) = context.as_object() else {
-            faults.push(Fault::at(&at, "type", "must be an object with phrases"));
-            continue;
-        };
-        for name in context.keys().filter(|name| *name != "phrases") {
-            faults.push(Fault::at(
-                member(&at, name),
-                "unknown",
-                "is not known; the only one is phrases",
-            ));
-        }
-        let at = format!("{at}/phrases");
-        match context.get("phrases") {
-            None => faults.push(Fault::at(&at, "missing", "is required")),
-            Some(Value::Array(phrases)) if phrases.is_empty() => {
-                faults.push(Fault::at(
-                    &at,
-                    "length",
-                    format!("must have 1 to {MAX_PHRASES} phrases"),
-                ));
-            }
-            Some(phrases) => texts(&at, phrases, MAX_PHRASES, 1000, faults),
-        }
+        speech_context(&format!("{at}/{i}"), context, faults);
     }
 }
 
-fn metadata(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn speech_context(at: &str, context: &Value, faults: &mut Faults) {
+    let Some(context) = context.as_object() else {
+        faults.push(Fault::at(at, "type", "must be an object with phrases"));
+        return;
+    };
+    for name in context.keys().filter(|name| *name != "phrases") {
+        let detail = "is not known; the only one is phrases";
+        faults.add(|| Fault::at(member(at, name), "unknown", detail));
+    }
+    let at = format!("{at}/phrases");
+    match context.get("phrases") {
+        None => faults.push(Fault::at(&at, "missing", "is required")),
+        Some(Value::Array(phrases)) if phrases.is_empty() => {
+            let detail = format!("must have 1 to {MAX_PHRASES} phrases");
+            faults.push(Fault::at(&at, "length", detail));
+        }
+        Some(phrases) => texts(&at, phrases, MAX_PHRASES, 1000, faults),
+    }
+}
+
+fn metadata(at: &str, value: &Value, faults: &mut Faults) {
     const MAX_KEYS: usize = 50;
     const MAX_BYTES: usize = 8 * 1024;
     let Some(map) = value.as_object() else {
@@ -200,42 +211,48 @@ fn metadata(at: &str, value: &Value, faults: &mut Vec<Fault>) {
     };
     if map.len() > MAX_KEYS {
         faults.push(Fault::at(at, "length", format!("must have at most {MAX_KEYS} members")));
-    }
-    if value.to_string().len() > MAX_BYTES {
+    } else if json::is_longer(value, MAX_BYTES) {
         faults.push(Fault::at(at, "length", format!("must be at most {MAX_BYTES} bytes of JSON")));
     }
 }
 
-fn boolean(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn boolean(at: &str, value: &Value, faults: &mut Faults) {
     if !value.is_boolean() {
         faults.push(Fault::at(at, "type", "must be true or false"));
     }
 }
 
-pub fn text(at: &str, value: &Value, max: usize, faults: &mut Vec<Fault>) {
-    match value.as_str().map(|text| text.chars().count()) {
+pub fn text(at: &str, value: &Value, max: usize, faults: &mut Faults) {
+    match value.as_str() {
         None => faults.push(Fault::at(at, "type", "must be a text")),
-        Some(chars) if chars == 0 || chars > max => {
+        Some(text) if text.is_empty() || is_beyond(text, max) => {
             faults.push(Fault::at(at, "length", format!("must have 1 to {max} characters")));
         }
         Some(_) => {}
     }
 }
 
-fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Vec<Fault>) {
+/// Whether a text has more characters than `max`; not more are counted.
+fn is_beyond(text: &str, max: usize) -> bool {
+    text.chars().nth(max).is_some()
+}
+
+/// A list that is too long is one fault, whatever is in it.
+fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Faults) {
     let Some(items) = value.as_array() else {
         faults.push(Fault::at(at, "type", "must be a list of texts"));
         return;
     };
     if items.len() > max {
         faults.push(Fault::at(at, "length", format!("must have at most {max} items")));
+        return;
     }
     for (i, item) in items.iter().enumerate() {
         text(&format!("{at}/{i}"), item, max_chars, faults);
     }
 }
 
-fn one_of(at: &str, value: &Value, known: &[&str], faults: &mut Vec<Fault>) {
+fn one_of(at: &str, value: &Value, known: &[&str], faults: &mut Faults) {
     match value.as_str() {
         None => faults.push(Fault::at(at, "type", "must be a text")),
         Some(text) if !known.contains(&text) => {
@@ -251,35 +268,41 @@ fn one_of(at: &str, value: &Value, known: &[&str], faults: &mut Vec<Fault>) {
 }
 
 /// Postgres keeps no NUL, neither in values nor in member names.
-pub fn no_nul(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+pub fn no_nul(at: &str, value: &Value, faults: &mut Faults) {
+    // Most values have none, and a place takes time to put into words.
+    if json::has_nul(value) {
+        locate_nul(at, value, faults);
+    }
+}
+
+fn locate_nul(at: &str, value: &Value, faults: &mut Faults) {
     const DETAIL: &str = "must not contain the character U+0000";
     match value {
-        Value::String(text) if text.contains('\0') => faults.push(Fault::at(at, "nul", DETAIL)),
+        Value::String(text) if text.contains('\0') => faults.add(|| Fault::at(at, "nul", DETAIL)),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
-                no_nul(&format!("{at}/{i}"), item, faults);
+                locate_nul(&format!("{at}/{i}"), item, faults);
             }
         }
-        Value::Object(map) => check_members(at, map, faults),
+        Value::Object(map) => locate_in_members(at, map, faults),
         _ => {}
     }
 }
 
-fn check_members(at: &str, map: &Map<String, Value>, faults: &mut Vec<Fault>) {
+fn locate_in_members(at: &str, map: &Map<String, Value>, faults: &mut Faults) {
+    const DETAIL: &str = "member names must not contain the character U+0000";
     for (name, value) in map {
-        let at = member(at, &name.replace('\0', "\u{fffd}"));
+        let at = member(at, name);
         if name.contains('\0') {
-            faults.push(Fault::at(
-                &at,
-                "nul",
-                "member names must not contain the character U+0000",
-            ));
+            faults.add(|| Fault::at(&at, "nul", DETAIL));
         }
-        no_nul(&at, value, faults);
+        locate_nul(&at, value, faults);
     }
 }
 
-/// Pointer to a member (RFC 6901: `~` and `/` are escaped).
+/// Pointer to a member (RFC 6901: `~` and `/` are escaped); of a long name its beginning, and U+FFFD for
+/// U+0000.
 pub fn member(at: &str, name: &str) -> String {
-    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+    let name: String = name.chars().take(MAX_NAME).collect();
+    format!("{at}/{}", name.replace('\0', "\u{fffd}").replace('~', "~0").replace('/', "~1"))
 }

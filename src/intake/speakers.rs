@@ -22,7 +22,9 @@ use uuid::Uuid;
 use super::members::{member, no_nul, text};
 use crate::{
     callers::Caller,
-    http::{self, ApiError, ApiJson, ApiPath, ApiQuery, ApiState, Fault, NoParameters, Problem},
+    http::{
+        self, ApiError, ApiJson, ApiPath, ApiQuery, ApiState, Fault, Faults, NoParameters, Problem,
+    },
     insights::{self, SpeakersView},
     jobs::{self, JobView, Note, State as JobState},
 };
@@ -90,8 +92,6 @@ async fn name_speakers(
     Ok((headers, Json(speakers)).into_response())
 }
 
-/// # Errors
-/// All faults of the body, in its order.
 /// Describes the body: names by `speakerId`.
 struct Names;
 
@@ -114,20 +114,24 @@ impl PartialSchema for Names {
     }
 }
 
-fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String>, Vec<Fault>> {
+/// # Errors
+/// The faults of the body, in its order.
+fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String>, Faults> {
     let Value::Object(body) = body else {
-        return Err(vec![Fault::at("#", "type", "the body must be a JSON object")]);
+        return Err(Fault::at("#", "type", "the body must be a JSON object").into());
     };
     let known: Vec<&str> = speakers.data.iter().map(|it| it.speaker_id.as_str()).collect();
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     for (id, value) in &body {
-        let at = member("#", &id.replace('\0', "\u{fffd}"));
+        let at = member("#", id);
         if known.contains(&id.as_str()) {
             check_name(&at, value, &mut faults);
         } else {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let detail = format!("is no speaker of this result; known are: {known}");
-            faults.push(Fault::at(at, "unknown", detail));
+            faults.add(|| {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let detail = format!("is no speaker of this result; known are: {known}");
+                Fault::at(at, "unknown", detail)
+            });
         }
     }
     if !faults.is_empty() {
@@ -137,14 +141,18 @@ fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String
     Ok(names.filter_map(|(id, name)| Some((id, name.as_str()?.to_owned()))).collect())
 }
 
-fn check_name(at: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn check_name(at: &str, value: &Value, faults: &mut Faults) {
+    let before = faults.count();
     text(at, value, MAX_NAME_CHARS, faults);
+    if faults.count() > before {
+        return;
+    }
     no_nul(at, value, faults);
     let name = value.as_str().unwrap_or_default();
     if name.contains(|c: char| c.is_control() && c != '\0') {
         faults.push(Fault::at(at, "format", "must be one line without control characters"));
     }
-    if !name.is_empty() && name.trim().is_empty() {
+    if name.trim().is_empty() {
         faults.push(Fault::at(at, "format", "must not be blank"));
     }
 }

@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 
 use super::members::{OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
 use crate::{
-    http::{Fault, closest},
+    http::{Fault, Faults, closest},
     provider::wire,
 };
 
@@ -20,10 +20,10 @@ pub struct Submission {
 
 impl Submission {
     /// # Errors
-    /// All faults of the body, in its order.
-    pub fn read(body: Value) -> Result<Self, Vec<Fault>> {
+    /// The faults of the body, in its order.
+    pub fn read(body: Value) -> Result<Self, Faults> {
         let Value::Object(mut body) = body else {
-            return Err(vec![Fault::at("#", "type", "the body must be a JSON object")]);
+            return Err(Fault::at("#", "type", "the body must be a JSON object").into());
         };
         let mut faults = faults(&body);
         relations(&body, &mut faults);
@@ -66,23 +66,23 @@ pub fn known_members() -> impl Iterator<Item = &'static str> {
 }
 
 /// Each member by itself. A null counts as a member that was left out.
-fn faults(body: &Map<String, Value>) -> Vec<Fault> {
-    let mut faults = Vec::new();
+fn faults(body: &Map<String, Value>) -> Faults {
+    let mut faults = Faults::default();
     for (name, value) in body {
-        let at = member("#", &name.replace('\0', "\u{fffd}"));
+        let at = member("#", name);
         match PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS).find(|(known, _)| known == name) {
-            None => {
+            None => faults.add(|| {
                 let hint = closest(name, known_members());
-                faults.push(Fault::at(
-                    &at,
-                    "unknown",
-                    format!("is not a member of a request{hint}"),
-                ));
-            }
+                Fault::at(&at, "unknown", format!("is not a member of a request{hint}"))
+            }),
             Some(_) if value.is_null() => {}
             Some((_, rule)) => {
+                let before = faults.count();
                 rule(&at, value, &mut faults);
-                no_nul(&at, value, &mut faults);
+                // Only what keeps its rule is small enough to be searched.
+                if faults.count() == before {
+                    no_nul(&at, value, &mut faults);
+                }
             }
         }
     }
@@ -90,7 +90,7 @@ fn faults(body: &Map<String, Value>) -> Vec<Fault> {
 }
 
 /// What members demand of one another.
-fn relations(body: &Map<String, Value>, faults: &mut Vec<Fault>) {
+fn relations(body: &Map<String, Value>, faults: &mut Faults) {
     let has = |name| body.get(name).is_some_and(|value| !value.is_null());
     match (has("contentUri"), has("content")) {
         (true, true) => faults.push(Fault::at(
@@ -128,6 +128,7 @@ mod tests {
     fn codes(body: Value) -> Vec<String> {
         let faults = Submission::read(body).unwrap_err();
         faults
+            .into_listed()
             .into_iter()
             .map(|fault| format!("{} {}", fault.pointer.unwrap(), fault.code))
             .collect()
@@ -193,7 +194,7 @@ mod tests {
         let body =
             json!({"contentUri": "https://a.example/b", "encoding": "Wav", "speakercount": 2});
         let faults = Submission::read(body).unwrap_err();
-        assert!(faults[0].detail.ends_with("did you mean speakerCount?"), "{faults:?}");
+        assert!(faults.listed()[0].detail.ends_with("did you mean speakerCount?"), "{faults:?}");
     }
 
     proptest! {

@@ -9,7 +9,6 @@ mod errors;
 pub mod gate;
 mod repair;
 pub mod result;
-mod values;
 pub mod wire;
 
 pub use answer::RateHeaders;
@@ -17,4 +16,3 @@ pub use auth::{Credentials, TokenError};
 pub use client::{Accepted, Client, StatusAnswer};
 pub use errors::{ProviderError, RawBody, StatusError, SubmitError};
 pub use result::{Message, PARSER_VERSION, Unreadable, Verdict, parse};
-pub use values::values_at_most;

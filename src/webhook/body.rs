@@ -9,8 +9,8 @@ use super::memory::{Memory, NoRoom, SMALL_BYTES, Taken};
 use crate::{
     config::TextLimits,
     deliveries::{self, Undecodable},
+    json,
     outcome::Understood,
-    provider,
 };
 
 /// Told when there was a bug.
@@ -80,7 +80,7 @@ pub async fn understand(
     // Small and plain: parsed right here; anything else on a thread that may block.
     let is_small = bytes.len() <= SMALL_BYTES && deliveries::is_plain(encoding.as_deref());
     let (sha, text) = if is_small {
-        let values = provider::values_at_most(&bytes);
+        let values = json::values_at_most(&bytes);
         (Sha256::digest(&bytes).into(), Ok((bytes, Taken::default(), values)))
     } else {
         let budget = memory.clone();
@@ -90,7 +90,7 @@ pub async fn understand(
             let encoding = encoding.as_deref();
             let text = deliveries::decoded(&bytes, encoding, limits.text.inflated, has_room);
             let counted = text.map(|text| {
-                let values = provider::values_at_most(&text);
+                let values = json::values_at_most(&text);
                 (text, taken, values)
             });
             (Sha256::digest(&bytes).into(), counted)

@@ -2,6 +2,7 @@
 mod cli;
 mod config;
 mod demo;
+mod greedy;
 mod home;
 mod hostile;
 mod killed;

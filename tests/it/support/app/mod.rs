@@ -270,6 +270,7 @@ async fn api(
         changed: changed.clone(),
         gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
+        max_values: settings.api.max_values,
         limits: settings.text_limits(),
     };
     let health =
