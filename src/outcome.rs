@@ -1,4 +1,6 @@
 //! What the provider found is applied to its jobs: one function, whoever brought it, however many.
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use serde_json::json;
 use sqlx::PgTransaction;
@@ -11,10 +13,10 @@ use crate::{
     insights::{self, Prepared},
     jobs::{
         self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, Standing, State,
-        Surplus, UpstreamError,
+        Surplus, Token, UpstreamError,
     },
     json,
-    provider::{self, Message, PARSER_VERSION, ProviderError, Unreadable, Verdict},
+    provider::{self, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable, Verdict},
 };
 
 /// A delivery as it was understood.
@@ -28,7 +30,7 @@ pub enum Reading {
     },
     Failure {
         provider_job_id: Option<String>,
-        errors: Vec<UpstreamError>,
+        errors: Vec<ProviderError>,
     },
     /// Why it could not be understood, without quoting it.
     Unreadable(String),
@@ -88,10 +90,7 @@ impl Reading {
                 let prepared = Box::new(Prepared::from(*analysis));
                 Some(Self::Success { provider_job_id, parser_version: PARSER_VERSION, prepared })
             }
-            Verdict::Fail(errors) => {
-                let errors = errors.into_iter().map(UpstreamError::from).collect();
-                Some(Self::Failure { provider_job_id, errors })
-            }
+            Verdict::Fail(errors) => Some(Self::Failure { provider_job_id, errors }),
             Verdict::InProgress => None,
         }
     }
@@ -136,8 +135,10 @@ pub async fn apply(
     let mut known = deliveries::known(tx, &deliveries).await?;
     let failed: Vec<_> = arrivals.iter().filter_map(Arrival::failed_attempt).collect();
     let given_up = jobs::given_up(tx, &failed).await?;
+    let failed: Vec<Uuid> = failed.into_iter().map(|(job_id, _)| job_id).collect();
+    let content_uris = jobs::content_uris(tx, &failed).await?;
 
-    let mut effects = Effects::default();
+    let mut effects = Effects { content_uris, ..Effects::default() };
     let mut outcomes = Vec::with_capacity(arrivals.len());
     let mut judged = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
@@ -189,6 +190,8 @@ fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, 
 /// What a batch changes, table by table.
 #[derive(Default)]
 struct Effects<'a> {
+    /// Where the recordings of the jobs lie that failed.
+    content_uris: HashMap<Uuid, String>,
     judged: Vec<Judged<'a>>,
     surplus: Vec<Surplus>,
     found: Vec<(insights::Origin<'a>, &'a Prepared)>,
@@ -212,8 +215,11 @@ impl<'a> Effects<'a> {
                 Standing::ended(State::Completed)
             }
             Reading::Failure { errors, .. } => {
+                let content_uri = self.content_uris.get(&job_id).map(String::as_str);
+                let secrets = Secrets::of_job(&Token::opening(job_id), content_uri);
+                let errors = errors.iter().map(|error| error.clone().without(&secrets).into());
                 let otherwise = "the provider reported a failure without saying why";
-                let error = JobError::upstream(ErrorClass::Analysis, errors.clone(), otherwise);
+                let error = JobError::upstream(ErrorClass::Analysis, errors.collect(), otherwise);
                 self.failures.push(Failure { job_id, attempt, error });
                 Standing::ended(State::Failed)
             }

@@ -15,6 +15,7 @@ mod new;
 mod overdue;
 mod queue;
 mod read;
+mod recording;
 mod submission;
 mod token;
 mod view;
@@ -39,6 +40,7 @@ pub use overdue::{
 };
 pub use queue::position;
 pub use read::{find, finished};
+pub use recording::content_uris;
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
 pub use view::{JobView, Links, QueueView};

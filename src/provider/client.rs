@@ -13,6 +13,7 @@ use super::answer::{self, BodyError, RateHeaders};
 use super::auth::{AccessToken, Credentials, TokenError, Tokens};
 use super::errors::{ProviderError, RawBody, StatusError, SubmitError};
 use super::result::{self, Message};
+use super::secrets::Secrets;
 use super::wire;
 use crate::config;
 
@@ -98,7 +99,7 @@ impl Client {
 
     /// Hands a recording over; the result arrives at `webhook`, perhaps before this returns.
     ///
-    /// `body` is sent as given. Every 202 is an acceptance, also without a readable body; so is any
+    /// `request_body` is sent as given. Every 202 is an acceptance, also without a readable body; so is any
     /// other 2xx whose body is empty or a JSON object. Source: RingCentral's guide, `POST
     /// /ai/insights/v1/async/analyze-interaction?webhook=…`.
     ///
@@ -106,24 +107,23 @@ impl Client {
     /// Each variant of [`SubmitError`] asks for something else of the caller; see there.
     pub async fn submit(
         &self,
-        body: &Map<String, Value>,
+        request_body: &Map<String, Value>,
         webhook: &Url,
     ) -> Result<Accepted, SubmitError> {
         let url = endpoint(&self.root, wire::ANALYZE_PATH);
-        let request =
-            || self.http.post(url.clone()).query(&[("webhook", webhook.as_str())]).json(body);
+        let query = [("webhook", webhook.as_str())];
+        let request = || self.http.post(url.clone()).query(&query).json(request_body);
         let answer = self.call(request).await.map_err(submit_failure)?;
         let Answer { status, rate, retry_after, token, response } = answer;
+        let content_uri = request_body.get("contentUri").and_then(Value::as_str);
+        let secrets = Secrets::of_request(webhook, token.expose(), content_uri);
         let body = answer::body(response, SUBMIT_LIMIT).await;
         if status.is_success() {
             let broken = SubmitError::Broken { status, retry_after, rate };
-            return accepted(status, body.as_deref(), rate).ok_or(broken);
+            return accepted(status, body.as_deref(), rate, &secrets).ok_or(broken);
         }
-        let mut errors = ProviderError::list_from_bytes(&body.unwrap_or_default());
-        let secrets = secrets(webhook, &token);
-        for error in &mut errors {
-            error.redact(&secrets);
-        }
+        let errors = ProviderError::list_from_bytes(&body.unwrap_or_default());
+        let errors: Vec<_> = errors.into_iter().map(|error| error.without(&secrets)).collect();
         Err(match status {
             StatusCode::UNAUTHORIZED => {
                 SubmitError::Unauthorized { code: first_code(errors), rate: Some(rate) }
@@ -163,10 +163,9 @@ impl Client {
                 Err(why) => Err(StatusError::Unreadable { why, body: RawBody(body), rate }),
             };
         }
-        let mut errors = ProviderError::list_from_bytes(&body);
-        for error in &mut errors {
-            error.redact(&[token.expose().to_owned()]);
-        }
+        let secrets = Secrets::of_bearer(token.expose());
+        let errors = ProviderError::list_from_bytes(&body);
+        let errors: Vec<_> = errors.into_iter().map(|error| error.without(&secrets)).collect();
         Err(match status {
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
                 StatusError::UnknownJob { status, errors, rate }
@@ -235,6 +234,7 @@ fn accepted(
     status: StatusCode,
     body: Result<&[u8], &BodyError>,
     rate: RateHeaders,
+    secrets: &Secrets,
 ) -> Option<Accepted> {
     let read = body.ok().and_then(|body| serde_json::from_slice::<Map<String, Value>>(body).ok());
     let foreign = match body {
@@ -250,8 +250,12 @@ fn accepted(
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     });
-    let usable =
-        |id: &String| !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control);
+    let usable = |id: &String| {
+        !id.is_empty()
+            && id.len() <= LONGEST_ID
+            && !id.chars().any(char::is_control)
+            && !secrets.are_in(id)
+    };
     Some(Accepted { job_id: job_id.filter(usable), rate })
 }
 
@@ -264,15 +268,6 @@ fn is_final(status: StatusCode) -> bool {
 
 fn first_code(errors: Vec<ProviderError>) -> String {
     errors.into_iter().next().map_or_else(|| "no code".into(), |error| error.code)
-}
-
-/// What of our request an error message might quote: the token, the webhook URL plain and escaped,
-/// and its last segment, which alone lets anyone deliver.
-fn secrets(webhook: &Url, token: &AccessToken) -> Vec<String> {
-    let escaped = url::form_urlencoded::byte_serialize(webhook.as_str().as_bytes()).collect();
-    let last = webhook.path_segments().and_then(|mut segments| segments.next_back());
-    let last = last.filter(|segment| segment.len() >= 16).unwrap_or_default();
-    vec![token.expose().to_owned(), webhook.as_str().to_owned(), escaped, last.to_owned()]
 }
 
 fn submit_failure(error: CallError) -> SubmitError {

@@ -12,12 +12,16 @@ use serde_json::{Map, Value};
 use super::answer::RateHeaders;
 use super::auth::TokenError;
 use super::result::Unreadable;
+use super::secrets::Secrets;
 
 /// Most errors kept of one answer, and the most characters of one of their texts.
 const MOST_ERRORS: usize = 50;
 const MOST_CHARS: usize = 1000;
+/// Most characters looked at: what is cut before secrets are taken out may be half of one.
+const MOST_READ: usize = 8 * MOST_CHARS;
 
-/// One fault as the provider names it. Branch on `code`, never on `message`.
+/// One fault as the provider names it. Branch on `code`, never on `message`; show neither before
+/// [`ProviderError::without`] took out what they quote.
 ///
 /// Source: RingCentral's OpenAPI document, `CaiErrorResponse`, and its guide on platform errors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,10 +59,10 @@ impl ProviderError {
     }
 
     fn read(members: &Map<String, Value>) -> Self {
-        let text = |name: &str| members.get(name).and_then(Value::as_str).map(bounded);
+        let text = |name: &str| members.get(name).and_then(Value::as_str).map(read);
         let nested = || {
             let first = members.get("parameters")?.as_array()?.first()?;
-            first.get("parameterName")?.as_str().map(bounded)
+            first.get("parameterName")?.as_str().map(read)
         };
         Self {
             code: text("errorCode")
@@ -69,18 +73,23 @@ impl ProviderError {
         }
     }
 
-    /// Takes out what the provider may have quoted from our request.
-    pub(super) fn redact(&mut self, secrets: &[String]) {
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            for text in [Some(&mut self.code), Some(&mut self.message), self.parameter.as_mut()]
-                .into_iter()
-                .flatten()
-                .filter(|text| text.contains(secret.as_str()))
-            {
-                *text = text.replace(secret.as_str(), "[redacted]");
-            }
+    /// Without what it may quote of our request, and shortened: fit to be kept and shown.
+    #[must_use]
+    pub fn without(self, secrets: &Secrets) -> Self {
+        let clean = |text: String| bounded(&secrets.redacted(&text));
+        Self {
+            code: clean(self.code),
+            message: clean(self.message),
+            parameter: self.parameter.map(clean),
         }
     }
+}
+
+/// As much of a text as is looked at, up to the end of a word.
+fn read(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(MOST_READ) else { return text.to_owned() };
+    let whole_words = text.get(..end).and_then(|text| Some(text.rsplit_once(' ')?.0));
+    format!("{} …", whole_words.unwrap_or_default())
 }
 
 /// Shortened, and without NUL, which Postgres cannot store.
@@ -93,7 +102,11 @@ fn bounded(text: &str) -> String {
 
 /// The codes only: messages are the provider's prose and may quote the request.
 fn codes(errors: &[ProviderError]) -> String {
-    errors.iter().map(|error| error.code.as_str()).collect::<Vec<_>>().join(", ")
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_code = |code: &str| code.len() <= 40 && code.bytes().all(plain);
+    let codes =
+        errors.iter().map(|error| if is_code(&error.code) { &error.code } else { "unknown" });
+    codes.collect::<Vec<_>>().join(", ")
 }
 
 /// Why the provider did not take a job.

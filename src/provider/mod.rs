@@ -9,6 +9,8 @@ mod errors;
 pub mod gate;
 mod repair;
 pub mod result;
+mod secrets;
+mod unescaped;
 pub mod wire;
 
 pub use answer::RateHeaders;
@@ -16,3 +18,4 @@ pub use auth::{Credentials, TokenError};
 pub use client::{Accepted, Client, StatusAnswer};
 pub use errors::{ProviderError, RawBody, StatusError, SubmitError};
 pub use result::{Message, PARSER_VERSION, Unreadable, Verdict, parse};
+pub use secrets::Secrets;

@@ -42,6 +42,10 @@ async fn finish(emulator: &Emulator, job: &Job) -> Finished {
     }
     let result = if job.faults.contains(&Fault::Fail) {
         Err(CaiError::invalid("contentUri", "a valid uri"))
+    } else if job.faults.contains(&Fault::Quote) {
+        let (uri, webhook) = (&job.request.content_uri, &job.webhook);
+        let told = [uri, webhook].map(|url| url.as_deref().unwrap_or_default());
+        Err(CaiError::invalid("contentUri", &format!("another than {} for {}", told[0], told[1])))
     } else {
         analyse(emulator, job).await
     };

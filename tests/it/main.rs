@@ -18,6 +18,7 @@ mod plans;
 mod process;
 mod provider;
 mod query;
+mod quotes;
 mod reconcile;
 mod reporting;
 mod sandbox;

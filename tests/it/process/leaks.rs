@@ -34,7 +34,9 @@ async fn jobs(service: &Service) -> String {
         secret_uri(&nowhere, ""),
         secret_uri("http://127.0.0.1:9/a.wav", ""),
     ];
-    for fault in ["fail", "unauthorized", "broken", "reset", "malformed", "lost", "duplicate"] {
+    for fault in
+        ["fail", "quote", "unauthorized", "broken", "reset", "malformed", "lost", "duplicate"]
+    {
         uris.push(secret_uri(&service.recording, &format!("&sandbox-faults={fault}")));
     }
     let mut ids = Vec::new();

@@ -8,7 +8,7 @@ use aftercall::provider::{Client, Credentials, wire};
 use serde_json::json;
 use url::Url;
 use wiremock::{
-    Mock, ResponseTemplate,
+    Mock, Respond, ResponseTemplate,
     matchers::{method, path, path_regex},
 };
 
@@ -16,14 +16,14 @@ use super::TestApp;
 
 impl TestApp {
     /// From now on the stub gives this answer.
-    pub async fn stub(&self, verb: &str, route: &str, answer: ResponseTemplate) {
+    pub async fn stub(&self, verb: &str, route: &str, answer: impl Respond + 'static) {
         let priority = self.priority.fetch_sub(1, Ordering::Relaxed);
         let mock = Mock::given(method(verb)).and(path(route)).respond_with(answer);
         mock.with_priority(priority).mount(&self.provider).await;
     }
 
     /// From now on submissions are answered with this.
-    pub async fn answer_submissions(&self, answer: ResponseTemplate) {
+    pub async fn answer_submissions(&self, answer: impl Respond + 'static) {
         self.stub("POST", wire::ANALYZE_PATH, answer).await;
     }
 

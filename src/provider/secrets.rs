@@ -1,0 +1,247 @@
+//! What a text of the provider may quote of our request and nobody may read: webhook URLs, which let
+//! anyone deliver, our access token, and the credentials in the URL of a recording.
+use std::ops::Range;
+
+use url::Url;
+
+use super::unescaped::Unescaped;
+
+/// In the place of a secret.
+const REDACTED: &str = "[redacted]";
+/// Names of the query members whose values are secrets however short they are.
+const TELLING_NAMES: &[&str] =
+    &["token", "key", "secret", "signature", "sig", "password", "pass", "auth", "code", "cred"];
+
+/// Found in whatever way a text escapes them.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    /// How the tokens of webhook URLs begin.
+    tokens: Vec<Vec<u8>>,
+    values: Vec<Needle>,
+}
+
+struct Needle {
+    bytes: Vec<u8>,
+    /// What comes before the secret, so that it is one.
+    lead: usize,
+}
+
+impl Secrets {
+    /// `opening`: how the webhook tokens of the job begin, whichever attempt they are of.
+    pub fn of_job(opening: &str, content_uri: Option<&str>) -> Self {
+        let mut secrets = Self::default();
+        secrets.token(opening);
+        if let Some(uri) = content_uri {
+            secrets.credentials_in(uri);
+        }
+        secrets
+    }
+
+    /// Of a submission: its webhook URL, the token it was sent with, and the recording's URL.
+    pub(super) fn of_request(webhook: &Url, bearer: &str, content_uri: Option<&str>) -> Self {
+        let last = webhook.path_segments().and_then(|mut segments| segments.next_back());
+        let mut secrets = Self::of_job(last.unwrap_or_default(), content_uri);
+        secrets.value("", webhook.as_str());
+        secrets.value("", bearer);
+        secrets
+    }
+
+    pub(super) fn of_bearer(bearer: &str) -> Self {
+        let mut secrets = Self::default();
+        secrets.value("", bearer);
+        secrets
+    }
+
+    /// The text without them.
+    pub fn redacted(&self, text: &str) -> String {
+        let unescaped = Unescaped::of(text);
+        let mut places: Vec<_> = self.places(&unescaped, text).collect();
+        places.sort_by_key(|place| place.start);
+        let mut clean = String::with_capacity(text.len());
+        let mut done = 0;
+        for place in places {
+            if place.end <= done {
+                continue;
+            }
+            if place.start >= done {
+                // Not between two characters: then nothing of the text is safe to show.
+                let Some(before) = text.get(done..place.start) else { return REDACTED.to_owned() };
+                clean += before;
+                clean += REDACTED;
+            }
+            done = place.end;
+        }
+        let Some(rest) = text.get(done..) else { return REDACTED.to_owned() };
+        clean + rest
+    }
+
+    /// Whether the text quotes one.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        self.places(&Unescaped::of(text), text).next().is_some()
+    }
+
+    /// Where they are written, in no order.
+    fn places<'a>(
+        &'a self,
+        unescaped: &'a Unescaped,
+        text: &'a str,
+    ) -> impl Iterator<Item = Range<usize>> + 'a {
+        let bytes = unescaped.bytes();
+        let tokens = self.tokens.iter().flat_map(move |token| found(bytes, token)).map(|token| {
+            let end = bytes[token.end..].iter().position(|byte| !is_of_token(*byte));
+            token.start..end.map_or(bytes.len(), |more| token.end + more)
+        });
+        let tokens = tokens.filter_map(|token| unescaped.place(token));
+        let values = self.values.iter().flat_map(move |needle| {
+            found(bytes, &needle.bytes).map(|place| place.start + needle.lead..place.end)
+        });
+        let values = values.filter_map(|value| unescaped.place(value));
+        tokens.map(|token| around(text, token)).chain(values)
+    }
+
+    fn token(&mut self, opening: &str) {
+        // Shorter ones are no tokens of ours, and may stand anywhere.
+        if opening.len() >= 16 {
+            self.tokens.push(Unescaped::of(opening).bytes().to_vec());
+        }
+    }
+
+    /// A secret wherever it stands after `lead`.
+    fn value(&mut self, lead: &str, value: &str) {
+        let lead = Unescaped::of(lead).bytes().to_vec();
+        let secret = Unescaped::of(value);
+        if !secret.bytes().is_empty() {
+            self.values.push(Needle { lead: lead.len(), bytes: [&lead, secret.bytes()].concat() });
+        }
+    }
+
+    /// User, password, query values and fragment: any of them may be a credential.
+    fn credentials_in(&mut self, uri: &str) {
+        let Ok(url) = Url::parse(uri) else { return self.value("", uri) };
+        let (user, password) = (url.username(), url.password());
+        if let Some(password) = password {
+            self.value("", &format!("{user}:{password}@"));
+            if password.len() >= 4 {
+                self.value("", password);
+            }
+        } else if !user.is_empty() {
+            self.value("//", user);
+            self.value_alone(user, false);
+        }
+        for pair in url.query().unwrap_or_default().split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+            let lead = if name.is_empty() { "?".to_owned() } else { format!("{name}=") };
+            self.value(&lead, value);
+            let name = name.to_ascii_lowercase();
+            self.value_alone(value, TELLING_NAMES.iter().any(|telling| name.contains(telling)));
+        }
+        if let Some(fragment) = url.fragment() {
+            self.value("#", fragment);
+            self.value_alone(fragment, false);
+        }
+    }
+
+    /// Without what comes before it only if it is no word that any sentence may have.
+    fn value_alone(&mut self, value: &str, is_telling: bool) {
+        let has_digit = value.bytes().any(|byte| byte.is_ascii_digit());
+        let long_enough = if is_telling {
+            4
+        } else if has_digit {
+            8
+        } else {
+            12
+        };
+        if value.len() >= long_enough {
+            self.value("", value);
+        }
+    }
+}
+
+impl std::fmt::Debug for Needle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+fn found<'a>(text: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
+    let windows = text.windows(needle.len().max(1)).enumerate();
+    windows.filter(move |(_, bytes)| *bytes == needle).map(|(at, bytes)| at..at + bytes.len())
+}
+
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
+/// The URL that a token stands in, or the token: as far as there is neither white space nor a quote.
+fn around(text: &str, token: Range<usize>) -> Range<usize> {
+    let ends = |c: char| c.is_whitespace() || "\"'`<>()[]{},;".contains(c);
+    let before = text.get(..token.start).and_then(|text| text.rfind(ends));
+    let start = before.and_then(|at| Some(at + text.get(at..)?.chars().next()?.len_utf8()));
+    let after = text.get(token.end..).and_then(|text| text.find(ends));
+    start.unwrap_or_default()..after.map_or(text.len(), |at| token.end + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "AZ8Mwqi4fD6aTV5vcIGSAzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3";
+    const URI: &str =
+        "https://me:hush@media.example/a.wav?access_token=s3cr%2Ft%20x&raw=true&sig=abcd#frag-0815";
+
+    fn secrets() -> Secrets {
+        Secrets::of_job(&TOKEN[..21], Some(URI))
+    }
+
+    #[test]
+    fn a_webhook_url_goes_as_a_whole() {
+        for (text, clean) in [
+            (
+                format!("cannot reach https://in.example/x/webhooks/{TOKEN}?a=b."),
+                "cannot reach [redacted]",
+            ),
+            (
+                format!("\"https:\\/\\/in.example\\/webhooks\\/{TOKEN}\" is bad"),
+                "\"[redacted]\" is bad",
+            ),
+            (
+                format!("webhook=https%3A%2F%2Fin.example%2Fwebhooks%2F{TOKEN} is bad"),
+                "[redacted] is bad",
+            ),
+            (format!("no {TOKEN}"), "no [redacted]"),
+            (format!("no {}…", &TOKEN[..40]), "no [redacted]"),
+            (format!("({TOKEN}), ({TOKEN})"), "([redacted]), ([redacted])"),
+        ] {
+            assert_eq!(secrets().redacted(&text), clean, "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_the_recording_go_and_the_rest_stays() {
+        for (text, clean) in [
+            (
+                URI.to_owned(),
+                "https://[redacted]media.example/a.wav?access_token=[redacted]&raw=[redacted]&sig=[redacted]#[redacted]",
+            ),
+            ("no s3cr/t x here".to_owned(), "no [redacted] here"),
+            ("no s3cr%2ft+x here".to_owned(), "no [redacted] here"),
+            (r"no s3cr\/t\u0020x here".to_owned(), "no [redacted] here"),
+            ("no s3cr%252Ft%2520x here".to_owned(), "no [redacted] here"),
+            ("hush is wrong for me".to_owned(), "[redacted] is wrong for me"),
+            ("it is true that raw=true is bad".to_owned(), "it is true that raw=[redacted] is bad"),
+            ("nothing – at all".to_owned(), "nothing – at all"),
+        ] {
+            assert_eq!(secrets().redacted(&text), clean, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_none_goes_as_a_whole() {
+        let secrets = Secrets::of_job("", Some("no url"));
+        assert_eq!(secrets.redacted("this is no url."), "this is [redacted].");
+        assert_eq!(
+            format!("{secrets:?}"),
+            "Secrets { tokens: [], values: [Needle …] }".replace("Needle ", "")
+        );
+    }
+}
