@@ -17,7 +17,7 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     touch src/*.rs && \
     cargo build --release --locked && \
-    mkdir /data
+    mkdir data
 
 # Brings CA certificates, which the provider's TLS is checked against; no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="Aftercall" \
 
 COPY --from=build /src/target/release/aftercall /aftercall
 # A volume mounted here takes its owner from this folder.
-COPY --from=build --chown=65532:65532 /data /data
+COPY --from=build --chown=65532:65532 /src/data /data
 ENV AFTERCALL_DATA_DIR=/data
 # Settings in files: mount them as /etc/aftercall/config/<AFTERCALL_ENV>.toml.
 WORKDIR /etc/aftercall
