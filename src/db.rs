@@ -104,12 +104,17 @@ fn may_come(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_)) || is_unavailable(error)
 }
 
-/// Whether the server says that it is stopping, starting, or full: it will serve again.
+/// Whether the server cannot do it now, through no fault of the statement: it will serve again.
 ///
-/// Classes of SQLSTATE: 57P01 to 57P03, 53300 (`PostgreSQL` manual, appendix A).
+/// SQLSTATE (`PostgreSQL` manual, appendix A): class 53, out of disk, memory or connections; 57P01 to
+/// 57P05, stopping or starting; 25006, read-only; 40001 and 40P01, given up for the sake of another
+/// transaction; 58030, an error of its disk.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("57P0") || code == "53300")
+    code.is_some_and(|code| {
+        let one_of = ["25006", "40001", "40P01", "58030"];
+        code.starts_with("53") || code.starts_with("57P0") || one_of.contains(&&*code)
+    })
 }
 
 /// Whether the values are at fault: the same ones will be refused again.
@@ -145,6 +150,19 @@ pub async fn is_migrated(db: &PgPool) -> sqlx::Result<bool> {
     .fetch_one(db)
     .await?;
     Ok(usize::try_from(applied).is_ok_and(|applied| applied == wanted.len()))
+}
+
+/// Writes to a page that is not there yet: fails while the disk is full or the database is read-only.
+pub async fn probe_writes(db: &PgPool) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with written as (insert into aftercall.write_probe (filler) values (repeat('x', 7900)))
+        delete from aftercall.write_probe
+        "#
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Makes the month partitions of all partitioned tables up to `months_ahead`; how many were missing.

@@ -76,11 +76,10 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let mut parts = JoinSet::new();
     let listeners = Listeners::bind(settings).await?;
     let mut addresses = listeners.addresses()?;
-    let (db, surroundings) = surroundings::database(settings, &lifecycle, &mut parts).await?;
+    let (db, surroundings) = surroundings::database(settings).await?;
     addresses.database.clone_from(&surroundings.database);
     let started = Arc::new(AtomicBool::new(false));
-    let health =
-        OpsState { db: db.clone(), started: started.clone(), draining: lifecycle.draining.clone() };
+    let health = OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone());
     let Listeners { api, webhook, ops } = listeners;
     parts.spawn(serve(ops, http::ops(health.clone()), lifecycle.clone()));
     wait_for_database(&db, settings, &lifecycle).await?;

@@ -1,6 +1,4 @@
 //! What the service stands on: a database and a provider, its own stand-ins where none is configured.
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
@@ -9,7 +7,7 @@ use url::Url;
 
 use super::probe;
 use crate::{
-    config::{ConfigError, EmbeddedEnvironment, Role, SandboxSettings, Settings},
+    config::{self, ConfigError, EmbeddedEnvironment, Role, SandboxSettings, Settings},
     db::{self, PoolOptions},
     embedded::{self, Cluster},
     provider::{Client, Credentials},
@@ -24,12 +22,12 @@ const SPARE_CONNECTIONS: u32 = 10;
 pub struct Surroundings {
     /// What the database is, for people; no credentials.
     pub database: String,
-    cluster: Option<Arc<Cluster>>,
+    cluster: Option<Cluster>,
 }
 
 impl Surroundings {
     pub async fn stop(self) {
-        if let Some(cluster) = self.cluster.and_then(Arc::into_inner) {
+        if let Some(cluster) = self.cluster {
             cluster.stop().await;
         }
     }
@@ -43,20 +41,15 @@ pub fn pool_options(settings: &Settings) -> PoolOptions {
 }
 
 /// The configured database, which may not be up yet, or the private cluster.
-pub async fn database(
-    settings: &Settings,
-    lifecycle: &Lifecycle,
-    parts: &mut JoinSet<Outcome>,
-) -> anyhow::Result<(PgPool, Surroundings)> {
+pub async fn database(settings: &Settings) -> anyhow::Result<(PgPool, Surroundings)> {
     if let Some(url) = &settings.database.url {
         let options = db::options(url.expose_secret(), settings.database.password.as_ref())?;
         let db = db::connect_later(options, pool_options(settings));
         return Ok((db, Surroundings { database: "as configured".to_owned(), cluster: None }));
     }
-    let cluster = Arc::new(private_cluster(settings).await?);
+    let cluster = private_cluster(settings).await?;
     let options = cluster.connect_options(embedded::DATABASE);
     let db = db::connect(options, pool_options(settings)).await?;
-    parts.spawn(watch(cluster.clone(), lifecycle.clone()));
     let database = format!("a private Postgres, socket in {}", cluster.sockets().display());
     Ok((db, Surroundings { database, cluster: Some(cluster) }))
 }
@@ -70,13 +63,6 @@ pub async fn private_cluster(settings: &Settings) -> anyhow::Result<Cluster> {
     cluster.create_database(embedded::DATABASE).await?;
     tracing::info!(folder = root, "no database is configured: using a private Postgres");
     Ok(cluster)
-}
-
-async fn watch(cluster: Arc<Cluster>, lifecycle: Lifecycle) -> Outcome {
-    tokio::select! {
-        () = lifecycle.stop.cancelled() => Ok(()),
-        reason = cluster.gone() => Err(anyhow::anyhow!("the private Postgres is gone: {reason}")),
-    }
 }
 
 /// The configured provider, or the sandbox and its address; `None` where no role needs one.
@@ -102,7 +88,10 @@ pub async fn provider(
     let mut of_sandbox = settings.sandbox.clone();
     if let Some(base_url) = &of_sandbox.url {
         let address = sandbox_elsewhere(base_url).await?;
-        tracing::info!(url = %base_url, "no provider is configured: using the sandbox there");
+        tracing::info!(
+            url = config::shown_url(base_url),
+            "no provider is configured: using the sandbox there"
+        );
         let client = Client::new(base_url, sandbox_credentials(of_sandbox.clone()), p.timeout)?;
         return Ok((Some(client), Some(address)));
     }

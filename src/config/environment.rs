@@ -73,3 +73,12 @@ pub fn is_here(url: &Url) -> bool {
         None => false,
     }
 }
+
+/// The URL as people may see it: its user info is a credential.
+pub fn shown_url(url: &Url) -> String {
+    let mut shown = url.clone();
+    let hidden = if shown.username().is_empty() && shown.password().is_none() { "" } else { "***" };
+    // Neither fails for a URL that has a host; one without has no user info.
+    let _ = shown.set_password(None).and_then(|()| shown.set_username(hidden));
+    shown.into()
+}

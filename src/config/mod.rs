@@ -7,6 +7,6 @@ mod sources;
 mod types;
 mod validate;
 
-pub use environment::{ClientEnvironment, EmbeddedEnvironment, is_here, log_filter};
+pub use environment::{ClientEnvironment, EmbeddedEnvironment, is_here, log_filter, shown_url};
 pub use sources::{ConfigError, Loaded, Origin, load, load_demo};
 pub use types::*;

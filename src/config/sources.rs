@@ -6,8 +6,9 @@ use std::{
 };
 
 use config::{Config, File, FileFormat, Value, ValueKind};
+use url::Url;
 
-use super::{Settings, validate};
+use super::{Settings, shown_url, validate};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// Put over the defaults, and below everything else, by `aftercall demo`.
@@ -293,7 +294,13 @@ fn shown(key: &str, value: &Value) -> String {
         }
         _ => value.to_string(),
     };
-    if SECRETS.contains(&key) && !text.is_empty() { "(set, not shown)".to_owned() } else { text }
+    if SECRETS.contains(&key) && !text.is_empty() {
+        return "(set, not shown)".to_owned();
+    }
+    match text.parse::<Url>() {
+        Ok(url) if url.has_authority() => shown_url(&url),
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -387,5 +394,39 @@ mod tests {
     fn production_refuses_the_embedded_database_and_the_sandbox() {
         let text = refused(&[("AFTERCALL_ENV", "production")]);
         assert!(text.contains("database.url") && text.contains("provider.base_url"), "{text}");
+    }
+
+    #[test]
+    fn production_refuses_a_provider_over_plain_http() {
+        let asked = |environment: &str, provider: &str| {
+            let pairs = [
+                ("AFTERCALL_ENV", environment),
+                ("DATABASE_URL", "postgres://u@h/d"),
+                ("RC_SERVER_URL", provider),
+                ("RC_CLIENT_ID", "id"),
+                ("RC_CLIENT_SECRET", "secret"),
+                ("RC_JWT", "jwt"),
+                ("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example"),
+            ];
+            from_variables(None, "", &variables(&pairs))
+        };
+        let text = asked("production", "http://platform.example").unwrap_err().to_string();
+        assert!(text.contains("provider.base_url must be https"), "{text}");
+        asked("production", "https://platform.example").unwrap();
+        asked("staging", "http://platform.example").unwrap();
+    }
+
+    #[test]
+    fn user_info_in_any_url_is_not_shown() {
+        let urls = ["api.public_url", "webhook.public_url", "sandbox.url", "sandbox.webhook_url"];
+        for key in urls {
+            let name = format!("AFTERCALL__{}", key.to_uppercase().replace('.', "__"));
+            for (user_info, shown) in [("me:hush@", "***@"), ("hush@", "***@"), ("", "")] {
+                let url = format!("https://{user_info}a.example/b?c=d");
+                let loaded = loaded(&[(&name, &url)]);
+                let expected = format!("https://{shown}a.example/b?c=d");
+                assert_eq!(loaded.origins[key].value, expected);
+            }
+        }
     }
 }

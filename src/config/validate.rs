@@ -23,6 +23,10 @@ pub fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     check(s.database.max_connections >= 2, "database.max_connections must be at least 2");
 
     let p = &s.provider;
+    check(
+        !is_production || p.base_url.as_ref().is_none_or(|url| url.scheme() == "https"),
+        "provider.base_url must be https in production: credentials and recordings go there",
+    );
     let credentials = [p.client_id.is_some(), p.client_secret.is_some(), p.jwt.is_some()];
     if p.base_url.is_some() {
         check(

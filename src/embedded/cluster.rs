@@ -138,20 +138,7 @@ impl Cluster {
 
     /// For readiness; a guest does not know and says [`Health::Up`].
     pub fn health(&self) -> Health {
-        self.health.borrow().clone()
-    }
-
-    /// Waits until the server is gone for good, and says why. Never returns for a guest.
-    pub async fn gone(&self) -> String {
-        let mut health = self.health.clone();
-        let gone = health
-            .wait_for(|health| matches!(health, Health::Gone(_)))
-            .await
-            .map(|health| Health::clone(&health));
-        match gone {
-            Ok(Health::Gone(reason)) => reason,
-            _ => std::future::pending().await,
-        }
+        *self.health.borrow()
     }
 
     /// Stops the server without blocking this thread; close the pools first.

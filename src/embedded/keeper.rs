@@ -1,4 +1,4 @@
-//! The thread that starts the server, watches it, starts it again once, and stops it.
+//! The thread that starts the server, watches it, starts it again whenever it ends, and stops it.
 //!
 //! A thread of its own, because the server ends with the thread that started it, and those of
 //! tokio come and go.
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     sync::{oneshot, watch},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -18,16 +18,17 @@ use super::{
     server::{Plan, Server},
 };
 
-const BACK_OFF: Duration = Duration::from_millis(500);
+/// Wait before the server is started again; doubles each time up to the second, and begins anew once the
+/// server has run for [`STEADY`].
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const STEADY: Duration = Duration::from_mins(1);
 
 /// How the server is, seen from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     Up,
-    /// It ended by itself and is being started again.
+    /// It ended by itself and is being started again, for as long as it takes.
     Restarting,
-    /// It ended for good, for the reason given.
-    Gone(String),
 }
 
 /// Handle of the thread; the server stops when it is dropped.
@@ -84,23 +85,42 @@ async fn keep(
     if started.send(Ok(())).is_err() {
         return server.shut_down().await;
     }
-    let Some(how) = until_ended(&mut server, &mut stopped).await else { return };
-    tracing::error!(%how, log = %plan.log.display(), "the PostgreSQL server ended, starting it again");
-    health.send_replace(Health::Restarting);
-    tokio::select! {
-        () = sleep(BACK_OFF) => {}
-        _ = &mut stopped => return,
-    }
-    let reason = match plan.launch().await {
-        Ok(mut server) => {
-            health.send_replace(Health::Up);
-            let Some(how) = until_ended(&mut server, &mut stopped).await else { return };
-            format!("the PostgreSQL server ended a second time ({how}), see {}", plan.log.display())
+    let mut wait = BACKOFF.0;
+    loop {
+        let since = Instant::now();
+        let Some(how) = until_ended(&mut server, &mut stopped).await else { return };
+        health.send_replace(Health::Restarting);
+        tracing::error!(%how, log = %plan.log.display(), "the PostgreSQL server ended; starting it again");
+        if since.elapsed() >= STEADY {
+            wait = BACKOFF.0;
         }
-        Err(error) => error.to_string(),
-    };
-    tracing::error!(%reason, "the PostgreSQL server is gone");
-    health.send_replace(Health::Gone(reason));
+        let Some(next) = until_started(&plan, &mut wait, &mut stopped).await else { return };
+        server = next;
+        health.send_replace(Health::Up);
+        tracing::info!("the PostgreSQL server is up again");
+    }
+}
+
+/// The server, started again; `None` when it is not wanted any more.
+async fn until_started(
+    plan: &Plan,
+    wait: &mut Duration,
+    stopped: &mut oneshot::Receiver<()>,
+) -> Option<Server> {
+    loop {
+        tokio::select! {
+            () = sleep(*wait) => {}
+            _ = &mut *stopped => return None,
+        }
+        *wait = (*wait * 2).min(BACKOFF.1);
+        match plan.launch().await {
+            Ok(server) => return Some(server),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, next_try_in = ?wait, "the PostgreSQL server does not start");
+            }
+        }
+    }
 }
 
 /// How the server ended by itself; `None` when it was stopped.

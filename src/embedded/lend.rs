@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::{Cluster, DATABASE, Health, Options, folders::write_whole, own_exe};
+use super::{Cluster, DATABASE, Options, folders::write_whole, own_exe};
 use crate::config::EmbeddedEnvironment;
 
 /// Names the folder of the socket.
@@ -45,22 +45,18 @@ pub async fn lend(folder: &Path, environment: EmbeddedEnvironment) -> anyhow::Re
     cluster.create_database(DATABASE).await.context("the server does not work")?;
     let ready = folder.join(READY);
     write_whole(&ready, cluster.sockets().as_os_str().as_bytes())?;
-    let _starting = until_unused(folder, idle, &cluster).await?;
+    let _starting = until_unused(folder, idle).await?;
     fs::remove_file(&ready)?;
     cluster.stop().await;
     Ok(())
 }
 
 /// Returns with [`STARTING`] held, so that nobody can come in before all is cleared away.
-async fn until_unused(folder: &Path, idle: Duration, cluster: &Cluster) -> anyhow::Result<File> {
+async fn until_unused(folder: &Path, idle: Duration) -> anyhow::Result<File> {
     let (users, starting) = (lock_file(folder, IN_USE)?, lock_file(folder, STARTING)?);
     let mut unused_since = Instant::now();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        if let Health::Gone(reason) = cluster.health() {
-            fs::remove_file(folder.join(READY))?;
-            bail!(reason);
-        }
         if !is_free(&users)? {
             unused_since = Instant::now();
         } else if unused_since.elapsed() >= idle && starting.try_lock().is_ok() {

@@ -16,13 +16,18 @@ use axum::{
 };
 use serde_json::json;
 use sqlx::PgPool;
-use tokio::time::timeout;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::db;
 
 /// Longest wait for the database before it counts as gone.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it is believed whether the database takes writes, whoever asks, and how often.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub struct OpsState {
@@ -31,6 +36,24 @@ pub struct OpsState {
     pub started: Arc<AtomicBool>,
     /// Cancelled once the process is on its way out.
     pub draining: CancellationToken,
+    /// When the database was last seen to take writes or not.
+    writes: Arc<Mutex<Option<(Instant, bool)>>>,
+}
+
+impl OpsState {
+    pub fn new(db: PgPool, started: Arc<AtomicBool>, draining: CancellationToken) -> Self {
+        Self { db, started, draining, writes: Arc::default() }
+    }
+
+    async fn takes_writes(&self) -> bool {
+        let mut seen = self.writes.lock().await;
+        if let Some((_, takes)) = seen.filter(|(since, _)| since.elapsed() < BELIEVED) {
+            return takes;
+        }
+        let takes = matches!(timeout(PATIENCE, db::probe_writes(&self.db)).await, Ok(Ok(())));
+        *seen = Some((Instant::now(), takes));
+        takes
+    }
 }
 
 /// `/livez` never asks the database: a database that is down is no reason to restart this process.
@@ -50,8 +73,9 @@ async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Resp
     let migrated = timeout(PATIENCE, db::is_migrated(&state.db)).await;
     let has_database = matches!(migrated, Ok(Ok(_)));
     let is_migrated = matches!(migrated, Ok(Ok(true)));
+    let takes_writes = is_migrated && state.takes_writes().await;
     let is_draining = state.draining.is_cancelled();
-    let is_ready = is_migrated && !is_draining && state.started.load(Ordering::Acquire);
+    let is_ready = takes_writes && !is_draining && state.started.load(Ordering::Acquire);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |fine: bool| if fine { "ok" } else { "fail" };
     let mut body = json!({ "status": word(is_ready) });
@@ -59,6 +83,7 @@ async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Resp
         body["checks"] = json!({
             "database": word(has_database),
             "migrations": word(is_migrated),
+            "writes": word(takes_writes),
             "draining": is_draining,
         });
     }

@@ -63,7 +63,7 @@ pub enum ApiError {
     IdempotencyKeyReused,
     #[error("the answer took longer than api.request_timeout")]
     TookTooLong,
-    #[error("the database cannot be reached or is saturated")]
+    #[error("the database cannot be reached, is saturated, or takes no writes")]
     Unavailable(#[source] sqlx::Error),
     #[error("this process has as many event streams as api.max_streams allows")]
     TooManyStreams,

@@ -40,6 +40,12 @@ pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
 
+/// Crates whose errors are told by whoever calls them: a recording that `symphonia` cannot read is
+/// refused, and no error of ours.
+const SILENT: &str = "symphonia";
+
 fn is_discreet(metadata: &Metadata<'_>) -> bool {
-    metadata.target().starts_with(env!("CARGO_PKG_NAME")) || *metadata.level() <= MOST_OF_OTHERS
+    let target = metadata.target();
+    let is_ours = target.starts_with(env!("CARGO_PKG_NAME"));
+    is_ours || (*metadata.level() <= MOST_OF_OTHERS && !target.starts_with(SILENT))
 }

@@ -170,7 +170,7 @@ async fn commit_or_split(
         Err(error) => error,
     };
     // Without a database each half would fail for the same reason, only later.
-    if !matches!(error, sqlx::Error::Database(_)) {
+    if !matches!(error, sqlx::Error::Database(_)) || db::is_unavailable(&error) {
         report(&error);
         return vec![Answer::NotStored; arrivals.len()];
     }

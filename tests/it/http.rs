@@ -26,11 +26,7 @@ fn bare(method: &str, path: &str) -> Request<Body> {
 }
 
 fn operators(app: &TestApp) -> Router {
-    ops(OpsState {
-        db: app.db.pool.clone(),
-        started: Arc::new(true.into()),
-        draining: app.draining.clone(),
-    })
+    ops(OpsState::new(app.db.pool.clone(), Arc::new(true.into()), app.draining.clone()))
 }
 
 #[test]
@@ -134,7 +130,7 @@ async fn a_service_without_its_database_lives_but_is_not_ready() {
 async fn a_service_on_its_way_out_is_not_ready() {
     let app = TestApp::start().await;
     let verbose = Answer::of(&operators(&app), bare("GET", "/readyz?verbose")).await;
-    let checks = json!({ "database": "ok", "migrations": "ok", "draining": false });
+    let checks = json!({ "database": "ok", "migrations": "ok", "writes": "ok", "draining": false });
     assert_eq!(verbose.json(), json!({ "status": "ok", "checks": checks }));
     app.draining.cancel();
     let ready = Answer::of(&operators(&app), bare("GET", "/readyz")).await;

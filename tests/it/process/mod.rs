@@ -13,6 +13,7 @@ mod recordings;
 mod reparse;
 mod replay;
 mod service;
+mod writes;
 
 pub use home::{Ended, Home, Process, free_port};
 pub use service::Service;

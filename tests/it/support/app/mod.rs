@@ -273,8 +273,7 @@ async fn api(
         max_values: settings.api.max_values,
         limits: settings.text_limits(),
     };
-    let health =
-        OpsState { db: db.clone(), started: Arc::new(true.into()), draining: draining.clone() };
+    let health = OpsState::new(db.clone(), Arc::new(true.into()), draining.clone());
     app::router(state, feed, health, &settings.api)
 }
 
