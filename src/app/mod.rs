@@ -1,6 +1,7 @@
 //! Puts the pieces together; the only module that may import every other one.
 mod api;
 mod document;
+mod files;
 mod pages;
 mod probe;
 mod surroundings;
@@ -11,13 +12,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use axum::Router;
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
+use tracing::Instrument as _;
 use url::Url;
 
 pub use api::{api, document, router};
@@ -31,7 +34,7 @@ use crate::{
     dispatch::Dispatcher,
     drift::{Recorder, Tally},
     events::{self, Feed},
-    http::{self, ApiState, Cursors, OpsState},
+    http::{self, ApiState, Cursors, OpsState, Terms},
     provider,
     reconcile::Reconciler,
     rollup::Rollup,
@@ -39,6 +42,9 @@ use crate::{
     sweep::Sweeper,
     webhook::{self, Limits, Memory, Strangers, WebhookState, ingest::Ingest},
 };
+
+/// How long what was aborted may take to let go of its connections to the database.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// A running service.
 pub struct App {
@@ -74,14 +80,16 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let lifecycle = Lifecycle::default();
     drain_on_signal(&lifecycle)?;
     let mut parts = JoinSet::new();
-    let listeners = Listeners::bind(settings).await?;
+    let granted = files::grant(settings)?;
+    let listeners = Listeners::bind(settings)?;
     let mut addresses = listeners.addresses()?;
     let (db, surroundings) = surroundings::database(settings).await?;
     addresses.database.clone_from(&surroundings.database);
     let started = Arc::new(AtomicBool::new(false));
     let health = OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone());
     let Listeners { api, webhook, ops } = listeners;
-    parts.spawn(serve(ops, http::ops(health.clone()), lifecycle.clone()));
+    let terms = files::terms(settings, granted);
+    parts.spawn(serve("ops", ops, http::ops(health.clone()), terms.ops, lifecycle.clone()));
     wait_for_database(&db, settings, &lifecycle).await?;
     prepare(&db, settings).await?;
     let (provider, sandbox) = surroundings::provider(settings, &lifecycle, &mut parts).await?;
@@ -112,16 +120,16 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         };
         // Until the listener closes: who waits is not sent away while he would come back here.
         let (feed, listener_of_events) =
-            Feed::new(&db, settings.api.max_streams, lifecycle.stop.clone());
+            Feed::new(&db, granted.streams(&settings.api), lifecycle.stop.clone());
         parts.spawn(listener_of_events.run());
         let router = router(state, feed, health, &settings.api);
-        parts.spawn(serve(listener, router, lifecycle.clone()));
+        parts.spawn(serve("api", listener, router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {
         let (state, ingest) = webhook_state(settings, &db, drift, changed);
         parts.spawn(ingest.run());
         let router = http::observed_only(webhook::router(state), "webhook");
-        parts.spawn(serve(listener, router, lifecycle.clone()));
+        parts.spawn(serve("webhook", listener, router, terms.webhook, lifecycle.clone()));
     }
     started.store(true, Ordering::Release);
     let patience =
@@ -133,7 +141,11 @@ impl App {
     /// Runs until it is told to stop through `lifecycle`, or a part fails.
     pub async fn run(self) -> Outcome {
         let result = supervise::until_stopped(self.parts, &self.lifecycle, self.patience).await;
-        self.db.close().await;
+        if timeout(LAST_WAIT, self.db.close()).await.is_err() {
+            tracing::warn!(
+                "connections to the database are still in use; they end with the process"
+            );
+        }
         self.surroundings.stop().await;
         result
     }
@@ -250,12 +262,11 @@ struct Listeners {
 }
 
 impl Listeners {
-    async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+    fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let has = |role| settings.has_role(role);
-        let api = if has(Role::Api) { Some(bind(settings.api.listen).await?) } else { None };
-        let webhook =
-            if has(Role::Webhook) { Some(bind(settings.webhook.listen).await?) } else { None };
-        Ok(Self { api, webhook, ops: bind(settings.ops.listen).await? })
+        let api = if has(Role::Api) { Some(bind(settings.api.listen)?) } else { None };
+        let webhook = if has(Role::Webhook) { Some(bind(settings.webhook.listen)?) } else { None };
+        Ok(Self { api, webhook, ops: bind(settings.ops.listen)? })
     }
 
     /// Those of the surroundings are not known yet.
@@ -285,12 +296,19 @@ pub fn webhook_state(
     (WebhookState { db: db.clone(), limits, patience, memory, queue, strangers, drift }, ingest)
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    http::bind(address).with_context(|| format!("cannot listen on {address}"))
 }
 
-async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) -> Outcome {
-    http::serve(listener, router, http::HEAD_PATIENCE, lifecycle.stop).await;
+async fn serve(
+    name: &'static str,
+    listener: TcpListener,
+    router: Router,
+    terms: Terms,
+    lifecycle: Lifecycle,
+) -> Outcome {
+    let span = tracing::info_span!("serve", listener = name);
+    http::serve(listener, router, terms, lifecycle.stop).instrument(span).await;
     Ok(())
 }
 

@@ -20,7 +20,7 @@ mod sandbox;
 mod serve;
 mod submit;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -98,6 +98,12 @@ impl Cli {
     }
 }
 
+/// How long what runs on threads of its own may go on once the command has ended.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(work)
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WAIT);
+    ended
 }

@@ -11,6 +11,7 @@ use url::Url;
 pub struct Settings {
     pub roles: Vec<Role>,
     pub database: DatabaseSettings,
+    pub http: HttpSettings,
     pub api: ApiSettings,
     pub webhook: WebhookSettings,
     pub ingest: IngestSettings,
@@ -82,10 +83,18 @@ pub struct DatabaseSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ApiSettings {
     pub listen: SocketAddr,
     #[serde(deserialize_with = "present")]
     pub public_url: Option<Url>,
+    pub max_connections: usize,
     pub max_body: ByteSize,
     pub max_values: usize,
     #[serde(with = "humantime_serde")]
@@ -100,6 +109,8 @@ pub struct WebhookSettings {
     pub listen: SocketAddr,
     #[serde(deserialize_with = "present")]
     pub public_url: Option<Url>,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
     pub max_body: ByteSize,
     pub max_inflated: ByteSize,
     #[serde(with = "humantime_serde")]
@@ -125,6 +136,7 @@ pub struct IngestSettings {
 #[serde(deny_unknown_fields)]
 pub struct OpsSettings {
     pub listen: SocketAddr,
+    pub max_connections: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -107,6 +107,20 @@ fn limits(s: &Settings) -> Vec<String> {
         s.api.max_values >= 10_000,
         "api.max_values must be at least 10000, which one job may need",
     );
+    check(!s.http.write_timeout.is_zero(), "http.write_timeout must be longer than nothing");
+    let w = &s.webhook;
+    check(
+        s.api.max_connections >= 1 && w.max_connections >= 1 && s.ops.max_connections >= 1,
+        "api.max_connections, webhook.max_connections and ops.max_connections must be at least 1",
+    );
+    check(
+        (1..=w.max_connections).contains(&w.max_connections_per_address),
+        "webhook.max_connections_per_address must be at least 1 and at most webhook.max_connections",
+    );
+    check(
+        s.api.max_streams < s.api.max_connections,
+        "api.max_streams must be less than api.max_connections: each takes one",
+    );
     let i = &s.ingest;
     check(
         i.batch_max >= 1 && i.writers >= 1 && i.queue_max >= 1,

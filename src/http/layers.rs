@@ -1,19 +1,23 @@
-//! The middleware around every route of a listener: request id, log span, panics, deadline, problems.
+//! The middleware around every route of a listener: request id, log span, panics, deadline, problems,
+//! and what HTTP itself asks of a request.
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::HttpBody as _,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method, StatusCode},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, validate_request::ValidateRequestHeaderLayer};
 use uuid::Uuid;
 
-use super::{ApiError, Problem, Wait};
+use super::{ApiError, Problem, Wait, serve::HostFault, shortened};
+
+/// Most bytes of a request's path that its problem repeats.
+const MAX_INSTANCE: usize = 256;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -30,18 +34,37 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
     listener: &'static str,
     limit: Duration,
 ) -> Router<S> {
+    let refused = |fault| ApiError::from(fault).into_response();
     router.layer(
         ServiceBuilder::new()
             .layer(from_fn_with_state(listener, observed))
             .layer(from_fn(problems_completed))
             .layer(CatchPanicLayer::custom(ApiError::from_panic))
+            .layer(ValidateRequestHeaderLayer::custom(hosted(refused)))
             .layer(from_fn_with_state(limit, deadline)),
     )
 }
 
 /// Adds the log span and the request id only, for a listener whose answers stay bare.
 pub fn observed_only(router: Router, listener: &'static str) -> Router {
-    router.layer(CatchPanicLayer::new()).layer(from_fn_with_state(listener, observed))
+    bare(router).layer(from_fn_with_state(listener, observed))
+}
+
+/// Not even those: for questions that are asked every few seconds.
+pub fn bare(router: Router) -> Router {
+    let refused = |_| StatusCode::BAD_REQUEST.into_response();
+    router.layer(ValidateRequestHeaderLayer::custom(hosted(refused))).layer(CatchPanicLayer::new())
+}
+
+/// Turns requests away whose `Host` is not in order.
+#[expect(clippy::result_large_err, reason = "signature asked for by ValidateRequestHeaderLayer")]
+fn hosted(
+    refused: fn(HostFault) -> Response,
+) -> impl Fn(&mut Request) -> Result<(), Response> + Clone {
+    move |request| match request.extensions().get::<HostFault>() {
+        Some(fault) => Err(refused(*fault)),
+        None => Ok(()),
+    }
 }
 
 #[derive(Clone)]
@@ -63,11 +86,16 @@ async fn observed(
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
-    let method = request.method().clone();
+    let method = known(request.method()).to_owned();
     request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!(
-        "request", request_id = id, listener, route, %method,
-        caller = tracing::field::Empty, job_id = tracing::field::Empty,
+        "request",
+        request_id = id,
+        listener,
+        route,
+        method,
+        caller = tracing::field::Empty,
+        job_id = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
     let started = tokio::time::Instant::now();
@@ -82,6 +110,22 @@ async fn observed(
     response
 }
 
+/// The name of a method that HTTP has; any other may be of any length.
+fn known(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::CONNECT,
+    ];
+    if known.contains(method) { method.as_str() } else { "_OTHER" }
+}
+
 fn is_request_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
@@ -89,7 +133,7 @@ fn is_request_id(text: &str) -> bool {
 
 /// Writes the body of a problem, now that the request is at hand.
 async fn problems_completed(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    let path = shortened(request.uri().path().to_owned(), MAX_INSTANCE);
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else {

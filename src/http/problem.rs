@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{
     Code,
     faults::{Fault, Faults, shortened},
+    serve::HostFault,
 };
 use crate::db;
 
@@ -214,6 +215,17 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(std::sync::Arc::new(Problem::from(self)));
         response
+    }
+}
+
+impl From<HostFault> for ApiError {
+    fn from(fault: HostFault) -> Self {
+        let (code, detail) = match fault {
+            HostFault::Missing => ("missing", "HTTP/1.1 asks for a Host header"),
+            HostFault::Repeated => ("repeated", "must not be repeated"),
+            HostFault::NoHost => ("format", "is not a host with or without a port"),
+        };
+        Self::invalid_parameter("Host", code, detail)
     }
 }
 

@@ -4,6 +4,7 @@ mod admin;
 mod architecture;
 mod attempts;
 mod chaos;
+mod connections;
 mod dispatch;
 mod embedded;
 mod events;

@@ -7,7 +7,7 @@ use std::{
 
 use aftercall::{
     db::{self, PoolOptions},
-    http::{HEAD_PATIENCE, serve},
+    http::{Terms, serve},
     jobs::{self, CompletedVia, Completion},
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -38,7 +38,7 @@ async fn thousands_wait_on_two_connections_and_each_is_told() {
     let (api, feed) = app.another_process(&db::connect_later(options, one)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, api, HEAD_PATIENCE, app.stop.clone()));
+    tokio::spawn(serve(listener, api, Terms::default(), app.stop.clone()));
 
     let ids = jobs(&app).await;
     let before = resident_kib();

@@ -86,7 +86,22 @@ impl Home {
 
     /// The binary, untouched by the variables of whoever runs the tests.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aftercall"));
+        self.prepared(Command::new(env!("CARGO_BIN_EXE_aftercall")), arguments)
+    }
+
+    /// The same, with so few files that it may have open.
+    pub fn command_with_files(&self, files: u32, arguments: &[&str]) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &files.to_string()]);
+        shell.arg(env!("CARGO_BIN_EXE_aftercall"));
+        self.prepared(shell, arguments)
+    }
+
+    fn prepared<S: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
         for (name, _) in std::env::vars() {
             let is_ours = name.starts_with("AFTERCALL_") && !name.starts_with("AFTERCALL_PG_");
             if is_ours || name.starts_with("RC_") || name.starts_with("DATABASE_URL") {

@@ -26,6 +26,8 @@ async fn each_request_is_one_line_that_tells_what_became_of_it() {
     service.send(Method::GET, "/nowhere/at/all?secret=1", None).await;
     let unknown = format!("{}/webhooks/{}", service.webhook, "x".repeat(64));
     service.http.post(&unknown).body("{}").send().await.unwrap();
+    let invented = Method::from_bytes("BREW".repeat(100).as_bytes()).unwrap();
+    service.send(invented, "/livez", None).await;
     let ended = service.stop().await;
     let log: Vec<Value> =
         ended.success().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -50,6 +52,9 @@ async fn each_request_is_one_line_that_tells_what_became_of_it() {
     assert!(submitted[0]["bytes"].as_u64().unwrap() > 200);
     let unmatched = answered(&log, "unmatched");
     assert_eq!((unmatched.len(), &unmatched[0]["status"]), (1, &json!(404)));
+
+    let invented = answered(&log, "/livez");
+    assert_eq!((invented.len(), &invented[0]["method"]), (1, &json!("_OTHER")));
 
     let deliveries = answered(&log, "/webhooks/{token}");
     assert_eq!(deliveries.len(), 2);

@@ -2,6 +2,7 @@
 mod cli;
 mod config;
 mod demo;
+mod flood;
 mod greedy;
 mod home;
 mod hostile;

@@ -29,7 +29,11 @@ impl Service {
     }
 
     pub async fn without_key(home: &Home) -> Self {
-        let mut process = home.start(["serve"]);
+        Self::of(home.start(["serve"])).await
+    }
+
+    /// Of a run that was started otherwise.
+    pub async fn of(mut process: Process) -> Self {
         let ready = process.logged("ready").await;
         let base = |name: &str| format!("http://{}", ready[name].as_str().unwrap_or_default());
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20));

@@ -1,5 +1,4 @@
 //! Exports: everything, in order, from any line on; and never half of it passed off as the whole.
-use std::time::Duration;
 
 use aftercall::{
     callers::{self, KeyTerms},
@@ -126,7 +125,7 @@ async fn begun(app: &TestApp) -> reqwest::Response {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}{UTTERANCES}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    tokio::spawn(http::serve(listener, app.api.clone(), Duration::from_mins(1), stop));
+    tokio::spawn(http::serve(listener, app.api.clone(), http::Terms::default(), stop));
     let client = reqwest::Client::builder().build().unwrap();
     let mut response = client.get(url).bearer_auth(&app.key).send().await.unwrap();
     assert_eq!(response.status(), 200);

@@ -1,0 +1,275 @@
+//! Who may stay connected: as many as there are seats. When all are taken, whoever has been idle for
+//! longest makes room for the next.
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use super::site::site;
+
+/// In the place of the turn since which a connection is idle: it is not.
+const BUSY: u64 = u64::MAX;
+
+/// The seats of one listener.
+#[derive(Debug, Clone)]
+pub struct Room(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    most_of_site: usize,
+    taken: Mutex<Taken>,
+    /// Somebody left, or was asked to and stays for now.
+    moved: Notify,
+    /// Turns tell who has been idle for longer; no clock is asked for each request.
+    turns: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    next: u64,
+    seats: HashMap<u64, Arc<Sitting>>,
+    of_site: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Sitting {
+    site: IpAddr,
+    /// [`BUSY`] from the head of a request to the end of its answer.
+    idle_since: AtomicU64,
+    /// Whether its client has yet to take what was written.
+    has_unread: AtomicBool,
+    asked_to_leave: Notify,
+}
+
+/// A connection's seat; dropped when it ends.
+#[derive(Debug)]
+pub struct Seat {
+    number: u64,
+    sitting: Arc<Sitting>,
+    room: Room,
+}
+
+/// A request in hand.
+#[derive(Debug)]
+pub struct Busy {
+    sitting: Arc<Sitting>,
+    room: Room,
+}
+
+/// Says whether a client has yet to take what was written.
+#[derive(Debug)]
+pub struct Unread(Arc<Sitting>);
+
+enum Found {
+    Seat(Seat),
+    /// Somebody was asked to leave.
+    Soon,
+    Nothing,
+}
+
+impl Room {
+    pub fn new(most: usize, most_of_site: usize) -> Self {
+        Self(Arc::new(Inner {
+            most,
+            most_of_site,
+            taken: Mutex::default(),
+            moved: Notify::new(),
+            turns: AtomicU64::new(0),
+        }))
+    }
+
+    /// A seat for a connection from `address`, as soon as an idle one has left if need be; `None`
+    /// when nobody is idle. An address that has its share makes room by itself.
+    pub async fn seat(&self, address: IpAddr) -> Option<Seat> {
+        let site = site(address);
+        loop {
+            let mut moved = std::pin::pin!(self.0.moved.notified());
+            moved.as_mut().enable();
+            match self.find(site) {
+                Found::Seat(seat) => return Some(seat),
+                Found::Soon => moved.await,
+                Found::Nothing => return None,
+            }
+        }
+    }
+
+    fn find(&self, site: IpAddr) -> Found {
+        let mut taken = self.taken();
+        let has_its_share =
+            taken.of_site.get(&site).is_some_and(|count| *count >= self.0.most_of_site);
+        if !has_its_share && taken.seats.len() < self.0.most {
+            return Found::Seat(self.take(&mut taken, site));
+        }
+        let idle = taken.seats.values().filter(|it| !has_its_share || it.site == site);
+        let longest = idle
+            .filter_map(|it| Some((it.idle_since()?, it)))
+            .min_by_key(|(idle_since, _)| *idle_since);
+        let Some((_, longest)) = longest else { return Found::Nothing };
+        longest.asked_to_leave.notify_one();
+        Found::Soon
+    }
+
+    fn take(&self, taken: &mut Taken, site: IpAddr) -> Seat {
+        let sitting = Arc::new(Sitting {
+            site,
+            idle_since: AtomicU64::new(self.turn()),
+            has_unread: AtomicBool::new(false),
+            asked_to_leave: Notify::new(),
+        });
+        let number = taken.next;
+        taken.next += 1;
+        taken.seats.insert(number, sitting.clone());
+        *taken.of_site.entry(site).or_default() += 1;
+        Seat { number, sitting, room: self.clone() }
+    }
+
+    fn turn(&self) -> u64 {
+        self.0.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sitting {
+    /// `None`: there is a request in hand, or an answer that its client has not taken yet.
+    fn idle_since(&self) -> Option<u64> {
+        let since = self.idle_since.load(Ordering::Relaxed);
+        (since != BUSY && !self.has_unread.load(Ordering::Relaxed)).then_some(since)
+    }
+}
+
+impl Seat {
+    /// From now until that is dropped, the connection is not idle.
+    pub fn busy(&self) -> Busy {
+        self.sitting.idle_since.store(BUSY, Ordering::Relaxed);
+        Busy { sitting: self.sitting.clone(), room: self.room.clone() }
+    }
+
+    pub fn unread(&self) -> Unread {
+        Unread(self.sitting.clone())
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.sitting.idle_since().is_some()
+    }
+
+    pub async fn asked_to_leave(&self) {
+        self.sitting.asked_to_leave.notified().await;
+    }
+
+    /// Was asked to leave, and has got something to do before.
+    pub fn stays_for_now(&self) {
+        self.room.0.moved.notify_waiters();
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.room.taken();
+        taken.seats.remove(&self.number);
+        if let Some(count) = taken.of_site.get_mut(&self.sitting.site) {
+            *count -= 1;
+            if *count == 0 {
+                taken.of_site.remove(&self.sitting.site);
+            }
+        }
+        drop(taken);
+        self.room.0.moved.notify_waiters();
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.sitting.idle_since.store(self.room.turn(), Ordering::Relaxed);
+    }
+}
+
+impl Unread {
+    pub fn set(&self, there_is: bool) {
+        self.0.has_unread.store(there_is, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// A seat that is free already.
+    fn at_once(room: &Room, address: &str) -> Seat {
+        room.seat(ip(address)).now_or_never().unwrap().unwrap()
+    }
+
+    /// Whether it was asked to leave.
+    fn is_asked(seat: &Seat) -> bool {
+        seat.asked_to_leave().now_or_never().is_some()
+    }
+
+    #[tokio::test]
+    async fn who_is_idle_for_longest_makes_room() {
+        let room = Room::new(3, 3);
+        let [first, second, third] =
+            ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|it| at_once(&room, it));
+        drop(first.busy());
+        let busy = second.busy();
+        let mut next = std::pin::pin!(room.seat(ip("192.0.2.4")));
+        assert!(next.as_mut().now_or_never().is_none(), "it waits until the third has left");
+        assert!(is_asked(&third) && !is_asked(&second) && !is_asked(&first));
+        drop(third);
+        let fourth = next.await.unwrap();
+
+        let again = first.busy();
+        let all = fourth.busy();
+        assert!(room.seat(ip("192.0.2.5")).now_or_never().unwrap().is_none(), "nobody is idle");
+        drop((busy, again, all));
+    }
+
+    #[tokio::test]
+    async fn who_stays_for_now_is_not_waited_for() {
+        let room = Room::new(2, 2);
+        let [first, second] = ["192.0.2.1", "192.0.2.2"].map(|it| at_once(&room, it));
+        let mut next = std::pin::pin!(room.seat(ip("192.0.2.3")));
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(is_asked(&first));
+        let _busy = first.busy();
+        first.stays_for_now();
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(is_asked(&second));
+        drop(second);
+        assert!(next.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_has_its_share_makes_room_by_itself() {
+        let room = Room::new(10, 2);
+        let other = at_once(&room, "2001:db8:0:1::1");
+        let own = ["2001:db8::1", "2001:db8::2"].map(|it| at_once(&room, it));
+        let mut next = std::pin::pin!(room.seat(ip("2001:db8::3")));
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(is_asked(&own[0]) && !is_asked(&other));
+        own[0].unread().set(true);
+        own[0].stays_for_now();
+        let busy = own[1].busy();
+        assert!(next.await.is_none(), "one is busy, the other's client has yet to read");
+        drop(busy);
+        at_once(&room, "2001:db8:0:1::2");
+        drop(own);
+        at_once(&room, "2001:db8::3");
+        drop(other);
+        assert!(room.taken().of_site.is_empty());
+    }
+}
