@@ -22,7 +22,15 @@ impl Rollup {
     pub async fn run(self, stop: CancellationToken) -> Outcome {
         while !stop.is_cancelled() {
             let is_behind = match stats::merge(&self.db, BATCH).await {
-                Ok(merged) => merged == BATCH,
+                Ok(merged) => {
+                    if merged.refused > 0 {
+                        tracing::error!(
+                            changes = merged.refused,
+                            "changes of statistics were set aside; see docs/operations.md"
+                        );
+                    }
+                    merged.taken == BATCH
+                }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(error, "statistics not merged");

@@ -48,9 +48,11 @@ impl Sweeper {
         Ok(())
     }
 
+    /// Does all it can; what fails keeps nothing else from being done.
     pub async fn sweep(&self) -> sqlx::Result<()> {
-        let partitions = db::ensure_partitions(&self.db, self.settings.partitions_ahead).await?;
-        let forgotten = idempotency::forget_old(&self.db).await?;
+        let partitions = db::ensure_partitions(&self.db, self.settings.partitions_ahead).await;
+        let forgotten = idempotency::forget_old(&self.db).await;
+        let (partitions, forgotten) = (partitions?, forgotten?);
         if partitions > 0 || forgotten > 0 {
             tracing::info!(partitions, forgotten, "swept");
         }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub use table::list;
 
-use crate::supervise::Outcome;
+use crate::{db, supervise::Outcome};
 
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Rows of the table, and different findings in memory; one more stands for the rest.
@@ -143,7 +143,8 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes what was counted since the last time; keeps it for the next time if that fails.
+    /// Writes what was counted since the last time; keeps it for the next time if that fails. A finding
+    /// that the table cannot take is left out, and keeps no other one from being written.
     pub async fn write(&self) {
         let counted = std::mem::take(&mut *lock(&self.counts));
         if counted.is_empty() {
@@ -157,12 +158,34 @@ impl Recorder {
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "drift not written");
+                let kept = if db::is_about_data(&error) {
+                    self.write_each(counted).await
+                } else {
+                    counted
+                };
                 let mut counts = lock(&self.counts);
-                for (key, seen) in counted {
+                for (key, seen) in kept {
                     add(&mut counts, key, seen);
                 }
             }
         }
+    }
+
+    /// Writes one by one; what is to be written another time.
+    async fn write_each(&self, counted: Counts) -> Counts {
+        let mut kept = Counts::new();
+        for (key, seen) in counted {
+            let alone = Counts::from([(key.clone(), seen.clone())]);
+            match table::add(&self.db, &alone).await {
+                Ok(_) => {}
+                Err(error) if db::is_about_data(&error) => {
+                    // Not its name, which may be what is wrong with it.
+                    tracing::error!(kind = ?key.0, deliveries = seen.deliveries, "a finding is left out");
+                }
+                Err(_) => add(&mut kept, key, seen),
+            }
+        }
+        kept
     }
 }
 

@@ -30,8 +30,8 @@ pub struct SubmitJob {
     content: Option<String>,
     #[schema(schema_with = encoding)]
     encoding: String,
-    /// Language tag, `en-US` when left out; the provider knows English only.
-    #[schema(pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    /// Language tag (BCP 47), `en-US` when left out; the provider knows English only.
+    #[schema(pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length = 35)]
     language_code: Option<String>,
     /// Samples per second, in Hz.
     #[schema(minimum = 1, maximum = 768_000)]

@@ -11,6 +11,8 @@ use crate::{
 };
 
 const MAX_URI_CHARS: usize = 8192;
+/// What RFC 5646, section 4.4.1, asks every reader of language tags to have room for.
+const MAX_LANGUAGE: usize = 35;
 /// Each way to have phrases expected has up to 50 of them.
 const MAX_CONTEXTS: usize = 20;
 const MAX_PHRASES: usize = 50;
@@ -103,13 +105,17 @@ fn language_code(at: &str, value: &Value, faults: &mut Faults) {
     let is_tag = |text: &str| {
         let mut parts = text.split('-');
         let language = parts.next().unwrap_or_default();
-        (2..=3).contains(&language.len())
+        (2..=8).contains(&language.len())
             && language.bytes().all(|b| b.is_ascii_alphabetic())
             && parts
-                .all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+                .all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     match value.as_str() {
         None => faults.push(Fault::at(at, "type", "must be a text")),
+        Some(text) if text.len() > MAX_LANGUAGE => {
+            let detail = format!("must have at most {MAX_LANGUAGE} characters");
+            faults.push(Fault::at(at, "length", detail));
+        }
         Some(text) if !is_tag(text) => {
             faults.push(Fault::at(at, "format", "must be a language tag such as en-US (BCP 47)"));
         }

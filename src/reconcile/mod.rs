@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{DispatchSettings, GateSettings, ReconcileSettings},
+    db,
     deliveries::{Delivery, Outcome, Quota},
     drift::{Finding, Tally},
     jobs::{self, CompletedVia, PollTarget},
@@ -146,15 +147,29 @@ impl Reconciler {
             replay_of: None,
         };
         let expected = Some(target.provider_job_id.clone());
-        let mut tx = self.db.begin().await?;
-        let arrivals = [Arrival { delivery, expected, reading }];
-        let outcomes = outcome::apply(&mut tx, &arrivals, Quota::UNLIMITED).await?;
-        tx.commit().await?;
+        let mut arrival = Arrival { delivery, expected, reading };
+        let outcome = match self.store(&arrival).await {
+            // Kept as one that cannot be read: no job is to hold up the round for all others.
+            Err(error) if db::is_about_data(&error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "result not stored");
+                arrival.reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
+                self.store(&arrival).await?
+            }
+            stored => stored?,
+        };
         self.changed.notify_one();
-        if outcomes[0].is_some_and(|outcome| outcome != Outcome::Duplicate) {
+        if outcome.is_some_and(|outcome| outcome != Outcome::Duplicate) {
             self.drift.note(target.job_id, drift);
         }
-        tracing::info!(outcome = outcomes[0].map(Outcome::name), "result fetched");
+        tracing::info!(outcome = outcome.map(Outcome::name), "result fetched");
         Ok(())
+    }
+
+    async fn store(&self, arrival: &Arrival) -> sqlx::Result<Option<Outcome>> {
+        let mut tx = self.db.begin().await?;
+        let arrivals = std::slice::from_ref(arrival);
+        let outcomes = outcome::apply(&mut tx, arrivals, Quota::UNLIMITED).await?;
+        tx.commit().await?;
+        Ok(outcomes[0])
     }
 }

@@ -34,11 +34,24 @@ async fn change(tx: &mut PgTransaction<'_>, jobs: &[Uuid], sign: i32) -> sqlx::R
     Ok(())
 }
 
-/// Adds up to `most` changes to the sums; how many there were. May run side by side.
-pub async fn merge(db: impl PgExecutor<'_>, most: i32) -> sqlx::Result<i32> {
-    sqlx::query_scalar!(r#"select aftercall.merge_stats($1) as "merged!""#, most)
-        .fetch_one(db)
-        .await
+/// What a merge did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merged {
+    /// Changes that it took.
+    pub taken: i32,
+    /// Those of them that the sums do not take. They stay where answers count them, and are not taken again.
+    pub refused: i32,
+}
+
+/// Adds up to `most` changes to the sums. May run side by side.
+pub async fn merge(db: impl PgExecutor<'_>, most: i32) -> sqlx::Result<Merged> {
+    sqlx::query_as!(
+        Merged,
+        r#"select taken as "taken!", refused as "refused!" from aftercall.merge_stat_changes($1)"#,
+        most,
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// The present day (UTC).

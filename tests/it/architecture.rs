@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("conversations", &[]),
     ("insights", &["conversations", "jobs", "stats"]),
-    ("drift", &["supervise"]),
+    ("drift", &["db", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
     ("provider", &["config", "drift", "insights"]),
     ("intake", &["callers", "http", "insights", "jobs", "json", "provider"]),
@@ -36,7 +36,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "supervise",
         ],
     ),
-    ("reconcile", &["config", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"]),
+    (
+        "reconcile",
+        &["config", "db", "deliveries", "drift", "jobs", "outcome", "provider", "supervise"],
+    ),
     (
         "query",
         &[

@@ -12,6 +12,7 @@ mod fuzz;
 mod healthcheck;
 mod http;
 mod intake;
+mod longest;
 mod loops;
 mod model;
 mod openapi;

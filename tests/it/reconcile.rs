@@ -53,6 +53,24 @@ async fn an_overdue_job_is_completed_by_a_poll() {
 }
 
 #[tokio::test]
+async fn a_result_that_postgres_does_not_take_holds_up_no_other_job() {
+    let app = TestApp::start().await;
+    let (spoilt, late) = (app.submitted().await, app.submit().await);
+    app.answer_polls(finished(&spoilt)).await;
+    let refuse = "create function aftercall.refuse() returns trigger language plpgsql as $$ begin
+            raise 'too large for the index' using errcode = '54000'; end $$;
+        create trigger refuse before insert on aftercall.results
+            for each row execute function aftercall.refuse()";
+    sqlx::raw_sql(refuse).execute(&app.db.pool).await.unwrap();
+    app.make_due(spoilt.id).await;
+    app.pass_deadline(late).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(state(&app, late).await, "timed_out");
+    assert_eq!(state(&app, spoilt.id).await, "submitted");
+    assert_eq!(app.delivery_outcomes(spoilt.id).await, ["malformed"]);
+}
+
+#[tokio::test]
 async fn a_job_still_at_work_is_asked_for_again_later() {
     let app = TestApp::start().await;
     let job = app.submitted().await;

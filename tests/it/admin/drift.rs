@@ -1,5 +1,8 @@
 //! From what the provider sends to what an operator is shown about it.
-use aftercall::callers::Scope;
+use aftercall::{
+    callers::Scope,
+    drift::{Finding, Kind},
+};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use wiremock::ResponseTemplate;
@@ -154,4 +157,22 @@ async fn the_list_is_bounded_and_forgets_what_is_gone() {
     deliver(&app, &job, &body(", \"fourth\": 4")).await;
     let names: Vec<String> = counted(&app).await.into_iter().map(|(_, name, _)| name).collect();
     assert_eq!(names, ["", "first", "fourth", "second"]);
+}
+
+#[tokio::test]
+async fn a_finding_that_the_table_does_not_take_keeps_no_other_one_out() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    let finding = |name: &str| Finding {
+        kind: Kind::UnknownMember,
+        path: "/response".to_owned(),
+        name: name.to_owned(),
+        sample: Value::Null,
+    };
+    // No name that is read from a delivery has a NUL in it.
+    app.reconciler.drift.note(job.id, vec![finding("\0"), finding("mood"), finding("pulse")]);
+    let seen = |name: &str| ("unknown_member".to_owned(), name.to_owned(), 1);
+    assert_eq!(counted(&app).await, [seen("mood"), seen("pulse")]);
+    // It is not tried for ever.
+    assert_eq!(counted(&app).await, [seen("mood"), seen("pulse")]);
 }

@@ -90,6 +90,10 @@ async fn each_member_keeps_its_rule() {
         (with("encoding", "Flac"), "#/encoding enum"),
         (with("encoding", Value::Null), "#/encoding missing"),
         (with("languageCode", "English!"), "#/languageCode format"),
+        (with("languageCode", "en--US"), "#/languageCode format"),
+        (with("languageCode", "en-".to_owned() + &"a".repeat(33)), "#/languageCode length"),
+        (with("speechContexts", vec![json!({ "phrases": ["a"] }); 21]), "#/speechContexts length"),
+        (with("insights", vec!["All"; 14]), "#/insights length"),
         (with("sampleRate", 0), "#/sampleRate range"),
         (with("sampleRate", 1e300), "#/sampleRate range"),
         (with("source", ""), "#/source length"),
@@ -114,6 +118,19 @@ async fn each_member_keeps_its_rule() {
     ];
     for (body, fault) in cases {
         assert_eq!(app.post("/v1/jobs", &body).await.faults(), [fault], "{body}");
+    }
+}
+
+#[tokio::test]
+async fn any_language_tag_is_taken() {
+    let app = TestApp::start().await;
+    for tag in ["en", "zh-Hant-TW", "de-CH-1996", "sl-rozaj-biske", "x-a", "en-u-ca-buddhist"] {
+        let expected = if tag == "x-a" { 422 } else { 202 };
+        assert_eq!(
+            app.post("/v1/jobs", &with("languageCode", tag)).await.status,
+            expected,
+            "{tag}"
+        );
     }
 }
 

@@ -104,7 +104,7 @@ async fn statistics_are_read_by_their_key() {
 async fn changes_are_merged_by_their_key() {
     let db = seeded().await;
     let mut tx = db.pool.begin().await.unwrap();
-    assert_eq!(stats::merge(&mut *tx, 10).await.unwrap(), 10);
+    assert_eq!(stats::merge(&mut *tx, 10).await.unwrap().taken, 10);
     assert_eq!(scanned(&mut tx).await, [""; 0]);
 }
 

@@ -1,5 +1,6 @@
 //! Statistics across jobs against what the jobs themselves add up to.
 mod brute;
+mod poison;
 mod random;
 
 use std::time::Duration;
@@ -64,7 +65,7 @@ fn sums_stay_exact_whoever_merges_while_jobs_end() {
             };
             tokio::join!(ending(), merging(), merging(), merging());
             case.check_all().await?;
-            while stats::merge(&case.db, 100).await.unwrap() > 0 {}
+            while stats::merge(&case.db, 100).await.unwrap().taken > 0 {}
             case.check_all().await
         })
     };
@@ -293,7 +294,7 @@ async fn statistics_are_served_at_once_and_the_same_once_they_are_merged() {
     for merge in [false, true] {
         if merge {
             // Jobs of two tags and an emotion each; all of it at once.
-            assert_eq!(stats::merge(&app.db.pool, 100).await.unwrap(), 3);
+            assert_eq!(stats::merge(&app.db.pool, 100).await.unwrap().taken, 3);
         }
         let measures = "measures=completed&measures=canceled&measures=words&measures=talkSeconds";
         let all = app.get(&format!("/v1/stats/jobs?{measures}")).await.json();
