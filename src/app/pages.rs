@@ -1,25 +1,61 @@
-//! The pages for people: the API's documentation, and what each problem means.
-use axum::{Router, response::Html, routing::get};
+//! The pages for people: the API's documentation, and what each problem means. They are told to browsers
+//! as strictly as they can be: nothing from elsewhere, nothing inline, in no other page.
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, header},
+    response::Html,
+    routing::get,
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, html};
+use sha2::{Digest as _, Sha256};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::document::ERRORS;
 
 pub fn router(document: OpenApi) -> Router {
-    Router::new()
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document).config(config()))
-        .route("/docs/errors", get(async || Html(errors())))
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", document).config(config());
+    let errors = Router::new().route("/docs/errors", get(async || Html(errors())));
+    strictly(Router::new().merge(docs), &of_docs()).merge(strictly(errors, &style(STYLE)))
 }
 
-/// The page keeps the key over a reload, and can be typed into without further ado.
+/// The page of Swagger UI loads its scripts and styles from here, and asks the API.
+fn of_docs() -> String {
+    format!("script-src 'self'; {} 'self'; connect-src 'self'", style(STYLE_OF_LOGO))
+}
+
+/// Allows one style inside the page, which its digest stands for.
+fn style(text: &str) -> String {
+    format!("style-src 'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)))
+}
+
+/// With a policy that allows what `sources` names.
+fn strictly(pages: Router, sources: &str) -> Router {
+    let policy = format!(
+        "default-src 'none'; {sources}; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    );
+    let with =
+        |name: HeaderName, value: HeaderValue| SetResponseHeaderLayer::overriding(name, value);
+    // Of ASCII as it is made of constants: the other policy, which allows nothing, is for nobody.
+    let policy = HeaderValue::try_from(policy)
+        .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
+    pages
+        .layer(with(header::CONTENT_SECURITY_POLICY, policy))
+        .layer(with(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
+}
+
+/// The page can be typed into without further ado. It forgets the key when it is left: what the browser
+/// kept could be read by whatever else this address ever serves.
 fn config() -> Config<'static> {
     Config::default()
         .deep_linking(true)
         .default_models_expand_depth(0)
         .display_request_duration(true)
         .filter(true)
-        .persist_authorization(true)
+        .persist_authorization(false)
         .show_common_extensions(true)
         .try_it_out_enabled(true)
 }
@@ -45,6 +81,9 @@ fn errors() -> String {
          <style>{STYLE}</style></head><body>{body}</body></html>"
     )
 }
+
+/// Swagger UI draws its logo with it.
+const STYLE_OF_LOGO: &str = ".logo_small_svg__cls-2{fill:#fff}.logo_small_svg__cls-3{fill:#85ea2d}";
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;\
     color:#222;background:#fff}h2{font-family:ui-monospace,monospace;font-size:1.1rem;margin-top:2rem}\

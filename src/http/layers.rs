@@ -6,12 +6,15 @@ use axum::{
     Router,
     body::HttpBody as _,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, validate_request::ValidateRequestHeaderLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer,
+    validate_request::ValidateRequestHeaderLayer,
+};
 use uuid::Uuid;
 
 use super::{ApiError, Problem, Wait, serve::HostFault, shortened};
@@ -37,6 +40,7 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
     let refused = |fault| ApiError::from(fault).into_response();
     router.layer(
         ServiceBuilder::new()
+            .layer(nosniff())
             .layer(from_fn_with_state(listener, observed))
             .layer(from_fn(problems_completed))
             .layer(CatchPanicLayer::custom(ApiError::from_panic))
@@ -54,6 +58,12 @@ pub fn observed_only(router: Router, listener: &'static str) -> Router {
 pub fn bare(router: Router) -> Router {
     let refused = |_| StatusCode::BAD_REQUEST.into_response();
     router.layer(ValidateRequestHeaderLayer::custom(hosted(refused))).layer(CatchPanicLayer::new())
+}
+
+/// Browsers take an answer for what its `Content-Type` says, and for nothing else.
+pub fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
+    let nosniff = HeaderValue::from_static("nosniff");
+    SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, nosniff)
 }
 
 /// Turns requests away whose `Host` is not in order.
@@ -143,7 +153,7 @@ async fn problems_completed(request: Request, next: Next) -> Response {
     problem.instance = Some(path);
     problem.request_id = id;
     let (mut parts, _) = response.into_parts();
-    parts.headers.remove(axum::http::header::CONTENT_LENGTH);
+    parts.headers.remove(header::CONTENT_LENGTH);
     match serde_json::to_vec(&problem) {
         Ok(body) => Response::from_parts(parts, body.into()),
         Err(error) => ApiError::Internal(Box::new(error)).into_response(),

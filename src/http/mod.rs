@@ -19,7 +19,7 @@ pub use code::Code;
 pub use etag::{conditional, hex, precondition};
 pub use extract::{ApiJson, ApiPath, is_json};
 pub use faults::{Fault, Faults, closest, shortened};
-pub use layers::{bare, fallbacks, layered, observed_only};
+pub use layers::{fallbacks, layered, observed_only};
 pub use lines::{BrokenOff, Lines, ndjson};
 pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, Page};

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::bare;
+use super::layers::{bare, nosniff};
 use crate::db;
 
 /// Longest wait for the database before it counts as gone.
@@ -67,7 +67,7 @@ pub fn health(state: OpsState) -> Router {
 
 /// Health and `/version`, for the operators' listener.
 pub fn ops(state: OpsState) -> Router {
-    bare(health(state).route("/version", get(version)))
+    bare(health(state).route("/version", get(version))).layer(nosniff())
 }
 
 async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Response {

@@ -8,7 +8,9 @@ use axum::{
     http::{Request, StatusCode, header},
     routing::get,
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{answer::Answer, app::TestApp};
 
@@ -186,6 +188,39 @@ async fn the_documentation_comes_from_here_only() {
     for code in Code::ALL {
         assert!(page.contains(&format!("<h2 id=\"{}\">", code.name())), "{page}");
     }
+}
+
+#[tokio::test]
+async fn browsers_are_told_how_strictly_to_take_each_answer() {
+    let app = TestApp::start().await;
+    let pages = ["/docs", "/docs/", "/docs/swagger-ui.css", "/docs/errors", "/openapi.json"];
+    for path in pages {
+        let page = Answer::of(&app.api, bare("GET", path)).await;
+        let policy = page.header("content-security-policy");
+        for strict in ["default-src 'none'; ", "base-uri 'none'; ", "frame-ancestors 'none'"] {
+            assert!(policy.contains(strict), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(page.header("referrer-policy"), "no-referrer", "{path}");
+    }
+    let errors = Answer::of(&app.api, bare("GET", "/docs/errors")).await;
+    let page = String::from_utf8(errors.body.to_vec()).unwrap();
+    let (_, style) = page.split_once("<style>").unwrap();
+    let (style, rest) = style.split_once("</style>").unwrap();
+    let digest = BASE64_STANDARD.encode(Sha256::digest(style));
+    let policy = errors.header("content-security-policy");
+    assert!(policy.contains(&format!("style-src 'sha256-{digest}';")), "{policy}");
+    assert!(!rest.contains("style=") && !rest.contains("<script"), "{rest}");
+
+    let id = app.submit().await;
+    for path in [&format!("/v1/jobs/{id}"), "/v1/jobs?zzz", "/nowhere", "/livez", pages[0]] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+    }
+    let health = Answer::of(&operators(&app), bare("GET", "/readyz")).await;
+    assert_eq!(health.header("x-content-type-options"), "nosniff");
+    let script = Answer::of(&app.api, bare("GET", "/docs/swagger-initializer.js")).await;
+    assert!(String::from_utf8_lossy(&script.body).contains("\"persistAuthorization\": false"));
 }
 
 #[tokio::test]

@@ -18,10 +18,19 @@ try {
   const elsewhere = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
+  // What the policy of a page forbids is told to the page as well, also where the console is silent.
+  await page.addInitScript(() => {
+    globalThis.violations = [];
+    addEventListener("securitypolicyviolation", (event) =>
+      globalThis.violations.push(`${event.effectiveDirective}: ${event.blockedURI} ${event.sourceFile}`),
+    );
+  });
+  const violations = () => page.evaluate(() => globalThis.violations);
   page.on("request", (request) => {
     if (!request.url().startsWith(api) && !request.url().startsWith("data:")) elsewhere.push(request.url());
   });
-  await page.goto(`${api}/docs/`);
+  const answer = await page.goto(`${api}/docs/`);
+  assert.match(answer.headers()["content-security-policy"], /default-src 'none'/);
   await page.waitForSelector(".opblock");
 
   assert.equal(await page.locator(".info .title").innerText().then((text) => text.split("\n")[0].trim()), "Aftercall");
@@ -52,9 +61,20 @@ try {
   assert.ok((await list.locator(".responses-wrapper").innerText()).includes("cursor-mismatch"));
   if (process.env.SCREENSHOT) await list.screenshot({ path: process.env.SCREENSHOT.replace(".png", "-list.png") });
 
+  // The key is not kept: not in the browser, and so not over a reload.
+  const kept = () => page.evaluate(() => [...Object.entries(localStorage), ...Object.entries(sessionStorage)]);
+  assert.deepEqual(await kept(), []);
+  assert.deepEqual(await page.context().cookies(), []);
+  assert.deepEqual(await violations(), [], complaints.join("\n"));
+  await page.reload();
+  await page.waitForSelector(".auth-wrapper .authorize.unlocked");
+  assert.deepEqual(await kept(), []);
+
   // Each code is an anchor: the `type` of a problem is a link to its explanation.
   await page.goto(`${api}/docs/errors#validation-failed`);
   assert.equal(await page.locator(":target").innerText(), "validation-failed");
+  assert.notEqual(await page.locator(":target").evaluate((it) => getComputedStyle(it).backgroundColor), "rgba(0, 0, 0, 0)");
+  assert.deepEqual(await violations(), []);
 
   assert.deepEqual(complaints, []);
   assert.deepEqual(elsewhere, []);
