@@ -158,6 +158,7 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
         (Code::IdempotencyKeyReused, takes("Idempotency-Key", &ParameterIn::Header)),
         (Code::MalformedBody, operation.request_body.is_some()),
         (Code::BodyTooLarge, operation.request_body.is_some()),
+        (Code::BodyTooSlow, operation.request_body.is_some()),
         (Code::NotJson, operation.request_body.is_some()),
         (Code::ValidationFailed, operation.request_body.is_some()),
         (Code::TooManyStreams, path == "/v1/events"),

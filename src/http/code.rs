@@ -43,6 +43,7 @@ codes! {
     NoSuchRoute: NOT_FOUND, "no-such-route", "No such path";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
     NotAcceptable: NOT_ACCEPTABLE, "not-acceptable", "Not in the types you accept";
+    BodyTooSlow: REQUEST_TIMEOUT, "body-too-slow", "Body came too slowly";
     StateConflict: CONFLICT, "state-conflict", "Not in this state";
     PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "Changed meanwhile";
     BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "Body too large";

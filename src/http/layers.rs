@@ -17,7 +17,7 @@ use tower_http::{
 };
 use uuid::Uuid;
 
-use super::{ApiError, Problem, Wait, serve::HostFault, shortened};
+use super::{ApiError, Problem, Wait, serve::HostFault, shortened, upload::Awaited};
 
 /// Most bytes of a request's path that its problem repeats.
 const MAX_INSTANCE: usize = 256;
@@ -160,12 +160,17 @@ async fn problems_completed(request: Request, next: Next) -> Response {
     }
 }
 
-/// Answers with a problem when a handler takes longer than `limit`, besides the wait it was asked for.
+/// Answers with a problem when a handler takes longer than `limit`, besides the wait it was asked for; or
+/// when its body does.
 async fn deadline(
     State(limit): State<Duration>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let wait = Wait::asked(request.uri(), request.headers()).map_or(Duration::ZERO, Wait::duration);
-    tokio::time::timeout(limit + wait, next.run(request)).await.map_err(|_| ApiError::TookTooLong)
+    let (parts, body) = request.into_parts();
+    let (body, awaited) = Awaited::watch(body);
+    let answer = next.run(Request::from_parts(parts, body));
+    let too_late = |_| if awaited.is_so() { ApiError::BodyTooSlow } else { ApiError::TookTooLong };
+    tokio::time::timeout(limit + wait, answer).await.map_err(too_late)
 }

@@ -12,6 +12,7 @@ mod problem;
 mod query;
 mod serve;
 mod state;
+mod upload;
 mod wait;
 
 pub use both::Both;

@@ -60,6 +60,8 @@ pub enum ApiError {
         "the body holds more values (texts, numbers, lists, objects) than api.max_values allows: {0}"
     )]
     TooManyValues(usize),
+    #[error("the body was not complete within api.request_timeout")]
+    BodyTooSlow,
     #[error("this Idempotency-Key was used before with another body")]
     IdempotencyKeyReused,
     #[error("the answer took longer than api.request_timeout")]
@@ -144,6 +146,7 @@ impl ApiError {
             Self::PreconditionFailed(_) => Code::PreconditionFailed,
             Self::NotJson => Code::NotJson,
             Self::BodyTooLarge | Self::TooManyValues(_) => Code::BodyTooLarge,
+            Self::BodyTooSlow => Code::BodyTooSlow,
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,
@@ -207,6 +210,10 @@ impl IntoResponse for ApiError {
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            // What is left of the body would be taken for the next request.
+            StatusCode::REQUEST_TIMEOUT => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -275,3 +275,18 @@ async fn ask(served: &Served, request: &str) -> (u16, String) {
     let (head, body) = told.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
+
+#[tokio::test]
+async fn an_upload_that_takes_too_long_is_the_senders_fault() {
+    let app = TestApp::with(|s| s.api.request_timeout = Duration::from_millis(200)).await;
+    let served = Served::start(app.api.clone(), Terms::default());
+    let request = format!(
+        "POST /v1/jobs HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{\"contentUri\":",
+        app.key
+    );
+    let (status, body) = ask(&served, &request).await;
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &problem["code"]), (408, &"body-too-slow".into()));
+    served.stop().await;
+}

@@ -1,5 +1,6 @@
 //! The log: one JSON object a line, one line a request.
-use reqwest::Method;
+use futures_util::{StreamExt as _, stream};
+use reqwest::{Body, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Home, Service};
@@ -10,10 +11,19 @@ fn answered<'a>(log: &'a [Value], route: &str) -> Vec<&'a Value> {
     log.iter().filter(|line| line["msg"] == "answered" && line["route"] == route).collect()
 }
 
+/// Status of the answer to a body that never ends.
+async fn slow_upload(service: &Service) -> StatusCode {
+    let first = stream::iter([Ok::<_, std::io::Error>("{")]);
+    let body = Body::wrap_stream(first.chain(stream::pending()));
+    let request = service.http.post(format!("{}/v1/jobs", service.api)).bearer_auth(&service.key);
+    let request = request.header("content-type", "application/json").body(body);
+    request.send().await.unwrap().status()
+}
+
 #[tokio::test]
 async fn each_request_is_one_line_that_tells_what_became_of_it() {
     let db = TestDb::new().await;
-    let home = Home::on(&db);
+    let home = Home::on(&db).set("AFTERCALL__API__REQUEST_TIMEOUT", "2s");
     let service = Service::start(&home).await;
     let body = json!({ "contentUri": service.recording, "encoding": "Wav" });
     let request = service.http.post(format!("{}/v1/jobs", service.api)).json(&body);
@@ -28,6 +38,7 @@ async fn each_request_is_one_line_that_tells_what_became_of_it() {
     service.http.post(&unknown).body("{}").send().await.unwrap();
     let invented = Method::from_bytes("BREW".repeat(100).as_bytes()).unwrap();
     service.send(invented, "/livez", None).await;
+    assert_eq!(slow_upload(&service).await, 408);
     let ended = service.stop().await;
     let log: Vec<Value> =
         ended.success().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -39,8 +50,9 @@ async fn each_request_is_one_line_that_tells_what_became_of_it() {
         assert!(matches!(level, "info" | "warn" | "error"), "{line:?}");
         assert!(line["msg"].is_string(), "{line:?}");
     }
+    assert!(log.iter().all(|line| line["level"] != "error"), "{log:#?}");
     let submitted = answered(&log, "/v1/jobs");
-    assert_eq!(submitted.len(), 1);
+    assert_eq!((submitted.len(), &submitted[1]["status"]), (2, &json!(408)));
     let expected = json!({
         "level": "info", "msg": "answered", "request_id": "from-the-caller.1", "listener": "api",
         "route": "/v1/jobs", "method": "POST", "caller": "tester", "job_id": id, "status": 202,
