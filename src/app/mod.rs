@@ -40,7 +40,9 @@ use crate::{
     rollup::Rollup,
     supervise::{self, Lifecycle, Outcome, Patience},
     sweep::Sweeper,
-    webhook::{self, Limits, Memory, Strangers, WebhookState, ingest::Ingest},
+    webhook::{
+        self, Limits, Lookups, Memory, Strangers, Tokens, Unproven, WebhookState, ingest::Ingest,
+    },
 };
 
 /// How long what was aborted may take to let go of its connections to the database.
@@ -126,8 +128,9 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         parts.spawn(serve("api", listener, router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {
-        let (state, ingest) = webhook_state(settings, &db, drift, changed);
+        let (state, ingest, lookups) = webhook_state(settings, &db, drift, changed);
         parts.spawn(ingest.run());
+        parts.spawn(lookups.run());
         let router = http::observed_only(webhook::router(state), "webhook");
         parts.spawn(serve("webhook", listener, router, terms.webhook, lifecycle.clone()));
     }
@@ -281,19 +284,26 @@ impl Listeners {
     }
 }
 
-/// The receiver's state, and the ingest that ends once the receiver is gone.
+/// The receiver's state, and what works for it until it is gone.
 pub fn webhook_state(
     settings: &Settings,
     db: &PgPool,
     drift: Tally,
     changed: Arc<Notify>,
-) -> (WebhookState, Ingest) {
+) -> (WebhookState, Ingest, Lookups) {
     let (queue, ingest) = Ingest::new(db.clone(), changed, &settings.ingest);
-    let limits = Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() };
-    let patience = settings.webhook.read_timeout;
-    let memory = Memory::new(bytes(settings.ingest.memory));
-    let strangers = Arc::new(Strangers::new(settings.webhook.unknown_tokens));
-    (WebhookState { db: db.clone(), limits, patience, memory, queue, strangers, drift }, ingest)
+    let (tokens, lookups) = Tokens::new(db.clone());
+    let state = WebhookState {
+        limits: Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() },
+        patience: settings.webhook.read_timeout,
+        memory: Memory::new(bytes(settings.ingest.memory)),
+        unproven: Arc::new(Unproven::new(&settings.webhook, &settings.ingest)),
+        tokens,
+        queue,
+        strangers: Arc::new(Strangers::new(settings.webhook.unknown_tokens)),
+        drift,
+    };
+    (state, ingest, lookups)
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

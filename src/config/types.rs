@@ -116,6 +116,9 @@ pub struct WebhookSettings {
     #[serde(with = "humantime_serde")]
     pub read_timeout: Duration,
     pub unknown_tokens: u32,
+    pub unproven_body: ByteSize,
+    pub unproven_memory: ByteSize,
+    pub unproven_per_address: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

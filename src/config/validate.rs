@@ -1,6 +1,8 @@
 //! What the settings must agree on among themselves.
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use super::{Automatic, SandboxSettings, Settings};
 
 /// Every contradiction, each with what to do about it; empty when the settings can be used.
@@ -121,24 +123,44 @@ fn limits(s: &Settings) -> Vec<String> {
         s.api.max_streams < s.api.max_connections,
         "api.max_streams must be less than api.max_connections: each takes one",
     );
-    let i = &s.ingest;
+    check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
+    check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
+    faults.extend(delivery_faults(s));
+    faults.extend(sandbox_faults(&s.sandbox));
+    faults
+}
+
+/// Of what deliveries may take.
+fn delivery_faults(s: &Settings) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |holds: bool, otherwise: &str| {
+        if !holds {
+            faults.push(otherwise.to_owned());
+        }
+    };
+    let (i, w) = (&s.ingest, &s.webhook);
     check(
         i.batch_max >= 1 && i.writers >= 1 && i.queue_max >= 1,
         "ingest.batch_max, ingest.writers and ingest.queue_max must be at least 1",
     );
     check(
-        i.memory.as_u64() >= s.webhook.max_body.as_u64() + s.webhook.max_inflated.as_u64(),
+        i.memory.as_u64() >= w.max_body.as_u64() + w.max_inflated.as_u64(),
         "ingest.memory must hold at least one delivery of webhook.max_body and webhook.max_inflated",
     );
     check(i.attempt_deliveries >= 1, "ingest.attempt_deliveries must be at least 1");
     check(
-        i.attempt_bytes >= s.webhook.max_body,
+        i.attempt_bytes >= w.max_body,
         "ingest.attempt_bytes must hold at least one delivery of webhook.max_body",
     );
     check(i.max_values >= 1000, "ingest.max_values must be at least 1000");
-    check(!s.webhook.read_timeout.is_zero(), "webhook.read_timeout must be longer than nothing");
-    check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
-    check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
-    faults.extend(sandbox_faults(&s.sandbox));
+    check(
+        w.unproven_body <= ByteSize::kib(64),
+        "webhook.unproven_body must be at most 64KiB: a larger body can show its token first",
+    );
+    check(
+        w.unproven_memory >= w.unproven_body,
+        "webhook.unproven_memory must hold at least one body of webhook.unproven_body",
+    );
+    check(!w.read_timeout.is_zero(), "webhook.read_timeout must be longer than nothing");
     faults
 }

@@ -26,6 +26,6 @@ pub use ops::{OpsState, health, ops};
 pub use page::{Cursors, Page};
 pub use problem::{ApiError, Problem};
 pub use query::{ApiQuery, Limit, Moment, NoParameters};
-pub use serve::{Terms, bind, serve};
+pub use serve::{Terms, bind, serve, site};
 pub use state::ApiState;
 pub use wait::Wait;

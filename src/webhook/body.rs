@@ -1,4 +1,6 @@
 //! The body of a delivery: read within bounds, its compression undone, its text understood.
+use std::{future::poll_fn, pin::Pin, task::Poll};
+
 use axum::body::{Body as Incoming, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
@@ -15,6 +17,8 @@ use crate::{
 
 /// Told when there was a bug.
 const FAILED: &str = "the parser failed";
+/// How often a connection may be asked in vain, without waiting, for what has come on it.
+const LOOKS: u32 = 2;
 
 /// Most bytes of a delivery as sent, and what may be made of it.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,14 @@ pub struct Body {
     _memory: Taken,
     /// For what was made of it, until it is stored.
     parsed: Option<OwnedSemaphorePermit>,
+    /// Among the unproven ones that wait for a batch.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Body {
+    pub fn in_place(self, place: OwnedSemaphorePermit) -> Self {
+        Self { _place: Some(place), ..self }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +52,8 @@ pub enum ReadError {
     NoRoom,
     /// The sender went away, or broke the protocol, before the body was complete.
     Lost,
+    /// The sender knows a token and not how to hurry.
+    TooSlow,
 }
 
 impl From<NoRoom> for ReadError {
@@ -48,42 +62,106 @@ impl From<NoRoom> for ReadError {
     }
 }
 
-/// Reads at most `limits.raw` bytes, as far as there is memory for them.
-pub async fn read(mut body: Incoming, limits: Limits, memory: &Memory) -> Result<Body, ReadError> {
-    // Only what is written to takes memory: it is counted below, as it comes.
-    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-    if announced.is_some_and(|bytes| bytes > limits.raw) {
-        return Err(ReadError::TooLarge);
+/// A body that is coming in.
+#[derive(Debug)]
+pub struct Reader {
+    rest: Incoming,
+    so_far: BytesMut,
+    announced: Option<usize>,
+    memory: Taken,
+}
+
+impl Reader {
+    pub fn new(rest: Incoming) -> Self {
+        let announced = rest.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        Self { rest, so_far: BytesMut::new(), announced, memory: Taken::default() }
     }
-    let mut whole = BytesMut::with_capacity(announced.unwrap_or_default());
-    let mut taken = Taken::default();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| ReadError::Lost)?.into_data() else { continue };
-        if whole.len() + data.len() > limits.raw {
+
+    /// Its length, when that is known beforehand.
+    pub fn announced(&self) -> Option<usize> {
+        self.announced
+    }
+
+    /// Reads what has come already; whether that is all.
+    pub async fn at_hand(&mut self, memory: &Memory) -> Result<bool, ReadError> {
+        let Some(announced) = self.announced else { return Ok(false) };
+        memory.grow(&mut self.memory, announced)?;
+        self.so_far.reserve(announced);
+        let mut looks = LOOKS;
+        while self.so_far.len() < announced {
+            let look = poll_fn(|context| Poll::Ready(Pin::new(&mut self.rest).poll_frame(context)));
+            match look.await {
+                Poll::Ready(Some(frame)) => {
+                    let data = frame.map_err(|_| ReadError::Lost)?.into_data().unwrap_or_default();
+                    self.so_far.extend_from_slice(&data);
+                    looks = LOOKS;
+                }
+                Poll::Ready(None) => break,
+                Poll::Pending if looks == 0 => return Ok(false),
+                // The connection reads on, if there is anything.
+                Poll::Pending => {
+                    looks -= 1;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads at most `most` bytes, as far as there is memory for them; all of them count for `memory`.
+    pub async fn read_all(mut self, most: usize, memory: &Memory) -> Result<Body, ReadError> {
+        if self.announced.is_some_and(|bytes| bytes > most) {
             return Err(ReadError::TooLarge);
         }
-        memory.grow(&mut taken, whole.len() + data.len())?;
-        whole.extend_from_slice(&data);
+        let mut taken = Taken::default();
+        memory.grow(&mut taken, self.so_far.len())?;
+        self.memory = taken;
+        // Only what is written to takes memory: it is counted as it comes.
+        let missing = self.announced.map(|bytes| bytes.saturating_sub(self.so_far.len()));
+        self.so_far.reserve(missing.unwrap_or_default());
+        while let Some(frame) = self.rest.frame().await {
+            let Ok(data) = frame.map_err(|_| ReadError::Lost)?.into_data() else { continue };
+            if self.so_far.len() + data.len() > most {
+                return Err(ReadError::TooLarge);
+            }
+            memory.grow(&mut self.memory, self.so_far.len() + data.len())?;
+            self.so_far.extend_from_slice(&data);
+        }
+        Ok(self.whole())
     }
-    Ok(Body { bytes: whole.freeze(), sha: [0; 32], _memory: taken, parsed: None })
+
+    /// All of it has been read.
+    pub fn whole(self) -> Body {
+        let bytes = self.so_far.freeze();
+        Body { bytes, sha: [0; 32], _memory: self.memory, parsed: None, _place: None }
+    }
+}
+
+/// Back again: whole, and not understood.
+impl From<Body> for Reader {
+    fn from(body: Body) -> Self {
+        let announced = Some(body.bytes.len());
+        let Body { bytes, _memory: memory, .. } = body;
+        Self { rest: Incoming::empty(), so_far: bytes.into(), announced, memory }
+    }
 }
 
 /// Makes sense of a body, and its digest. What cannot be understood is a reading as well; it fails only
 /// for want of memory.
 pub async fn understand(
     body: &mut Body,
-    encoding: Option<String>,
+    encoding: Option<&str>,
     limits: Limits,
     memory: &Memory,
 ) -> Result<Understood, NoRoom> {
     let bytes = body.bytes.clone();
     // Small and plain: parsed right here; anything else on a thread that may block.
-    let is_small = bytes.len() <= SMALL_BYTES && deliveries::is_plain(encoding.as_deref());
+    let is_small = bytes.len() <= SMALL_BYTES && deliveries::is_plain(encoding);
     let (sha, text) = if is_small {
         let values = json::values_at_most(&bytes);
         (Sha256::digest(&bytes).into(), Ok((bytes, Taken::default(), values)))
     } else {
-        let budget = memory.clone();
+        let (budget, encoding) = (memory.clone(), encoding.map(str::to_owned));
         let work = move || {
             let mut taken = Taken::default();
             let has_room = |bytes| budget.grow(&mut taken, bytes).is_ok();
@@ -109,7 +187,7 @@ pub async fn understand(
     if values > limits.text.values {
         return Ok(Understood::too_many(limits.text.values));
     }
-    body.parsed = memory.parsed(text.len(), values).await;
+    body.parsed = Some(memory.parsed(text.len(), values).await?);
     if is_small {
         return Ok(Understood::of_text(&text));
     }

@@ -14,18 +14,22 @@ const SMALL_SHARE: usize = 8;
 /// it came; what is larger by itself has all of this to itself.
 const PARSED_BYTES: usize = 2 * 1024 * 1024;
 /// The same for small bodies, which never wait for large ones.
-const PARSED_SMALL_BYTES: usize = 2 * 1024 * 1024;
+const PARSED_SMALL_BYTES: usize = 1024 * 1024;
+/// The same for small bodies that have not shown a good token: most of every day's.
+const PARSED_UNPROVEN_BYTES: usize = 2 * 1024 * 1024;
 /// Text that comes with one value of JSON in an ordinary delivery. Text with more values takes as much
 /// memory as an ordinary one with that many.
 const BYTES_A_VALUE: usize = 12;
 
-/// Memory for all deliveries in hand.
+/// Memory for deliveries in hand: there is one for those with a good token, and one for all others.
 #[derive(Debug, Clone)]
 pub struct Memory {
     small: Pool,
     large: Pool,
     /// More parsers at once than processors would only hold more memory.
     parsers: Arc<Semaphore>,
+    /// Whether it is worth waiting for.
+    is_patient: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -50,12 +54,22 @@ pub struct NoRoom;
 impl Memory {
     /// `bytes`: of bodies, as sent and inflated.
     pub fn new(bytes: usize) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let small = bytes / SMALL_SHARE;
         Self {
             small: Pool::new(small, PARSED_SMALL_BYTES),
             large: Pool::new(bytes - small, PARSED_BYTES),
-            parsers: Arc::new(Semaphore::new(processors)),
+            parsers: parsers(),
+            is_patient: true,
+        }
+    }
+
+    /// For small bodies only; nobody waits for it, as who shows a good token finds another.
+    pub fn for_unproven(bytes: usize) -> Self {
+        Self {
+            small: Pool::new(bytes, PARSED_UNPROVEN_BYTES),
+            large: Pool::new(0, 0),
+            parsers: parsers(),
+            is_patient: false,
         }
     }
 
@@ -66,13 +80,25 @@ impl Memory {
         self.large.grow(&mut taken.large, bytes - small)
     }
 
-    /// Waits until there is memory for what a parser makes of a text. `None` never happens: the pools
-    /// are not closed.
-    pub async fn parsed(&self, bytes: usize, values: usize) -> Option<OwnedSemaphorePermit> {
+    /// Takes memory for what a parser makes of a text, once there is some.
+    ///
+    /// # Errors
+    /// When there is none and this is not waited for.
+    pub async fn parsed(
+        &self,
+        bytes: usize,
+        values: usize,
+    ) -> Result<OwnedSemaphorePermit, NoRoom> {
         let pool = if bytes <= SMALL_BYTES { &self.small } else { &self.large };
         let weight = bytes.max(values.saturating_mul(BYTES_A_VALUE));
-        let pages = u32::try_from(weight.div_ceil(PAGE).min(pool.parsed_pages)).ok()?;
-        pool.parsed.clone().acquire_many_owned(pages).await.ok()
+        let pages = weight.div_ceil(PAGE).min(pool.parsed_pages);
+        let (pages, room) = (u32::try_from(pages).map_err(|_| NoRoom)?, pool.parsed.clone());
+        if self.is_patient {
+            // Never closed.
+            room.acquire_many_owned(pages).await.map_err(|_| NoRoom)
+        } else {
+            room.try_acquire_many_owned(pages).map_err(|_| NoRoom)
+        }
     }
 
     /// Runs `work` on a thread that may block, no more at once than there are processors. `None`: it
@@ -84,6 +110,11 @@ impl Memory {
         let _turn = self.parsers.acquire().await;
         tokio::task::spawn_blocking(work).await.ok()
     }
+}
+
+fn parsers() -> Arc<Semaphore> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new(processors))
 }
 
 impl Pool {
@@ -125,6 +156,20 @@ mod tests {
         assert_eq!(memory.grow(&mut second, PAGE + 1), Err(NoRoom));
         drop(first);
         memory.grow(&mut second, 2 * PAGE).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_unproven_waits_for_nothing() {
+        let memory = Memory::for_unproven(SMALL_BYTES);
+        let (mut small, mut large) = (Taken::default(), Taken::default());
+        memory.grow(&mut small, SMALL_BYTES).unwrap();
+        assert_eq!(memory.grow(&mut large, 1), Err(NoRoom));
+        drop(small);
+        assert_eq!(memory.grow(&mut large, SMALL_BYTES + 1), Err(NoRoom));
+        let parsed = memory.parsed(SMALL_BYTES, PARSED_UNPROVEN_BYTES).await.unwrap();
+        assert!(memory.parsed(1, 1).await.is_err());
+        drop(parsed);
+        assert!(memory.parsed(1, 1).await.is_ok());
     }
 
     #[test]

@@ -7,47 +7,41 @@ use std::{
 
 use axum::{
     Extension, Router,
-    body::Body,
+    body::Body as Incoming,
     extract::{ConnectInfo, Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::post,
 };
 use serde_json::{Map, Value};
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    body::{self, Body as Delivered, Limits, ReadError},
+    body::{self, Body, Limits, ReadError, Reader},
     ingest::{Answer, Item},
     memory::Memory,
     strangers::Strangers,
+    tokens::{NoAnswer, Tokens},
+    unproven::{Opened, Unproven},
 };
-use crate::{
-    deliveries::Outcome,
-    drift::Tally,
-    jobs::{self, Token},
-    outcome::Understood,
-    provider::wire,
-};
+use crate::{deliveries::Outcome, drift::Tally, jobs::Token, outcome::Understood, provider::wire};
 
 /// Headers worth keeping with a delivery; none of them is a secret.
 const KEPT_HEADERS: &[&str] =
     &["content-type", "content-encoding", "content-length", "user-agent", wire::REQUEST_ID];
 /// Longest `Validation-Token` that is echoed.
 const MAX_VALIDATION_TOKEN: usize = 255;
-/// A body announced to be this small is read before its token is looked up with its batch; a larger
-/// one must show a good token first.
-const UNPROVEN_BYTES: u64 = 64 * 1024;
 
 /// What the receiver needs.
 #[derive(Debug, Clone)]
 pub struct WebhookState {
-    pub db: PgPool,
     pub limits: Limits,
     /// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
     pub patience: Duration,
+    /// For bodies whose tokens are known; all others have `unproven`.
     pub memory: Memory,
+    pub unproven: Arc<Unproven>,
+    pub tokens: Tokens,
     pub queue: mpsc::Sender<Item>,
     pub strangers: Arc<Strangers>,
     pub drift: Tally,
@@ -66,30 +60,40 @@ async fn receive(
     sender: Option<Extension<ConnectInfo<SocketAddr>>>,
     token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    body: Body,
+    body: Incoming,
 ) -> Response {
     // Only tests have no sender.
     let sender = sender.map_or(Ipv6Addr::UNSPECIFIED.into(), |Extension(sender)| sender.0.ip());
     let token = token.ok().and_then(|Path(token)| Token::parse(&token));
     let Some(token) = token else { return unknown(&state, sender) };
     tracing::Span::current().record("job_id", tracing::field::display(token.job_id));
-    let is_suspect = state.strangers.is_flooding(sender);
-    if is_suspect || !is_small(&headers) {
-        match is_known(&state, &token, is_suspect).await {
-            Ok(true) => {}
-            Ok(false) => return unknown(&state, sender),
-            Err(error) => return not_stored(&error),
-        }
-    }
-    let mut body = match whole(body, &state).await {
-        Ok(body) => body,
-        Err(refusal) => return refusal,
-    };
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let understood = body::understand(&mut body, encoding, state.limits, &state.memory).await;
-    let Ok(Understood { reading, drift }) = understood else { return busy() };
+    let encoding = encoding.as_deref();
+    let reader = Reader::new(body);
+    let opened = if state.strangers.is_flooding(sender) {
+        Opened::Partly(reader, None)
+    } else {
+        match state.unproven.open(sender, encoding, reader, state.limits).await {
+            Ok(opened) => opened,
+            Err(error) => return refused(&error),
+        }
+    };
+    let (body, Understood { reading, drift }) = match opened {
+        Opened::Whole(body, understood) => (body, understood),
+        Opened::Partly(reader, _share) => match state.tokens.is_known(&token).await {
+            Ok(true) => match proven(&state, reader, encoding).await {
+                Ok(whole) => whole,
+                Err(error) => return refused(&error),
+            },
+            Ok(false) => return unknown(&state, sender),
+            Err(NoAnswer) => {
+                note_outcome("store_failed");
+                return later();
+            }
+        },
+    };
     let job_id = token.job_id;
     let (answer, answered) = oneshot::channel();
     let item = Item { token, headers: kept(&headers), body, reading, answer };
@@ -112,30 +116,30 @@ async fn receive(
     }
 }
 
-/// The body, or the answer to a sender whose body cannot be had.
-async fn whole(body: Body, state: &WebhookState) -> Result<Delivered, Response> {
-    let read = body::read(body, state.limits, &state.memory);
-    match tokio::time::timeout(state.patience, read).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(ReadError::TooLarge)) => {
+/// The body of a sender who has shown a good token.
+async fn proven(
+    state: &WebhookState,
+    reader: Reader,
+    encoding: Option<&str>,
+) -> Result<(Body, Understood), ReadError> {
+    let read = reader.read_all(state.limits.raw, &state.memory);
+    let read = tokio::time::timeout(state.patience, read).await;
+    let mut body = read.map_err(|_| ReadError::TooSlow)??;
+    let understood = body::understand(&mut body, encoding, state.limits, &state.memory).await?;
+    Ok((body, understood))
+}
+
+/// The answer to a sender whose body cannot be had.
+fn refused(error: &ReadError) -> Response {
+    match error {
+        ReadError::TooLarge => {
             note_outcome("too_large");
-            Err(StatusCode::PAYLOAD_TOO_LARGE.into_response())
+            StatusCode::PAYLOAD_TOO_LARGE.into_response()
         }
-        Ok(Err(ReadError::NoRoom)) => Err(busy()),
-        Ok(Err(ReadError::Lost)) => Err(StatusCode::BAD_REQUEST.into_response()),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+        ReadError::NoRoom => busy(),
+        ReadError::Lost => StatusCode::BAD_REQUEST.into_response(),
+        ReadError::TooSlow => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
-}
-
-async fn is_known(state: &WebhookState, token: &Token, is_suspect: bool) -> sqlx::Result<bool> {
-    let _turn = if is_suspect { state.strangers.turn().await } else { None };
-    let found = jobs::matching_attempts(&state.db, &[token]).await?;
-    Ok(matches!(*found, [Some(_)]))
-}
-
-fn is_small(headers: &HeaderMap) -> bool {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    announced.and_then(|text| text.parse().ok()).is_some_and(|bytes: u64| bytes <= UNPROVEN_BYTES)
 }
 
 fn kept(headers: &HeaderMap) -> Map<String, Value> {
@@ -178,12 +182,6 @@ fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
 fn busy() -> Response {
     note_outcome("store_failed");
     tracing::warn!("no room for another delivery");
-    later()
-}
-
-fn not_stored(error: &sqlx::Error) -> Response {
-    note_outcome("store_failed");
-    tracing::error!(error = error as &dyn std::error::Error, "delivery not stored");
     later()
 }
 

@@ -2,25 +2,21 @@
 //! show a known token before anything else is done for it.
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use crate::http::site;
 
 /// All counts start anew after this.
 const WINDOW: Duration = Duration::from_mins(1);
 /// Addresses counted in one window; any further one is taken to be part of the flood.
 const MOST: usize = 10_000;
 
-/// Tokens of flooding addresses that are looked up at once, so that they leave connections to others.
-const LOOKED_UP: usize = 2;
-
 #[derive(Debug)]
 pub struct Strangers {
     limit: u32,
-    lookups: Semaphore,
     counts: Mutex<Counts>,
 }
 
@@ -34,18 +30,12 @@ impl Strangers {
     /// `limit`: unknown tokens that an address may send in a minute.
     pub fn new(limit: u32) -> Self {
         let counts = Counts { since: Instant::now(), unknown: HashMap::new() };
-        Self { limit, lookups: Semaphore::new(LOOKED_UP), counts: Mutex::new(counts) }
+        Self { limit, counts: Mutex::new(counts) }
     }
 
     /// Whether the address has used up its share.
     pub fn is_flooding(&self, address: IpAddr) -> bool {
         self.with_count(address, |count| count.is_none_or(|count| *count >= self.limit))
-    }
-
-    /// Waits until a token of a flooding address may be looked up.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed.
-        self.lookups.acquire().await.ok()
     }
 
     /// Counts one unknown token; whether it was beyond the address's share.
@@ -70,17 +60,6 @@ impl Strangers {
             None if room => look(Some(counts.unknown.entry(site).or_default())),
             None => look(None),
         }
-    }
-}
-
-/// What one sender holds: an address of IPv4, a /64 of IPv6.
-fn site(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let prefix = address.to_bits() & (u128::MAX << 64);
-            Ipv6Addr::from_bits(prefix).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

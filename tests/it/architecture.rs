@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "db",
             "deliveries",
             "drift",
+            "http",
             "jobs",
             "json",
             "outcome",

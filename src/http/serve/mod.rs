@@ -23,7 +23,7 @@ use self::{
     room::{Room, Seat},
 };
 
-pub use self::host::HostFault;
+pub use self::{host::HostFault, site::site};
 
 /// Longer than clients keep idle connections.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);

@@ -14,6 +14,7 @@ mod recordings;
 mod reparse;
 mod replay;
 mod service;
+mod strangers;
 mod writes;
 
 pub use home::{Ended, Home, Process, free_port};

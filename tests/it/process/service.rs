@@ -1,5 +1,5 @@
 //! `aftercall serve`, and a client of its three listeners.
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
@@ -91,6 +91,22 @@ impl Service {
     /// The job in its final state.
     pub async fn finished(&self, id: &str) -> Value {
         self.job_when(id, |job| !job["finishedAt"].is_null()).await
+    }
+
+    /// A webhook URL for each of `count` new jobs, whose results the sandbox keeps to itself for now.
+    pub async fn webhooks(&self, home: &Home, count: usize) -> Vec<String> {
+        for _ in 0..count {
+            self.submit(json!({})).await;
+        }
+        eventually("all submissions", async || {
+            let ledger = fs::read_to_string(home.data().join("sandbox.jsonl")).ok()?;
+            let entries =
+                ledger.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let urls: Vec<String> =
+                entries.filter_map(|entry| Some(entry["webhook"].as_str()?.to_owned())).collect();
+            (urls.len() >= count).then_some(urls)
+        })
+        .await
     }
 
     /// Asks it to stop, and waits until it did.

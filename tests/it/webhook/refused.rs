@@ -1,12 +1,18 @@
 //! Deliveries that are not taken: unknown tokens, other methods, and a database that is away.
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use aftercall::jobs::Token;
+use aftercall::{config::Settings, jobs::Token};
 use axum::{
     body::Body,
     extract::ConnectInfo,
-    http::{Request, StatusCode},
+    http::{Request, StatusCode, header},
 };
+use bytesize::ByteSize;
+use futures_util::{StreamExt as _, stream};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -14,6 +20,7 @@ use super::{assert_acknowledged, seed_success};
 use crate::support::{
     answer::Answer,
     app::{Submitted, TestApp},
+    soon,
 };
 
 #[track_caller]
@@ -160,4 +167,43 @@ async fn a_flood_of_unknown_tokens_is_told_to_wait_and_known_ones_never() {
     }
     assert_acknowledged(&deliver(&known[1].webhook, here, seed_success()).await);
     assert_eq!(deliver(&unknown, elsewhere, "{}".to_owned()).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_the_unproven_a_known_token_is_enough() {
+    let narrow: [fn(&mut Settings); 3] = [
+        |settings| settings.webhook.unproven_body = ByteSize::b(0),
+        |settings| settings.webhook.unproven_per_address = 0,
+        |settings| settings.ingest.queue_max = 1,
+    ];
+    for adjust in narrow {
+        let app = TestApp::with(adjust).await;
+        let job = app.submitted().await;
+        assert_acknowledged(&app.deliver(&job.webhook, seed_success()).await);
+        assert_eq!(app.job(job.id).await["state"], "completed");
+        let unknown = format!("/webhooks/{}", Token::new(job.id, [7; 32]).reveal());
+        assert_eq!(app.deliver(&unknown, seed_success()).await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+/// A first byte, and then nothing more.
+fn stuck(webhook: &str) -> Request<Body> {
+    let begun = stream::iter([Ok::<_, Infallible>("{")]).chain(stream::pending());
+    let request = Request::post(webhook).header(header::CONTENT_LENGTH, 2);
+    request.body(Body::from_stream(begun)).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_waited_for_only_with_a_known_token() {
+    let app = TestApp::with(|settings| settings.webhook.read_timeout = Duration::from_mins(10));
+    let app = app.await;
+    let job = app.submitted().await;
+    let unknown = format!("/webhooks/{}", Token::new(job.id, [7; 32]).reveal());
+    let refused = soon("a refusal", Answer::of(&app.webhook, stuck(&unknown))).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    let app = TestApp::with(|settings| settings.webhook.read_timeout = Duration::from_millis(50));
+    let app = app.await;
+    let job = app.submitted().await;
+    let refused = Answer::of(&app.webhook, stuck(&job.webhook)).await;
+    assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
 }

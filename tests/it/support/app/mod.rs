@@ -277,10 +277,11 @@ async fn api(
     app::router(state, feed, health, &settings.api)
 }
 
-/// The ingest behind it runs until the test's runtime ends.
+/// What works for it runs until the test's runtime ends.
 fn webhook_router(db: &PgPool, settings: &Settings, drift: Tally, changed: &Arc<Notify>) -> Router {
-    let (state, ingest) = app::webhook_state(settings, db, drift, changed.clone());
+    let (state, ingest, lookups) = app::webhook_state(settings, db, drift, changed.clone());
     tokio::spawn(ingest.run());
+    tokio::spawn(lookups.run());
     http::observed_only(webhook::router(state), "webhook")
 }
 

@@ -1,0 +1,85 @@
+//! Bodies that are read before their token is known to be good: the deliveries of every day, small and
+//! whole in their first read, whose tokens are looked up with their batch.
+//!
+//! Nothing here waits and nothing is refused: what is not there at once, or finds no room, is to show its
+//! token first.
+use std::{net::IpAddr, sync::Arc};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    body::{self, Body, Limits, ReadError, Reader},
+    memory::Memory,
+    shares::{Share, Shares},
+};
+use crate::{
+    config::{IngestSettings, WebhookSettings, bytes},
+    deliveries,
+    http::site,
+    outcome::Understood,
+};
+
+/// Of the deliveries waiting for a batch, one part in so many at most is unproven.
+const QUEUE_SHARE: usize = 2;
+
+/// What all unproven bodies together, and those of one address, may take.
+#[derive(Debug)]
+pub struct Unproven {
+    largest: usize,
+    memory: Memory,
+    places: Arc<Semaphore>,
+    unfinished: Shares<IpAddr>,
+}
+
+/// How far a body has come without a proof.
+#[derive(Debug)]
+pub enum Opened {
+    Whole(Body, Understood),
+    /// Nothing more is read of it without a proof.
+    Partly(Reader, Option<Share<IpAddr>>),
+}
+
+impl Unproven {
+    pub fn new(webhook: &WebhookSettings, ingest: &IngestSettings) -> Self {
+        Self {
+            largest: bytes(webhook.unproven_body),
+            memory: Memory::for_unproven(bytes(webhook.unproven_memory)),
+            places: Arc::new(Semaphore::new(ingest.queue_max / QUEUE_SHARE)),
+            unfinished: Shares::new(webhook.unproven_per_address),
+        }
+    }
+
+    /// Reads and understands a body as far as that may be done for anybody.
+    ///
+    /// # Errors
+    /// When the sender breaks off.
+    pub async fn open(
+        &self,
+        sender: IpAddr,
+        encoding: Option<&str>,
+        mut reader: Reader,
+        limits: Limits,
+    ) -> Result<Opened, ReadError> {
+        let is_small = reader.announced().is_some_and(|bytes| bytes <= self.largest);
+        if !is_small || !deliveries::is_plain(encoding) {
+            return Ok(Opened::Partly(reader, None));
+        }
+        let (Some(share), Some(place)) = (self.unfinished.take(site(sender)), self.place()) else {
+            return Ok(Opened::Partly(reader, None));
+        };
+        match reader.at_hand(&self.memory).await {
+            Ok(true) => drop(share),
+            Ok(false) | Err(ReadError::NoRoom) => return Ok(Opened::Partly(reader, Some(share))),
+            Err(error) => return Err(error),
+        }
+        let mut body = reader.whole();
+        match body::understand(&mut body, encoding, limits, &self.memory).await {
+            Ok(understood) => Ok(Opened::Whole(body.in_place(place), understood)),
+            Err(_) => Ok(Opened::Partly(Reader::from(body), None)),
+        }
+    }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+}

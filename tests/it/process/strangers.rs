@@ -1,0 +1,223 @@
+//! Two thousand connections of strangers on the webhooks' listener, and no real delivery is refused.
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+use aftercall::jobs::Token;
+use futures_util::future::join_all;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+};
+use uuid::Uuid;
+
+use super::{Home, Service};
+use crate::support::{db::TestDb, fixture};
+
+/// Held by each stranger that has not sent its worst yet.
+type Busy = mpsc::Sender<()>;
+
+const STRANGERS: usize = 2000;
+/// Kinds of strangers: see [`molest`].
+const KINDS: usize = 5;
+/// Addresses of each kind of strangers.
+const ADDRESSES: usize = 8;
+/// How often all of them come, and how many real deliveries of each kind come with them.
+const WAVES: usize = 4;
+const TOGETHER: usize = 2;
+/// Files that each side needs besides the strangers' connections.
+const OTHER_FILES: u64 = 500;
+
+/// As many strangers as this process and the service may have connections.
+fn strangers() -> usize {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let most = usize::try_from(hard.saturating_sub(OTHER_FILES)).unwrap();
+    if most < STRANGERS {
+        eprintln!("only {most} strangers: no more files may be open");
+    }
+    STRANGERS.min(most)
+}
+
+/// The head of a delivery with a token that nobody was given.
+fn head(length: usize) -> String {
+    let token = Token::new(Uuid::now_v7(), Token::random_secret()).reveal();
+    format!("POST /webhooks/{token} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")
+}
+
+/// Of the strangers of one kind.
+fn address(kind: usize, n: usize) -> Ipv4Addr {
+    let [kind, host] = [kind, n % ADDRESSES + 1].map(|part| u8::try_from(part).unwrap());
+    Ipv4Addr::new(127, 0, kind, host)
+}
+
+async fn connect(from: Ipv4Addr, target: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(target).await
+}
+
+/// What the strangers have in common.
+struct Front {
+    target: SocketAddr,
+    turn: Semaphore,
+}
+
+/// One connection, from its first byte until the service ends it. Lets go of `busy` when it has done its
+/// worst and can only wait.
+async fn molest(n: usize, front: &Front, busy: Option<Busy>) -> std::io::Result<()> {
+    let (kind, n) = (n % KINDS, n / KINDS);
+    let mut stream = connect(address(kind, n), front.target).await?;
+    match kind {
+        // The last byte of a small body never comes.
+        0 | 1 => {
+            let length = if kind == 1 && n % 2 == 0 { 4096 } else { 65_536 };
+            stream.write_all(head(length).as_bytes()).await?;
+            // One after another, each read before the next one comes: what they take is kept.
+            let _turn = front.turn.acquire().await;
+            stream.write_all(&vec![b' '; length - 1]).await?;
+            let mut other = connect(address(kind, n), front.target).await?;
+            other.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await?;
+            other.read_to_end(&mut Vec::new()).await?;
+        }
+        // Nor does the end of a head.
+        2 => stream.write_all(b"POST /webhooks/x HTTP/1.1\r\nHost: h\r\nContent-Le").await?,
+        // A large body comes in small pieces.
+        3 => {
+            stream.write_all(head(32 << 20).as_bytes()).await?;
+            drop(busy);
+            loop {
+                stream.write_all(&[b' '; 1024]).await?;
+                tokio::task::yield_now().await;
+            }
+        }
+        // Whole bodies, one after another.
+        _ => {
+            let request = head(2000) + &" ".repeat(2000);
+            for _ in 0..3 {
+                stream.write_all(request.as_bytes()).await?;
+                if stream.read(&mut [0; 4096]).await? == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    drop(busy);
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
+}
+
+/// Keeps that many connections busy until it is dropped. Whoever is thrown out comes back with the next
+/// wave: as fast as possible, this machine would serve nothing but its own attack.
+fn besiege(
+    count: usize,
+    target: SocketAddr,
+    busy: &Busy,
+    wave: &watch::Receiver<usize>,
+) -> JoinSet<()> {
+    let front = Arc::new(Front { target, turn: Semaphore::new(4) });
+    let mut siege = JoinSet::new();
+    for n in 0..count {
+        let front = front.clone();
+        let (mut busy, mut wave) = (Some(busy.clone()), wave.clone());
+        siege.spawn(async move {
+            while wave.changed().await.is_ok() {
+                // It ends one way or another.
+                let _ = molest(n, &front, busy.take()).await;
+            }
+        });
+    }
+    siege
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// As the provider's come.
+    Whole,
+    /// Head and body in pieces, each on its way when the one before has long been read.
+    Pieces,
+    /// Of several MiB.
+    Large,
+}
+
+async fn is_alive(service: &Service) {
+    assert_eq!(service.status(&format!("{}/livez", service.ops)).await, 200);
+}
+
+/// The first line of the answer to a real delivery.
+async fn deliver(service: &Service, url: &str, kind: Kind, from: Ipv4Addr) -> String {
+    let mut body = fixture("seed/success.json");
+    if matches!(kind, Kind::Large) {
+        body += &" ".repeat(3 << 20);
+    }
+    let (_, path) = url.split_once("/webhooks/").unwrap();
+    let length = body.len();
+    let head = format!(
+        "POST /webhooks/{path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let mut stream = connect(from, target(service)).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let whole = head + &body;
+    if matches!(kind, Kind::Pieces) {
+        for piece in whole.as_bytes().chunks(whole.len() / 4) {
+            stream.write_all(piece).await.unwrap();
+            is_alive(service).await;
+        }
+    } else {
+        stream.write_all(whole.as_bytes()).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+fn target(service: &Service) -> SocketAddr {
+    service.webhook.strip_prefix("http://").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn no_known_token_is_refused_whatever_strangers_send() {
+    let strangers = strangers();
+    let db = TestDb::new().await;
+    let home = Home::on(&db).set("AFTERCALL__SANDBOX__LATENCY", "10m");
+    let service = Service::start(&home).await;
+    let kinds = [Kind::Whole, Kind::Pieces, Kind::Large];
+    let urls = service.webhooks(&home, kinds.len() * TOGETHER * WAVES).await;
+
+    let (busy, mut all_sent) = mpsc::channel(1);
+    let (wave, waves) = watch::channel(0);
+    let siege = besiege(strangers, target(&service), &busy, &waves);
+    drop(busy);
+    let mut took = Vec::new();
+    for (number, urls) in urls.chunks(kinds.len() * TOGETHER).enumerate() {
+        wave.send(number).unwrap();
+        if number == 0 {
+            assert_eq!(all_sent.recv().await, None);
+        }
+        let each = urls.iter().enumerate().map(async |(n, url)| {
+            // From the addresses of strangers as well.
+            let (kind, from) = (kinds[n % kinds.len()], address(n, 0));
+            let since = Instant::now();
+            let answer = deliver(&service, url, kind, from).await;
+            assert_eq!(answer, "HTTP/1.1 200 OK", "{kind:?}");
+            is_alive(&service).await;
+            since.elapsed()
+        });
+        took.extend(join_all(each).await);
+    }
+    let resident = service.process.memory("VmHWM") >> 20;
+    drop(siege);
+    took.sort_unstable();
+    let (median, last) = (took[took.len() / 2], took[took.len() - 1]);
+    eprintln!(
+        "deliveries among {strangers} strangers: median {median:?}, longest {last:?}; {resident} MiB"
+    );
+    let query = "select count(*) from aftercall.jobs where state = 'completed'";
+    let done: i64 = sqlx::query_scalar(query).fetch_one(&db.pool).await.unwrap();
+    assert_eq!(usize::try_from(done), Ok(urls.len()));
+    service.stop().await.success();
+}
