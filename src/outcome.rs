@@ -207,7 +207,8 @@ impl<'a> Effects<'a> {
         let Delivery { job_id, attempt, via, .. } = arrival.delivery;
         match &arrival.reading {
             Reading::Success { provider_job_id, parser_version, prepared } => {
-                let provider_job_id = provider_job_id.as_deref();
+                // The envelope of 2022 names no job; the answer to the submission may have.
+                let provider_job_id = provider_job_id.as_deref().or(arrival.expected.as_deref());
                 let parser_version = *parser_version;
                 let origin = insights::Origin { job_id, provider_job_id, parser_version };
                 self.found.push((origin, prepared));

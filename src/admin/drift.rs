@@ -28,8 +28,8 @@ struct DriftsView {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "kind": "unknown_member", "path": "/response/utteranceInsights/*", "name": "channel",
-    "sample": { "type": "number" }, "deliveries": 12, "firstSeenAt": "2026-05-01T09:31:12.900Z",
-    "lastSeenAt": "2026-05-02T16:04:51.017Z", "exampleJobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
+    "sample": "number", "deliveries": 12, "firstSeen": "2026-05-01T09:31:12.900Z",
+    "lastSeen": "2026-05-02T16:04:51.017Z", "exampleJobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203",
 }))]
 struct DriftView {
     kind: Kind,

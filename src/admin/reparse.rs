@@ -90,6 +90,7 @@ async fn reparse(
     for (stored, reading) in batch::read(db, batch, limits).await? {
         if let Reading::Success { provider_job_id, parser_version, prepared } = reading {
             let job_id = stored.job_id;
+            let provider_job_id = provider_job_id.or(stored.provider_job_id);
             anew.push(Anew { job_id, provider_job_id, parser_version, prepared });
         }
     }

@@ -77,13 +77,18 @@ pub fn is_json(kind: &str) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// `axum::extract::Path` with problems.
+/// `axum::extract::Path` with problems. All that paths of ours hold is an id.
 #[derive(Debug, FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub struct ApiPath<T>(pub T);
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
-        Self::invalid_parameter("path", "format", rejection.body_text())
+        if rejection.status().is_server_error() {
+            // The route and its handler do not fit together.
+            return Self::Internal(rejection.into());
+        }
+        let detail = "the id must be a UUID such as 0199f0c2-a4b8-7c3e-9a4d-5e6f70819203";
+        Self::invalid_parameter("path", "format", detail)
     }
 }

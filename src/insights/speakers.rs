@@ -27,6 +27,7 @@ pub struct SpeakerView {
     pub speaker: Option<String>,
     pub utterances: i32,
     pub words: i32,
+    /// To the millisecond.
     pub talk_seconds: f64,
     /// Share of all talk, 0 to 100; null when nobody talks.
     pub talk_percent: Option<f64>,
@@ -87,7 +88,8 @@ pub async fn speakers(db: &mut PgConnection, job_id: Uuid) -> sqlx::Result<Speak
 async fn counted(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<SpeakerView>> {
     let rows = sqlx::query!(
         r#"
-        select s.speaker_id, n.name as "name?", s.utterance_count, s.word_count, s.talk_seconds,
+        select s.speaker_id, n.name as "name?", s.utterance_count, s.word_count,
+            round(s.talk_seconds::numeric, 3)::float8 as "talk_seconds!",
             sum(s.talk_seconds) over () as "all_talk!"
         from aftercall.speakers s
         left join aftercall.speaker_names n on n.job_id = s.job_id and n.speaker_id = s.speaker_id

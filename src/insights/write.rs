@@ -157,7 +157,7 @@ async fn store_speakers(
         &column(&rows, |(_, id, _)| *id) as &[&str],
         &column(&rows, |(_, _, talk)| talk.utterances),
         &column(&rows, |(_, _, talk)| talk.words),
-        &column(&rows, |(_, _, talk)| talk.seconds),
+        &column(&rows, |(_, _, talk)| (talk.seconds * 1000.0).round() / 1000.0),
     )
     .execute(&mut **tx)
     .await?;

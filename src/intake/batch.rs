@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -20,6 +20,7 @@ use crate::{
     callers::Caller,
     http::{ApiError, ApiJson, ApiQuery, ApiState, Fault, Faults, NoParameters, Problem},
     jobs::{self, JobView},
+    json,
 };
 
 const MAX_JOBS: usize = 100;
@@ -107,13 +108,16 @@ async fn submit_batch(
         || ApiError::invalid_parameter("Idempotency-Key", "missing", "is required for a batch");
     let key = key.ok_or_else(missing)?;
     let items = items(body.value).map_err(ApiError::ValidationFailed)?;
+    let texts = texts(&items, &body.bytes);
     let mut tx = state.db.begin().await?;
     if let Replay::Stored { body, .. } = idempotency::reserve(&mut tx, &key).await? {
         return Ok(idempotency::replayed(answer(body)));
     }
     let mut data = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        data.push(submit(&mut tx, &state, &caller, index, item).await?);
+        let text = texts.get(index).map_or("", |text| text.get());
+        let read = Submission::read(item, text.as_bytes());
+        data.push(submit(&mut tx, &state, &caller, index, read).await?);
     }
     let json = serde_json::to_string(&BatchView { data })
         .map_err(|error| ApiError::Internal(error.into()))?;
@@ -129,9 +133,9 @@ async fn submit(
     state: &ApiState,
     caller: &Caller,
     index: usize,
-    item: Value,
+    read: Result<Submission, Faults>,
 ) -> sqlx::Result<ItemView> {
-    Ok(match Submission::read(item) {
+    Ok(match read {
         Ok(submission) => {
             let job = jobs::enqueue(tx, &new_job(state, caller, &submission)).await?;
             ItemView::Accepted { index, status: 202, job: Box::new(job.into()) }
@@ -172,6 +176,15 @@ fn items(body: Value) -> Result<Vec<Value>, Faults> {
         }
     };
     if faults.is_empty() { Ok(items) } else { Err(faults) }
+}
+
+/// The items as they were sent, if that tells more than they do.
+fn texts<'a>(items: &[Value], text: &'a [u8]) -> Vec<&'a RawValue> {
+    if !items.iter().any(json::may_be_rough) {
+        return Vec::new();
+    }
+    let jobs = json::member(text, "jobs").map(|jobs| serde_json::from_str(jobs.get()));
+    jobs.and_then(Result::ok).unwrap_or_default()
 }
 
 fn answer(json: String) -> Response {

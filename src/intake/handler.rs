@@ -48,7 +48,8 @@ async fn submit(
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
-    let submission = Submission::read(body.value).map_err(ApiError::ValidationFailed)?;
+    let submission =
+        Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;
     let new = new_job(&state, &caller, &submission);
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
     let response = if let Some(key) = &key {

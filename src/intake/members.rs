@@ -11,6 +11,8 @@ use crate::{
 };
 
 const MAX_URI_CHARS: usize = 8192;
+/// Bytes of JSON.
+pub const MAX_METADATA: usize = 8 * 1024;
 /// What RFC 5646, section 4.4.1, asks every reader of language tags to have room for.
 const MAX_LANGUAGE: usize = 35;
 /// Each way to have phrases expected has up to 50 of them.
@@ -210,15 +212,18 @@ fn speech_context(at: &str, context: &Value, faults: &mut Faults) {
 
 fn metadata(at: &str, value: &Value, faults: &mut Faults) {
     const MAX_KEYS: usize = 50;
-    const MAX_BYTES: usize = 8 * 1024;
     let Some(map) = value.as_object() else {
         faults.push(Fault::at(at, "type", "must be an object"));
         return;
     };
     if map.len() > MAX_KEYS {
         faults.push(Fault::at(at, "length", format!("must have at most {MAX_KEYS} members")));
-    } else if json::is_longer(value, MAX_BYTES) {
-        faults.push(Fault::at(at, "length", format!("must be at most {MAX_BYTES} bytes of JSON")));
+    } else if json::is_longer(value, MAX_METADATA) {
+        faults.push(Fault::at(
+            at,
+            "length",
+            format!("must be at most {MAX_METADATA} bytes of JSON"),
+        ));
     }
 }
 

@@ -1,9 +1,10 @@
 //! A request body becomes a submission, or the list of all its faults.
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
-use super::members::{OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
+use super::members::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
 use crate::{
     http::{Fault, Faults, closest},
+    json,
     provider::wire,
 };
 
@@ -12,16 +13,19 @@ use crate::{
 pub struct Submission {
     pub external_id: Option<String>,
     pub tags: Vec<String>,
-    pub metadata: Map<String, Value>,
+    /// A JSON object as text.
+    pub metadata: String,
     /// What the provider will be sent, in the caller's order, without `content`.
     pub request: Map<String, Value>,
     pub content: Option<String>,
 }
 
 impl Submission {
+    /// `text`: the JSON that `body` was read from; empty if no number in it is beyond 64 bits.
+    ///
     /// # Errors
     /// The faults of the body, in its order.
-    pub fn read(body: Value) -> Result<Self, Faults> {
+    pub fn read(body: Value, text: &[u8]) -> Result<Self, Faults> {
         let Value::Object(mut body) = body else {
             return Err(Fault::at("#", "type", "the body must be a JSON object").into());
         };
@@ -30,9 +34,14 @@ impl Submission {
         if !faults.is_empty() {
             return Err(faults);
         }
+        let metadata = exact_metadata(&body, text);
+        if metadata.len() > MAX_METADATA {
+            let detail = format!("must be at most {MAX_METADATA} bytes of JSON");
+            return Err(Fault::at("#/metadata", "length", detail).into());
+        }
         let external_id = body.shift_remove("externalId");
         let tags = body.shift_remove("tags");
-        let metadata = body.shift_remove("metadata");
+        body.shift_remove("metadata");
         let content = body.shift_remove("content");
         body.retain(|_, value| !value.is_null());
         if let Some(count) = body.get_mut("speakerCount") {
@@ -47,16 +56,24 @@ impl Submission {
         Ok(Self {
             external_id: external_id.as_ref().and_then(Value::as_str).map(str::to_owned),
             tags: tags.map(texts).unwrap_or_default(),
-            metadata: match metadata {
-                Some(Value::Object(map)) => map,
-                _ => Map::new(),
-            },
+            metadata,
             content: match content {
                 Some(Value::String(text)) => Some(text),
                 _ => None,
             },
             request: body,
         })
+    }
+}
+
+/// The metadata as JSON text, with every digit that is in `text`.
+fn exact_metadata(body: &Map<String, Value>, text: &[u8]) -> String {
+    match body.get("metadata") {
+        Some(value @ Value::Object(_)) if json::may_be_rough(value) => {
+            json::exact(value, json::member(text, "metadata").map_or("", RawValue::get))
+        }
+        Some(value @ Value::Object(_)) => value.to_string(),
+        _ => "{}".to_owned(),
     }
 }
 
@@ -125,8 +142,12 @@ mod tests {
 
     use super::*;
 
+    fn read(body: Value) -> Result<Submission, Faults> {
+        Submission::read(body, b"")
+    }
+
     fn codes(body: Value) -> Vec<String> {
-        let faults = Submission::read(body).unwrap_err();
+        let faults = read(body).unwrap_err();
         faults
             .into_listed()
             .into_iter()
@@ -137,7 +158,7 @@ mod tests {
     #[test]
     fn the_smallest_request_gets_the_defaults() {
         let body = json!({"contentUri": "https://media.example/call.wav", "encoding": "Wav"});
-        let read = Submission::read(body).unwrap();
+        let read = read(body).unwrap();
         assert_eq!(
             Value::Object(read.request),
             json!({"contentUri": "https://media.example/call.wav", "encoding": "Wav",
@@ -174,7 +195,7 @@ mod tests {
     #[test]
     fn a_whole_number_is_one_however_it_is_written() {
         let body = json!({"content": "AAAA", "encoding": "Wav", "speakerCount": 2.0});
-        assert_eq!(Submission::read(body).unwrap().request["speakerCount"].to_string(), "2");
+        assert_eq!(read(body).unwrap().request["speakerCount"].to_string(), "2");
     }
 
     #[test]
@@ -193,7 +214,7 @@ mod tests {
     fn an_unknown_member_names_the_closest() {
         let body =
             json!({"contentUri": "https://a.example/b", "encoding": "Wav", "speakercount": 2});
-        let faults = Submission::read(body).unwrap_err();
+        let faults = read(body).unwrap_err();
         assert!(faults.listed()[0].detail.ends_with("did you mean speakerCount?"), "{faults:?}");
     }
 
@@ -202,7 +223,7 @@ mod tests {
         fn no_member_value_panics(name in "[a-zA-Z]{1,12}", text in ".{0,20}", number: f64) {
             for value in [json!(text), json!(number), json!([text]), json!({"phrases": [number]})] {
                 for known in known_members() {
-                    let _ = Submission::read(json!({known: value.clone(), name.as_str(): 1}));
+                    let _ = read(json!({known: value.clone(), name.as_str(): 1}));
                 }
             }
         }

@@ -13,7 +13,8 @@ pub struct NewJob<'a> {
     pub caller_id: Uuid,
     pub external_id: Option<&'a str>,
     pub tags: &'a [String],
-    pub metadata: &'a Map<String, Value>,
+    /// A JSON object as text: Postgres keeps what numbers of Rust have no room for.
+    pub metadata: &'a str,
     /// What the provider will be sent, without `content`.
     pub request: &'a Map<String, Value>,
     /// The recording itself, in base64.
@@ -49,7 +50,7 @@ pub async fn enqueue(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Jo
         new.caller_id,
         new.external_id,
         new.tags,
-        text(new.metadata),
+        new.metadata,
         text(new.request),
         new.deadline.as_secs_f64(),
         new.content,

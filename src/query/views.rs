@@ -39,7 +39,7 @@ impl From<Event> for EventView {
 #[schema(rename_all = "camelCase", as = Result)]
 #[expect(dead_code, reason = "describes the stored document")]
 #[schema(example = json!({
-    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "providerJobId": "a6f0c1de", "parserVersion": 2,
+    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "providerJobId": "a6f0c1de", "parserVersion": 3,
     "partial": false, "issues": [],
     "utteranceInsights": [{
         "start": 0.4, "end": 4.16, "text": "Thank you for calling.", "speakerId": "0",

@@ -70,6 +70,17 @@ async fn problems_repeat_no_more_than_the_beginning_of_a_request() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_none_is_told_in_plain_words() {
+    let app = TestApp::start().await;
+    for path in ["xyz", "xyz/result", "0199f0c2", "%ff", "xyz/utterances"] {
+        let problem = app.get(&format!("/v1/jobs/{path}")).await.problem(400, "invalid-parameter");
+        let detail = "the id must be a UUID such as 0199f0c2-a4b8-7c3e-9a4d-5e6f70819203";
+        let fault = json!({ "parameter": "path", "code": "format", "detail": detail });
+        assert_eq!(problem["errors"], json!([fault]), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_panic_is_a_problem_that_tells_nothing() {
     async fn panicking() {
         panic!("the secret is hush");

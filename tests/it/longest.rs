@@ -47,7 +47,7 @@ fn result(job: &Submitted) -> Value {
             let emotion =
                 json!([{ "name": "Emotion", "value": long(n, if n < 20 { 80 } else { 9000 }) }]);
             let speaker = if n == 0 { long(9, 3000) } else { speakers[n as usize % 3].clone() };
-            json!({ "start": n, "end": n + 1, "text": format!("refund {}", long(n, 60_000)),
+            json!({ "start": n, "end": n + 1, "text": format!("refund {}", long(n, if n == 1 { 60_000 } else { 200 })),
                 "speakerId": speaker, "confidence": 1, "insights": emotion,
                 "wordTimings": [{ "word": long(n, 5000), "start": n, "end": n }] })
         })

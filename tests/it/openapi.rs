@@ -1,6 +1,7 @@
 //! The checked-in API document is the one that is served.
 use std::{fs, path::Path};
 
+use boon::{Compiler, Draft, Schemas};
 use serde_json::Value;
 
 #[test]
@@ -63,4 +64,60 @@ fn every_body_has_an_example() {
             }
         }
     }
+}
+
+/// Where examples are: the place of the schema, and the example.
+fn examples(at: &str, value: &Value, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                examples(&format!("{at}/{n}"), item, found);
+            }
+        }
+        Value::Object(members) => {
+            // Of a body or a parameter the schema is beside it, of a schema it is the schema's own.
+            let schema =
+                if members.contains_key("schema") { format!("{at}/schema") } else { at.to_owned() };
+            let of_schema = |example: &Value| (schema.clone(), example.clone());
+            found.extend(members.get("example").map(of_schema));
+            match members.get("examples") {
+                Some(Value::Array(list)) => found.extend(list.iter().map(of_schema)),
+                Some(Value::Object(named)) => {
+                    found.extend(named.values().map(|it| of_schema(&it["value"])));
+                }
+                _ => {}
+            }
+            for (name, member) in members {
+                if !["example", "examples"].contains(&name.as_str()) {
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    examples(&format!("{at}/{name}"), member, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_example_fits_its_schema() {
+    let document: Value = serde_json::from_str(&aftercall::app::document().unwrap()).unwrap();
+    let mut found = Vec::new();
+    examples("", &document, &mut found);
+    assert!(found.len() > 100, "{}", found.len());
+    let mut compiler = Compiler::new();
+    compiler.set_default_draft(Draft::V2020_12);
+    compiler.enable_format_assertions();
+    compiler.add_resource("http://aftercall.example/openapi.json", document).unwrap();
+    let mut schemas = Schemas::new();
+    let mut wrong = Vec::new();
+    for (at, example) in found {
+        let place = at.replace('{', "%7B").replace('}', "%7D");
+        let place = format!("http://aftercall.example/openapi.json#{place}");
+        let schema =
+            compiler.compile(&place, &mut schemas).unwrap_or_else(|e| panic!("{at}: {e:?}"));
+        if let Err(error) = schemas.validate(&example, schema) {
+            wrong.push(format!("{at}: {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

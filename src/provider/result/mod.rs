@@ -26,7 +26,7 @@ use drift::Walk;
 use read::{Element, Issues};
 
 /// Raised when the same bytes would give other rows, so that stored results can be read anew.
-pub const PARSER_VERSION: i32 = 2;
+pub const PARSER_VERSION: i32 = 3;
 
 /// `serde_json` refuses what is nested this deep.
 const TOO_DEEP: usize = 128;

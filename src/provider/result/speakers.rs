@@ -114,7 +114,8 @@ fn talk_share(value: &Value) -> Option<f64> {
     (0.0..=100.0).contains(&share).then_some(share)
 }
 
-/// Objects in every payload; the schema of 2022 says strings, so those are read as well.
+/// Objects in every payload; the schema of 2022 says strings, so those are read as well. The text is in
+/// `text`, or in `question` as that of the whole conversation is.
 fn questions(
     speaker_id: &str,
     element: &Element<'_>,
@@ -128,8 +129,13 @@ fn questions(
             (text(value, &at, issues), (None, None))
         } else {
             let Some(question) = Element::of(value, at, issues) else { continue };
-            question.require("text", issues);
-            (question.text("text", issues), question.span(issues))
+            let name = if question.get("question").is_some() && question.get("text").is_none() {
+                "question"
+            } else {
+                "text"
+            };
+            question.require(name, issues);
+            (question.text(name, issues), question.span(issues))
         };
         if let Some(text) = text {
             questions.push(Question { speaker_id: speaker_id.to_owned(), text, start, end });

@@ -208,7 +208,7 @@ fn numbers_and_names_in_other_dress_are_no_issue() {
                                          { "speakerId": 1, "value": 140 }] },
             { "name": "Patience", "values": [{ "speakerId": "0", "value": "2.25" }] },
             { "name": "QuestionsAsked", "values": [
-                { "speakerId": "0", "value": "1", "questions": ["Really?"] }] },
+                { "speakerId": "0", "value": "1", "questions": ["Really?", { "question": "Is it?", "start": 1, "end": 2 }] }] },
         ]},
         "conversationalInsights": [
             { "name": "ExtractiveSummary", "values": [{ "sentence": "In short.", "start": 1, "end": 2 }] },
@@ -222,6 +222,7 @@ fn numbers_and_names_in_other_dress_are_no_issue() {
     let numbers: Vec<_> = analysis.speaker_insights.iter().map(|insight| insight.number).collect();
     assert_eq!(numbers, [Some(181.5), Some(140.0), Some(2.25), Some(1.0)]);
     assert_eq!(analysis.questions[0].text, "Really?");
+    assert_eq!(analysis.questions[1].text, "Is it?");
     let [extract, answer] = &analysis.conversation_insights[..] else { panic!("two rows") };
     assert_eq!((extract.value.as_str(), extract.extra.as_str()), ("In short.", "{}"));
     assert_eq!(

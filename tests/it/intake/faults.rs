@@ -203,6 +203,28 @@ async fn texts_and_numbers_at_the_edge_come_back_as_they_were() {
 }
 
 #[tokio::test]
+async fn whole_numbers_beyond_64_bits_come_back_digit_for_digit() {
+    let app = TestApp::start().await;
+    let metadata = r#"{"id":123456789012345678901234567890,"deep":[{"least":-98765432109876543210}],"half":0.5}"#;
+    let job = format!(r#"{{"contentUri":"{URI}","encoding":"Wav","metadata":{metadata}}}"#);
+    let answer = post(&app, job.clone()).await;
+    let shown = |answer: &Answer| {
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(text.contains(&format!(r#""metadata":{metadata}"#)), "{text}");
+    };
+    shown(&answer);
+    shown(&app.get(&format!("/v1/jobs/{}", answer.id())).await);
+    let batch = app.request("POST", "/v1/jobs/batch").header("idempotency-key", "digits");
+    let items = format!(r#"{{"jobs":[{{"contentUri":"{URI}","encoding":"Wav"}},{job}]}}"#);
+    shown(&app.send(batch, items).await);
+    shown(&app.get("/v1/exports/jobs.ndjson").await);
+    // Counted as they are kept.
+    let long = format!(r#"{{"a":[{}0]}}"#, format!("1{},", "0".repeat(299)).repeat(28));
+    let job = format!(r#"{{"contentUri":"{URI}","encoding":"Wav","metadata":{long}}}"#);
+    assert_eq!(post(&app, job).await.faults(), ["#/metadata length"]);
+}
+
+#[tokio::test]
 async fn a_body_of_another_type_is_refused() {
     let app = TestApp::start().await;
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json"] {

@@ -41,7 +41,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
             caller_id,
             external_id: None,
             tags: &[],
-            metadata: &members,
+            metadata: "{}",
             request: &members,
             content: None,
             deadline: Duration::from_hours(1),

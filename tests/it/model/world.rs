@@ -94,7 +94,7 @@ impl World {
                 caller_id: caller,
                 external_id: None,
                 tags: &[],
-                metadata: &members,
+                metadata: "{}",
                 request: &members,
                 content: has_content.then_some("UklGRg=="),
                 deadline: minutes(DEADLINE),

@@ -38,10 +38,8 @@ async fn speakers_have_their_counts_insights_and_questions() {
     let id = completed(&app).await;
     let speakers = part(&app, id, "speakers").await;
     let [first, second] = &speakers["data"].as_array().unwrap()[..] else { panic!("{speakers}") };
-    let talk = first["talkSeconds"].as_f64().unwrap();
-    assert!((talk - 5.11).abs() < 1e-9, "{talk}");
     let expected = json!({
-        "speakerId": "0", "speaker": null, "utterances": 2, "words": 14, "talkSeconds": talk, "talkPercent": 54.2,
+        "speakerId": "0", "speaker": null, "utterances": 2, "words": 14, "talkSeconds": 5.11, "talkPercent": 54.2,
         "insights": [
             { "name": "Energy", "value": "93.65", "number": 93.65 },
             { "name": "Pace", "value": "medium", "number": 164.4 },
@@ -88,7 +86,7 @@ async fn a_result_without_anything_is_a_result() {
     app.deliver(&job.webhook, r#"{"status":"Success","response":{}}"#).await;
     let result = part(&app, job.id, "result").await;
     let expected = json!({
-        "jobId": job.id, "providerJobId": null, "parserVersion": 2, "partial": false, "issues": [],
+        "jobId": job.id, "providerJobId": job.provider_job_id, "parserVersion": 3, "partial": false, "issues": [],
     });
     assert_eq!(result, expected);
     for empty in ["utterances", "speakers", "insights"] {

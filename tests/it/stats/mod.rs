@@ -104,7 +104,7 @@ impl Case {
             caller_id: self.caller,
             external_id: None,
             tags: &submission.tags,
-            metadata: &serde_json::Map::new(),
+            metadata: "{}",
             request: &request,
             content: None,
             deadline: Duration::from_hours(1),

@@ -137,7 +137,15 @@ static QUESTIONS: &Members = &[
         &List(&Object(&[
             ("speakerId", &Text),
             ("value", &Number),
-            ("questions", &List(&Object(&[("text", &Text), ("start", &Number), ("end", &Number)]))),
+            (
+                "questions",
+                &List(&Object(&[
+                    ("text", &Text),
+                    ("start", &Number),
+                    ("end", &Number),
+                    ("question", &Text),
+                ])),
+            ),
             ("enrollmentId", &Text),
         ])),
     ),

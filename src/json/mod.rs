@@ -1,8 +1,12 @@
-//! How much JSON holds, told without building it.
-use std::{fmt, io};
+//! How much JSON holds, told without building it, and what a parsed value does not tell.
+mod exact;
+
+use std::{collections::HashMap, fmt, io};
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
+
+pub use exact::{exact, may_be_rough};
 
 /// The values in JSON text, or more: each comes after a comma, is the first one in a bracket, or is the
 /// whole. Commas and brackets within strings count as well.
@@ -99,6 +103,11 @@ pub fn is_longer(value: &Value, most: usize) -> bool {
         }
     }
     serde_json::to_writer(Room(most), value).is_err()
+}
+
+/// The text of a member of an object; of a repeated one the last.
+pub fn member<'a>(text: &'a [u8], name: &str) -> Option<&'a RawValue> {
+    serde_json::from_slice::<HashMap<String, &RawValue>>(text).ok()?.remove(name)
 }
 
 /// Whether U+0000 stands anywhere in a value, names of members included.
