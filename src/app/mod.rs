@@ -41,7 +41,8 @@ use crate::{
     supervise::{self, Lifecycle, Outcome, Patience},
     sweep::Sweeper,
     webhook::{
-        self, Limits, Lookups, Memory, Strangers, Tokens, Unproven, WebhookState, ingest::Ingest,
+        self, Limits, Lookups, Memory, Shares, Strangers, Tokens, Unproven, WebhookState,
+        ingest::Ingest,
     },
 };
 
@@ -298,6 +299,7 @@ pub fn webhook_state(
         patience: settings.webhook.read_timeout,
         memory: Memory::new(bytes(settings.ingest.memory)),
         unproven: Arc::new(Unproven::new(&settings.webhook, &settings.ingest)),
+        of_token: Arc::new(Shares::new(settings.ingest.token_bodies)),
         tokens,
         queue,
         strangers: Arc::new(Strangers::new(settings.webhook.unknown_tokens)),

@@ -131,6 +131,7 @@ pub struct IngestSettings {
     pub queue_max: usize,
     pub memory: ByteSize,
     pub max_values: usize,
+    pub token_bodies: u32,
     pub attempt_deliveries: u32,
     pub attempt_bytes: ByteSize,
 }

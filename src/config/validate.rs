@@ -147,6 +147,7 @@ fn delivery_faults(s: &Settings) -> Vec<String> {
         i.memory.as_u64() >= w.max_body.as_u64() + w.max_inflated.as_u64(),
         "ingest.memory must hold at least one delivery of webhook.max_body and webhook.max_inflated",
     );
+    check(i.token_bodies >= 1, "ingest.token_bodies must be at least 1");
     check(i.attempt_deliveries >= 1, "ingest.attempt_deliveries must be at least 1");
     check(
         i.attempt_bytes >= w.max_body,

@@ -7,7 +7,10 @@ use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::memory::{Memory, NoRoom, SMALL_BYTES, Taken};
+use super::{
+    memory::{Memory, NoRoom, SMALL_BYTES, Taken},
+    shares::Share,
+};
 use crate::{
     config::TextLimits,
     deliveries::{self, Undecodable},
@@ -38,11 +41,17 @@ pub struct Body {
     parsed: Option<OwnedSemaphorePermit>,
     /// Among the unproven ones that wait for a batch.
     _place: Option<OwnedSemaphorePermit>,
+    /// Of those that came with the same token.
+    _share: Option<Share<[u8; 32]>>,
 }
 
 impl Body {
     pub fn in_place(self, place: OwnedSemaphorePermit) -> Self {
         Self { _place: Some(place), ..self }
+    }
+
+    pub fn within(self, share: Share<[u8; 32]>) -> Self {
+        Self { _share: Some(share), ..self }
     }
 }
 
@@ -133,7 +142,7 @@ impl Reader {
     /// All of it has been read.
     pub fn whole(self) -> Body {
         let bytes = self.so_far.freeze();
-        Body { bytes, sha: [0; 32], _memory: self.memory, parsed: None, _place: None }
+        Body { bytes, sha: [0; 32], _memory: self.memory, parsed: None, _place: None, _share: None }
     }
 }
 

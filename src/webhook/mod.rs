@@ -15,6 +15,7 @@ mod unproven;
 pub use body::Limits;
 pub use memory::Memory;
 pub use receive::{WebhookState, router};
+pub use shares::Shares;
 pub use strangers::Strangers;
 pub use tokens::{Lookups, Tokens};
 pub use unproven::Unproven;

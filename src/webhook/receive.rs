@@ -20,6 +20,7 @@ use super::{
     body::{self, Body, Limits, ReadError, Reader},
     ingest::{Answer, Item},
     memory::Memory,
+    shares::Shares,
     strangers::Strangers,
     tokens::{NoAnswer, Tokens},
     unproven::{Opened, Unproven},
@@ -41,6 +42,8 @@ pub struct WebhookState {
     /// For bodies whose tokens are known; all others have `unproven`.
     pub memory: Memory,
     pub unproven: Arc<Unproven>,
+    /// Bodies in `memory` by token, so that one that got about leaves room for all others.
+    pub of_token: Arc<Shares<[u8; 32]>>,
     pub tokens: Tokens,
     pub queue: mpsc::Sender<Item>,
     pub strangers: Arc<Strangers>,
@@ -83,7 +86,7 @@ async fn receive(
     let (body, Understood { reading, drift }) = match opened {
         Opened::Whole(body, understood) => (body, understood),
         Opened::Partly(reader, _share) => match state.tokens.is_known(&token).await {
-            Ok(true) => match proven(&state, reader, encoding).await {
+            Ok(true) => match proven(&state, &token, reader, encoding).await {
                 Ok(whole) => whole,
                 Err(error) => return refused(&error),
             },
@@ -119,10 +122,14 @@ async fn receive(
 /// The body of a sender who has shown a good token.
 async fn proven(
     state: &WebhookState,
+    token: &Token,
     reader: Reader,
     encoding: Option<&str>,
 ) -> Result<(Body, Understood), ReadError> {
-    let read = reader.read_all(state.limits.raw, &state.memory);
+    let read = async {
+        let share = state.of_token.turn(token.sha()).await;
+        Ok::<_, ReadError>(reader.read_all(state.limits.raw, &state.memory).await?.within(share))
+    };
     let read = tokio::time::timeout(state.patience, read).await;
     let mut body = read.map_err(|_| ReadError::TooSlow)??;
     let understood = body::understand(&mut body, encoding, state.limits, &state.memory).await?;

@@ -2,54 +2,87 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// As many as each holder may have; only who has one is remembered.
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// As many as each holder may have; only who has one, or waits for one, is remembered.
 #[derive(Debug)]
 pub struct Shares<K: Eq + Hash> {
-    most: u32,
-    taken: Arc<Mutex<HashMap<K, u32>>>,
+    most: usize,
+    holders: Holders<K>,
 }
 
 /// Given back when this is dropped.
 #[derive(Debug)]
 pub struct Share<K: Eq + Hash> {
     holder: K,
-    taken: Arc<Mutex<HashMap<K, u32>>>,
+    holders: Holders<K>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+type Holders<K> = Arc<Mutex<HashMap<K, Holder>>>;
+
+#[derive(Debug)]
+struct Holder {
+    room: Arc<Semaphore>,
+    /// Shares, with those that are waited for.
+    shares: usize,
 }
 
 impl<K: Eq + Hash + Copy> Shares<K> {
     pub fn new(most: u32) -> Self {
-        Self { most, taken: Arc::default() }
+        Self { most: usize::try_from(most).unwrap_or(usize::MAX), holders: Arc::default() }
     }
 
     /// `None`: the holder has as many as it may.
     pub fn take(&self, holder: K) -> Option<Share<K>> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.get(&holder).copied().unwrap_or_default();
-        if count >= self.most {
-            return None;
-        }
-        taken.insert(holder, count + 1);
-        Some(Share { holder, taken: self.taken.clone() })
+        let (room, mut share) = self.begin(holder);
+        share.permit = Some(room.try_acquire_owned().ok()?);
+        Some(share)
+    }
+
+    /// Waits for as long as the holder has as many as it may.
+    pub async fn turn(&self, holder: K) -> Share<K> {
+        let (room, mut share) = self.begin(holder);
+        // Never closed.
+        share.permit = room.acquire_owned().await.ok();
+        share
+    }
+
+    fn begin(&self, key: K) -> (Arc<Semaphore>, Share<K>) {
+        let mut holders = locked(&self.holders);
+        let most = self.most.min(Semaphore::MAX_PERMITS);
+        let holder = holders
+            .entry(key)
+            .or_insert_with(|| Holder { room: Arc::new(Semaphore::new(most)), shares: 0 });
+        holder.shares += 1;
+        (holder.room.clone(), Share { holder: key, holders: self.holders.clone(), permit: None })
     }
 }
 
 impl<K: Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        match taken.get_mut(&self.holder) {
-            Some(count) if *count > 1 => *count -= 1,
+        drop(self.permit.take());
+        let mut holders = locked(&self.holders);
+        match holders.get_mut(&self.holder) {
+            Some(holder) if holder.shares > 1 => holder.shares -= 1,
             _ => {
-                taken.remove(&self.holder);
+                holders.remove(&self.holder);
             }
         }
     }
 }
 
+fn locked<K>(holders: &Mutex<HashMap<K, Holder>>) -> MutexGuard<'_, HashMap<K, Holder>> {
+    holders.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -62,6 +95,21 @@ mod tests {
         drop(first);
         assert!(shares.take(1).is_some());
         drop(other);
-        assert!(shares.taken.lock().unwrap().is_empty());
+        assert!(locked(&shares.holders).is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_next_and_who_gives_up_is_forgotten() {
+        let shares = Shares::new(1);
+        let first = shares.take(1).unwrap();
+        let mut next = Box::pin(shares.turn(1));
+        let gives_up = Box::pin(shares.turn(1));
+        assert!((&mut next).now_or_never().is_none());
+        drop(gives_up);
+        drop(first);
+        let next = next.await;
+        assert!(shares.take(1).is_none());
+        drop(next);
+        assert!(locked(&shares.holders).is_empty());
     }
 }

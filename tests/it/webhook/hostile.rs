@@ -194,3 +194,26 @@ async fn who_sends_too_slowly_is_cut_off_and_keeps_nobody_waiting() {
     assert_eq!(app.job(swift.id).await["state"], "completed");
     assert!(app.delivery_outcomes(slow.id).await.is_empty());
 }
+
+#[tokio::test]
+async fn one_token_leaves_room_for_all_others() {
+    let app = TestApp::with(|settings| settings.ingest.memory = bytesize::ByteSize::mib(4)).await;
+    let (leaked, other) = (app.submitted().await, app.submitted().await);
+    let stuck =
+        || stream::iter([Ok::<_, Infallible>("x".repeat(1 << 19))]).chain(stream::pending());
+    let held = (0..20).map(|_| app.deliver(&leaked.webhook, Body::from_stream(stuck())));
+    let meanwhile = async {
+        // The others are looked up before the first of these is stored.
+        for size in [0, 1 << 20, 1 << 20] {
+            let body = seed_success() + &" ".repeat(size);
+            assert_acknowledged(&app.deliver(&other.webhook, body).await);
+        }
+    };
+    tokio::select! {
+        answers = join_all(held) => panic!("{:?}", answers.first().map(|answer| answer.status)),
+        () = meanwhile => {}
+    }
+    // They left, and with them what they held.
+    assert_acknowledged(&app.deliver(&leaked.webhook, seed_success()).await);
+    assert_eq!(app.job(leaked.id).await["state"], "completed");
+}
