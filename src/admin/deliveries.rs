@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -16,7 +15,9 @@ use super::views::DeliveryView;
 use crate::{
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Limit, NoParameters, Page, Problem},
+    http::{
+        self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Moment, NoParameters, Page, Problem,
+    },
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -34,9 +35,13 @@ pub struct Selection {
     /// Only deliveries of this job.
     job_id: Option<Uuid>,
     /// Only deliveries that came at or after this moment (RFC 3339).
-    received_after: Option<DateTime<Utc>>,
+    #[param(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    received_after: Option<Moment>,
     /// Only deliveries that came before this moment (RFC 3339).
-    received_before: Option<DateTime<Utc>>,
+    #[param(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    received_before: Option<Moment>,
     /// Only those that wait for somebody to look at them: malformed or mismatched, and no replay of
     /// them did better. `false`: only the others.
     quarantined: Option<bool>,
@@ -67,8 +72,8 @@ impl Selection {
             id: None,
             outcomes: self.outcome,
             job_id: self.job_id,
-            received_after: self.received_after,
-            received_before: self.received_before,
+            received_after: self.received_after.map(|Moment(at)| at),
+            received_before: self.received_before.map(|Moment(at)| at),
             quarantined: self.quarantined,
             originals: false,
         };

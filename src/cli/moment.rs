@@ -18,8 +18,9 @@ impl FromStr for Moment {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(at) = text.parse() {
-            return Ok(Self::At(at));
+        // Four digits of a year: `parse` would take more of them than Postgres has room for.
+        if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self::At(at.to_utc()));
         }
         humantime::parse_duration(text)
             .map(Self::Ago)
@@ -47,7 +48,7 @@ mod tests {
         let at = |text: &str| Moment::At(text.parse().unwrap());
         assert_eq!("2026-05-01T02:00:00+02:00".parse(), Ok(at("2026-05-01T00:00:00Z")));
         assert_eq!("7d".parse(), Ok(Moment::Ago(Duration::from_hours(7 * 24))));
-        for wrong in ["", "7", "yesterday", "2026-05-01", "-7d"] {
+        for wrong in ["", "7", "yesterday", "2026-05-01", "-7d", "-262143-01-01T00:00:00Z"] {
             assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
         }
     }

@@ -149,7 +149,7 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-/// A moment (RFC 3339).
+/// A moment (RFC 3339): its four digits of a year are all within what Postgres knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Moment(pub DateTime<Utc>);

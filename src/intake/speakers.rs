@@ -68,9 +68,11 @@ async fn name_speakers(
 ) -> Result<Response, ApiError> {
     tracing::Span::current().record("job_id", tracing::field::display(id));
     let mut tx = state.db.begin().await?;
-    jobs::lock(&mut tx, &[id]).await?;
-    let job = jobs::find(&mut *tx, caller.id, id).await?;
-    let job = job.ok_or_else(|| ApiError::JobNotFound(id.to_string()))?;
+    let missing = || ApiError::JobNotFound(id.to_string());
+    if !jobs::lock_own(&mut tx, caller.id, id).await? {
+        return Err(missing());
+    }
+    let job = jobs::find(&mut *tx, caller.id, id).await?.ok_or_else(missing)?;
     if job.state != JobState::Completed {
         return Err(ApiError::ResultNotAvailable(job.state.name()));
     }

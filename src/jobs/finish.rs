@@ -38,6 +38,16 @@ impl Standing {
     }
 }
 
+/// Locks the row of a job of this caller. `false`: there is none, and nothing was waited for.
+pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
+    let row = sqlx::query!(
+        "select id from aftercall.jobs where id = $2 and caller_id = $1 for update",
+        caller_id,
+        id,
+    );
+    Ok(row.fetch_optional(&mut **tx).await?.is_some())
+}
+
 /// Locks the rows of these jobs, in the order of their ids so that no two batches wait for each
 /// other, and says how they stand. Jobs that do not exist are left out.
 pub async fn lock(

@@ -31,7 +31,7 @@ pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
 pub use filter::{Filter, Period};
-pub use finish::{Completion, Failure, Standing, complete, fail, lock};
+pub use finish::{Completion, Failure, Standing, complete, fail, lock, lock_own};
 pub use list::{Export, Place, list, statement};
 pub use new::{NewJob, enqueue};
 pub use overdue::{

@@ -1,5 +1,6 @@
 //! Operators look at what was delivered, whosever job it is about, and have it read again.
 mod drift;
+mod moments;
 mod quarantine;
 mod replays;
 

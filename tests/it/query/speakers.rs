@@ -42,6 +42,22 @@ async fn names_show_wherever_the_speakers_do() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_locked_makes_no_stranger_wait() {
+    let app = TestApp::start().await;
+    let id = completed(&app).await;
+    let mut held = app.db.pool.begin().await.unwrap();
+    let lock = sqlx::query("select from aftercall.jobs where id = $1 for update").bind(id);
+    lock.execute(&mut *held).await.unwrap();
+    let stranger = callers::create(&app.db.pool, "stranger", "test", KeyTerms::default()).await;
+    let bearer = format!("Bearer {}", stranger.unwrap().text.expose_secret());
+    let mut request = app.request("PUT", &format!("/v1/jobs/{id}/speakers"));
+    request.headers_mut().unwrap().insert("authorization", bearer.parse().unwrap());
+    let answer = app.send(request, json!({ "0": "Rachel" }).to_string()).await;
+    answer.problem(404, "job-not-found");
+    held.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_insight_of_a_speaker_has_the_name() {
     let app = TestApp::start().await;
     let job = app.submitted().await;
