@@ -132,6 +132,30 @@ async fn a_request_whose_head_does_not_come_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_listener_that_stops_waits_for_answers_and_for_nothing_else() {
+    let (ask, mut was_asked) = tokio::sync::mpsc::unbounded_channel();
+    let (finish, finished) = oneshot::channel::<()>();
+    let finished = Arc::new(tokio::sync::Mutex::new(Some(finished)));
+    let answer = async move || {
+        ask.send(()).unwrap();
+        finished.lock().await.take().unwrap().await.unwrap();
+        "hello"
+    };
+    let served = Served::start(Router::new().route("/", get(answer)), Terms::default());
+    let mut half = served.connect().await;
+    half.send("GET / HTTP/1.1\r\n").await;
+    let mut whole = served.connect().await;
+    whole.send(&get_request("/")).await;
+    soon("its request", was_asked.recv()).await.unwrap();
+    served.stop.cancel();
+    assert!(half.is_closed().await);
+    finish.send(()).unwrap();
+    let told = String::from_utf8(whole.rest().await.unwrap()).unwrap();
+    assert!(told.contains("connection: close") && told.ends_with("hello"), "{told}");
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn a_head_is_of_bounded_length() {
     let served = Served::start(greeting(), Terms::default());
     let mut connection = served.connect().await;

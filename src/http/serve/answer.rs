@@ -7,7 +7,7 @@ use std::{
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 
-use super::room::Busy;
+use super::seat::Busy;
 
 pub struct Answer {
     body: Body,

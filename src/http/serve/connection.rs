@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use super::{answer::Answer, host::HostFault, room::Seat, unread::Attended};
+use super::{answer::Answer, host::HostFault, seat::Seat, unread::Attended};
 
 /// Who has connected.
 pub struct Peer {
@@ -25,9 +25,9 @@ pub struct Peer {
     pub patience: Duration,
 }
 
-/// What ends a connection from our side.
+/// What ends a connection from our side, besides its seat.
 pub struct Ends {
-    /// Once the request in hand is answered.
+    /// Once the request in hand is answered; at once when there is none.
     pub stop: CancellationToken,
     /// At once.
     pub cut: CancellationToken,
@@ -50,14 +50,16 @@ pub fn run(
         let io = TokioIo::new(Attended::new(stream, patience, seat.unread()));
         let answer = service_fn(|request| answered(request, sender, &router, &seat));
         let mut connection = pin!(http.serve_connection(io, answer));
-        let mut ended = tokio::select! {
+        let told_to_end = async {
+            tokio::select! {
+                () = ends.stop.cancelled() => {}
+                () = seat.asked_to_leave() => {}
+            }
+        };
+        let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = ends.cut.cancelled() => return,
-            () = ends.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                None
-            }
-            () = seat.asked_to_leave() => {
+            () = told_to_end => {
                 connection.as_mut().graceful_shutdown();
                 // A request may have come meanwhile; half of a head is none.
                 let looked = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;
@@ -66,14 +68,11 @@ pub fn run(
                     Poll::Pending if seat.is_idle() => return,
                     Poll::Pending => {
                         seat.stays_for_now();
-                        None
+                        ends.cut.run_until_cancelled(connection).await
                     }
                 }
             }
         };
-        if ended.is_none() {
-            ended = ends.cut.run_until_cancelled(connection).await;
-        }
         if let Some(Err(error)) = ended {
             tracing::debug!(%error, "a connection broke off");
         }

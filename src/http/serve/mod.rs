@@ -3,6 +3,7 @@ mod answer;
 mod connection;
 mod host;
 mod room;
+mod seat;
 mod site;
 mod unread;
 
@@ -20,7 +21,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     connection::{Ends, Peer},
-    room::{Room, Seat},
+    room::Room,
+    seat::Seat,
 };
 
 pub use self::{host::HostFault, site::site};

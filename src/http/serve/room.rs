@@ -5,16 +5,16 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::Notify;
 
-use super::site::site;
-
-/// In the place of the turn since which a connection is idle: it is not.
-const BUSY: u64 = u64::MAX;
+use super::{
+    seat::{Seat, Sitting},
+    site::site,
+};
 
 /// The seats of one listener.
 #[derive(Debug, Clone)]
@@ -37,35 +37,6 @@ struct Taken {
     seats: HashMap<u64, Arc<Sitting>>,
     of_site: HashMap<IpAddr, usize>,
 }
-
-#[derive(Debug)]
-struct Sitting {
-    site: IpAddr,
-    /// [`BUSY`] from the head of a request to the end of its answer.
-    idle_since: AtomicU64,
-    /// Whether its client has yet to take what was written.
-    has_unread: AtomicBool,
-    asked_to_leave: Notify,
-}
-
-/// A connection's seat; dropped when it ends.
-#[derive(Debug)]
-pub struct Seat {
-    number: u64,
-    sitting: Arc<Sitting>,
-    room: Room,
-}
-
-/// A request in hand.
-#[derive(Debug)]
-pub struct Busy {
-    sitting: Arc<Sitting>,
-    room: Room,
-}
-
-/// Says whether a client has yet to take what was written.
-#[derive(Debug)]
-pub struct Unread(Arc<Sitting>);
 
 enum Found {
     Seat(Seat),
@@ -112,90 +83,43 @@ impl Room {
             .filter_map(|it| Some((it.idle_since()?, it)))
             .min_by_key(|(idle_since, _)| *idle_since);
         let Some((_, longest)) = longest else { return Found::Nothing };
-        longest.asked_to_leave.notify_one();
+        longest.ask_to_leave();
         Found::Soon
     }
 
     fn take(&self, taken: &mut Taken, site: IpAddr) -> Seat {
-        let sitting = Arc::new(Sitting {
-            site,
-            idle_since: AtomicU64::new(self.turn()),
-            has_unread: AtomicBool::new(false),
-            asked_to_leave: Notify::new(),
-        });
+        let sitting = Arc::new(Sitting::new(site, self.turn()));
         let number = taken.next;
         taken.next += 1;
         taken.seats.insert(number, sitting.clone());
         *taken.of_site.entry(site).or_default() += 1;
-        Seat { number, sitting, room: self.clone() }
+        Seat::new(number, sitting, self.clone())
     }
 
-    fn turn(&self) -> u64 {
+    pub fn left(&self, number: u64, site: IpAddr) {
+        let mut taken = self.taken();
+        taken.seats.remove(&number);
+        if let Some(count) = taken.of_site.get_mut(&site) {
+            *count -= 1;
+            if *count == 0 {
+                taken.of_site.remove(&site);
+            }
+        }
+        drop(taken);
+        self.look_again();
+    }
+
+    /// For whoever waits for a seat.
+    pub fn look_again(&self) {
+        self.0.moved.notify_waiters();
+    }
+
+    pub fn turn(&self) -> u64 {
         self.0.turns.fetch_add(1, Ordering::Relaxed)
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sitting {
-    /// `None`: there is a request in hand, or an answer that its client has not taken yet.
-    fn idle_since(&self) -> Option<u64> {
-        let since = self.idle_since.load(Ordering::Relaxed);
-        (since != BUSY && !self.has_unread.load(Ordering::Relaxed)).then_some(since)
-    }
-}
-
-impl Seat {
-    /// From now until that is dropped, the connection is not idle.
-    pub fn busy(&self) -> Busy {
-        self.sitting.idle_since.store(BUSY, Ordering::Relaxed);
-        Busy { sitting: self.sitting.clone(), room: self.room.clone() }
-    }
-
-    pub fn unread(&self) -> Unread {
-        Unread(self.sitting.clone())
-    }
-
-    pub fn is_idle(&self) -> bool {
-        self.sitting.idle_since().is_some()
-    }
-
-    pub async fn asked_to_leave(&self) {
-        self.sitting.asked_to_leave.notified().await;
-    }
-
-    /// Was asked to leave, and has got something to do before.
-    pub fn stays_for_now(&self) {
-        self.room.0.moved.notify_waiters();
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut taken = self.room.taken();
-        taken.seats.remove(&self.number);
-        if let Some(count) = taken.of_site.get_mut(&self.sitting.site) {
-            *count -= 1;
-            if *count == 0 {
-                taken.of_site.remove(&self.sitting.site);
-            }
-        }
-        drop(taken);
-        self.room.0.moved.notify_waiters();
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.sitting.idle_since.store(self.room.turn(), Ordering::Relaxed);
-    }
-}
-
-impl Unread {
-    pub fn set(&self, there_is: bool) {
-        self.0.has_unread.store(there_is, Ordering::Relaxed);
     }
 }
 

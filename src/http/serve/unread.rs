@@ -12,7 +12,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::room::Unread;
+use super::seat::Unread;
 
 pub struct Attended {
     stream: TcpStream,
