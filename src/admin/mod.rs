@@ -6,6 +6,7 @@
 mod batch;
 mod deliveries;
 mod drift;
+mod provider;
 pub mod reparse;
 pub mod replay;
 mod replays;
@@ -16,5 +17,5 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    deliveries::router().merge(replays::router()).merge(drift::router())
+    deliveries::router().merge(replays::router()).merge(drift::router()).merge(provider::router())
 }

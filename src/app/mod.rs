@@ -26,7 +26,7 @@ use url::Url;
 pub use api::{api, document, router};
 pub use probe::probe;
 use surroundings::Surroundings;
-pub use surroundings::{SandboxAddress, pool_options, private_cluster};
+pub use surroundings::{SandboxAddress, pool_options, private_cluster, takes_submissions};
 
 use crate::{
     config::{Role, Settings, bytes},
@@ -89,7 +89,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let (db, surroundings) = surroundings::database(settings).await?;
     addresses.database.clone_from(&surroundings.database);
     let started = Arc::new(AtomicBool::new(false));
-    let health = OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone());
+    let health =
+        OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone(), takes_submissions);
     let Listeners { api, webhook, ops } = listeners;
     let terms = files::terms(settings, granted);
     parts.spawn(serve("ops", ops, http::ops(health.clone()), terms.ops, lifecycle.clone()));

@@ -1,4 +1,6 @@
 //! What the service stands on: a database and a provider, its own stand-ins where none is configured.
+use std::pin::Pin;
+
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
@@ -10,7 +12,7 @@ use crate::{
     config::{self, ConfigError, EmbeddedEnvironment, Role, SandboxSettings, Settings},
     db::{self, PoolOptions},
     embedded::{self, Cluster},
-    provider::{Client, Credentials},
+    provider::{Client, Credentials, gate},
     sandbox::{self, Sandbox},
     supervise::{Lifecycle, Outcome},
 };
@@ -113,6 +115,11 @@ pub async fn provider(
 ///
 /// # Errors
 /// When it does not: then nobody started it, and it is the provider that is missing.
+/// Whether the provider deals with submissions, as far as the last ones told.
+pub fn takes_submissions(db: PgPool) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send>> {
+    Box::pin(async move { Ok(gate::standing(&db).await?.refusing.is_none()) })
+}
+
 async fn sandbox_elsewhere(base_url: &Url) -> Result<SandboxAddress, ConfigError> {
     let mut health = base_url.clone();
     health.set_path("/livez");

@@ -168,6 +168,8 @@ pub struct GateSettings {
     #[serde(with = "humantime_serde")]
     pub penalty: Duration,
     pub poll_share: f64,
+    #[serde(with = "humantime_serde")]
+    pub probe: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

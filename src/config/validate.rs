@@ -94,6 +94,7 @@ fn limits(s: &Settings) -> Vec<String> {
     let p = &s.provider;
     check(p.gate.limit >= 1, "provider.gate.limit must be at least 1");
     check(!p.gate.window.is_zero(), "provider.gate.window must be longer than nothing");
+    check(!p.gate.probe.is_zero(), "provider.gate.probe must be longer than nothing");
     check((0.0..=1.0).contains(&p.gate.poll_share), "provider.gate.poll_share is a share: 0 to 1");
     check(s.dispatch.concurrency >= 1, "dispatch.concurrency must be at least 1");
     check(s.dispatch.max_attempts >= 1, "dispatch.max_attempts must be at least 1");

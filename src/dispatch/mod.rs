@@ -1,5 +1,6 @@
 //! Stage 2: queued jobs are handed to the provider. Due jobs come in through the provider gate;
 //! each leaves as submitted, requeued, unconfirmed or failed.
+mod stand;
 mod verdict;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
-use self::verdict::Verdict;
+use self::{stand::Stand, verdict::Verdict};
 use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{self, Claimed},
@@ -143,9 +144,10 @@ impl Dispatcher {
             Ok(accepted) => Some(accepted.rate),
             Err(error) => error.rate(),
         };
+        let stand = Stand::of(&answer);
         let verdict = Verdict::of(answer, &claimed, &self.settings, &self.gate);
         loop {
-            match self.keep(&claimed, rate, &verdict).await {
+            match self.keep(&claimed, rate, &stand, &verdict).await {
                 // Forgotten, it would be paid for again: worth waiting for a database that is away.
                 Err(error) if Instant::now() < lease_ends => {
                     tracing::warn!(
@@ -164,6 +166,7 @@ impl Dispatcher {
         &self,
         claimed: &Claimed,
         rate: Option<RateHeaders>,
+        stand: &Stand,
         verdict: &Verdict,
     ) -> sqlx::Result<bool> {
         if let Some(rate) = rate {
@@ -172,6 +175,7 @@ impl Dispatcher {
         if let Verdict::Release { setback: jobs::Setback::Throttled, delay, .. } = verdict {
             gate::block(&self.db, *delay).await?;
         }
+        stand.note(&self.db, self.gate.probe).await?;
         self.record(claimed, verdict).await
     }
 

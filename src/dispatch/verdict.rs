@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{Claimed, ErrorClass, JobError, Setback, UpstreamError},
-    provider::{Accepted, SubmitError},
+    provider::{Accepted, ProviderError, SubmitError},
 };
 
 #[derive(Debug, PartialEq)]
@@ -43,27 +43,38 @@ impl Verdict {
         };
         let message = error.to_string();
         let asked = error.retry_after();
-        let of_class = |class| JobError::new(class, message.clone());
+        let told = |class, errors: Vec<ProviderError>| {
+            let errors = errors.into_iter().map(UpstreamError::from).collect();
+            JobError::upstream(class, errors, &message)
+        };
         let (setback, error) = match error {
             SubmitError::Refused { errors, .. } => {
-                let errors = errors.into_iter().map(UpstreamError::from).collect();
-                let error = JobError::upstream(ErrorClass::Validation, errors, &message);
+                let error = told(ErrorClass::Validation, errors);
                 return Self::Refuse { setback: None, error };
             }
-            SubmitError::Broken { status, .. } if is_of_a_gateway(status) => {
-                let error = of_class(ErrorClass::Upstream);
+            SubmitError::Broken { status, errors, .. } if is_of_a_gateway(status) => {
+                let error = told(ErrorClass::Upstream, errors);
                 return Self::Unknown { wait: settings.unconfirmed_wait, error };
             }
             SubmitError::UnknownFate(_) => {
-                let error = of_class(ErrorClass::Upstream);
+                let error = told(ErrorClass::Upstream, Vec::new());
                 return Self::Unknown { wait: settings.unconfirmed_wait, error };
             }
-            SubmitError::Throttled { .. } => (Setback::Throttled, of_class(ErrorClass::Upstream)),
-            SubmitError::Broken { .. } => (Setback::Broken, of_class(ErrorClass::Upstream)),
-            SubmitError::Unreachable(_) | SubmitError::TokenUnavailable(_) => {
-                (Setback::Unreachable, of_class(ErrorClass::Upstream))
+            SubmitError::Throttled { .. } => {
+                (Setback::Throttled, told(ErrorClass::Upstream, Vec::new()))
             }
-            SubmitError::Unauthorized { .. } => (Setback::Unauthorized, of_class(ErrorClass::Auth)),
+            SubmitError::Broken { errors, .. } => {
+                (Setback::Broken, told(ErrorClass::Upstream, errors))
+            }
+            SubmitError::Unreachable(_) | SubmitError::TokenUnavailable(_) => {
+                (Setback::Unreachable, told(ErrorClass::Upstream, Vec::new()))
+            }
+            SubmitError::Unauthorized { errors, .. } => {
+                (Setback::Unauthorized, told(ErrorClass::Auth, errors))
+            }
+            SubmitError::Misdirected { errors, .. } => {
+                (Setback::Misdirected, told(ErrorClass::Upstream, errors))
+            }
         };
         let failures = u32::try_from(claimed.failures).unwrap_or(0) + 1;
         if setback.counts() && failures >= settings.max_attempts {
@@ -71,6 +82,8 @@ impl Verdict {
         }
         let delay = asked.unwrap_or_else(|| match setback {
             Setback::Throttled => gate.penalty,
+            // Another job is tried next.
+            Setback::Unauthorized | Setback::Misdirected => gate.probe,
             _ => backoff(settings, claimed.attempt),
         });
         Self::Release { setback, delay, error }

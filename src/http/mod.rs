@@ -22,7 +22,7 @@ pub use extract::{ApiJson, ApiPath, is_json};
 pub use faults::{Fault, Faults, closest, shortened};
 pub use layers::{fallbacks, layered, observed_only};
 pub use lines::{BrokenOff, Lines, ndjson};
-pub use ops::{OpsState, health, ops};
+pub use ops::{Check, OpsState, health, ops};
 pub use page::{Cursors, Page};
 pub use problem::{ApiError, Problem};
 pub use query::{ApiQuery, Limit, Moment, NoParameters};

@@ -1,5 +1,6 @@
 //! Health and version: alive, ready to be sent work, and which build this is.
 use std::{
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -30,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it is believed whether the database takes writes, whoever asks, and how often.
 const BELIEVED: Duration = Duration::from_secs(1);
 
+/// Asks whether something is well that requests can do without.
+pub type Check = fn(PgPool) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send>>;
+
 #[derive(Debug, Clone)]
 pub struct OpsState {
     pub db: PgPool,
@@ -37,13 +41,20 @@ pub struct OpsState {
     pub started: Arc<AtomicBool>,
     /// Cancelled once the process is on its way out.
     pub draining: CancellationToken,
+    /// Whether the provider takes submissions. Of no consequence: callers can hand over jobs, which wait.
+    pub provider: Check,
     /// When the database was last seen to take writes or not.
     writes: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 impl OpsState {
-    pub fn new(db: PgPool, started: Arc<AtomicBool>, draining: CancellationToken) -> Self {
-        Self { db, started, draining, writes: Arc::default() }
+    pub fn new(
+        db: PgPool,
+        started: Arc<AtomicBool>,
+        draining: CancellationToken,
+        provider: Check,
+    ) -> Self {
+        Self { db, started, draining, provider, writes: Arc::default() }
     }
 
     async fn takes_writes(&self) -> bool {
@@ -81,11 +92,19 @@ async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Resp
     let word = |fine: bool| if fine { "ok" } else { "fail" };
     let mut body = json!({ "status": word(is_ready) });
     if !is_ready || query.is_some_and(|query| query.starts_with("verbose")) {
+        let mut provider = None;
+        if has_database {
+            provider = Some(timeout(PATIENCE, (state.provider)(state.db)).await);
+        }
         body["checks"] = json!({
             "database": word(has_database),
             "migrations": word(is_migrated),
             "writes": word(takes_writes),
             "draining": is_draining,
+            "provider": match provider {
+                Some(Ok(Ok(is_well))) => word(is_well),
+                _ => "unknown",
+            },
         });
     }
     (status, Json(body)).into_response()

@@ -184,9 +184,9 @@ pub struct UpstreamError {
 pub enum ErrorClass {
     /// The provider refused the request as such.
     Validation,
-    /// Aftercall's credentials at the provider do not work.
+    /// Aftercall's credentials at the provider do not work, or do not allow this.
     Auth,
-    /// The provider is out of order or out of reach.
+    /// The provider is out of order or out of reach, or something in between answers in its place.
     Upstream,
     /// The provider took the job and reported that it failed.
     Analysis,
@@ -201,15 +201,17 @@ impl JobError {
         Self { class, code: None, message, parameter: None, retryable, others: Vec::new() }
     }
 
-    /// The first of the provider's errors with the rest behind it; `otherwise` when there is none.
+    /// The first of the provider's errors with the rest behind it; `otherwise` when there is none, or when it
+    /// says nothing.
     pub fn upstream(class: ErrorClass, errors: Vec<UpstreamError>, otherwise: &str) -> Self {
         let mut errors = errors.into_iter();
         let Some(first) = errors.next() else { return Self::new(class, otherwise) };
+        let message = if first.message.is_empty() { otherwise.to_owned() } else { first.message };
         Self {
             code: Some(first.code),
             parameter: first.parameter,
             others: errors.collect(),
-            ..Self::new(class, first.message)
+            ..Self::new(class, message)
         }
     }
 }

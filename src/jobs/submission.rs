@@ -15,6 +15,8 @@ pub enum Setback {
     Broken,
     Unreachable,
     Unauthorized,
+    /// The answer was about the address, not about the job.
+    Misdirected,
 }
 
 impl Setback {
@@ -24,6 +26,7 @@ impl Setback {
             Self::Broken => "broken",
             Self::Unreachable => "unreachable",
             Self::Unauthorized => "unauthorized",
+            Self::Misdirected => "misdirected",
         }
     }
 

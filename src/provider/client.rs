@@ -12,6 +12,7 @@ use url::Url;
 use super::answer::{self, BodyError, RateHeaders};
 use super::auth::{AccessToken, Credentials, TokenError, Tokens};
 use super::errors::{ProviderError, RawBody, StatusError, SubmitError};
+use super::refusal::{self, Refusal};
 use super::result::{self, Message};
 use super::secrets::Secrets;
 use super::wire;
@@ -119,18 +120,21 @@ impl Client {
         let secrets = Secrets::of_request(webhook, token.expose(), content_uri);
         let body = answer::body(response, SUBMIT_LIMIT).await;
         if status.is_success() {
-            let broken = SubmitError::Broken { status, retry_after, rate };
+            let errors = Vec::new();
+            let broken = SubmitError::Broken { status, errors, retry_after, rate };
             return accepted(status, body.as_deref(), rate, &secrets).ok_or(broken);
         }
         let errors = ProviderError::list_from_bytes(&body.unwrap_or_default());
         let errors: Vec<_> = errors.into_iter().map(|error| error.without(&secrets)).collect();
-        Err(match status {
-            StatusCode::UNAUTHORIZED => {
-                SubmitError::Unauthorized { code: first_code(errors), rate: Some(rate) }
+        let has_content = request_body.contains_key("content");
+        Err(match Refusal::of_submission(status, &errors, has_content) {
+            Refusal::Request => SubmitError::Refused { status, errors, rate },
+            Refusal::Credentials => {
+                SubmitError::Unauthorized { status: Some(status), errors, rate: Some(rate) }
             }
-            StatusCode::TOO_MANY_REQUESTS => SubmitError::Throttled { retry_after, rate },
-            status if is_final(status) => SubmitError::Refused { status, errors, rate },
-            status => SubmitError::Broken { status, retry_after, rate },
+            Refusal::Address => SubmitError::Misdirected { status, errors, rate },
+            Refusal::Limit => SubmitError::Throttled { retry_after, rate },
+            Refusal::Outage => SubmitError::Broken { status, errors, retry_after, rate },
         })
     }
 
@@ -166,16 +170,17 @@ impl Client {
         let secrets = Secrets::of_bearer(token.expose());
         let errors = ProviderError::list_from_bytes(&body);
         let errors: Vec<_> = errors.into_iter().map(|error| error.without(&secrets)).collect();
-        Err(match status {
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
+        Err(match (status, Refusal::of_any(status, &errors)) {
+            (StatusCode::BAD_REQUEST, _) => StatusError::UnknownJob { status, errors, rate },
+            (StatusCode::NOT_FOUND, _) if refusal::is_about_job(&errors, &body) => {
                 StatusError::UnknownJob { status, errors, rate }
             }
-            StatusCode::UNAUTHORIZED => {
+            (StatusCode::UNAUTHORIZED, _) => {
                 StatusError::Unauthorized { code: first_code(errors), rate: Some(rate) }
             }
-            StatusCode::TOO_MANY_REQUESTS => StatusError::Throttled { retry_after, rate },
-            status if is_final(status) => StatusError::Refused { status, errors, rate },
-            status => StatusError::Broken { status, retry_after, rate },
+            (_, Refusal::Limit) => StatusError::Throttled { retry_after, rate },
+            (_, Refusal::Outage) => StatusError::Broken { status, retry_after, rate },
+            _ => StatusError::Refused { status, errors, rate },
         })
     }
 
@@ -259,13 +264,6 @@ fn accepted(
     Some(Accepted { job_id: job_id.filter(usable), rate })
 }
 
-/// The 4xx that repeating does not cure; 408 and 425 ask for exactly that.
-fn is_final(status: StatusCode) -> bool {
-    status.is_client_error()
-        && status != StatusCode::REQUEST_TIMEOUT
-        && status != StatusCode::TOO_EARLY
-}
-
 fn first_code(errors: Vec<ProviderError>) -> String {
     errors.into_iter().next().map_or_else(|| "no code".into(), |error| error.code)
 }
@@ -273,7 +271,8 @@ fn first_code(errors: Vec<ProviderError>) -> String {
 fn submit_failure(error: CallError) -> SubmitError {
     match error {
         CallError::Token(TokenError::Refused { code }) => {
-            SubmitError::Unauthorized { code, rate: None }
+            let errors = vec![ProviderError { code, message: String::new(), parameter: None }];
+            SubmitError::Unauthorized { status: None, errors, rate: None }
         }
         CallError::Token(error) => SubmitError::TokenUnavailable(error),
         CallError::Http(error) if error.is_builder() || error.is_connect() => {

@@ -102,7 +102,7 @@ fn bounded(text: &str) -> String {
 
 /// The codes only: messages are the provider's prose and may quote the request.
 fn codes(errors: &[ProviderError]) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._- ()".contains(&byte);
     let is_code = |code: &str| code.len() <= 40 && code.bytes().all(plain);
     let codes =
         errors.iter().map(|error| if is_code(&error.code) { &error.code } else { "unknown" });
@@ -112,27 +112,41 @@ fn codes(errors: &[ProviderError]) -> String {
 /// Why the provider did not take a job.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// A 4xx: sending the same job again will not help.
+    /// It is about the recording or what was asked: sending the same job again will not help.
     #[error("provider refused the job with {status} ({})", codes(errors))]
     Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
     /// A 429: send nothing of this rate group before `retry_after` is over.
     #[error("provider asked us to slow down")]
     Throttled { retry_after: Option<Duration>, rate: RateHeaders },
-    /// A 5xx, 408, 425, a redirect, or a success that is not the provider's: retry later.
+    /// Any other 4xx, a redirect or a 501: nothing was submitted, and nothing said about the job. No other job
+    /// will fare better, until somebody has mended the URL, or what is in the way.
+    #[error("provider answered {status} ({}), which is not about the job", codes(errors))]
+    Misdirected { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
+    /// A 5xx, 408, 425, or a success that is not the provider's: retry later.
     ///
     /// The contract does not say whether a 5xx may still mean an accepted job; we take it not to,
     /// but for 502 and 504, which speak of a server that did not answer.
     #[error("provider answered {status}")]
-    Broken { status: StatusCode, retry_after: Option<Duration>, rate: RateHeaders },
+    Broken {
+        status: StatusCode,
+        errors: Vec<ProviderError>,
+        retry_after: Option<Duration>,
+        rate: RateHeaders,
+    },
     /// Surely not sent: name resolution, connection or TLS failed.
     #[error("provider could not be reached")]
     Unreachable(#[source] reqwest::Error),
     /// The connection or the patience ended after the request may have been read: the job may run.
     #[error("the fate of the submission is unknown")]
     UnknownFate(#[source] reqwest::Error),
-    /// Our credentials were refused, or a fresh token was; nothing was submitted.
-    #[error("provider does not accept our credentials ({code})")]
-    Unauthorized { code: String, rate: Option<RateHeaders> },
+    /// Our credentials were refused, or a fresh token was, or what our app may do does not suffice; nothing was
+    /// submitted. `status` and `rate` are `None` when the login was refused.
+    #[error("provider does not accept our credentials ({})", codes(errors))]
+    Unauthorized {
+        status: Option<StatusCode>,
+        errors: Vec<ProviderError>,
+        rate: Option<RateHeaders>,
+    },
     /// No token to submit with; nothing was submitted.
     #[error("no access token")]
     TokenUnavailable(#[source] TokenError),
@@ -142,7 +156,9 @@ impl SubmitError {
     /// What the answer said about our budget; `None` when there was no answer of that rate group.
     pub fn rate(&self) -> Option<RateHeaders> {
         match self {
-            Self::Refused { rate, .. } | Self::Broken { rate, .. } => Some(*rate),
+            Self::Refused { rate, .. }
+            | Self::Misdirected { rate, .. }
+            | Self::Broken { rate, .. } => Some(*rate),
             Self::Throttled { rate, .. } => Some(rate.in_penalty()),
             Self::Unauthorized { rate, .. } => *rate,
             Self::Unreachable(_) | Self::UnknownFate(_) | Self::TokenUnavailable(_) => None,
@@ -172,10 +188,10 @@ impl fmt::Debug for RawBody {
 /// Why the standing of a job could not be told.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
-    /// A 400 or 404: the provider has no such job, or no longer has.
+    /// A 400, or a 404 that is about the job: the provider has no such job, or no longer has.
     #[error("provider does not know the job ({status}, {})", codes(errors))]
     UnknownJob { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
-    /// Any other 4xx, such as a missing app permission: asking again will not help.
+    /// Any other 4xx or a redirect: asking again will not help before somebody has mended what it is about.
     #[error("provider refused the question with {status} ({})", codes(errors))]
     Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
     /// A 429: send nothing of this rate group before `retry_after` is over.

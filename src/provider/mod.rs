@@ -7,6 +7,7 @@ mod auth;
 mod client;
 mod errors;
 pub mod gate;
+mod refusal;
 mod repair;
 pub mod result;
 mod secrets;

@@ -125,6 +125,10 @@ impl Reconciler {
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot ask for the job");
+                // No other question will fare better.
+                let is_general =
+                    matches!(error, StatusError::Refused { .. } | StatusError::Unauthorized { .. });
+                return Ok(!is_general);
             }
         }
         Ok(true)

@@ -10,7 +10,7 @@ use axum::{
     body::Bytes,
     extract::{ConnectInfo, RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
@@ -163,7 +163,22 @@ fn spoilt(emulator: &Emulator, faults: &[Fault], headers: &HeaderMap) -> Option<
         standing.write(response.headers_mut());
         return Some(response);
     }
-    faults.contains(&Fault::Broken).then(|| broken().into_response())
+    let refusals: [(Fault, fn() -> Response); 4] = [
+        (Fault::Forbidden, || {
+            let message =
+                "In order to call this API endpoint, application needs to have [AI] permission";
+            Refusal::platform(StatusCode::FORBIDDEN, "CMN-401", message).into_response()
+        }),
+        (Fault::Misdirected, || {
+            let message = "Resource for the requested URI is not found";
+            Refusal::platform(StatusCode::NOT_FOUND, "AGW-404", message).into_response()
+        }),
+        (Fault::Page, || {
+            (StatusCode::NOT_FOUND, Html("<html><body>No such site</body></html>")).into_response()
+        }),
+        (Fault::Broken, || broken().into_response()),
+    ];
+    refusals.into_iter().find(|(fault, _)| faults.contains(fault)).map(|(_, answer)| answer())
 }
 
 fn broken() -> Refusal {

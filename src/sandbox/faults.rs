@@ -25,6 +25,9 @@ const REMEMBERED: usize = 10_000;
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     Unauthorized,
+    Forbidden,
+    Misdirected,
+    Page,
     Throttled,
     Broken,
     BadGateway,
@@ -50,6 +53,9 @@ pub enum Fault {
 /// Every fault by name; `docs/sandbox.md` tells what each does.
 const NAMES: &[(&str, Fault)] = &[
     ("unauthorized", Fault::Unauthorized),
+    ("forbidden", Fault::Forbidden),
+    ("misdirected", Fault::Misdirected),
+    ("page", Fault::Page),
     ("throttled", Fault::Throttled),
     ("broken", Fault::Broken),
     ("bad-gateway", Fault::BadGateway),
@@ -80,6 +86,9 @@ impl Fault {
         matches!(
             self,
             Self::Unauthorized
+                | Self::Forbidden
+                | Self::Misdirected
+                | Self::Page
                 | Self::Throttled
                 | Self::Broken
                 | Self::BadGateway

@@ -1,7 +1,10 @@
 //! What all answers have in common: problems, request ids, health, documentation.
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use aftercall::http::{Code, OpsState, fallbacks, layered, ops};
+use aftercall::{
+    app,
+    http::{Code, OpsState, fallbacks, layered, ops},
+};
 use axum::{
     Router,
     body::Body,
@@ -23,7 +26,8 @@ fn bare(method: &str, path: &str) -> Request<Body> {
 }
 
 fn operators(app: &TestApp) -> Router {
-    ops(OpsState::new(app.db.pool.clone(), Arc::new(true.into()), app.draining.clone()))
+    let (db, started) = (app.db.pool.clone(), Arc::new(true.into()));
+    ops(OpsState::new(db, started, app.draining.clone(), app::takes_submissions))
 }
 
 #[test]
@@ -151,7 +155,7 @@ async fn a_service_without_its_database_lives_but_is_not_ready() {
 async fn a_service_on_its_way_out_is_not_ready() {
     let app = TestApp::start().await;
     let verbose = Answer::of(&operators(&app), bare("GET", "/readyz?verbose")).await;
-    let checks = json!({ "database": "ok", "migrations": "ok", "writes": "ok", "draining": false });
+    let checks = json!({ "database": "ok", "migrations": "ok", "writes": "ok", "draining": false, "provider": "ok" });
     assert_eq!(verbose.json(), json!({ "status": "ok", "checks": checks }));
     app.draining.cancel();
     let ready = Answer::of(&operators(&app), bare("GET", "/readyz")).await;

@@ -1,6 +1,7 @@
 //! Operators look at what was delivered, whosever job it is about, and have it read again.
 mod drift;
 mod moments;
+mod provider;
 mod quarantine;
 mod replays;
 

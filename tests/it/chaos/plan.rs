@@ -2,9 +2,10 @@
 use std::{fmt, io::Write as _};
 
 /// Every fault the sandbox knows, each with its probability for a submission.
-pub const FAULTS: &str = "unauthorized=0.01,throttled=0.003,broken=0.05,bad-gateway=0.03,slow=0.03,\
-    reset=0.04,no-job-id=0.04,same-body=0.3,early=0.05,fail=0.05,lost=0.05,late=0.06,reordered=0.05,\
-    duplicate=0.1,truncated=0.06,wrong-types=0.06,large=0.01,gzip=0.1,chunked=0.1";
+pub const FAULTS: &str = "unauthorized=0.01,forbidden=0.01,misdirected=0.005,page=0.005,\
+    throttled=0.003,broken=0.05,bad-gateway=0.03,slow=0.03,reset=0.04,no-job-id=0.04,same-body=0.3,\
+    early=0.05,fail=0.05,quote=0.01,lost=0.05,late=0.06,reordered=0.05,duplicate=0.1,truncated=0.06,\
+    wrong-types=0.06,large=0.01,gzip=0.1,chunked=0.1";
 
 /// Jobs of the short form, which is part of every run of the tests.
 const FEW: u32 = 100;

@@ -17,6 +17,7 @@ const SETTINGS: GateSettings = GateSettings {
     window: Duration::from_mins(1),
     penalty: Duration::from_mins(1),
     poll_share: 0.4,
+    probe: Duration::from_mins(1),
 };
 
 async fn take(db: &TestDb, purpose: Purpose, wanted: usize) -> usize {

@@ -1,6 +1,7 @@
 //! Jobs are handed over: what each answer of the provider makes of them.
 mod fate;
 mod gate;
+mod refusals;
 mod turns;
 
 use aftercall::provider::wire;

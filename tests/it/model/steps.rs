@@ -145,8 +145,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    let setbacks =
-        vec![Setback::Throttled, Setback::Broken, Setback::Unreachable, Setback::Unauthorized];
+    let setbacks = vec![
+        Setback::Throttled,
+        Setback::Broken,
+        Setback::Unreachable,
+        Setback::Unauthorized,
+        Setback::Misdirected,
+    ];
     prop_oneof![
         4 => any::<bool>().prop_map(|with_id| Answer::Accepted { with_id }),
         1 => Just(Answer::Refused),

@@ -29,7 +29,7 @@ async fn told_to_stop_it_turns_traffic_away_and_finishes_what_is_in_flight() {
     assert!(ready(&service).await);
     let mirrored = format!("{}/readyz?verbose", service.api);
     let verbose: Value = service.http.get(&mirrored).send().await.unwrap().json().await.unwrap();
-    let checks = json!({ "database": "ok", "migrations": "ok", "writes": "ok", "draining": false });
+    let checks = json!({ "database": "ok", "migrations": "ok", "writes": "ok", "draining": false, "provider": "ok" });
     assert_eq!(verbose, json!({ "status": "ok", "checks": checks }));
 
     // A request whose second half comes when all else is over.

@@ -82,7 +82,7 @@ async fn a_fresh_token_that_is_refused_too_ends_the_matter() {
     let error = client(&server).submit(&job(), &webhook()).await.unwrap_err();
     assert_redacted(&error);
     assert!(
-        matches!(error, SubmitError::Unauthorized { code, rate: Some(_) } if code == "OAU-213")
+        matches!(error, SubmitError::Unauthorized { errors, rate: Some(_), .. } if errors[0].code == "OAU-213")
     );
     assert_eq!(requests_to(&server, TOKEN).await.len(), 2);
     assert_eq!(requests_to(&server, ANALYZE).await.len(), 2);
@@ -104,7 +104,7 @@ async fn refused_credentials_are_named_by_their_oauth_code() {
                        "errors": [{ "errorCode": "OAU-210", "message": "client-secret" }] });
     let error = without_token(ResponseTemplate::new(400).set_body_json(body)).await;
     assert!(error.to_string().contains("invalid_grant (OAU-210)"), "{error}");
-    assert!(matches!(error, SubmitError::Unauthorized { rate: None, .. }));
+    assert!(matches!(error, SubmitError::Unauthorized { status: None, rate: None, .. }));
 }
 
 #[tokio::test]

@@ -16,6 +16,13 @@ async fn faults_of_the_answer_come_when_asked_for() {
     let unknown = sandbox.submit_with_faults(&receiver.url(), "brokn").await.unwrap();
     assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
     assert!(unknown.text().await.unwrap().contains("throttled"));
+    for (fault, status, says) in
+        [("forbidden", 403, "CMN-401"), ("misdirected", 404, "AGW-404"), ("page", 404, "<html>")]
+    {
+        let refused = sandbox.submit_with_faults(&receiver.url(), fault).await.unwrap();
+        assert_eq!(refused.status(), status);
+        assert!(refused.text().await.unwrap().contains(says), "{fault}");
+    }
     let gateway = sandbox.submit_with_faults(&receiver.url(), "bad-gateway").await.unwrap();
     assert_eq!(gateway.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(receiver.next().await.json()["status"], "Success", "and the job was accepted");
@@ -44,7 +51,9 @@ async fn faults_of_the_answer_come_when_asked_for() {
 async fn faults_of_the_delivery_come_when_asked_for() {
     let sandbox = Running::start(settings()).await;
     let mut receiver = Receiver::start().await;
-    for fault in ["fail", "duplicate", "truncated", "gzip", "chunked", "large", "wrong-types"] {
+    for fault in
+        ["fail", "quote", "duplicate", "truncated", "gzip", "chunked", "large", "wrong-types"]
+    {
         sandbox.submit_with_faults(&receiver.url(), fault).await.unwrap();
         let delivery = receiver.next().await;
         match fault {
@@ -52,6 +61,11 @@ async fn faults_of_the_delivery_come_when_asked_for() {
                 let body = delivery.json();
                 assert_eq!(body["response"]["errors"][0]["errorCode"], "CAI-101");
                 assert_eq!(body["status"], "Fail");
+            }
+            "quote" => {
+                let body = delivery.json();
+                let message = body["response"]["errors"][0]["message"].as_str().unwrap();
+                assert!(message.contains(&receiver.url()), "{message}");
             }
             "duplicate" => assert_eq!(receiver.next().await.body, delivery.body),
             "truncated" => assert!(serde_json::from_slice::<Value>(&delivery.body).is_err()),

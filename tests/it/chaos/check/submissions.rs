@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use super::Case;
 
 /// Outcomes that say: the provider did not take it.
-const NOT_ACCEPTED: [&str; 5] = ["refused", "throttled", "broken", "unreachable", "unauthorized"];
+const NOT_ACCEPTED: [&str; 6] =
+    ["refused", "throttled", "broken", "unreachable", "unauthorized", "misdirected"];
 
 pub fn check(case: &mut Case<'_>, unconfirmed_wait: Duration) {
     tokens(case);

@@ -191,6 +191,7 @@ impl Job {
             Answer::GivenUp | Answer::Released(Setback::Broken) => "broken",
             Answer::Released(Setback::Unreachable) => "unreachable",
             Answer::Released(Setback::Unauthorized) => "unauthorized",
+            Answer::Released(Setback::Misdirected) => "misdirected",
             Answer::Unknown => "unknown",
         };
         let is_accepted = matches!(answer, Answer::Accepted { .. });

@@ -273,7 +273,8 @@ async fn api(
         max_values: settings.api.max_values,
         limits: settings.text_limits(),
     };
-    let health = OpsState::new(db.clone(), Arc::new(true.into()), draining.clone());
+    let started = Arc::new(true.into());
+    let health = OpsState::new(db.clone(), started, draining.clone(), app::takes_submissions);
     app::router(state, feed, health, &settings.api)
 }
 

@@ -3,11 +3,14 @@
 //! RingCentral counts submissions, status polls and more in one group, "Heavy": by default 10 calls
 //! in a sliding window of 60 s, then a penalty of 60 s that every call sent during it starts anew
 //! (developer guide, "Rate limits").
+mod refusing;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgTransaction};
 
+pub use self::refusing::{Blame, Refusing, Since, Standing, refused, standing, taken};
 use super::RateHeaders;
 use crate::config::GateSettings;
 
@@ -41,7 +44,9 @@ pub async fn take(
                 where made > clock_timestamp() - make_interval(secs => $1))
         where rate_group = 'heavy'
         returning cardinality(submissions) as "submissions!", cardinality(polls) as "polls!",
-            limit_seen, coalesce(blocked_until > clock_timestamp(), false) as "blocked!"
+            limit_seen, coalesce(blocked_until > clock_timestamp(), false) as "blocked!",
+            refused_since is not null as "refusing!",
+            coalesce(probe_at > clock_timestamp(), false) as "probed!"
         "#,
         settings.window.as_secs_f64() * STRETCH,
     )
@@ -55,6 +60,8 @@ pub async fn take(
     let limit = seen.map_or(settings.limit, |seen| settings.limit.min(seen));
     let free = i64::from(limit) - i64::from(row.submissions) - i64::from(row.polls);
     let free = match purpose {
+        // One is enough to see whether it still refuses them all.
+        Purpose::Submission if row.refusing => free.min(i64::from(!row.probed)),
         Purpose::Submission => free,
         Purpose::Poll { share } => {
             #[expect(clippy::cast_possible_truncation, reason = "a share of a small number")]
@@ -63,7 +70,7 @@ pub async fn take(
         }
     };
     let granted = usize::try_from(free).unwrap_or_default().min(wanted);
-    note_calls(tx, purpose, i32::try_from(granted).unwrap_or(i32::MAX)).await?;
+    note_calls(tx, purpose, i32::try_from(granted).unwrap_or(i32::MAX), settings.probe).await?;
     Ok(granted)
 }
 
@@ -78,7 +85,8 @@ pub async fn give_back(
         r#"
         update aftercall.provider_gate set
             submissions = case when $1 then trim_array(submissions, $2) else submissions end,
-            polls = case when $1 then polls else trim_array(polls, $2) end
+            polls = case when $1 then polls else trim_array(polls, $2) end,
+            probe_at = case when $1 and refused_since is not null then clock_timestamp() else probe_at end
         where rate_group = 'heavy'
         "#,
         purpose == Purpose::Submission,
@@ -89,17 +97,26 @@ pub async fn give_back(
     Ok(())
 }
 
-async fn note_calls(tx: &mut PgTransaction<'_>, purpose: Purpose, calls: i32) -> sqlx::Result<()> {
+/// `probe`: until the next submission, while submissions are refused.
+async fn note_calls(
+    tx: &mut PgTransaction<'_>,
+    purpose: Purpose,
+    calls: i32,
+    probe: Duration,
+) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update aftercall.provider_gate set
             submissions = case when $1 then submissions || array_fill(clock_timestamp(), array[$2::int])
                 else submissions end,
-            polls = case when $1 then polls else polls || array_fill(clock_timestamp(), array[$2::int]) end
+            polls = case when $1 then polls else polls || array_fill(clock_timestamp(), array[$2::int]) end,
+            probe_at = case when $1 and $2 > 0 and refused_since is not null
+                then clock_timestamp() + make_interval(secs => $3) else probe_at end
         where rate_group = 'heavy'
         "#,
         purpose == Purpose::Submission,
         calls,
+        probe.as_secs_f64(),
     )
     .execute(&mut **tx)
     .await?;
@@ -156,7 +173,8 @@ pub async fn forecast(
         r#"
         with gate as (
             select least($1, coalesce(limit_seen, $1)) as calls,
-                case when blocked_until > now() then blocked_until end as blocked_until,
+                case when greatest(blocked_until, probe_at) > now()
+                    then greatest(blocked_until, probe_at) end as blocked_until,
                 (select count(*) from unnest(submissions || polls) made
                     where made > now() - make_interval(secs => $2)) as used
             from aftercall.provider_gate where rate_group = 'heavy'

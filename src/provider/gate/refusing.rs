@@ -1,0 +1,109 @@
+//! While the provider refuses every submission for what is no fault of theirs, one is sent now and then, by
+//! whichever replica comes first, to see whether it is over.
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+/// What the provider refuses submissions for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusing {
+    pub blame: Blame,
+    /// `None` when no submission was sent: the login was refused.
+    pub status: Option<u16>,
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Blame {
+    /// Our credentials, or what our app may do.
+    #[sqlx(rename = "auth")]
+    Credentials,
+    /// The URL, or something between us and the provider.
+    #[sqlx(rename = "upstream")]
+    Address,
+}
+
+/// How the gate stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub blocked_until: Option<DateTime<Utc>>,
+    pub refusing: Option<Since>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Since {
+    pub since: DateTime<Utc>,
+    pub what: Refusing,
+    pub next_probe_at: DateTime<Utc>,
+}
+
+/// From now on one submission is let through every `probe`. Says whether that is news.
+pub async fn refused(
+    db: impl PgExecutor<'_>,
+    what: &Refusing,
+    probe: Duration,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        with before as (
+            select rate_group, refused_since from aftercall.provider_gate
+            where rate_group = 'heavy' for update
+        )
+        update aftercall.provider_gate gate set
+            refused_since = coalesce(gate.refused_since, clock_timestamp()),
+            refused_class = $1, refused_status = $2, refused_code = $3,
+            probe_at = coalesce(gate.probe_at, clock_timestamp() + make_interval(secs => $4))
+        from before where gate.rate_group = before.rate_group
+        returning before.refused_since is null as "is_news!"
+        "#,
+        what.blame as Blame,
+        what.status.map(i32::from),
+        what.code,
+        probe.as_secs_f64(),
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The provider dealt with a submission as such: it refuses them no longer. Since when it did, if this is news.
+pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        r#"
+        with before as (
+            select rate_group, refused_since from aftercall.provider_gate
+            where rate_group = 'heavy' and refused_since is not null for update
+        )
+        update aftercall.provider_gate gate set
+            refused_since = null, refused_class = null, refused_status = null, refused_code = null,
+            probe_at = null
+        from before where gate.rate_group = before.rate_group
+        returning before.refused_since as "since!"
+        "#,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+pub async fn standing(db: impl PgExecutor<'_>) -> sqlx::Result<Standing> {
+    let row = sqlx::query!(
+        r#"
+        select case when blocked_until > now() then blocked_until end as blocked_until,
+            refused_since, refused_class as "refused_class: Blame", refused_status, refused_code,
+            probe_at
+        from aftercall.provider_gate where rate_group = 'heavy'
+        "#,
+    )
+    .fetch_one(db)
+    .await?;
+    let refusing = match (row.refused_since, row.refused_class, row.probe_at) {
+        (Some(since), Some(blame), Some(next_probe_at)) => {
+            let status = row.refused_status.and_then(|status| u16::try_from(status).ok());
+            let what = Refusing { blame, status, code: row.refused_code };
+            Some(Since { since, what, next_probe_at })
+        }
+        _ => None,
+    };
+    Ok(Standing { blocked_until: row.blocked_until, refusing })
+}
