@@ -175,11 +175,22 @@ pub async fn ensure_partitions(db: &PgPool, months_ahead: u32) -> sqlx::Result<i
 
 /// A connection that streams the rows of one statement, however many there are. It is closed when it is
 /// dropped, as what it has not read yet would be in the way of the next statement.
-pub async fn for_streaming(db: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+///
+/// `longest`: that the statement may take. Postgres keeps to it also while it finds no rows to stream.
+pub async fn for_streaming(
+    db: &PgPool,
+    longest: Duration,
+) -> sqlx::Result<PoolConnection<Postgres>> {
     let mut connection = db.acquire().await?;
     connection.close_on_drop();
     // The first row is not to wait for a compiler.
-    sqlx::query!("set jit = off").execute(&mut *connection).await?;
+    sqlx::query!(
+        r#"select set_config('jit', 'off', false) as "jit!",
+            set_config('statement_timeout', $1, false) as "longest!""#,
+        i32::try_from(longest.as_millis()).unwrap_or(i32::MAX).to_string(),
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     Ok(connection)
 }
 

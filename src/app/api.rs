@@ -1,5 +1,5 @@
 //! The REST API as one router, and the document that describes it.
-use axum::{Extension, Router, extract::DefaultBodyLimit};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
 use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -12,7 +12,7 @@ use crate::{
     callers::KnownCallers,
     config::{ApiSettings, bytes},
     events::Feed,
-    http::{self, ApiState, OpsState},
+    http::{self, ApiState, OpsState, Shares},
     intake, query,
 };
 
@@ -47,5 +47,6 @@ pub fn router(state: ApiState, feed: Feed, health: OpsState, settings: &ApiSetti
         .layer(DefaultBodyLimit::max(limit))
         .layer(Extension(KnownCallers::default()))
         .layer(Extension(feed))
-        .layer(Extension(query::Exports::new(settings.max_exports)))
+        .layer(Extension(query::Exports::new(settings)))
+        .layer(from_fn_with_state(Shares::new(settings), http::in_turn))
 }

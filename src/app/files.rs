@@ -23,9 +23,14 @@ pub struct Granted {
 
 impl Granted {
     /// Event streams: of the connections they get the share that the settings give them.
-    pub fn streams(self, settings: &ApiSettings) -> usize {
+    fn streams(self, settings: &ApiSettings) -> usize {
         let ApiSettings { max_streams, max_connections, .. } = *settings;
         share(max_streams, self.api, max_connections).min(max_streams)
+    }
+
+    /// With no more streams than that.
+    pub fn limited(self, settings: &ApiSettings) -> ApiSettings {
+        ApiSettings { max_streams: self.streams(settings), ..settings.clone() }
     }
 }
 

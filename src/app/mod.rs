@@ -110,11 +110,10 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             Common { settings, db: &db, drift: &drift, changed: &changed, lifecycle: &lifecycle };
         start_workers(&common, &provider, webhook_base, &wake, &mut parts);
     }
-    let cursors = Cursors::new(db::service_secret(&db, "cursor").await?);
     if let Some(listener) = api {
         let state = ApiState {
             db: db.clone(),
-            cursors,
+            cursors: Cursors::new(db::service_secret(&db, "cursor").await?),
             wake_dispatcher: wake,
             changed: changed.clone(),
             gate: settings.provider.gate.clone(),
@@ -123,10 +122,9 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             limits: settings.text_limits(),
         };
         // Until the listener closes: who waits is not sent away while he would come back here.
-        let (feed, listener_of_events) =
-            Feed::new(&db, granted.streams(&settings.api), lifecycle.stop.clone());
+        let (feed, listener_of_events) = Feed::new(&db, lifecycle.stop.clone());
         parts.spawn(listener_of_events.run());
-        let router = router(state, feed, health, &settings.api);
+        let router = router(state, feed, health, &granted.limited(&settings.api));
         parts.spawn(serve("api", listener, router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {

@@ -8,7 +8,7 @@ use axum::{
 use uuid::Uuid;
 
 use super::{KnownCallers, Scope};
-use crate::http::{ApiError, ApiState};
+use crate::http::{ApiError, ApiState, Kind, Turn};
 
 /// The internal app behind a request; its id scopes every row that is read or written for it.
 #[derive(Debug, Clone)]
@@ -45,6 +45,9 @@ impl FromRequestParts<ApiState> for Caller {
             caller
         };
         tracing::Span::current().record("caller", &caller.name);
+        if let Some(turn) = parts.extensions.get::<Turn>() {
+            turn.take(Kind::Request, caller.id)?;
+        }
         Ok(caller)
     }
 }

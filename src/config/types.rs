@@ -99,8 +99,19 @@ pub struct ApiSettings {
     pub max_values: usize,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+    pub max_requests: usize,
+    pub max_requests_per_caller: usize,
+    pub max_waits: usize,
+    pub max_waits_per_caller: usize,
     pub max_streams: usize,
+    pub max_streams_per_caller: usize,
     pub max_exports: u16,
+    pub max_exports_per_caller: u16,
+    pub export_min_rate: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub export_patience: Duration,
+    #[serde(with = "humantime_serde")]
+    pub export_max_time: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::{Automatic, SandboxSettings, Settings};
+use super::{ApiSettings, Automatic, SandboxSettings, Settings};
 
 /// Every contradiction, each with what to do about it; empty when the settings can be used.
 pub fn faults(settings: &Settings, environment: &str) -> Vec<String> {
@@ -83,6 +83,34 @@ fn sandbox_faults(s: &SandboxSettings) -> Vec<String> {
     faults
 }
 
+/// What callers may have in hand, and for how long.
+fn share_faults(api: &ApiSettings) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |holds: bool, otherwise: &str| {
+        if !holds {
+            faults.push(otherwise.to_owned());
+        }
+    };
+    for (name, most, of_caller) in [
+        ("requests", api.max_requests, api.max_requests_per_caller),
+        ("waits", api.max_waits, api.max_waits_per_caller),
+        ("streams", api.max_streams, api.max_streams_per_caller),
+        ("exports", api.max_exports.into(), api.max_exports_per_caller.into()),
+    ] {
+        check(
+            (1..=most).contains(&of_caller),
+            &format!("api.max_{name}_per_caller must be at least 1 and at most api.max_{name}"),
+        );
+    }
+    check(
+        api.export_min_rate.as_u64() >= 1,
+        "api.export_min_rate must be at least 1 byte a second",
+    );
+    check(!api.export_patience.is_zero(), "api.export_patience must be longer than nothing");
+    check(api.export_max_time >= Duration::from_secs(1), "api.export_max_time must be at least 1s");
+    faults
+}
+
 /// Numbers that each make no sense by themselves.
 fn limits(s: &Settings) -> Vec<String> {
     let mut faults = Vec::new();
@@ -126,6 +154,7 @@ fn limits(s: &Settings) -> Vec<String> {
     );
     check(s.jobs.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
     check(s.retention.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
+    faults.extend(share_faults(&s.api));
     faults.extend(delivery_faults(s));
     faults.extend(sandbox_faults(&s.sandbox));
     faults

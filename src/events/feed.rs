@@ -24,19 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Feed(Arc<Hub>);
 
-/// Why there is no stream.
+/// There is no stream: the feed has no connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    #[error("there are as many streams as one process may have")]
-    Full,
-    #[error("the feed has no connection to the database")]
-    NoConnection,
-}
+#[error("the feed has no connection to the database")]
+pub struct NoConnection;
 
 impl Feed {
     /// A feed, and the part that fills it until `stop` is cancelled.
-    pub fn new(db: &PgPool, max_streams: usize, stop: CancellationToken) -> (Self, Listener) {
-        let hub = Arc::new(Hub::new(max_streams, stop));
+    pub fn new(db: &PgPool, stop: CancellationToken) -> (Self, Listener) {
+        let hub = Arc::new(Hub::new(stop));
         (Self(hub.clone()), Listener::new(db, hub))
     }
 
@@ -49,10 +45,10 @@ impl Feed {
     }
 
     /// Every event from now on.
-    pub async fn subscribe(&self, whose: Whose) -> Result<Subscription, Refused> {
+    pub async fn subscribe(&self, whose: Whose) -> Result<Subscription, NoConnection> {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let Whose { caller_id, job_id } = whose;
-        let number = self.0.add_stream(caller_id, job_id, sender).ok_or(Refused::Full)?;
+        let number = self.0.add_stream(caller_id, job_id, sender);
         let place = Place { hub: self.0.clone(), caller_id, number };
         let told = tokio::select! {
             told = timeout(PATIENCE, queue.recv()) => told.ok().flatten(),
@@ -60,7 +56,7 @@ impl Feed {
         };
         match told {
             Some(Told::From(from)) => Ok(Subscription { from, queue, place }),
-            _ => Err(Refused::NoConnection),
+            _ => Err(NoConnection),
         }
     }
 

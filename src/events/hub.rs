@@ -46,7 +46,6 @@ pub struct Hub {
     /// Poked when somebody comes, so that the next look begins at once.
     pub wake: Notify,
     pub stop: CancellationToken,
-    max_streams: usize,
 }
 
 #[derive(Debug, Default)]
@@ -76,8 +75,8 @@ enum Stage {
 }
 
 impl Hub {
-    pub fn new(max_streams: usize, stop: CancellationToken) -> Self {
-        Self { registered: Mutex::default(), wake: Notify::new(), stop, max_streams }
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { registered: Mutex::default(), wake: Notify::new(), stop }
     }
 
     pub fn add_wait(&self, job_id: Uuid, answer: oneshot::Sender<Job>) -> u64 {
@@ -93,23 +92,19 @@ impl Hub {
         remove(&mut self.registered().waits, job_id, number);
     }
 
-    /// `None` when there are as many as there may be.
     pub fn add_stream(
         &self,
         caller_id: Uuid,
         job_id: Option<Uuid>,
         queue: mpsc::Sender<Told>,
-    ) -> Option<u64> {
+    ) -> u64 {
         let mut registered = self.registered();
-        if count(&registered.streams) >= self.max_streams {
-            return None;
-        }
         let number = registered.number();
         let stream = Stream { job_id, queue, stage: Stage::New };
         registered.streams.entry(caller_id).or_default().insert(number, stream);
         drop(registered);
         self.wake.notify_one();
-        Some(number)
+        number
     }
 
     pub fn remove_stream(&self, caller_id: Uuid, number: u64) {

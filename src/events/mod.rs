@@ -10,7 +10,7 @@ mod read;
 mod snapshot;
 
 pub use announce::announce;
-pub use feed::{Feed, Refused, Subscription, Wait};
+pub use feed::{Feed, NoConnection, Subscription, Wait};
 pub use hub::Fresh;
 pub use listener::Listener;
 pub use read::{Event, Whose, is_past, missed, missed_query, settle, since, since_query, snapshot};

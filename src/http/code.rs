@@ -50,8 +50,11 @@ codes! {
     NotJson: UNSUPPORTED_MEDIA_TYPE, "not-json", "JSON body expected";
     ValidationFailed: UNPROCESSABLE_ENTITY, "validation-failed", "Request is not valid";
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
+    CallerLimit: TOO_MANY_REQUESTS, "caller-limit", "Too many at once for one caller";
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment";
+    Busy: SERVICE_UNAVAILABLE, "busy", "Too many requests at once";
+    TooManyWaits: SERVICE_UNAVAILABLE, "too-many-waits", "Too many waits at once";
     TooManyStreams: SERVICE_UNAVAILABLE, "too-many-streams", "Too many event streams at once";
     TooManyExports: SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports at once";
     TookTooLong: GATEWAY_TIMEOUT, "took-too-long", "Took too long";

@@ -10,7 +10,11 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 use tracing::Instrument as _;
 
 /// Lines are sent once there are this many bytes of them.
@@ -23,12 +27,25 @@ const WAITING: usize = 2;
 pub enum BrokenOff {
     #[error("the client has gone")]
     Gone,
-    #[error("the client has not read on for too long")]
-    Stalled,
+    #[error("the client reads too slowly")]
+    TooSlow,
+    #[error("it took too long")]
+    TookTooLong,
     #[error("the rows ended early")]
     Rows(#[from] sqlx::Error),
     #[error("a row is no JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// How slow an answer may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How long the client is waited for in all; what it reads earns more, up to the same again.
+    pub patience: Duration,
+    /// Bytes that earn another second.
+    pub bytes_a_second: u32,
+    /// Longest time from the first line to the last.
+    pub longest: Duration,
 }
 
 /// Where the lines of an answer go.
@@ -36,7 +53,10 @@ pub enum BrokenOff {
 pub struct Lines {
     chunk: Vec<u8>,
     chunks: mpsc::Sender<Bytes>,
+    pace: Pace,
+    /// What is left of it.
     patience: Duration,
+    until: Instant,
 }
 
 impl Lines {
@@ -48,27 +68,53 @@ impl Lines {
         if self.chunk.len() >= CHUNK { self.send().await } else { Ok(()) }
     }
 
+    /// What `next` brings, such as a row.
+    ///
+    /// # Errors
+    /// When it takes too long; what there was before is still sent, so that the client gets on.
+    pub async fn in_time<T>(&mut self, next: impl Future<Output = T>) -> Result<T, BrokenOff> {
+        let came = timeout_at(self.until, next).await;
+        if came.is_err() {
+            self.send().await?;
+        }
+        came.map_err(|_| BrokenOff::TookTooLong)
+    }
+
     async fn send(&mut self) -> Result<(), BrokenOff> {
         let room = self.chunk.capacity();
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(room));
-        let sent = self.chunks.send_timeout(chunk.into(), self.patience).await;
-        sent.map_err(|refused| match refused {
-            mpsc::error::SendTimeoutError::Timeout(_) => BrokenOff::Stalled,
-            mpsc::error::SendTimeoutError::Closed(_) => BrokenOff::Gone,
-        })
+        let earned = Duration::from_secs(chunk.len() as u64) / self.pace.bytes_a_second;
+        let since = Instant::now();
+        let sent =
+            timeout_at(self.until.min(since + self.patience), self.chunks.send(chunk.into()));
+        match sent.await {
+            Err(_) if self.until <= Instant::now() => return Err(BrokenOff::TookTooLong),
+            Err(_) => return Err(BrokenOff::TooSlow),
+            Ok(Err(_)) => return Err(BrokenOff::Gone),
+            Ok(Ok(())) => {}
+        }
+        let left = self.patience.saturating_sub(since.elapsed());
+        self.patience = (left + earned).min(self.pace.patience);
+        Ok(())
     }
 }
 
 /// The answer whose lines `write` pushes; it is complete once `write` gives `Lines` back.
 ///
-/// `name`: of the file that a browser saves. `patience`: longest time that the client may take to read
-/// on.
-pub fn ndjson<W>(name: &str, patience: Duration, write: impl FnOnce(Lines) -> W) -> Response
+/// `name`: of the file that a browser saves.
+pub fn ndjson<W>(name: &str, pace: Pace, write: impl FnOnce(Lines) -> W) -> Response
 where
     W: Future<Output = Result<Lines, BrokenOff>> + Send + 'static,
 {
     let (chunks, made) = mpsc::channel(WAITING);
-    let writing = write(Lines { chunk: Vec::with_capacity(CHUNK), chunks, patience });
+    let lines = Lines {
+        chunk: Vec::with_capacity(CHUNK),
+        chunks,
+        pace,
+        patience: pace.patience,
+        until: Instant::now() + pace.longest,
+    };
+    let writing = write(lines);
     let writing = tokio::spawn(to_the_end(writing).in_current_span());
     let body = Body::from_stream(stream::try_unfold((made, writing), next_chunk));
     let name = format!("attachment; filename=\"{name}\"");
@@ -89,7 +135,9 @@ async fn to_the_end(
     match &ended {
         Ok(()) => {}
         Err(BrokenOff::Gone) => tracing::debug!("the client left before the end"),
-        Err(BrokenOff::Stalled) => tracing::warn!("broke off: the client does not read on"),
+        Err(error @ (BrokenOff::TooSlow | BrokenOff::TookTooLong)) => {
+            tracing::warn!("broke off: {error}");
+        }
         Err(error) => tracing::error!(error = error as &dyn std::error::Error, "broke off"),
     }
     ended
@@ -114,7 +162,11 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_mins(1);
+    const PACE: Pace = Pace {
+        patience: Duration::from_mins(1),
+        bytes_a_second: 1024,
+        longest: Duration::from_hours(1),
+    };
 
     async fn body_of(response: Response) -> Result<String, axum::Error> {
         let bytes = response.into_body().collect().await?.to_bytes();
@@ -123,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_line_is_one_value() {
-        let response = ndjson("a.ndjson", PATIENCE, async |mut lines: Lines| {
+        let response = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
             for n in 0..20_000 {
                 lines.push(&format!("{n}\n")).await?;
             }
@@ -136,12 +188,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_broke_off_is_not_taken_for_whole() {
-        let failing = ndjson("a.ndjson", PATIENCE, async |mut lines: Lines| {
+        let failing = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
             lines.push(&1).await?;
             Err(sqlx::Error::PoolClosed.into())
         });
         assert!(body_of(failing).await.is_err());
-        let panicking = ndjson("a.ndjson", PATIENCE, async |_| panic!("boom"));
+        let panicking = ndjson("a.ndjson", PACE, async |_| panic!("boom"));
         assert!(body_of(panicking).await.is_err());
     }
 
@@ -156,9 +208,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_read_on_is_not_waited_for() {
         let (ended, wait) = tokio::sync::oneshot::channel();
-        let response = ndjson("a.ndjson", PATIENCE, async |mut lines: Lines| {
+        let response = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
             let broken = until_broken(&mut lines).await;
-            let _ = ended.send(matches!(broken, BrokenOff::Stalled));
+            let _ = ended.send(matches!(broken, BrokenOff::TooSlow));
             Err(broken)
         });
         assert!(wait.await.unwrap());
@@ -168,12 +220,55 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_ends_it() {
         let (ended, wait) = tokio::sync::oneshot::channel();
-        let response = ndjson("a.ndjson", PATIENCE, async |mut lines: Lines| {
+        let response = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
             let broken = until_broken(&mut lines).await;
             let _ = ended.send(matches!(broken, BrokenOff::Gone));
             Err(broken)
         });
         drop(response);
         assert!(wait.await.unwrap());
+    }
+
+    /// How long a client is served that reads a chunk every so often.
+    async fn served(every: Duration, pace: Pace) -> (Duration, BrokenOff) {
+        let (ended, wait) = tokio::sync::oneshot::channel();
+        let since = Instant::now();
+        let response = ndjson("a.ndjson", pace, async move |mut lines: Lines| {
+            let broken = until_broken(&mut lines).await;
+            let _ = ended.send((since.elapsed(), broken));
+            Err(BrokenOff::Gone)
+        });
+        let mut body = response.into_body();
+        tokio::spawn(async move {
+            while let Some(Ok(_)) = body.frame().await {
+                tokio::time::sleep(every).await;
+            }
+        });
+        wait.await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_below_the_floor_is_cut_off_and_who_reads_above_it_is_not() {
+        // A chunk earns 64 s.
+        let (after, broken) = served(Duration::from_secs(70), PACE).await;
+        assert!(matches!(broken, BrokenOff::TooSlow));
+        assert!(after < Duration::from_mins(20), "{after:?}");
+        let (after, broken) = served(Duration::from_secs(50), PACE).await;
+        assert!(matches!(broken, BrokenOff::TookTooLong));
+        assert_eq!(after, PACE.longest);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_ends_after_its_last_line() {
+        let pace = Pace { longest: Duration::from_secs(5), ..PACE };
+        let response = ndjson("a.ndjson", pace, async |mut lines: Lines| {
+            lines.push(&1).await?;
+            lines.in_time(std::future::pending::<()>()).await?;
+            Ok(lines)
+        });
+        let mut body = response.into_body();
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), "1\n");
+        assert!(body.frame().await.unwrap().is_err());
     }
 }

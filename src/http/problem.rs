@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Code,
+    Code, Kind,
     faults::{Fault, Faults, shortened},
     serve::HostFault,
 };
@@ -68,10 +68,10 @@ pub enum ApiError {
     TookTooLong,
     #[error("the database cannot be reached, is saturated, or takes no writes")]
     Unavailable(#[source] sqlx::Error),
-    #[error("this process has as many event streams as api.max_streams allows")]
-    TooManyStreams,
-    #[error("as many exports are running as api.max_exports allows")]
-    TooManyExports,
+    #[error("this process has as many {} in hand as {} allows", .0.names().0, .0.names().1)]
+    TooMany(Kind),
+    #[error("this caller has as many {} in hand as {}_per_caller allows", .0.names().0, .0.names().1)]
+    CallerLimit(Kind),
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -150,8 +150,11 @@ impl ApiError {
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,
-            Self::TooManyStreams => Code::TooManyStreams,
-            Self::TooManyExports => Code::TooManyExports,
+            Self::TooMany(Kind::Request) => Code::Busy,
+            Self::TooMany(Kind::Wait) => Code::TooManyWaits,
+            Self::TooMany(Kind::Stream) => Code::TooManyStreams,
+            Self::TooMany(Kind::Export) => Code::TooManyExports,
+            Self::CallerLimit(_) => Code::CallerLimit,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -208,7 +211,7 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             // What is left of the body would be taken for the next request.

@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::jobs::owned;
 use crate::{
     callers::Caller,
-    events::{self, Event, Feed, Point, Refused, Subscription, Whose},
-    http::{ApiError, ApiQuery, ApiState, Problem},
+    events::{self, Event, Feed, NoConnection, Point, Subscription, Whose},
+    http::{ApiError, ApiQuery, ApiState, Kind, Problem, Turn},
     jobs::State as JobState,
 };
 
@@ -93,6 +93,7 @@ async fn stream(
     State(state): State<ApiState>,
     caller: Caller,
     Extension(feed): Extension<Feed>,
+    Extension(turn): Extension<Turn>,
     ApiQuery(query): ApiQuery<Stream>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -102,6 +103,7 @@ async fn stream(
     let whose = Whose { caller_id: caller.id, job_id: query.job_id };
     let listing = format!("events {} {:?}", caller.id, query.job_id);
     let from = resumed_at(&state, &listing, &headers).await?;
+    turn.take(Kind::Stream, caller.id)?;
     let subscription = feed.subscribe(whose).await?;
     let (stop, end) = (feed.stop().clone(), Instant::now() + LONGEST);
     let told = Told::new(state, whose, listing, subscription, from);
@@ -146,12 +148,9 @@ async fn resumed_at(
     if is_past { Ok(Some(point)) } else { Err(ApiError::CursorMismatch) }
 }
 
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Full => Self::TooManyStreams,
-            Refused::NoConnection => Self::Unavailable(sqlx::Error::PoolTimedOut),
-        }
+impl From<NoConnection> for ApiError {
+    fn from(_: NoConnection) -> Self {
+        Self::Unavailable(sqlx::Error::PoolTimedOut)
     }
 }
 

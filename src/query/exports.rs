@@ -1,12 +1,9 @@
 //! Exports: all that fits the filters, line by line, in constant memory.
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
-use std::{sync::Arc, time::Duration};
-
 use axum::{Extension, extract::State, response::Response};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -14,33 +11,38 @@ use uuid::Uuid;
 use super::filters::JobFilters;
 use crate::{
     callers::Caller,
+    config::ApiSettings,
     db,
-    http::{self, ApiError, ApiQuery, ApiState, Both, BrokenOff, Lines, Problem},
+    http::{
+        self, ApiError, ApiQuery, ApiState, Both, BrokenOff, Kind, Lines, Pace, Permit, Problem,
+        Turn,
+    },
     insights,
     jobs::{self, Filter, JobView},
 };
-
-/// Longest time that a client may take to read on.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(jobs)).routes(routes!(utterances))
 }
 
-/// The exports that may run at once. Clones share them.
-#[derive(Debug, Clone)]
-pub struct Exports(Arc<Semaphore>);
+/// How slow an export may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Exports(Pace);
 
 impl Exports {
-    pub fn new(most: u16) -> Self {
-        Self(Arc::new(Semaphore::new(most.into())))
+    pub fn new(of: &ApiSettings) -> Self {
+        Self(Pace {
+            patience: of.export_patience,
+            bytes_a_second: u32::try_from(of.export_min_rate.as_u64()).unwrap_or(u32::MAX),
+            longest: of.export_max_time,
+        })
     }
 
     /// A connection for one of them.
-    async fn begin(&self, pool: &PgPool) -> Result<Begun, ApiError> {
-        let slot = self.0.clone().try_acquire_owned().map_err(|_| ApiError::TooManyExports)?;
-        let connection = db::for_streaming(pool).await?;
-        Ok(Begun { pool: pool.clone(), connection, slot })
+    async fn begin(self, pool: &PgPool, turn: &Turn, caller: &Caller) -> Result<Begun, ApiError> {
+        let permit = turn.hand_over(Kind::Export, caller.id)?;
+        let connection = db::for_streaming(pool, self.0.longest).await?;
+        Ok(Begun { pool: pool.clone(), connection, permit })
     }
 }
 
@@ -48,7 +50,7 @@ impl Exports {
 struct Begun {
     pool: PgPool,
     connection: PoolConnection<Postgres>,
-    slot: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -77,13 +79,14 @@ struct ResumeJobs {
 async fn jobs(
     State(state): State<ApiState>,
     Extension(exports): Extension<Exports>,
+    Extension(turn): Extension<Turn>,
     caller: Caller,
     ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
     let mut export = jobs::Export::new(caller.id, &Filter::from(filters), resume.cursor);
-    let begun = exports.begin(&state.db).await?;
-    Ok(http::ndjson("jobs.ndjson", PATIENCE, async move |lines| {
-        let Begun { pool, mut connection, slot: _slot } = begun;
+    let begun = exports.begin(&state.db, &turn, &caller).await?;
+    Ok(http::ndjson("jobs.ndjson", exports.0, async move |lines| {
+        let Begun { pool, mut connection, permit: _permit } = begun;
         let rows = export.rows(&mut connection).map_ok(JobView::exported);
         write(&pool, Box::pin(rows), lines).await
     }))
@@ -137,14 +140,15 @@ impl TryFrom<String> for UtteranceId {
 async fn utterances(
     State(state): State<ApiState>,
     Extension(exports): Extension<Exports>,
+    Extension(turn): Extension<Turn>,
     caller: Caller,
     ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
     let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
     let mut export = insights::Export::new(caller.id, &Filter::from(filters), after);
-    let begun = exports.begin(&state.db).await?;
-    Ok(http::ndjson("utterances.ndjson", PATIENCE, async move |lines| {
-        let Begun { pool, mut connection, slot: _slot } = begun;
+    let begun = exports.begin(&state.db, &turn, &caller).await?;
+    Ok(http::ndjson("utterances.ndjson", exports.0, async move |lines| {
+        let Begun { pool, mut connection, permit: _permit } = begun;
         write(&pool, export.rows(&mut connection), lines).await
     }))
 }
@@ -156,7 +160,7 @@ async fn write<T: Serialize + Sync>(
     mut lines: Lines,
 ) -> Result<Lines, BrokenOff> {
     let all = async {
-        while let Some(row) = rows.try_next().await? {
+        while let Some(row) = lines.in_time(rows.try_next()).await?? {
             lines.push(&row).await?;
         }
         Ok(lines)

@@ -16,7 +16,9 @@ use super::{filters::JobFilters, views::EventView};
 use crate::{
     callers::Caller,
     events::Feed,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Both, Limit, Page, Problem, Wait},
+    http::{
+        self, ApiError, ApiPath, ApiQuery, ApiState, Both, Kind, Limit, Page, Problem, Turn, Wait,
+    },
     jobs::{self, Filter, Job, JobView, Place, QueueView, State as JobState},
     provider::gate,
 };
@@ -69,12 +71,13 @@ async fn show(
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
     Extension(feed): Extension<Feed>,
+    Extension(turn): Extension<Turn>,
     ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
     let job = match query.wait.or(preferred) {
-        Some(wait) => final_within(wait, &feed, &state, &caller, id).await?,
+        Some(wait) => final_within(wait, (&feed, &turn), &state, &caller, id).await?,
         None => owned(&state, &caller, id).await?,
     };
     let mut view = JobView::from(job);
@@ -97,7 +100,7 @@ async fn show(
 /// The job once it is final, or as it is at the end of the wait.
 async fn final_within(
     wait: Wait,
-    feed: &Feed,
+    (feed, turn): (&Feed, &Turn),
     state: &ApiState,
     caller: &Caller,
     id: Uuid,
@@ -107,6 +110,7 @@ async fn final_within(
     if job.state.is_final() {
         return Ok(job);
     }
+    turn.take(Kind::Wait, caller.id)?;
     match waiting.finished(wait.duration()).await {
         Some(job) => Ok(job),
         None => owned(state, caller, id).await,

@@ -45,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "query",
         &[
             "callers",
+            "config",
             "conversations",
             "db",
             "events",

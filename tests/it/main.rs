@@ -8,6 +8,7 @@ mod connections;
 mod dispatch;
 mod embedded;
 mod events;
+mod fairness;
 mod fuzz;
 mod healthcheck;
 mod http;

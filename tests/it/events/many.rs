@@ -30,7 +30,12 @@ async fn thousands_wait_on_two_connections_and_each_is_told() {
     // Both ends of each connection are ours.
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with(|settings| {
+        // Of one caller.
+        settings.api.max_waits_per_caller = CLIENTS;
+        settings.api.max_streams_per_caller = CLIENTS;
+    });
+    let app = app.await;
     app.feed_events();
     let options = app.db.connect_options().application_name("one process");
     let patience = Duration::from_mins(1);

@@ -86,7 +86,7 @@ impl TestApp {
         let changed = Arc::new(Notify::new());
         let draining = CancellationToken::new();
         let stop = CancellationToken::new();
-        let (feed, listener) = Feed::new(&db.pool, settings.api.max_streams, stop.clone());
+        let (feed, listener) = Feed::new(&db.pool, stop.clone());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let (drift, recorder) = Recorder::new(db.pool.clone());
         let app = Self {
@@ -126,8 +126,7 @@ impl TestApp {
 
     /// The same on a pool of its own, and who waits there.
     pub async fn another_process(&self, db: &PgPool) -> (Router, Feed) {
-        let most = self.settings.api.max_streams;
-        let (feed, listener) = Feed::new(db, most, self.stop.clone());
+        let (feed, listener) = Feed::new(db, self.stop.clone());
         tokio::spawn(listener.run());
         let wake = Arc::new(Notify::new());
         let both = [&wake, &self.changed];
