@@ -38,6 +38,9 @@ fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Faults> {
     }
 }
 
+/// Pairs of a wrong query that are looked into: each takes its time, and thousands fit into one.
+const MOST_DIAGNOSED: usize = 500;
+
 /// Of each parameter; `error` is what it said of the whole.
 fn faults<T: DeserializeOwned + IntoParams>(
     query: &str,
@@ -45,7 +48,8 @@ fn faults<T: DeserializeOwned + IntoParams>(
 ) -> Faults {
     let mut given: Vec<(String, Vec<String>)> = Vec::new();
     let mut faults = Faults::default();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
+    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+    for (name, value) in pairs.take(MOST_DIAGNOSED) {
         match given.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => values.push(value),
             None => given.push((name, vec![value])),
@@ -203,6 +207,13 @@ mod tests {
                 ("createdAfter".to_owned(), "value"),
             ]
         );
+    }
+
+    #[test]
+    fn of_very_many_wrong_ones_only_the_first_are_looked_into() {
+        let many: Vec<_> = (0..20_000).map(|n| format!("p{n}=1")).collect();
+        let faults = read::<Query>(&many.join("&")).unwrap_err();
+        assert_eq!((faults.listed().len(), faults.count()), (100, MOST_DIAGNOSED));
     }
 
     #[test]

@@ -113,7 +113,13 @@ async fn store_utterances(
 struct Talk {
     utterances: i32,
     words: i32,
-    seconds: f64,
+    /// Whole, so that the sum is exact.
+    millis: f64,
+}
+
+/// As docs/conversation-shape.md has times rounded: once, at the utterance.
+fn millis(seconds: f64) -> f64 {
+    (seconds * 1000.0).round_ties_even()
 }
 
 /// Everybody who speaks or about whom something is said.
@@ -128,7 +134,7 @@ fn talk_by_speaker(analysis: &Analysis) -> BTreeMap<&str, Talk> {
         let words = utterance.text.split_whitespace().count();
         talk.utterances += 1;
         talk.words = talk.words.saturating_add(i32::try_from(words).unwrap_or(i32::MAX));
-        talk.seconds += utterance.end - utterance.start;
+        talk.millis += millis(utterance.end) - millis(utterance.start);
     }
     speakers
 }
@@ -157,7 +163,7 @@ async fn store_speakers(
         &column(&rows, |(_, id, _)| *id) as &[&str],
         &column(&rows, |(_, _, talk)| talk.utterances),
         &column(&rows, |(_, _, talk)| talk.words),
-        &column(&rows, |(_, _, talk)| (talk.seconds * 1000.0).round() / 1000.0),
+        &column(&rows, |(_, _, talk)| talk.millis / 1000.0),
     )
     .execute(&mut **tx)
     .await?;
