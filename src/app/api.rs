@@ -1,5 +1,5 @@
 //! The REST API as one router, and the document that describes it.
-use axum::{Extension, Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use axum::{Extension, Router, middleware::from_fn_with_state};
 use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     admin,
     callers::KnownCallers,
-    config::{ApiSettings, bytes},
+    config::ApiSettings,
     events::Feed,
     http::{self, ApiState, OpsState, Shares},
     intake, query,
@@ -41,10 +41,8 @@ pub fn router(state: ApiState, feed: Feed, health: OpsState, settings: &ApiSetti
     if let Some(url) = &settings.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
     }
-    let limit = bytes(settings.max_body);
     let all = routes.with_state(state).merge(pages::router(document)).merge(http::health(health));
     http::layered(http::fallbacks(all), "api", settings.request_timeout)
-        .layer(DefaultBodyLimit::max(limit))
         .layer(Extension(KnownCallers::default()))
         .layer(Extension(feed))
         .layer(Extension(query::Exports::new(settings)))

@@ -34,7 +34,7 @@ use crate::{
     dispatch::Dispatcher,
     drift::{Recorder, Tally},
     events::{self, Feed},
-    http::{self, ApiState, Cursors, OpsState, Terms},
+    http::{self, ApiState, Bodies, Cursors, OpsState, Terms},
     provider,
     reconcile::Reconciler,
     rollup::Rollup,
@@ -118,7 +118,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             changed: changed.clone(),
             gate: settings.provider.gate.clone(),
             deadline: settings.jobs.deadline,
-            max_values: settings.api.max_values,
+            bodies: Bodies::new(&settings.api),
             limits: settings.text_limits(),
         };
         // Until the listener closes: who waits is not sent away while he would come back here.

@@ -99,6 +99,7 @@ pub struct ApiSettings {
     pub max_values: usize,
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
+    pub memory: ByteSize,
     pub max_requests: usize,
     pub max_requests_per_caller: usize,
     pub max_waits: usize,

@@ -3,20 +3,21 @@ use axum::{
     extract::{
         FromRequest, FromRequestParts, OptionalFromRequest, Request, rejection::PathRejection,
     },
-    http::{StatusCode, header},
+    http::header,
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ApiError, ApiState, Fault};
-use crate::json;
+use super::{ApiError, ApiState, Fault, bodies::Held};
 
 /// A JSON body with its bytes, which name the request for idempotency.
 #[derive(Debug)]
 pub struct ApiJson {
     pub value: Value,
     pub bytes: Bytes,
+    /// Until the request is answered.
+    _held: Held,
 }
 
 impl FromRequest<ApiState> for ApiJson {
@@ -27,22 +28,10 @@ impl FromRequest<ApiState> for ApiJson {
         if !kind.and_then(|value| value.to_str().ok()).is_some_and(is_json) {
             return Err(ApiError::NotJson);
         }
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(|rejection| {
-                match rejection.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-                    _ => {
-                        ApiError::MalformedBody("the body ended before it was complete".to_owned())
-                    }
-                }
-            })?;
-        // Counted first: each takes a multiple of its text once it is parsed.
-        if json::has_more_values(&bytes, state.max_values) {
-            return Err(ApiError::TooManyValues(state.max_values));
-        }
+        let (bytes, held) = state.bodies.read(request.into_body()).await?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| ApiError::MalformedBody(error.to_string()))?;
-        Ok(Self { value, bytes })
+        Ok(Self { value, bytes, _held: held })
     }
 }
 

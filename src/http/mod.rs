@@ -1,4 +1,5 @@
 //! Plumbing of the HTTP listeners that knows no business: problems, extractors, pages, state.
+mod bodies;
 mod both;
 mod code;
 mod etag;
@@ -17,6 +18,7 @@ mod turn;
 mod upload;
 mod wait;
 
+pub use bodies::Bodies;
 pub use both::Both;
 pub use code::Code;
 pub use etag::{conditional, hex, precondition};

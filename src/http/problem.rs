@@ -70,6 +70,8 @@ pub enum ApiError {
     Unavailable(#[source] sqlx::Error),
     #[error("this process has as many {} in hand as {} allows", .0.names().0, .0.names().1)]
     TooMany(Kind),
+    #[error("the bodies of other requests take all of api.memory")]
+    NoRoom,
     #[error("this caller has as many {} in hand as {}_per_caller allows", .0.names().0, .0.names().1)]
     CallerLimit(Kind),
     #[error("unexpected failure")]
@@ -150,7 +152,7 @@ impl ApiError {
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,
-            Self::TooMany(Kind::Request) => Code::Busy,
+            Self::TooMany(Kind::Request) | Self::NoRoom => Code::Busy,
             Self::TooMany(Kind::Wait) => Code::TooManyWaits,
             Self::TooMany(Kind::Stream) => Code::TooManyStreams,
             Self::TooMany(Kind::Export) => Code::TooManyExports,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use super::Cursors;
+use super::{Bodies, Cursors};
 use crate::config::{GateSettings, TextLimits};
 
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ pub struct ApiState {
     pub gate: GateSettings,
     /// Time from intake to `timed_out`.
     pub deadline: std::time::Duration,
-    /// Most values in the JSON of a request.
-    pub max_values: usize,
+    /// Memory for the bodies of requests.
+    pub bodies: Bodies,
     /// What may be made of a stored delivery when it is read again.
     pub limits: TextLimits,
 }

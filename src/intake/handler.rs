@@ -50,6 +50,8 @@ async fn submit(
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
     let submission =
         Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;
+    // A recording is large, and is held by the submission now.
+    drop(body.bytes);
     let new = new_job(&state, &caller, &submission);
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
     let response = if let Some(key) = &key {

@@ -15,6 +15,7 @@ mod reparse;
 mod replay;
 mod service;
 mod strangers;
+mod uploads;
 mod writes;
 
 pub use home::{Ended, Home, Process, free_port};

@@ -269,7 +269,7 @@ async fn api(
         changed: changed.clone(),
         gate: settings.provider.gate.clone(),
         deadline: settings.jobs.deadline,
-        max_values: settings.api.max_values,
+        bodies: http::Bodies::new(&settings.api),
         limits: settings.text_limits(),
     };
     let started = Arc::new(true.into());

@@ -1,0 +1,65 @@
+//! The memory of the real process while many recordings are uploaded at once.
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use reqwest::header;
+
+use super::{Home, Service};
+use crate::support::{db::TestDb, eventually};
+
+const MIB: usize = 1 << 20;
+/// Of each recording, as base64.
+const SIZE: usize = 40 * MIB;
+const UPLOADS: usize = 12;
+/// `api.memory`: two recordings have room.
+const MEMORY: usize = 288 * MIB;
+
+/// What docs/deployment.md says of a process with the role `api` alone.
+const fn bound() -> usize {
+    96 * MIB + MEMORY
+}
+
+async fn upload(service: &Service, body: Bytes) -> u16 {
+    let request = service.http.post(format!("{}/v1/jobs", service.api)).bearer_auth(&service.key);
+    let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+    match request.timeout(Duration::from_mins(5)).send().await {
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+            status
+        }
+        // Closed while the body was still being sent: the answer may go under with that.
+        Err(error) if !error.is_timeout() => 503,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn twelve_large_recordings_at_once_stay_within_the_bound_and_stop_nobody() {
+    let db = TestDb::new().await;
+    let home = Home::on(&db)
+        .set("AFTERCALL__ROLES", "api")
+        .set("AFTERCALL__API__REQUEST_TIMEOUT", "5m")
+        .set("AFTERCALL__API__MEMORY", MEMORY.to_string());
+    let service = Service::start(&home).await;
+    let body = format!(r#"{{"encoding":"Wav","content":"{}"}}"#, "A".repeat(SIZE));
+    let body = Bytes::from(body);
+    let small = async {
+        for _ in 0..5 {
+            let small = r#"{"contentUri":"https://media.example/a.wav","encoding":"Wav"}"#;
+            assert_eq!(upload(&service, Bytes::from_static(small.as_bytes())).await, 202);
+            assert_eq!(service.status(&format!("{}/livez", service.ops)).await, 200);
+        }
+    };
+    let uploads = join_all((0..UPLOADS).map(|_| upload(&service, body.clone())));
+    let (answers, ()) = tokio::join!(uploads, small);
+    assert!(answers.iter().all(|status| [202, 503].contains(status)), "{answers:?}");
+    assert!(answers.contains(&202) && answers.contains(&503), "{answers:?}");
+    let again = async || (upload(&service, body.clone()).await == 202).then_some(());
+    eventually("room for another one", again).await;
+    let peak = service.process.memory("VmHWM");
+    eprintln!("peak {} of {} MiB; {answers:?}", peak / MIB, bound() / MIB);
+    assert!(peak < bound(), "{} of {} MiB", peak / MIB, bound() / MIB);
+    service.stop().await.success();
+}
