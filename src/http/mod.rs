@@ -24,7 +24,7 @@ pub use code::Code;
 pub use etag::{conditional, hex, precondition};
 pub use extract::{ApiJson, ApiPath, is_json};
 pub use faults::{Fault, Faults, closest, shortened};
-pub use layers::{fallbacks, layered, observed_only};
+pub use layers::{Untold, fallbacks, layered, observed_only};
 pub use lines::{BrokenOff, Lines, Pace, ndjson};
 pub use ops::{Check, OpsState, health, ops};
 pub use page::{Cursors, Page};

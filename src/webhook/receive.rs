@@ -25,7 +25,10 @@ use super::{
     tokens::{NoAnswer, Tokens},
     unproven::{Opened, Unproven},
 };
-use crate::{deliveries::Outcome, drift::Tally, jobs::Token, outcome::Understood, provider::wire};
+use crate::{
+    deliveries::Outcome, drift::Tally, http::Untold, jobs::Token, outcome::Understood,
+    provider::wire,
+};
 
 /// Headers worth keeping with a delivery; none of them is a secret.
 const KEPT_HEADERS: &[&str] =
@@ -50,23 +53,27 @@ pub struct WebhookState {
     pub drift: Tally,
 }
 
+type Sender = Option<Extension<ConnectInfo<SocketAddr>>>;
+
 pub fn router(state: WebhookState) -> Router {
     Router::new()
         .route("/webhooks/{token}", post(receive))
-        .fallback(async || StatusCode::NOT_FOUND)
+        .fallback(async |state, sender| stray(state, sender, StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(async |state, sender| {
+            stray(state, sender, StatusCode::METHOD_NOT_ALLOWED)
+        })
         .with_state(state)
 }
 
 /// Takes one delivery. Malformed, unknown and expired tokens look the same from outside.
 async fn receive(
     State(state): State<WebhookState>,
-    sender: Option<Extension<ConnectInfo<SocketAddr>>>,
+    sender: Sender,
     token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Incoming,
 ) -> Response {
-    // Only tests have no sender.
-    let sender = sender.map_or(Ipv6Addr::UNSPECIFIED.into(), |Extension(sender)| sender.0.ip());
+    let sender = address(sender);
     let token = token.ok().and_then(|Path(token)| Token::parse(&token));
     let Some(token) = token else { return unknown(&state, sender) };
     tracing::Span::current().record("job_id", tracing::field::display(token.job_id));
@@ -177,13 +184,29 @@ fn note_outcome(name: &str) {
     tracing::Span::current().record("outcome", name);
 }
 
+/// Counts whatever is no delivery as well.
+fn stray(State(state): State<WebhookState>, sender: Sender, status: StatusCode) -> Response {
+    stranger(&state, address(sender), status)
+}
+
 fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
     note_outcome("unknown_token");
-    if state.strangers.is_one_too_many(sender) {
-        let later = [(header::RETRY_AFTER, HeaderValue::from_static("60"))];
-        return (StatusCode::TOO_MANY_REQUESTS, later).into_response();
+    stranger(state, sender, StatusCode::NOT_FOUND)
+}
+
+fn stranger(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Response {
+    if !state.strangers.is_one_too_many(sender) {
+        return status.into_response();
     }
-    StatusCode::NOT_FOUND.into_response()
+    let later = [(header::RETRY_AFTER, HeaderValue::from_static("60"))];
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, later).into_response();
+    response.extensions_mut().insert(Untold);
+    response
+}
+
+/// Only tests have no sender.
+fn address(sender: Sender) -> IpAddr {
+    sender.map_or(Ipv6Addr::UNSPECIFIED.into(), |Extension(sender)| sender.0.ip())
 }
 
 fn busy() -> Response {

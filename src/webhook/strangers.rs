@@ -1,5 +1,5 @@
-//! Senders of unknown tokens, counted by address. One that sends too many is answered 429, and has to
-//! show a known token before anything else is done for it.
+//! Senders of unknown tokens, counted by address. One that sends too many is answered 429, without a line
+//! in the log each, and has to show a known token before anything else is done for it.
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -24,41 +24,58 @@ pub struct Strangers {
 struct Counts {
     since: Instant,
     unknown: HashMap<IpAddr, u32>,
+    /// Beyond the shares of all.
+    surplus: u64,
+}
+
+impl Counts {
+    fn new() -> Self {
+        Self { since: Instant::now(), unknown: HashMap::new(), surplus: 0 }
+    }
 }
 
 impl Strangers {
     /// `limit`: unknown tokens that an address may send in a minute.
     pub fn new(limit: u32) -> Self {
-        let counts = Counts { since: Instant::now(), unknown: HashMap::new() };
-        Self { limit, counts: Mutex::new(counts) }
+        Self { limit, counts: Mutex::new(Counts::new()) }
     }
 
     /// Whether the address has used up its share.
     pub fn is_flooding(&self, address: IpAddr) -> bool {
-        self.with_count(address, |count| count.is_none_or(|count| *count >= self.limit))
+        self.with_count(address, |count, _| count.is_none_or(|count| *count >= self.limit))
     }
 
     /// Counts one unknown token; whether it was beyond the address's share.
     pub fn is_one_too_many(&self, address: IpAddr) -> bool {
-        self.with_count(address, |count| {
-            count.is_none_or(|count| {
+        self.with_count(address, |count, surplus| {
+            let is_surplus = count.is_none_or(|count| {
                 *count = count.saturating_add(1);
                 *count > self.limit
-            })
+            });
+            *surplus += u64::from(is_surplus);
+            is_surplus
         })
     }
 
-    /// `None`: there is no room to count this address.
-    fn with_count<T>(&self, address: IpAddr, look: impl FnOnce(Option<&mut u32>) -> T) -> T {
+    /// No count: there is no room for this address. The other number is that of the surplus.
+    fn with_count<T>(
+        &self,
+        address: IpAddr,
+        look: impl FnOnce(Option<&mut u32>, &mut u64) -> T,
+    ) -> T {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.since.elapsed() >= WINDOW {
-            *counts = Counts { since: Instant::now(), unknown: HashMap::new() };
+            let over = std::mem::replace(&mut *counts, Counts::new());
+            if over.surplus > 0 {
+                tracing::warn!(requests = over.surplus, "strangers were answered 429");
+            }
         }
-        let (site, room) = (site(address), counts.unknown.len() < MOST);
-        match counts.unknown.get_mut(&site) {
-            Some(count) => look(Some(count)),
-            None if room => look(Some(counts.unknown.entry(site).or_default())),
-            None => look(None),
+        let Counts { unknown, surplus, .. } = &mut *counts;
+        let (site, room) = (site(address), unknown.len() < MOST);
+        match unknown.get_mut(&site) {
+            Some(count) => look(Some(count), surplus),
+            None if room => look(Some(unknown.entry(site).or_default()), surplus),
+            None => look(None, surplus),
         }
     }
 }

@@ -33,6 +33,10 @@ const TOGETHER: usize = 2;
 /// Files that each side needs besides the strangers' connections.
 const OTHER_FILES: u64 = 500;
 
+/// Most unknown tokens of one address that are each told of in the log, in the two minutes that the test may
+/// touch; see `webhook.unknown_tokens`.
+const TOLD: usize = 2 * 60;
+
 /// As many strangers as this process and the service may have connections.
 fn strangers() -> usize {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
@@ -219,5 +223,9 @@ async fn no_known_token_is_refused_whatever_strangers_send() {
     let query = "select count(*) from aftercall.jobs where state = 'completed'";
     let done: i64 = sqlx::query_scalar(query).fetch_one(&db.pool).await.unwrap();
     assert_eq!(usize::try_from(done), Ok(urls.len()));
+    let log = service.process.log();
+    let told = log.iter().filter(|line| line["msg"] == "answered" && line["listener"] == "webhook");
+    let (told, most) = (told.count(), (KINDS - 1) * ADDRESSES * TOLD + urls.len());
+    assert!(told <= most, "{told} lines about strangers");
     service.stop().await.success();
 }
