@@ -157,6 +157,11 @@ pub async fn apply(
             *standing = effects.accept(arrival, *standing);
         } else if !is_new {
             (outcome, reason) = (Outcome::Duplicate, None);
+            // We asked again, and were told the same: nothing came that anybody need look at.
+            if delivery.via == CompletedVia::Poll {
+                outcomes.push(Some(outcome));
+                continue;
+            }
         }
         judged.push(Judged { delivery, outcome, reason });
         outcomes.push(Some(outcome));
@@ -221,7 +226,7 @@ impl<'a> Effects<'a> {
                 let errors = errors.iter().map(|error| error.clone().without(&secrets).into());
                 let otherwise = "the provider reported a failure without saying why";
                 let error = JobError::upstream(ErrorClass::Analysis, errors.collect(), otherwise);
-                self.failures.push(Failure { job_id, attempt, error });
+                self.failures.push(Failure { job_id, attempt, via, error });
                 Standing::ended(State::Failed)
             }
             Reading::Unreadable(_) => standing,

@@ -19,6 +19,7 @@ pub struct Completion {
 pub struct Failure {
     pub job_id: Uuid,
     pub attempt: i32,
+    pub via: CompletedVia,
     pub error: JobError,
 }
 
@@ -118,6 +119,7 @@ pub async fn fail(tx: &mut PgTransaction<'_>, failed: &[Failure]) -> sqlx::Resul
     }
     let ids: Vec<Uuid> = failed.iter().map(|failure| failure.job_id).collect();
     let attempts: Vec<i32> = failed.iter().map(|failure| failure.attempt).collect();
+    let via: Vec<&str> = failed.iter().map(|failure| failure.via.name()).collect();
     let errors: Vec<_> = failed.iter().map(|failure| sqlx::types::Json(&failure.error)).collect();
     sqlx::query!(
         r#"
@@ -125,16 +127,17 @@ pub async fn fail(tx: &mut PgTransaction<'_>, failed: &[Failure]) -> sqlx::Resul
             update aftercall.jobs j set
                 state = 'failed', version = version + 1, error = f.error, lease_id = null,
                 due_at = null, finished_at = now()
-            from unnest($1::uuid[], $2::int[], $3::jsonb[]) as f (id, attempt, error)
+            from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::text[]) as f (id, attempt, error, via)
             where j.id = f.id and j.state in ('queued', 'submitting', 'submitted')
-            returning j.id, j.version, f.attempt
+            returning j.id, j.version, f.attempt, f.via
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, 'failed', json_build_object('attempt', attempt) from job
+        select id, version, 'failed', json_build_object('attempt', attempt, 'via', via) from job
         "#,
         &ids,
         &attempts,
         &errors as _,
+        &via as &[&str],
     )
     .execute(&mut **tx)
     .await?;

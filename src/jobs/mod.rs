@@ -35,7 +35,7 @@ pub use finish::{Completion, Failure, Standing, complete, fail, lock, lock_own};
 pub use list::{Export, Place, list, statement};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
-    PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_soon,
+    PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
     requeue_unconfirmed,
 };
 pub use queue::position;
@@ -166,6 +166,10 @@ pub struct JobError {
     /// Further errors of the same answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<UpstreamError>,
+    /// Of a timeout: the last that went wrong before, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    pub cause: Option<Box<JobError>>,
 }
 
 /// One error as the provider reported it.
@@ -198,7 +202,15 @@ impl JobError {
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
         let retryable = !matches!(class, ErrorClass::Validation | ErrorClass::Analysis);
         let message = message.into();
-        Self { class, code: None, message, parameter: None, retryable, others: Vec::new() }
+        Self {
+            class,
+            code: None,
+            message,
+            parameter: None,
+            retryable,
+            others: Vec::new(),
+            cause: None,
+        }
     }
 
     /// The first of the provider's errors with the rest behind it; `otherwise` when there is none, or when it

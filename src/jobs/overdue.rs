@@ -74,7 +74,8 @@ pub async fn requeue_unconfirmed(db: &PgPool, max_attempts: u32) -> sqlx::Result
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, case state when 'queued' then 'requeued' else 'failed' end,
-            json_build_object('because', 'unknown')
+            case state when 'queued' then json_build_object('because', 'unknown')
+                else json_build_object('because', 'unknown', 'via', 'presumed') end
         from job
         "#,
         i32::try_from(max_attempts).unwrap_or(i32::MAX),
@@ -159,7 +160,8 @@ pub async fn lose_attempt(
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, case state when 'queued' then 'requeued' else 'failed' end,
-            json_build_object('attempt', $2::int, 'because', 'forgotten')
+            case state when 'queued' then json_build_object('attempt', $2::int, 'because', 'forgotten')
+                else json_build_object('attempt', $2::int, 'because', 'forgotten', 'via', 'poll') end
         from job
         "#,
         target.job_id,
@@ -173,7 +175,8 @@ pub async fn lose_attempt(
 }
 
 /// Open jobs past their deadline are `timed_out`; one that can be asked for is asked once more
-/// first, which moves its `due_at` past the deadline.
+/// first, which moves its `due_at` past the deadline. What went wrong last is the cause: what their error says,
+/// a delivery that was of no use, or an attempt.
 pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     let error = JobError::new(ErrorClass::Timeout, "no result came before the deadline");
     let done = sqlx::query!(
@@ -185,11 +188,25 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
                 select from aftercall.attempts a
                 where a.job_id = j.id and a.provider_job_id is not null))
             for update skip locked
+        ), cause as (
+            select due.id, coalesce(j.error::jsonb, (
+                select jsonb_build_object('class', 'upstream', 'retryable', true,
+                    'message', 'what was delivered is of no use: ' || d.reason)
+                from aftercall.deliveries d
+                where d.job_id = due.id and d.outcome in ('malformed', 'mismatch')
+                order by d.id desc limit 1
+            ), (
+                select a.error::jsonb from aftercall.attempts a
+                where a.job_id = due.id and a.error is not null
+                order by a.number desc limit 1
+            )) as error
+            from due join aftercall.jobs j on j.id = due.id
         ), job as (
             update aftercall.jobs j set
                 state = 'timed_out', version = version + 1, lease_id = null, due_at = null,
-                finished_at = now(), error = $1
-            from due where j.id = due.id
+                finished_at = now(), error = case when cause.error is null then $1::jsonb
+                    else $1::jsonb || jsonb_build_object('cause', cause.error) end::json
+            from cause where j.id = cause.id
             returning j.id, version
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'timed_out' from job
@@ -213,6 +230,33 @@ pub async fn poll_soon(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<()
         ids,
     )
     .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A final answer about this attempt ended nothing: it is asked for again only after `wait`, doubled with each
+/// such answer, and at the deadline.
+pub async fn poll_later(
+    tx: &mut PgTransaction<'_>,
+    target: &PollTarget,
+    wait: Duration,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with attempt as (
+            update aftercall.attempts set useless_answers = useless_answers + 1
+            where job_id = $1 and number = $2
+            returning useless_answers as answers
+        )
+        update aftercall.jobs set due_at = least(deadline_at,
+            now() + make_interval(secs => $3 * power(2, least(attempt.answers, 20))))
+        from attempt where id = $1 and state = 'submitted' and deadline_at > now()
+        "#,
+        target.job_id,
+        target.attempt,
+        wait.as_secs_f64(),
+    )
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }

@@ -98,7 +98,8 @@ pub async fn release(
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, 'requeued',
-            json_build_object('attempt', $6::int, 'because', $7::text, 'until', due_at)
+            json_strip_nulls(json_build_object('attempt', $6::int, 'because', $7::text,
+                'code', $8::text, 'until', due_at))
         from job
         "#,
         claimed.job_id,
@@ -108,6 +109,7 @@ pub async fn release(
         Json(error) as _,
         claimed.attempt,
         setback.name(),
+        error.code,
     )
     .execute(&mut **tx)
     .await?;
@@ -135,12 +137,15 @@ pub async fn refuse(
             returning id, version
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, 'failed', json_build_object('attempt', $4::int) from job
+        select id, version, 'failed', json_strip_nulls(json_build_object(
+            'attempt', $4::int, 'via', 'submission', 'code', $5::text))
+        from job
         "#,
         claimed.job_id,
         claimed.lease_id,
         Json(error) as _,
         claimed.attempt,
+        error.code,
     )
     .execute(&mut **tx)
     .await?;
@@ -167,7 +172,8 @@ pub async fn mark_unknown(
             returning id, version, due_at
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, 'unconfirmed', json_build_object('attempt', $5::int, 'until', due_at)
+        select id, version, 'unconfirmed', json_strip_nulls(json_build_object(
+            'attempt', $5::int, 'code', $6::text, 'until', due_at))
         from job
         "#,
         claimed.job_id,
@@ -175,6 +181,7 @@ pub async fn mark_unknown(
         wait.as_secs_f64(),
         Json(error) as _,
         claimed.attempt,
+        error.code,
     )
     .execute(&mut **tx)
     .await?;

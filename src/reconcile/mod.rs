@@ -119,6 +119,12 @@ impl Reconciler {
                 jobs::lose_attempt(&self.db, target, self.dispatch.max_attempts).await?;
                 self.changed.notify_one();
             }
+            Err(error @ StatusError::TooLarge { .. }) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the answer is of no use");
+                let mut tx = self.db.begin().await?;
+                jobs::poll_later(&mut tx, target, self.settings.after).await?;
+                tx.commit().await?;
+            }
             Err(StatusError::Throttled { retry_after, .. }) => {
                 gate::block(&self.db, retry_after.unwrap_or(self.gate.penalty)).await?;
                 return Ok(false);
@@ -152,12 +158,12 @@ impl Reconciler {
         };
         let expected = Some(target.provider_job_id.clone());
         let mut arrival = Arrival { delivery, expected, reading };
-        let outcome = match self.store(&arrival).await {
+        let outcome = match self.store(target, &arrival).await {
             // Kept as one that cannot be read: no job is to hold up the round for all others.
             Err(error) if db::is_about_data(&error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "result not stored");
                 arrival.reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
-                self.store(&arrival).await?
+                self.store(target, &arrival).await?
             }
             stored => stored?,
         };
@@ -169,10 +175,16 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn store(&self, arrival: &Arrival) -> sqlx::Result<Option<Outcome>> {
+    async fn store(&self, target: &PollTarget, arrival: &Arrival) -> sqlx::Result<Option<Outcome>> {
         let mut tx = self.db.begin().await?;
         let arrivals = std::slice::from_ref(arrival);
         let outcomes = outcome::apply(&mut tx, arrivals, Quota::UNLIMITED).await?;
+        let is_useless = |outcome| {
+            matches!(outcome, Outcome::Malformed | Outcome::Mismatch | Outcome::Duplicate)
+        };
+        if outcomes[0].is_some_and(is_useless) {
+            jobs::poll_later(&mut tx, target, self.settings.after).await?;
+        }
         tx.commit().await?;
         Ok(outcomes[0])
     }

@@ -7,6 +7,7 @@ mod chaos;
 mod connections;
 mod dispatch;
 mod embedded;
+mod endings;
 mod events;
 mod fairness;
 mod fuzz;

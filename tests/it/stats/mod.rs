@@ -125,7 +125,8 @@ impl Case {
             Step::Complete(which, analysis) => self.complete(job(which), analysis).await,
             Step::Fail(which) => {
                 let error = JobError::new(ErrorClass::Analysis, "no");
-                let failure = Failure { job_id: job(which), attempt: 1, error };
+                let via = CompletedVia::Webhook;
+                let failure = Failure { job_id: job(which), attempt: 1, via, error };
                 let mut tx = self.db.begin().await.unwrap();
                 jobs::fail(&mut tx, &[failure]).await.unwrap();
                 tx.commit().await.unwrap();

@@ -33,6 +33,9 @@ impl Job {
             outcomes.push(outcome);
             if outcome == Outcome::Accepted {
                 self.accept(arrival);
+            } else if outcome == Outcome::Duplicate && arrival.via == CompletedVia::Poll {
+                // The same answer once more is no news.
+                continue;
             } else if self.has_room(arrival) {
                 notes.push(format!("delivery {}", outcome.name()));
                 is_useless |= arrival.via == CompletedVia::Webhook
