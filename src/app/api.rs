@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     admin,
-    callers::KnownCallers,
+    callers::{KeyWatch, KnownCallers},
     config::ApiSettings,
     events::Feed,
     http::{self, ApiState, OpsState, Shares},
@@ -36,7 +36,11 @@ pub fn document() -> serde_json::Result<String> {
 }
 
 /// The API with its pages and middleware, as served and as tested.
+///
+/// Keys in use are watched by a task of its own until the runtime ends.
 pub fn router(state: ApiState, feed: Feed, health: OpsState, settings: &ApiSettings) -> Router {
+    let keys = KeyWatch::default();
+    tokio::spawn(keys.clone().run(state.db.clone()));
     let (routes, mut document) = api();
     if let Some(url) = &settings.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
@@ -44,6 +48,7 @@ pub fn router(state: ApiState, feed: Feed, health: OpsState, settings: &ApiSetti
     let all = routes.with_state(state).merge(pages::router(document)).merge(http::health(health));
     http::layered(http::fallbacks(all), "api", settings.request_timeout)
         .layer(Extension(KnownCallers::default()))
+        .layer(Extension(keys))
         .layer(Extension(feed))
         .layer(Extension(query::Exports::new(settings)))
         .layer(from_fn_with_state(Shares::new(settings), http::in_turn))

@@ -151,3 +151,14 @@ pub async fn revoke(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<bool> {
     .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// Those of the keys that are good no more.
+pub async fn ended(db: impl PgExecutor<'_>, ids: &[String]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select id from aftercall.api_keys
+        where id = any($1) and (revoked_at is not null or expires_at <= now())",
+        ids,
+    )
+    .fetch_all(db)
+    .await
+}

@@ -29,6 +29,8 @@ pub enum BrokenOff {
     Gone,
     #[error("the client reads too slowly")]
     TooSlow,
+    #[error("the key was revoked or has expired")]
+    KeyEnded,
     #[error("it took too long")]
     TookTooLong,
     #[error("the rows ended early")]
@@ -135,7 +137,7 @@ async fn to_the_end(
     match &ended {
         Ok(()) => {}
         Err(BrokenOff::Gone) => tracing::debug!("the client left before the end"),
-        Err(error @ (BrokenOff::TooSlow | BrokenOff::TookTooLong)) => {
+        Err(error @ (BrokenOff::TooSlow | BrokenOff::TookTooLong | BrokenOff::KeyEnded)) => {
             tracing::warn!("broke off: {error}");
         }
         Err(error) => tracing::error!(error = error as &dyn std::error::Error, "broke off"),

@@ -1,6 +1,8 @@
 //! `GET /v1/events`: what becomes of jobs, as server-sent events (WHATWG HTML, section 9.2).
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
-use std::{collections::VecDeque, convert::Infallible, str::FromStr as _, time::Duration};
+use std::{
+    collections::VecDeque, convert::Infallible, str::FromStr as _, sync::Arc, time::Duration,
+};
 
 use axum::{
     Extension,
@@ -21,7 +23,7 @@ use uuid::Uuid;
 
 use super::jobs::owned;
 use crate::{
-    callers::Caller,
+    callers::{Caller, KeyWatch},
     events::{self, Event, Feed, NoConnection, Point, Subscription, Whose},
     http::{ApiError, ApiQuery, ApiState, Kind, Problem, Turn},
     jobs::State as JobState,
@@ -94,6 +96,7 @@ async fn stream(
     caller: Caller,
     Extension(feed): Extension<Feed>,
     Extension(turn): Extension<Turn>,
+    Extension(keys): Extension<KeyWatch>,
     ApiQuery(query): ApiQuery<Stream>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -107,13 +110,15 @@ async fn stream(
     let subscription = feed.subscribe(whose).await?;
     let (stop, end) = (feed.stop().clone(), Instant::now() + LONGEST);
     let told = Told::new(state, whose, listing, subscription, from);
+    let key = Arc::new(keys.key(&caller.key_id));
     let messages = futures_util::stream::unfold(Some(told), move |told| {
-        let stop = stop.clone();
+        let (stop, key) = (stop.clone(), key.clone());
         async move {
             let mut told = told?;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => Some((bye(), None)),
+                () = key.ended() => Some((key_ended(), None)),
                 () = sleep_until(end) => Some((bye(), None)),
                 message = told.next() => Some((message?, Some(told))),
             }
@@ -129,6 +134,11 @@ async fn stream(
 
 fn bye() -> Message {
     Message::default().event("bye").data("{}")
+}
+
+/// The key was revoked or has expired: coming back with it is of no use.
+fn key_ended() -> Message {
+    Message::default().event("bye").data(r#"{"because":"unauthorized"}"#)
 }
 
 /// What `Last-Event-ID` says.

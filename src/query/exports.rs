@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::filters::JobFilters;
 use crate::{
-    callers::Caller,
+    callers::{Caller, KeyWatch, WatchedKey},
     config::ApiSettings,
     db,
     http::{
@@ -39,10 +39,15 @@ impl Exports {
     }
 
     /// A connection for one of them.
-    async fn begin(self, pool: &PgPool, turn: &Turn, caller: &Caller) -> Result<Begun, ApiError> {
+    async fn begin(
+        self,
+        pool: &PgPool,
+        (turn, keys): (&Turn, &KeyWatch),
+        caller: &Caller,
+    ) -> Result<Begun, ApiError> {
         let permit = turn.hand_over(Kind::Export, caller.id)?;
         let connection = db::for_streaming(pool, self.0.longest).await?;
-        Ok(Begun { pool: pool.clone(), connection, permit })
+        Ok(Begun { pool: pool.clone(), connection, permit, key: keys.key(&caller.key_id) })
     }
 }
 
@@ -51,6 +56,7 @@ struct Begun {
     pool: PgPool,
     connection: PoolConnection<Postgres>,
     permit: Permit,
+    key: WatchedKey,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -80,15 +86,16 @@ async fn jobs(
     State(state): State<ApiState>,
     Extension(exports): Extension<Exports>,
     Extension(turn): Extension<Turn>,
+    Extension(keys): Extension<KeyWatch>,
     caller: Caller,
     ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
     let mut export = jobs::Export::new(caller.id, &Filter::from(filters), resume.cursor);
-    let begun = exports.begin(&state.db, &turn, &caller).await?;
+    let begun = exports.begin(&state.db, (&turn, &keys), &caller).await?;
     Ok(http::ndjson("jobs.ndjson", exports.0, async move |lines| {
-        let Begun { pool, mut connection, permit: _permit } = begun;
+        let Begun { pool, mut connection, permit: _permit, key } = begun;
         let rows = export.rows(&mut connection).map_ok(JobView::exported);
-        write(&pool, Box::pin(rows), lines).await
+        write((&pool, &key), Box::pin(rows), lines).await
     }))
 }
 
@@ -141,21 +148,22 @@ async fn utterances(
     State(state): State<ApiState>,
     Extension(exports): Extension<Exports>,
     Extension(turn): Extension<Turn>,
+    Extension(keys): Extension<KeyWatch>,
     caller: Caller,
     ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
     let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
     let mut export = insights::Export::new(caller.id, &Filter::from(filters), after);
-    let begun = exports.begin(&state.db, &turn, &caller).await?;
+    let begun = exports.begin(&state.db, (&turn, &keys), &caller).await?;
     Ok(http::ndjson("utterances.ndjson", exports.0, async move |lines| {
-        let Begun { pool, mut connection, permit: _permit } = begun;
-        write(&pool, export.rows(&mut connection), lines).await
+        let Begun { pool, mut connection, permit: _permit, key } = begun;
+        write((&pool, &key), export.rows(&mut connection), lines).await
     }))
 }
 
 /// Writes all rows, unless the pool is closed because the process is about to end.
 async fn write<T: Serialize + Sync>(
-    pool: &PgPool,
+    (pool, key): (&PgPool, &WatchedKey),
     mut rows: BoxStream<'_, sqlx::Result<T>>,
     mut lines: Lines,
 ) -> Result<Lines, BrokenOff> {
@@ -165,5 +173,9 @@ async fn write<T: Serialize + Sync>(
         }
         Ok(lines)
     };
-    pool.close_event().do_until(all).await?
+    let mut closed = pool.close_event();
+    tokio::select! {
+        written = closed.do_until(all) => written?,
+        () = key.ended() => Err(BrokenOff::KeyEnded),
+    }
 }

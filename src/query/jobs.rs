@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{filters::JobFilters, views::EventView};
 use crate::{
-    callers::Caller,
+    callers::{Caller, KeyWatch},
     events::Feed,
     http::{
         self, ApiError, ApiPath, ApiQuery, ApiState, Both, Kind, Limit, Page, Problem, Turn, Wait,
@@ -71,13 +71,14 @@ async fn show(
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
     Extension(feed): Extension<Feed>,
-    Extension(turn): Extension<Turn>,
+    counted: (Extension<Turn>, Extension<KeyWatch>),
     ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let (Extension(turn), Extension(keys)) = counted;
     let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
     let job = match query.wait.or(preferred) {
-        Some(wait) => final_within(wait, (&feed, &turn), &state, &caller, id).await?,
+        Some(wait) => final_within(wait, (&feed, &turn, &keys), &state, &caller, id).await?,
         None => owned(&state, &caller, id).await?,
     };
     let mut view = JobView::from(job);
@@ -100,7 +101,7 @@ async fn show(
 /// The job once it is final, or as it is at the end of the wait.
 async fn final_within(
     wait: Wait,
-    (feed, turn): (&Feed, &Turn),
+    (feed, turn, keys): (&Feed, &Turn, &KeyWatch),
     state: &ApiState,
     caller: &Caller,
     id: Uuid,
@@ -111,7 +112,12 @@ async fn final_within(
         return Ok(job);
     }
     turn.take(Kind::Wait, caller.id)?;
-    match waiting.finished(wait.duration()).await {
+    let key = keys.key(&caller.key_id);
+    let finished = tokio::select! {
+        finished = waiting.finished(wait.duration()) => finished,
+        () = key.ended() => return Err(ApiError::Unauthorized),
+    };
+    match finished {
         Some(job) => Ok(job),
         None => owned(state, caller, id).await,
     }

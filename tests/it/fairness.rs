@@ -217,3 +217,28 @@ async fn streams_count_for_their_caller() {
     drop(stream);
     assert_eq!(held(&app, app.request("GET", "/v1/events")).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_revoked_key_ends_its_stream_its_wait_and_its_export() {
+    let stand = Stand::with(|_| {}).await;
+    let app = &stand.app;
+    app.feed_events();
+    let id = app.submit().await;
+    let stream = held(app, app.request("GET", "/v1/events")).await;
+    let (export, mut read) = stand.stalled().await;
+    let path = format!("/v1/jobs/{id}?wait=60");
+    let revoke = async {
+        eventually("the wait", async || (app.feed.waiting() == 2).then_some(())).await;
+        let id = app.key.split('_').nth(1).unwrap();
+        assert!(callers::revoke(&app.db.pool, id).await.unwrap());
+    };
+    let (wait, ()) = tokio::join!(app.get(&path), revoke);
+    wait.problem(401, "unauthorized");
+    let body = http_body_util::BodyExt::collect(stream.into_body()).await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(text.contains("event: bye\ndata: {\"because\":\"unauthorized\"}\n"), "{text}");
+    let open = "select count(*) from pg_stat_activity
+        where datname = current_database() and backend_xmin is not null and pid <> pg_backend_pid()";
+    eventually("the end of the export", async || (app.count(open).await == 0).then_some(())).await;
+    assert!(!read_on(export, &mut read).await);
+}

@@ -1,0 +1,80 @@
+//! Keys in use by what goes on for long: it ends soon after its key is revoked or expires.
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+
+/// One statement for all keys this often is nothing, and a key is then gone within seconds.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// By the id of a key: how many watch it, and what ends them.
+type Watched = HashMap<String, (usize, CancellationToken)>;
+
+/// Clones share the keys.
+#[derive(Debug, Clone, Default)]
+pub struct KeyWatch(Arc<Mutex<Watched>>);
+
+/// A key that is watched until this is dropped.
+#[derive(Debug)]
+pub struct WatchedKey {
+    watch: KeyWatch,
+    id: String,
+    ended: CancellationToken,
+}
+
+impl KeyWatch {
+    pub fn key(&self, id: &str) -> WatchedKey {
+        let mut watched = self.watched();
+        let (count, ended) = watched.entry(id.to_owned()).or_default();
+        *count += 1;
+        WatchedKey { watch: self.clone(), id: id.to_owned(), ended: ended.clone() }
+    }
+
+    /// Looks after the keys in use; never returns.
+    pub async fn run(self, db: PgPool) {
+        loop {
+            sleep(LOOK_EVERY).await;
+            let ids: Vec<String> = self.watched().keys().cloned().collect();
+            if ids.is_empty() {
+                continue;
+            }
+            match super::keys::ended(&db, &ids).await {
+                Ok(ended) => {
+                    let watched = self.watched();
+                    ended.iter().filter_map(|id| watched.get(id)).for_each(|(_, end)| end.cancel());
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "keys not looked at");
+                }
+            }
+        }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl WatchedKey {
+    /// Once the key is revoked or has expired.
+    pub fn ended(&self) -> WaitForCancellationFuture<'_> {
+        self.ended.cancelled()
+    }
+}
+
+impl Drop for WatchedKey {
+    fn drop(&mut self) {
+        let mut watched = self.watch.watched();
+        if let Some((count, _)) = watched.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                watched.remove(&self.id);
+            }
+        }
+    }
+}
