@@ -2,7 +2,7 @@
 //! 200 only once the delivery, and what it means for its job, are committed.
 //!
 //! Deliveries that arrive together commit together: see [`ingest`]. Who has not shown a good token gets
-//! next to nothing: see [`unproven`].
+//! next to nothing: see `unproven.rs`.
 mod body;
 pub mod ingest;
 mod memory;
