@@ -36,11 +36,13 @@ pub fn document() -> serde_json::Result<String> {
 }
 
 /// The API with its pages and middleware, as served and as tested.
-///
-/// Keys in use are watched by a task of its own until the runtime ends.
-pub fn router(state: ApiState, feed: Feed, health: OpsState, settings: &ApiSettings) -> Router {
-    let keys = KeyWatch::default();
-    tokio::spawn(keys.clone().run(state.db.clone()));
+pub fn router(
+    state: ApiState,
+    feed: Feed,
+    keys: KeyWatch,
+    health: OpsState,
+    settings: &ApiSettings,
+) -> Router {
     let (routes, mut document) = api();
     if let Some(url) = &settings.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);

@@ -29,6 +29,7 @@ use surroundings::Surroundings;
 pub use surroundings::{SandboxAddress, pool_options, private_cluster, takes_submissions};
 
 use crate::{
+    callers::KeyWatch,
     config::{Role, Settings, bytes},
     db::{self, PoolOptions},
     dispatch::Dispatcher,
@@ -124,7 +125,9 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         // Until the listener closes: who waits is not sent away while he would come back here.
         let (feed, listener_of_events) = Feed::new(&db, lifecycle.stop.clone());
         parts.spawn(listener_of_events.run());
-        let router = router(state, feed, health, &granted.limited(&settings.api));
+        let keys = KeyWatch::default();
+        parts.spawn(keys.clone().run(db.clone(), lifecycle.stop.clone()));
+        let router = router(state, feed, keys, health, &granted.limited(&settings.api));
         parts.spawn(serve("api", listener, router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {

@@ -9,6 +9,8 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use crate::supervise;
+
 /// One statement for all keys this often is nothing, and a key is then gone within seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -35,10 +37,9 @@ impl KeyWatch {
         WatchedKey { watch: self.clone(), id: id.to_owned(), ended: ended.clone() }
     }
 
-    /// Looks after the keys in use; never returns.
-    pub async fn run(self, db: PgPool) {
-        loop {
-            sleep(LOOK_EVERY).await;
+    /// Looks after the keys in use until `stop` is cancelled.
+    pub async fn run(self, db: PgPool, stop: CancellationToken) -> supervise::Outcome {
+        while stop.run_until_cancelled(sleep(LOOK_EVERY)).await.is_some() {
             let ids: Vec<String> = self.watched().keys().cloned().collect();
             if ids.is_empty() {
                 continue;
@@ -53,6 +54,7 @@ impl KeyWatch {
                 }
             }
         }
+        Ok(())
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {

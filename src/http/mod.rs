@@ -5,6 +5,7 @@ mod code;
 mod etag;
 mod extract;
 mod faults;
+mod holding;
 mod layers;
 mod lines;
 mod ops;

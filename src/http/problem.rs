@@ -202,12 +202,12 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let code = self.code();
         let status = code.status();
-        if status.is_server_error() {
-            tracing::error!(
-                problem = code.name(),
-                error = &self as &dyn StdError,
-                "request failed"
-            );
+        let (problem, error) = (code.name(), &self as &dyn StdError);
+        match self {
+            // A limit that does its work is no failure of ours.
+            Self::TooMany(_) | Self::NoRoom => tracing::warn!(problem, error, "turned away"),
+            _ if status.is_server_error() => tracing::error!(problem, error, "request failed"),
+            _ => {}
         }
         let mut response = (status, Json(())).into_response();
         let headers = response.headers_mut();

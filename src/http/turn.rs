@@ -1,22 +1,17 @@
 //! Each caller's share of what a process does at once.
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
-    body::{Body, HttpBody},
+    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
-use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
 use uuid::Uuid;
 
 use super::{
     ApiError,
+    holding::Holding,
     permits::{Exhausted, Permit, Permits},
 };
 use crate::config::ApiSettings;
@@ -110,31 +105,5 @@ impl Turn {
 pub async fn in_turn(State(shares): State<Shares>, mut request: Request, next: Next) -> Response {
     let turn = Turn { shares, held: Arc::default() };
     request.extensions_mut().insert(turn.clone());
-    next.run(request).await.map(|body| Body::new(Counted { body, _turn: turn }))
-}
-
-/// The body of an answer whose request counts until it is gone.
-struct Counted {
-    body: Body,
-    _turn: Turn,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    next.run(request).await.map(|body| Body::new(Holding::new(body, turn)))
 }

@@ -10,7 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("embedded", &["config"]),
     ("json", &[]),
     ("http", &["config", "db", "json"]),
-    ("callers", &["http"]),
+    ("callers", &["http", "supervise"]),
     ("jobs", &[]),
     ("deliveries", &["jobs"]),
     ("events", &["jobs", "supervise"]),
@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("insights", &["conversations", "jobs", "stats"]),
     ("drift", &["db", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
-    ("provider", &["config", "drift", "insights"]),
+    ("provider", &["config", "drift", "insights", "json"]),
     ("intake", &["callers", "http", "insights", "jobs", "json", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     (

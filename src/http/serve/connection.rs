@@ -15,7 +15,12 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use super::{answer::Answer, host::HostFault, seat::Seat, unread::Attended};
+use super::{
+    host::HostFault,
+    seat::{Busy, Seat},
+    unread::Attended,
+};
+use crate::http::holding::Holding;
 
 /// Who has connected.
 pub struct Peer {
@@ -84,12 +89,12 @@ async fn answered(
     sender: SocketAddr,
     router: &Router,
     seat: &Seat,
-) -> Result<Response<Answer>, Infallible> {
+) -> Result<Response<Holding<Busy>>, Infallible> {
     let busy = seat.busy();
     if let Some(fault) = HostFault::of(request.version(), request.headers()) {
         request.extensions_mut().insert(fault);
     }
     request.extensions_mut().insert(ConnectInfo(sender));
     let response = router.clone().call(request.map(Body::new)).await?;
-    Ok(response.map(|body| Answer::new(body, busy)))
+    Ok(response.map(|body| Holding::new(body, busy)))
 }

@@ -1,5 +1,4 @@
 //! One listener: HTTP/1.1 connections, as many as its terms allow, until it is told to stop.
-mod answer;
 mod connection;
 mod host;
 mod room;

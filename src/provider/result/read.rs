@@ -1,7 +1,7 @@
 //! Reading one member at a time: the value if it is usable, an issue with its pointer if not.
 use serde_json::{Map, Value};
 
-use crate::insights::Issue;
+use crate::{insights::Issue, json};
 
 /// Issues kept of one result; one more sums up the rest.
 pub(super) const MOST_ISSUES: usize = 100;
@@ -236,22 +236,11 @@ pub(super) fn number(value: &Value) -> Option<f64> {
 
 /// JSON text that Postgres can also read as `jsonb`, which has no NUL.
 pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> String {
-    if !has_nul(value) {
+    if !json::has_nul(value) {
         return value.to_string();
     }
     issues.add(at, Code::Encoding, "NUL became U+FFFD");
     mapped(value).to_string()
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(members) => {
-            members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
-        }
-        _ => false,
-    }
 }
 
 fn mapped(value: &Value) -> Value {

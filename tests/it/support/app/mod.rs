@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, atomic::AtomicU8};
 
 use aftercall::{
     app,
-    callers::{self, KeyTerms},
+    callers::{self, KeyTerms, KeyWatch},
     config::{self, Settings},
     db,
     dispatch::Dispatcher,
@@ -274,7 +274,9 @@ async fn api(
     };
     let started = Arc::new(true.into());
     let health = OpsState::new(db.clone(), started, draining.clone(), app::takes_submissions);
-    app::router(state, feed, health, &settings.api)
+    let keys = KeyWatch::default();
+    tokio::spawn(keys.clone().run(db.clone(), draining.clone()));
+    app::router(state, feed, keys, health, &settings.api)
 }
 
 /// What works for it runs until the test's runtime ends.

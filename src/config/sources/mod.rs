@@ -10,9 +10,9 @@ use url::Url;
 
 use super::{Settings, shown_url, validate};
 
-const DEFAULTS: &str = include_str!("../../config/default.toml");
+const DEFAULTS: &str = include_str!("../../../config/default.toml");
 /// Put over the defaults, and below everything else, by `aftercall demo`.
-const DEMO: &str = include_str!("../../config/demo.toml");
+const DEMO: &str = include_str!("../../../config/demo.toml");
 
 /// Settings that hold a secret: redacted wherever they are shown, and readable from `<VAR>_FILE`.
 const SECRETS: &[&str] = &[
@@ -304,129 +304,4 @@ fn shown(key: &str, value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn variables(pairs: &[(&str, &str)]) -> Variables {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    fn loaded(pairs: &[(&str, &str)]) -> Loaded {
-        from_variables(None, "", &variables(pairs)).unwrap()
-    }
-
-    fn refused(pairs: &[(&str, &str)]) -> String {
-        from_variables(None, "", &variables(pairs)).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_defaults_alone_are_a_configuration() {
-        let loaded = loaded(&[]);
-        assert_eq!(loaded.settings.dispatch.concurrency, 4);
-        assert!(!loaded.settings.has_provider());
-    }
-
-    #[test]
-    fn the_preset_of_the_demo_fits_the_settings() {
-        let loaded = from_variables(None, DEMO, &variables(&[])).unwrap();
-        assert_eq!(loaded.origins["dispatch.lease"].source, "demo");
-    }
-
-    #[test]
-    fn a_variable_overrides_the_default_and_is_named_as_the_source() {
-        let loaded = loaded(&[
-            ("AFTERCALL__DISPATCH__CONCURRENCY", "9"),
-            ("AFTERCALL__ROLES", "api, worker"),
-        ]);
-        assert_eq!(loaded.settings.dispatch.concurrency, 9);
-        assert_eq!(loaded.settings.roles.len(), 2);
-        let origin = &loaded.origins["dispatch.concurrency"];
-        assert_eq!(
-            (origin.value.as_str(), origin.source.as_str()),
-            ("9", "AFTERCALL__DISPATCH__CONCURRENCY")
-        );
-    }
-
-    #[test]
-    fn all_faults_are_reported_at_once_and_unknown_keys_name_the_closest() {
-        let text = refused(&[
-            ("AFTERCALL__DISPATCH__CONCURENCY", "9"),
-            ("AFTERCALL__JOBS__DEADLINE", "soon"),
-            ("AFTERCALL_API__LISTEN", "127.0.0.1:1"),
-        ]);
-        assert!(text.contains("did you mean dispatch.concurrency?"), "{text}");
-        assert!(text.contains("jobs.deadline"), "{text}");
-        assert!(text.contains("two underscores"), "{text}");
-    }
-
-    #[test]
-    fn the_names_of_the_seed_are_fallbacks() {
-        let seed = [
-            ("RC_SERVER_URL", "https://platform.example"),
-            ("RC_CLIENT_ID", "id"),
-            ("RC_CLIENT_SECRET", "hush-1"),
-            ("RC_JWT", "hush-2"),
-            ("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example"),
-        ];
-        let mut with_own = seed.to_vec();
-        with_own.push(("AFTERCALL__PROVIDER__CLIENT_ID", "own"));
-        assert_eq!(loaded(&seed).settings.provider.client_id.unwrap(), "id");
-        let loaded = loaded(&with_own);
-        assert_eq!(loaded.settings.provider.client_id.as_deref(), Some("own"));
-        let shown = format!("{loaded:?}");
-        assert!(!shown.contains("hush"), "{shown}");
-    }
-
-    #[test]
-    fn a_secret_comes_from_a_file_but_not_from_both() {
-        let path = std::env::temp_dir().join(format!("aftercall-secret-{}", std::process::id()));
-        std::fs::write(&path, "postgres://u:hush@h/d\n").unwrap();
-        let file = path.to_str().unwrap();
-        let loaded = loaded(&[("DATABASE_URL_FILE", file)]);
-        assert_eq!(loaded.origins["database.url"].source, "DATABASE_URL_FILE");
-        assert_eq!(loaded.origins["database.url"].value, "(set, not shown)");
-        let text = refused(&[("DATABASE_URL_FILE", file), ("DATABASE_URL", "postgres://x/y")]);
-        assert!(text.contains("both set"), "{text}");
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn production_refuses_the_embedded_database_and_the_sandbox() {
-        let text = refused(&[("AFTERCALL_ENV", "production")]);
-        assert!(text.contains("database.url") && text.contains("provider.base_url"), "{text}");
-    }
-
-    #[test]
-    fn production_refuses_a_provider_over_plain_http() {
-        let asked = |environment: &str, provider: &str| {
-            let pairs = [
-                ("AFTERCALL_ENV", environment),
-                ("DATABASE_URL", "postgres://u@h/d"),
-                ("RC_SERVER_URL", provider),
-                ("RC_CLIENT_ID", "id"),
-                ("RC_CLIENT_SECRET", "secret"),
-                ("RC_JWT", "jwt"),
-                ("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example"),
-            ];
-            from_variables(None, "", &variables(&pairs))
-        };
-        let text = asked("production", "http://platform.example").unwrap_err().to_string();
-        assert!(text.contains("provider.base_url must be https"), "{text}");
-        asked("production", "https://platform.example").unwrap();
-        asked("staging", "http://platform.example").unwrap();
-    }
-
-    #[test]
-    fn user_info_in_any_url_is_not_shown() {
-        let urls = ["api.public_url", "webhook.public_url", "sandbox.url", "sandbox.webhook_url"];
-        for key in urls {
-            let name = format!("AFTERCALL__{}", key.to_uppercase().replace('.', "__"));
-            for (user_info, shown) in [("me:hush@", "***@"), ("hush@", "***@"), ("", "")] {
-                let url = format!("https://{user_info}a.example/b?c=d");
-                let loaded = loaded(&[(&name, &url)]);
-                let expected = format!("https://{shown}a.example/b?c=d");
-                assert_eq!(loaded.origins[key].value, expected);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The body of an answer. As long as there is one, its connection has something to do.
+//! The body of an answer that holds something until it is gone.
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -7,28 +7,26 @@ use std::{
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 
-use super::seat::Busy;
-
-pub struct Answer {
+pub struct Holding<T> {
     body: Body,
-    _busy: Busy,
+    _held: T,
 }
 
-impl Answer {
-    pub fn new(body: Body, busy: Busy) -> Self {
-        Self { body, _busy: busy }
+impl<T> Holding<T> {
+    pub fn new(body: Body, held: T) -> Self {
+        Self { body, _held: held }
     }
 }
 
-impl HttpBody for Answer {
+impl<T: Unpin> HttpBody for Holding<T> {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
