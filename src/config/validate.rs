@@ -103,8 +103,8 @@ fn share_faults(api: &ApiSettings) -> Vec<String> {
         );
     }
     check(
-        api.memory.as_u64() / 8 * 7 >= api.max_body.as_u64() * 3,
-        "api.memory must hold at least one body of api.max_body: 3 and a half times as much",
+        api.memory.as_u64() / 8 * 7 >= api.max_body.as_u64() * 6,
+        "api.memory must hold at least one body of api.max_body: seven times as much",
     );
     check(
         api.export_min_rate.as_u64() >= 1,

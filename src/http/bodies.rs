@@ -14,9 +14,10 @@ use crate::{
 
 /// Unit in which memory is counted.
 const PAGE: usize = 4096;
-/// A body takes its own size so many times at most: as it came and as a tree, then as a tree, as the
-/// parameter of a statement, and on its way to the database.
-const COPIES: usize = 3;
+/// A body takes its own size so many times at most: as a tree, as the parameter of a statement, and as
+/// the message to the database, of which the last two lie in buffers that double as they grow; and once
+/// more until the allocator has given back what the one before it left.
+const COPIES: usize = 6;
 /// Each of its values takes up to this much in the tree.
 const VALUE_BYTES: usize = 1024;
 /// What takes no more than this is small: it finds room however many large ones there are.

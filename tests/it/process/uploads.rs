@@ -12,8 +12,8 @@ const MIB: usize = 1 << 20;
 /// Of each recording, as base64.
 const SIZE: usize = 40 * MIB;
 const UPLOADS: usize = 12;
-/// `api.memory`: two recordings have room.
-const MEMORY: usize = 288 * MIB;
+/// `api.memory`: one recording has room.
+const MEMORY: usize = 320 * MIB;
 
 /// What docs/deployment.md says of a process with the role `api` alone.
 const fn bound() -> usize {
