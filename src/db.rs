@@ -64,6 +64,11 @@ pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
                 Ok(is_alive)
             })
         })
+        .after_release(|connection, _| {
+            // Else each connection keeps a buffer for the largest statement it ever sent.
+            connection.shrink_buffers();
+            Box::pin(std::future::ready(Ok(true)))
+        })
         .connect_lazy_with(options)
 }
 

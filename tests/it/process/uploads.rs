@@ -41,6 +41,7 @@ async fn twelve_large_recordings_at_once_stay_within_the_bound_and_stop_nobody()
     let home = Home::on(&db)
         .set("AFTERCALL__ROLES", "api")
         .set("AFTERCALL__API__REQUEST_TIMEOUT", "5m")
+        .set("AFTERCALL__API__MAX_BODY", "44MiB")
         .set("AFTERCALL__API__MEMORY", MEMORY.to_string());
     let service = Service::start(&home).await;
     let body = format!(r#"{{"encoding":"Wav","content":"{}"}}"#, "A".repeat(SIZE));
