@@ -100,6 +100,7 @@ pub struct ApiSettings {
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
     pub memory: ByteSize,
+    pub memory_per_caller: ByteSize,
     pub max_requests: usize,
     pub max_requests_per_caller: usize,
     pub max_waits: usize,

@@ -103,9 +103,10 @@ fn share_faults(api: &ApiSettings) -> Vec<String> {
         );
     }
     check(
-        api.memory.as_u64() / 8 * 7 >= api.max_body.as_u64() * 6,
-        "api.memory must hold at least one body of api.max_body: seven times as much",
+        api.memory_per_caller.as_u64() / 8 * 7 >= api.max_body.as_u64() * 6,
+        "api.memory_per_caller must hold at least one body of api.max_body: seven times as much",
     );
+    check(api.memory_per_caller <= api.memory, "api.memory_per_caller must be at most api.memory");
     check(
         api.export_min_rate.as_u64() >= 1,
         "api.export_min_rate must be at least 1 byte a second",

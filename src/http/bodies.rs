@@ -1,12 +1,13 @@
 //! Bodies of requests, read only as far as there is memory for what becomes of them.
-use std::sync::Arc;
-
 use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
 
-use super::ApiError;
+use super::{
+    ApiError,
+    permits::{Exhausted, Permit, Permits},
+};
 use crate::{
     config::{ApiSettings, bytes},
     json,
@@ -36,38 +37,40 @@ pub struct Bodies {
 
 #[derive(Debug, Clone)]
 struct Pool {
-    free: Arc<Semaphore>,
-    pages: usize,
+    pages: Permits,
+    /// What is larger than that has all of it to itself.
+    most_per_caller: usize,
 }
 
 /// Memory that is given back when this is dropped.
 #[derive(Debug, Default)]
-pub struct Held(Option<OwnedSemaphorePermit>);
+pub struct Held(Option<Permit>);
 
 impl Bodies {
     pub fn new(of: &ApiSettings) -> Self {
-        let memory = bytes(of.memory);
-        let small = memory / SMALL_SHARE;
+        let (memory, per_caller) = (bytes(of.memory), bytes(of.memory_per_caller));
+        let [small, small_per_caller] = [memory, per_caller].map(|all| all / SMALL_SHARE);
         Self {
             longest: bytes(of.max_body),
             max_values: of.max_values,
-            small: Pool::new(small),
-            large: Pool::new(memory - small),
+            small: Pool::new(small, small_per_caller),
+            large: Pool::new(memory - small, per_caller - small_per_caller),
         }
     }
 
     /// The whole body, and the memory for all that is made of it.
     ///
     /// # Errors
-    /// When it is too large, ends early, holds too many values, or there is no memory for it now.
-    pub async fn read(&self, mut body: Body) -> Result<(Bytes, Held), ApiError> {
+    /// When it is too large, ends early, holds too many values, or there is no memory for it now: for
+    /// this caller (429), or for anybody (503).
+    pub async fn read(&self, caller_id: Uuid, mut body: Body) -> Result<(Bytes, Held), ApiError> {
         let announced = body.size_hint().exact().and_then(|size| usize::try_from(size).ok());
         let announced = announced.unwrap_or_default();
         if announced > self.longest {
             return Err(ApiError::BodyTooLarge);
         }
         // All of it at once: of many that come together some are taken, instead of none being whole.
-        let mut held = self.hold(announced * COPIES)?;
+        let mut held = self.hold(caller_id, announced * COPIES)?;
         // Only what is written to takes memory.
         let mut whole = BytesMut::with_capacity(announced);
         while let Some(frame) = body.frame().await {
@@ -78,7 +81,7 @@ impl Bodies {
                 return Err(ApiError::BodyTooLarge);
             }
             if size > announced {
-                self.grow(&mut held, size * COPIES)?;
+                self.grow(&mut held, caller_id, size * COPIES)?;
             }
             whole.extend_from_slice(&data);
         }
@@ -87,34 +90,36 @@ impl Bodies {
             return Err(ApiError::TooManyValues(self.max_values));
         }
         let values = json::values_at_most(&whole).min(self.max_values);
-        self.grow(&mut held, whole.len() * COPIES + values * VALUE_BYTES)?;
+        self.grow(&mut held, caller_id, whole.len() * COPIES + values * VALUE_BYTES)?;
         Ok((whole.freeze(), held))
     }
 
-    fn hold(&self, bytes: usize) -> Result<Held, ApiError> {
+    fn hold(&self, caller_id: Uuid, bytes: usize) -> Result<Held, ApiError> {
         let pool = if bytes <= SMALL { &self.small } else { &self.large };
-        // What is larger than all there is has all of it to itself.
-        let pages = u32::try_from(bytes.div_ceil(PAGE).min(pool.pages)).unwrap_or(u32::MAX);
-        let permit = pool.free.clone().try_acquire_many_owned(pages);
-        permit.map(|permit| Held(Some(permit))).map_err(|_| ApiError::NoRoom)
+        let pages = bytes.div_ceil(PAGE).min(pool.most_per_caller);
+        match pool.pages.take(caller_id, pages) {
+            Ok(permit) => Ok(Held(Some(permit))),
+            Err(Exhausted::Caller) => Err(ApiError::CallerMemory),
+            Err(Exhausted::Process) => Err(ApiError::NoRoom),
+        }
     }
 
     /// Makes sure that `held` suffices for `bytes`.
-    fn grow(&self, held: &mut Held, bytes: usize) -> Result<(), ApiError> {
-        let pages = held.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    fn grow(&self, held: &mut Held, caller_id: Uuid, bytes: usize) -> Result<(), ApiError> {
+        let pages = held.0.as_ref().map_or(0, Permit::count);
         if bytes.div_ceil(PAGE) <= pages {
             return Ok(());
         }
         // Given back first: it may be all there is.
         held.0 = None;
-        *held = self.hold(bytes)?;
+        *held = self.hold(caller_id, bytes)?;
         Ok(())
     }
 }
 
 impl Pool {
-    fn new(bytes: usize) -> Self {
-        let pages = (bytes / PAGE).min(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(pages)), pages }
+    fn new(bytes: usize, per_caller: usize) -> Self {
+        let [pages, most_per_caller] = [bytes, per_caller].map(|all| all / PAGE);
+        Self { pages: Permits::new(pages, most_per_caller), most_per_caller }
     }
 }

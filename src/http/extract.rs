@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ApiError, ApiState, Fault, bodies::Held};
+use super::{ApiError, ApiState, Fault, Turn, bodies::Held};
 
 /// A JSON body with its bytes, which name the request for idempotency.
 #[derive(Debug)]
@@ -28,7 +28,10 @@ impl FromRequest<ApiState> for ApiJson {
         if !kind.and_then(|value| value.to_str().ok()).is_some_and(is_json) {
             return Err(ApiError::NotJson);
         }
-        let (bytes, held) = state.bodies.read(request.into_body()).await?;
+        let caller_id = request.extensions().get::<Turn>().and_then(Turn::caller_id);
+        // Bodies are for callers only: whoever cannot say who it is shares with all who cannot.
+        let caller_id = caller_id.unwrap_or_default();
+        let (bytes, held) = state.bodies.read(caller_id, request.into_body()).await?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| ApiError::MalformedBody(error.to_string()))?;
         Ok(Self { value, bytes, _held: held })

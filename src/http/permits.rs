@@ -1,4 +1,4 @@
-//! How many of a kind may be in hand at once: in all, and of one caller.
+//! How much of a kind may be in hand at once: in all, and of one caller.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,11 +24,12 @@ struct Held {
     by_caller: HashMap<Uuid, usize>,
 }
 
-/// One of them; given back when this is dropped.
+/// Some of them; given back when this is dropped.
 #[derive(Debug)]
 pub struct Permit {
     counted: Arc<Counted>,
     caller_id: Uuid,
+    count: usize,
 }
 
 /// Whose limit is reached.
@@ -43,17 +44,28 @@ impl Permits {
         Self(Arc::new(Counted { most, most_per_caller, held: Mutex::default() }))
     }
 
-    pub fn take(&self, caller_id: Uuid) -> Result<Permit, Exhausted> {
+    pub fn take(&self, caller_id: Uuid, count: usize) -> Result<Permit, Exhausted> {
         let mut held = self.0.held();
-        if held.by_caller.get(&caller_id).is_some_and(|count| *count >= self.0.most_per_caller) {
+        let of_caller = held.by_caller.get(&caller_id).copied().unwrap_or_default() + count;
+        if of_caller > self.0.most_per_caller {
             return Err(Exhausted::Caller);
         }
-        if held.all >= self.0.most {
+        if held.all + count > self.0.most {
             return Err(Exhausted::Process);
         }
-        held.all += 1;
-        *held.by_caller.entry(caller_id).or_default() += 1;
-        Ok(Permit { counted: self.0.clone(), caller_id })
+        held.all += count;
+        held.by_caller.insert(caller_id, of_caller);
+        Ok(Permit { counted: self.0.clone(), caller_id, count })
+    }
+}
+
+impl Permit {
+    pub fn caller_id(&self) -> Uuid {
+        self.caller_id
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
     }
 }
 
@@ -66,9 +78,9 @@ impl Counted {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut held = self.counted.held();
-        held.all -= 1;
+        held.all -= self.count;
         if let Some(count) = held.by_caller.get_mut(&self.caller_id) {
-            *count -= 1;
+            *count -= self.count;
             if *count == 0 {
                 held.by_caller.remove(&self.caller_id);
             }
@@ -84,13 +96,15 @@ mod tests {
     fn a_caller_leaves_some_to_others_and_nothing_is_kept_of_those_who_left() {
         let permits = Permits::new(3, 2);
         let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
-        let held = [permits.take(a).unwrap(), permits.take(a).unwrap()];
-        assert_eq!(permits.take(a).unwrap_err(), Exhausted::Caller);
-        let of_b = permits.take(b).unwrap();
-        assert_eq!(permits.take(c).unwrap_err(), Exhausted::Process);
+        let held = [permits.take(a, 1).unwrap(), permits.take(a, 1).unwrap()];
+        assert_eq!(permits.take(a, 1).unwrap_err(), Exhausted::Caller);
+        let of_b = permits.take(b, 1).unwrap();
+        assert_eq!(permits.take(c, 1).unwrap_err(), Exhausted::Process);
         drop(of_b);
-        let of_c = permits.take(c).unwrap();
+        let of_c = permits.take(c, 1).unwrap();
         drop((held, of_c));
+        assert_eq!(permits.take(a, 3).unwrap_err(), Exhausted::Caller);
+        drop(permits.take(a, 2).unwrap());
         let held = permits.0.held();
         assert!(held.all == 0 && held.by_caller.is_empty(), "{held:?}");
     }

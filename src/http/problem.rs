@@ -74,6 +74,8 @@ pub enum ApiError {
     NoRoom,
     #[error("this caller has as many {} in hand as {}_per_caller allows", .0.names().0, .0.names().1)]
     CallerLimit(Kind),
+    #[error("the bodies of this caller's other requests take all of api.memory_per_caller")]
+    CallerMemory,
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -156,7 +158,7 @@ impl ApiError {
             Self::TooMany(Kind::Wait) => Code::TooManyWaits,
             Self::TooMany(Kind::Stream) => Code::TooManyStreams,
             Self::TooMany(Kind::Export) => Code::TooManyExports,
-            Self::CallerLimit(_) => Code::CallerLimit,
+            Self::CallerLimit(_) | Self::CallerMemory => Code::CallerLimit,
             Self::Internal(_) => Code::Internal,
         }
     }

@@ -1,5 +1,5 @@
 //! Each caller's share of what a process does at once.
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{
     body::Body,
@@ -64,7 +64,7 @@ impl Shares {
             Kind::Stream => &self.streams,
             Kind::Export => &self.exports,
         };
-        permits.take(caller_id).map_err(|exhausted| match exhausted {
+        permits.take(caller_id, 1).map_err(|exhausted| match exhausted {
             Exhausted::Caller => ApiError::CallerLimit(kind),
             Exhausted::Process => ApiError::TooMany(kind),
         })
@@ -96,8 +96,17 @@ impl Turn {
         Ok(permit)
     }
 
+    /// Whose it is, once that is known.
+    pub fn caller_id(&self) -> Option<Uuid> {
+        self.held().as_ref().map(Permit::caller_id)
+    }
+
     fn set(&self, permit: Option<Permit>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+        *self.held() = permit;
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Permit>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

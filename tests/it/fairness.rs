@@ -1,5 +1,5 @@
 //! What one caller has in hand leaves room for others.
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use aftercall::{
     callers::{self, KeyTerms},
@@ -8,11 +8,16 @@ use aftercall::{
 };
 use axum::{
     body::Body,
-    http::{StatusCode, header, request::Builder},
+    http::{Request, StatusCode, header, request::Builder},
 };
+use bytesize::ByteSize;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -88,6 +93,41 @@ async fn who_takes_all_exports_and_stalls_leaves_some_to_others() {
     let other = stand.export(&stand.other).await;
     assert_eq!(other.status(), 200);
     assert!(other.text().await.unwrap().ends_with("}\n"));
+}
+
+/// The first line of the answer to an upload that is announced and never comes.
+async fn stalled_upload(target: SocketAddr, key: &str, size: usize) -> String {
+    let mut stream = TcpStream::connect(target).await.unwrap();
+    let head = format!(
+        "POST /v1/jobs HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    BufReader::new(stream).lines().next_line().await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn whose_upload_stalls_leaves_memory_to_others() {
+    let size = 4 << 20;
+    let app = TestApp::with(|settings| {
+        settings.api.memory = ByteSize::mib(64);
+        settings.api.memory_per_caller = ByteSize::mib(32);
+    })
+    .await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    tokio::spawn(http::serve(listener, app.api.clone(), http::Terms::default(), stop));
+    let mut both: FuturesUnordered<_> =
+        [0, 1].into_iter().map(|_| stalled_upload(target, &app.key, size)).collect();
+    let refused = both.next().await.unwrap();
+    assert_eq!(refused, "HTTP/1.1 429 Too Many Requests");
+    app.submit().await;
+    let other = key_of(&app, "other").await;
+    let body = format!(r#"{{"encoding":"Wav","content":"{}"}}"#, "A".repeat(size - 64));
+    let bearer = format!("Bearer {other}");
+    let request = Request::post("/v1/jobs").header(header::AUTHORIZATION, bearer);
+    assert_eq!(app.send(request, body).await.status, StatusCode::ACCEPTED);
 }
 
 /// Reads on until the end, or until it is broken off: then `false`.
