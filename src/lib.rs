@@ -24,11 +24,13 @@
 //!   [`insights`], [`drift`]
 //! - [`events`]: what becomes of jobs, told at once to those who wait
 //! - [`outcome`]: how a job ends, whoever brought the news
+//! - [`api`]: what the handlers of the REST API share
 //! - [`provider`]: the only module that knows RingCentral's JSON
 //! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], [`admin`], and
 //!   [`rollup`], [`sweep`]
 //! - [`sandbox`]: an emulator of the provider
 pub mod admin;
+pub mod api;
 pub mod app;
 pub mod callers;
 pub mod cli;

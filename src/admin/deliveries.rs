@@ -13,11 +13,10 @@ use uuid::Uuid;
 
 use super::views::DeliveryView;
 use crate::{
+    api::ApiState,
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{
-        self, ApiError, ApiPath, ApiQuery, ApiState, Limit, Moment, NoParameters, Page, Problem,
-    },
+    http::{self, ApiError, ApiPath, ApiQuery, Limit, Moment, NoParameters, Page, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

@@ -8,9 +8,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
+    api::ApiState,
     callers::{Caller, Scope},
     drift::{self, Drift, Kind},
-    http::{ApiError, ApiQuery, ApiState, NoParameters, Problem},
+    http::{ApiError, ApiQuery, NoParameters, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

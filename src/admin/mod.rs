@@ -14,7 +14,7 @@ mod views;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::ApiState;
+use crate::api::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
     deliveries::router().merge(replays::router()).merge(drift::router()).merge(provider::router())

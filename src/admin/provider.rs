@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    api::ApiState,
     callers::{Caller, Scope},
-    http::{ApiError, ApiQuery, ApiState, NoParameters, Problem},
+    http::{ApiError, ApiQuery, NoParameters, Problem},
     jobs::ErrorClass,
     provider::gate::{self, Blame, Since, Standing},
 };

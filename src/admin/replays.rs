@@ -17,9 +17,10 @@ use super::{
     replay::Replayer,
 };
 use crate::{
+    api::ApiState,
     callers::{Caller, Scope},
     deliveries::Outcome,
-    http::{ApiError, ApiJson, ApiPath, ApiQuery, ApiState, NoParameters, Problem},
+    http::{ApiError, ApiJson, ApiPath, ApiQuery, NoParameters, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

@@ -1,5 +1,5 @@
 //! The REST API as one router, and the document that describes it.
-use axum::{Extension, Router, middleware::from_fn_with_state};
+use axum::Router;
 use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -9,10 +9,9 @@ use super::{
 };
 use crate::{
     admin,
-    callers::{KeyWatch, KnownCallers},
+    api::ApiState,
     config::ApiSettings,
-    events::Feed,
-    http::{self, ApiState, OpsState, Shares},
+    http::{self, OpsState, Shares},
     intake, query,
 };
 
@@ -36,22 +35,12 @@ pub fn document() -> serde_json::Result<String> {
 }
 
 /// The API with its pages and middleware, as served and as tested.
-pub fn router(
-    state: ApiState,
-    feed: Feed,
-    keys: KeyWatch,
-    health: OpsState,
-    settings: &ApiSettings,
-) -> Router {
+pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Router {
     let (routes, mut document) = api();
     if let Some(url) = &settings.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
     }
     let all = routes.with_state(state).merge(pages::router(document)).merge(http::health(health));
-    http::layered(http::fallbacks(all), "api", settings.request_timeout)
-        .layer(Extension(KnownCallers::default()))
-        .layer(Extension(keys))
-        .layer(Extension(feed))
-        .layer(Extension(query::Exports::new(settings)))
-        .layer(from_fn_with_state(Shares::new(settings), http::in_turn))
+    let shares = Shares::new(settings);
+    http::layered(http::fallbacks(all), "api", settings.request_timeout, shares)
 }

@@ -29,13 +29,15 @@ use surroundings::Surroundings;
 pub use surroundings::{SandboxAddress, pool_options, private_cluster, takes_submissions};
 
 use crate::{
-    callers::KeyWatch,
+    api::{ApiState, Shared},
+    callers::{KeyCache, KeyWatch},
     config::{Role, Settings, bytes},
     db::{self, PoolOptions},
     dispatch::Dispatcher,
     drift::{Recorder, Tally},
     events::{self, Feed},
-    http::{self, ApiState, Bodies, Cursors, OpsState, Terms},
+    http::{self, Bodies, Cursors, OpsState, Pace, Terms},
+    insights::ResultLoader,
     provider,
     reconcile::Reconciler,
     rollup::Rollup,
@@ -112,7 +114,12 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         start_workers(&common, &provider, webhook_base, &wake, &mut parts);
     }
     if let Some(listener) = api {
-        let state = ApiState {
+        // Until the listener closes: who waits is not sent away while he would come back here.
+        let (feed, listener_of_events) = Feed::new(&db, lifecycle.stop.clone());
+        parts.spawn(listener_of_events.run());
+        let keys = KeyWatch::default();
+        parts.spawn(keys.clone().run(db.clone(), lifecycle.stop.clone()));
+        let state = ApiState::new(Shared {
             db: db.clone(),
             cursors: Cursors::new(db::service_secret(&db, "cursor").await?),
             wake_dispatcher: wake,
@@ -121,13 +128,13 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
             deadline: settings.jobs.deadline,
             bodies: Bodies::new(&settings.api),
             limits: settings.text_limits(),
-        };
-        // Until the listener closes: who waits is not sent away while he would come back here.
-        let (feed, listener_of_events) = Feed::new(&db, lifecycle.stop.clone());
-        parts.spawn(listener_of_events.run());
-        let keys = KeyWatch::default();
-        parts.spawn(keys.clone().run(db.clone(), lifecycle.stop.clone()));
-        let router = router(state, feed, keys, health, &granted.limited(&settings.api));
+            known_keys: KeyCache::default(),
+            watched_keys: keys,
+            feed,
+            export_pace: Pace::of_exports(&settings.api),
+            results: ResultLoader::default(),
+        });
+        let router = router(state, health, &granted.limited(&settings.api));
         parts.spawn(serve("api", listener, router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {

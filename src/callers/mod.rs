@@ -1,12 +1,22 @@
 //! Who may call: internal apps and their API keys.
-mod extract;
+mod cache;
 mod keys;
-mod known;
 mod scope;
 mod watch;
 
-pub use extract::Caller;
+use uuid::Uuid;
+
+pub use cache::KeyCache;
 pub use keys::{KeyRow, KeyTerms, NewKey, authenticate, create, keys, revoke};
-pub use known::KnownCallers;
 pub use scope::Scope;
 pub use watch::{KeyWatch, WatchedKey};
+
+/// The internal app behind a request; its id scopes every row that is read or written for it.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub id: Uuid,
+    pub name: String,
+    pub key_id: String,
+    /// What this key may do beyond the caller's own jobs; see [`Caller::require`].
+    pub scopes: Vec<Scope>,
+}

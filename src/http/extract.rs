@@ -1,7 +1,8 @@
 //! Extractors whose rejections are problems instead of plain text.
 use axum::{
     extract::{
-        FromRequest, FromRequestParts, OptionalFromRequest, Request, rejection::PathRejection,
+        FromRef, FromRequest, FromRequestParts, OptionalFromRequest, Request,
+        rejection::PathRejection,
     },
     http::header,
 };
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ApiError, ApiState, Fault, Turn, bodies::Held};
+use super::{ApiError, Bodies, Fault, Turn, bodies::Held};
 
 /// A JSON body with its bytes, which name the request for idempotency.
 #[derive(Debug)]
@@ -20,10 +21,13 @@ pub struct ApiJson {
     _held: Held,
 }
 
-impl FromRequest<ApiState> for ApiJson {
+impl<S: Send + Sync> FromRequest<S> for ApiJson
+where
+    Bodies: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let kind = request.headers().get(header::CONTENT_TYPE);
         if !kind.and_then(|value| value.to_str().ok()).is_some_and(is_json) {
             return Err(ApiError::NotJson);
@@ -31,7 +35,7 @@ impl FromRequest<ApiState> for ApiJson {
         let caller_id = request.extensions().get::<Turn>().and_then(Turn::caller_id);
         // Bodies are for callers only: whoever cannot say who it is shares with all who cannot.
         let caller_id = caller_id.unwrap_or_default();
-        let (bytes, held) = state.bodies.read(caller_id, request.into_body()).await?;
+        let (bytes, held) = Bodies::from_ref(state).read(caller_id, request.into_body()).await?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| ApiError::MalformedBody(error.to_string()))?;
         Ok(Self { value, bytes, _held: held })
@@ -39,14 +43,17 @@ impl FromRequest<ApiState> for ApiJson {
 }
 
 /// `None` when there is no `Content-Type`, which is to say no body.
-impl OptionalFromRequest<ApiState> for ApiJson {
+impl<S: Send + Sync> OptionalFromRequest<S> for ApiJson
+where
+    Bodies: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &ApiState) -> Result<Option<Self>, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
         if !request.headers().contains_key(header::CONTENT_TYPE) {
             return Ok(None);
         }
-        <Self as FromRequest<ApiState>>::from_request(request, state).await.map(Some)
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
     }
 }
 

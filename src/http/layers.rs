@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::HttpBody as _,
+    body::{Body, HttpBody as _},
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceBuilder;
@@ -17,7 +17,9 @@ use tower_http::{
 };
 use uuid::Uuid;
 
-use super::{ApiError, Problem, Wait, serve::HostFault, shortened, upload::Awaited};
+use super::{
+    ApiError, Problem, Shares, Wait, holding::Holding, serve::HostFault, shortened, upload::Awaited,
+};
 
 /// Most bytes of a request's path that its problem repeats.
 const MAX_INSTANCE: usize = 256;
@@ -36,16 +38,17 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     listener: &'static str,
     limit: Duration,
+    shares: Shares,
 ) -> Router<S> {
     let refused = |fault| ApiError::from(fault).into_response();
+    // Few of them: each one that is a function of its own copies all that are below it, for each request.
     router.layer(
         ServiceBuilder::new()
             .layer(nosniff())
             .layer(from_fn_with_state(listener, observed))
-            .layer(from_fn(problems_completed))
             .layer(CatchPanicLayer::custom(ApiError::from_panic))
             .layer(ValidateRequestHeaderLayer::custom(hosted(refused)))
-            .layer(from_fn_with_state(limit, deadline)),
+            .layer(from_fn_with_state((limit, shares), limited)),
     )
 }
 
@@ -77,43 +80,32 @@ fn hosted(
     }
 }
 
-#[derive(Clone)]
-struct RequestId(String);
-
 /// Goes with an answer that is one of too many for a line each; whoever gives it tells how many.
 #[derive(Debug, Clone, Copy)]
 pub struct Untold;
 
-/// Gives the request an id and writes one log line about it. The path is logged as its route only:
-/// real paths and queries may hold secrets.
-async fn observed(
-    State(listener): State<&'static str>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Gives the request an id, writes one log line about it, and the body of a problem. The path is logged
+/// as its route only: real paths and queries may hold secrets.
+async fn observed(State(listener): State<&'static str>, request: Request, next: Next) -> Response {
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = given
         .filter(|id| is_request_id(id))
         .map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("unmatched", MatchedPath::as_str)
-        .to_owned();
-    let method = known(request.method()).to_owned();
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let uri = request.uri().clone();
     let span = tracing::info_span!(
         "request",
         request_id = id,
         listener,
-        route,
-        method,
+        route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
+        method = known(request.method()),
         caller = tracing::field::Empty,
         job_id = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
     let started = tokio::time::Instant::now();
-    let mut response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
+    let response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
+    let mut response = problem_completed(response, &uri, &id);
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let bytes = response.body().size_hint().exact();
@@ -122,26 +114,17 @@ async fn observed(
     } else {
         span.in_scope(|| tracing::info!(status, duration_ms, bytes, "answered"));
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
 }
 
 /// The name of a method that HTTP has; any other may be of any length.
-fn known(method: &Method) -> &str {
-    let known = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-        Method::TRACE,
-        Method::CONNECT,
-    ];
-    if known.contains(method) { method.as_str() } else { "_OTHER" }
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] =
+        ["GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
 }
 
 fn is_request_id(text: &str) -> bool {
@@ -150,16 +133,11 @@ fn is_request_id(text: &str) -> bool {
 }
 
 /// Writes the body of a problem, now that the request is at hand.
-async fn problems_completed(request: Request, next: Next) -> Response {
-    let path = shortened(request.uri().path().to_owned(), MAX_INSTANCE);
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
-    let mut response = next.run(request).await;
-    let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else {
-        return response;
-    };
-    let Some(mut problem) = Arc::into_inner(problem) else { return response };
-    problem.instance = Some(path);
-    problem.request_id = id;
+fn problem_completed(mut response: Response, uri: &Uri, request_id: &str) -> Response {
+    let problem = response.extensions_mut().remove::<Arc<Problem>>();
+    let Some(mut problem) = problem.and_then(Arc::into_inner) else { return response };
+    problem.instance = Some(shortened(uri.path().to_owned(), MAX_INSTANCE));
+    problem.request_id = Some(request_id.to_owned());
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     match serde_json::to_vec(&problem) {
@@ -168,17 +146,20 @@ async fn problems_completed(request: Request, next: Next) -> Response {
     }
 }
 
-/// Answers with a problem when a handler takes longer than `limit`, besides the wait it was asked for; or
-/// when its body does.
-async fn deadline(
-    State(limit): State<Duration>,
+/// Gives the request its turn, which lasts until its answer is sent; and answers with a problem when a
+/// handler takes longer than `limit`, besides the wait it was asked for, or when its body does.
+async fn limited(
+    State((limit, shares)): State<(Duration, Shares)>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let wait = Wait::asked(request.uri(), request.headers()).map_or(Duration::ZERO, Wait::duration);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let (body, awaited) = Awaited::watch(body);
+    let turn = shares.turn();
+    parts.extensions.insert(turn.clone());
     let answer = next.run(Request::from_parts(parts, body));
     let too_late = |_| if awaited.is_so() { ApiError::BodyTooSlow } else { ApiError::TookTooLong };
-    tokio::time::timeout(limit + wait, answer).await.map_err(too_late)
+    let answer = tokio::time::timeout(limit + wait, answer).await.map_err(too_late)?;
+    Ok(answer.map(|body| Body::new(Holding::new(body, turn))))
 }

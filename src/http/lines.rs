@@ -17,6 +17,8 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
+use crate::config::ApiSettings;
+
 /// Lines are sent once there are this many bytes of them.
 const CHUNK: usize = 64 * 1024;
 /// Chunks that wait to be sent.
@@ -48,6 +50,16 @@ pub struct Pace {
     pub bytes_a_second: u32,
     /// Longest time from the first line to the last.
     pub longest: Duration,
+}
+
+impl Pace {
+    pub fn of_exports(of: &ApiSettings) -> Self {
+        Self {
+            patience: of.export_patience,
+            bytes_a_second: u32::try_from(of.export_min_rate.as_u64()).unwrap_or(u32::MAX),
+            longest: of.export_max_time,
+        }
+    }
 }
 
 /// Where the lines of an answer go.

@@ -1,17 +1,11 @@
 //! Each caller's share of what a process does at once.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use uuid::Uuid;
 
 use super::{
     ApiError,
-    holding::Holding,
     permits::{Exhausted, Permit, Permits},
 };
 use crate::config::ApiSettings;
@@ -40,7 +34,10 @@ impl Kind {
 
 /// How many of each kind there may be. Clones share what they count.
 #[derive(Debug, Clone)]
-pub struct Shares {
+pub struct Shares(Arc<Kinds>);
+
+#[derive(Debug)]
+struct Kinds {
     requests: Permits,
     waits: Permits,
     streams: Permits,
@@ -49,20 +46,25 @@ pub struct Shares {
 
 impl Shares {
     pub fn new(of: &ApiSettings) -> Self {
-        Self {
+        Self(Arc::new(Kinds {
             requests: Permits::new(of.max_requests, of.max_requests_per_caller),
             waits: Permits::new(of.max_waits, of.max_waits_per_caller),
             streams: Permits::new(of.max_streams, of.max_streams_per_caller),
             exports: Permits::new(of.max_exports.into(), of.max_exports_per_caller.into()),
-        }
+        }))
+    }
+
+    /// The turn of one request; whoever learns who its caller is takes a permit for it.
+    pub(super) fn turn(&self) -> Turn {
+        Turn { shares: self.clone(), held: Arc::default() }
     }
 
     fn take(&self, kind: Kind, caller_id: Uuid) -> Result<Permit, ApiError> {
         let permits = match kind {
-            Kind::Request => &self.requests,
-            Kind::Wait => &self.waits,
-            Kind::Stream => &self.streams,
-            Kind::Export => &self.exports,
+            Kind::Request => &self.0.requests,
+            Kind::Wait => &self.0.waits,
+            Kind::Stream => &self.0.streams,
+            Kind::Export => &self.0.exports,
         };
         permits.take(caller_id, 1).map_err(|exhausted| match exhausted {
             Exhausted::Caller => ApiError::CallerLimit(kind),
@@ -76,6 +78,15 @@ impl Shares {
 pub struct Turn {
     shares: Shares,
     held: Arc<Mutex<Option<Permit>>>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Turn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let turn = parts.extensions.get::<Self>().cloned();
+        turn.ok_or_else(|| ApiError::Internal("a request without a turn".into()))
+    }
 }
 
 impl Turn {
@@ -108,11 +119,4 @@ impl Turn {
     fn held(&self) -> MutexGuard<'_, Option<Permit>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Gives each request its turn: whoever learns who the caller is takes a permit for it.
-pub async fn in_turn(State(shares): State<Shares>, mut request: Request, next: Next) -> Response {
-    let turn = Turn { shares, held: Arc::default() };
-    request.extensions_mut().insert(turn.clone());
-    next.run(request).await.map(|body| Body::new(Holding::new(body, turn)))
 }

@@ -5,6 +5,7 @@
 mod conversation;
 mod document;
 mod export;
+mod loader;
 mod prepared;
 mod read;
 mod replace;
@@ -20,6 +21,7 @@ pub use conversation::{
 };
 pub use document::Origin;
 pub use export::{Export, UtteranceLine};
+pub use loader::ResultLoader;
 pub use prepared::Prepared;
 pub use read::{StoredResult, result, results};
 pub use replace::{Outdated, outdated, replace, versions_below};

@@ -17,8 +17,9 @@ use super::{
     members::member,
 };
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{ApiError, ApiJson, ApiQuery, ApiState, Fault, Faults, NoParameters, Problem},
+    http::{ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters, Problem},
     jobs::{self, JobView},
     json,
 };

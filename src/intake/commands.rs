@@ -9,8 +9,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{ApiError, ApiPath, ApiQuery, ApiState, NoParameters, Problem},
+    http::{ApiError, ApiPath, ApiQuery, NoParameters, Problem},
     jobs::{self, JobView},
 };
 

@@ -12,8 +12,9 @@ use super::{
     idempotency::{self, Replay},
 };
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{ApiError, ApiJson, ApiQuery, ApiState, NoParameters, Problem},
+    http::{ApiError, ApiJson, ApiQuery, NoParameters, Problem},
     jobs::{self, Job, JobView, NewJob, idempotency::Key},
 };
 

@@ -13,7 +13,7 @@ pub use body::SubmitJob;
 pub use submission::{Submission, known_members};
 
 /// What callers may do to jobs.
-pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::http::ApiState> {
+pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::api::ApiState> {
     let jobs = handler::router().merge(batch::router());
     jobs.merge(commands::router()).merge(speakers::router())
 }

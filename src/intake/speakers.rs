@@ -21,10 +21,9 @@ use uuid::Uuid;
 
 use super::members::{member, no_nul, text};
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{
-        self, ApiError, ApiJson, ApiPath, ApiQuery, ApiState, Fault, Faults, NoParameters, Problem,
-    },
+    http::{self, ApiError, ApiJson, ApiPath, ApiQuery, Fault, Faults, NoParameters, Problem},
     insights::{self, SpeakersView},
     jobs::{self, JobView, Note, State as JobState},
 };

@@ -51,15 +51,11 @@ pub async fn enqueue(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Jo
         new.external_id,
         new.tags,
         new.metadata,
-        text(new.request),
+        // As text, so that Postgres keeps the caller's order of members: the driver would send jsonb.
+        serde_json::to_string(new.request).map_err(|error| sqlx::Error::Encode(error.into()))?,
         new.deadline.as_secs_f64(),
         new.content,
     )
     .fetch_one(db)
     .await
-}
-
-/// JSON as text, so that Postgres keeps the caller's order of members: the driver would send jsonb.
-fn text(members: &Map<String, Value>) -> String {
-    Value::Object(members.clone()).to_string()
 }

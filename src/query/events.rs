@@ -5,7 +5,6 @@ use std::{
 };
 
 use axum::{
-    Extension,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{
@@ -23,9 +22,10 @@ use uuid::Uuid;
 
 use super::jobs::owned;
 use crate::{
-    callers::{Caller, KeyWatch},
-    events::{self, Event, Feed, NoConnection, Point, Subscription, Whose},
-    http::{ApiError, ApiQuery, ApiState, Kind, Problem, Turn},
+    api::ApiState,
+    callers::Caller,
+    events::{self, Event, NoConnection, Point, Subscription, Whose},
+    http::{ApiError, ApiQuery, Kind, Problem, Turn},
     jobs::State as JobState,
 };
 
@@ -94,9 +94,7 @@ struct Stream {
 async fn stream(
     State(state): State<ApiState>,
     caller: Caller,
-    Extension(feed): Extension<Feed>,
-    Extension(turn): Extension<Turn>,
-    Extension(keys): Extension<KeyWatch>,
+    turn: Turn,
     ApiQuery(query): ApiQuery<Stream>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -107,10 +105,10 @@ async fn stream(
     let listing = format!("events {} {:?}", caller.id, query.job_id);
     let from = resumed_at(&state, &listing, &headers).await?;
     turn.take(Kind::Stream, caller.id)?;
-    let subscription = feed.subscribe(whose).await?;
-    let (stop, end) = (feed.stop().clone(), Instant::now() + LONGEST);
+    let subscription = state.feed.subscribe(whose).await?;
+    let (stop, end) = (state.feed.stop().clone(), Instant::now() + LONGEST);
+    let key = Arc::new(state.watched_keys.key(&caller.key_id));
     let told = Told::new(state, whose, listing, subscription, from);
-    let key = Arc::new(keys.key(&caller.key_id));
     let messages = futures_util::stream::unfold(Some(told), move |told| {
         let (stop, key) = (stop.clone(), key.clone());
         async move {

@@ -1,6 +1,6 @@
 //! Exports: all that fits the filters, line by line, in constant memory.
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
-use axum::{Extension, extract::State, response::Response};
+use axum::{extract::State, response::Response};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
@@ -10,13 +10,10 @@ use uuid::Uuid;
 
 use super::filters::JobFilters;
 use crate::{
-    callers::{Caller, KeyWatch, WatchedKey},
-    config::ApiSettings,
+    api::ApiState,
+    callers::{Caller, WatchedKey},
     db,
-    http::{
-        self, ApiError, ApiQuery, ApiState, Both, BrokenOff, Kind, Lines, Pace, Permit, Problem,
-        Turn,
-    },
+    http::{self, ApiError, ApiQuery, Both, BrokenOff, Kind, Lines, Permit, Problem, Turn},
     insights,
     jobs::{self, Filter, JobView},
 };
@@ -25,38 +22,20 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(jobs)).routes(routes!(utterances))
 }
 
-/// How slow an export may be.
-#[derive(Debug, Clone, Copy)]
-pub struct Exports(Pace);
-
-impl Exports {
-    pub fn new(of: &ApiSettings) -> Self {
-        Self(Pace {
-            patience: of.export_patience,
-            bytes_a_second: u32::try_from(of.export_min_rate.as_u64()).unwrap_or(u32::MAX),
-            longest: of.export_max_time,
-        })
-    }
-
-    /// A connection for one of them.
-    async fn begin(
-        self,
-        pool: &PgPool,
-        (turn, keys): (&Turn, &KeyWatch),
-        caller: &Caller,
-    ) -> Result<Begun, ApiError> {
-        let permit = turn.hand_over(Kind::Export, caller.id)?;
-        let connection = db::for_streaming(pool, self.0.longest).await?;
-        Ok(Begun { pool: pool.clone(), connection, permit, key: keys.key(&caller.key_id) })
-    }
-}
-
 /// What an export holds until it ends.
 struct Begun {
     pool: PgPool,
     connection: PoolConnection<Postgres>,
     permit: Permit,
     key: WatchedKey,
+}
+
+/// A connection for an export.
+async fn begin(state: &ApiState, turn: &Turn, caller: &Caller) -> Result<Begun, ApiError> {
+    let permit = turn.hand_over(Kind::Export, caller.id)?;
+    let connection = db::for_streaming(&state.db, state.export_pace.longest).await?;
+    let key = state.watched_keys.key(&caller.key_id);
+    Ok(Begun { pool: state.db.clone(), connection, permit, key })
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -84,15 +63,13 @@ struct ResumeJobs {
 )]
 async fn jobs(
     State(state): State<ApiState>,
-    Extension(exports): Extension<Exports>,
-    Extension(turn): Extension<Turn>,
-    Extension(keys): Extension<KeyWatch>,
     caller: Caller,
+    turn: Turn,
     ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
     let mut export = jobs::Export::new(caller.id, &Filter::from(filters), resume.cursor);
-    let begun = exports.begin(&state.db, (&turn, &keys), &caller).await?;
-    Ok(http::ndjson("jobs.ndjson", exports.0, async move |lines| {
+    let begun = begin(&state, &turn, &caller).await?;
+    Ok(http::ndjson("jobs.ndjson", state.export_pace, async move |lines| {
         let Begun { pool, mut connection, permit: _permit, key } = begun;
         let rows = export.rows(&mut connection).map_ok(JobView::exported);
         write((&pool, &key), Box::pin(rows), lines).await
@@ -146,16 +123,14 @@ impl TryFrom<String> for UtteranceId {
 )]
 async fn utterances(
     State(state): State<ApiState>,
-    Extension(exports): Extension<Exports>,
-    Extension(turn): Extension<Turn>,
-    Extension(keys): Extension<KeyWatch>,
     caller: Caller,
+    turn: Turn,
     ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
     let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
     let mut export = insights::Export::new(caller.id, &Filter::from(filters), after);
-    let begun = exports.begin(&state.db, (&turn, &keys), &caller).await?;
-    Ok(http::ndjson("utterances.ndjson", exports.0, async move |lines| {
+    let begun = begin(&state, &turn, &caller).await?;
+    Ok(http::ndjson("utterances.ndjson", state.export_pace, async move |lines| {
         let Begun { pool, mut connection, permit: _permit, key } = begun;
         write((&pool, &key), export.rows(&mut connection), lines).await
     }))

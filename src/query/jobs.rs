@@ -1,7 +1,7 @@
 //! Jobs, one and many, and their timelines.
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
-    Extension, Json,
+    Json,
     extract::{OriginalUri, State},
     http::{HeaderMap, HeaderValue},
     response::Response,
@@ -14,11 +14,9 @@ use uuid::Uuid;
 
 use super::{filters::JobFilters, views::EventView};
 use crate::{
-    callers::{Caller, KeyWatch},
-    events::Feed,
-    http::{
-        self, ApiError, ApiPath, ApiQuery, ApiState, Both, Kind, Limit, Page, Problem, Turn, Wait,
-    },
+    api::ApiState,
+    callers::Caller,
+    http::{self, ApiError, ApiPath, ApiQuery, Both, Kind, Limit, Page, Problem, Turn, Wait},
     jobs::{self, Filter, Job, JobView, Place, QueueView, State as JobState},
     provider::gate,
 };
@@ -70,15 +68,13 @@ async fn show(
     State(state): State<ApiState>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
-    Extension(feed): Extension<Feed>,
-    counted: (Extension<Turn>, Extension<KeyWatch>),
+    turn: Turn,
     ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (Extension(turn), Extension(keys)) = counted;
     let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
     let job = match query.wait.or(preferred) {
-        Some(wait) => final_within(wait, (&feed, &turn, &keys), &state, &caller, id).await?,
+        Some(wait) => final_within(wait, &turn, &state, &caller, id).await?,
         None => owned(&state, &caller, id).await?,
     };
     let mut view = JobView::from(job);
@@ -101,18 +97,18 @@ async fn show(
 /// The job once it is final, or as it is at the end of the wait.
 async fn final_within(
     wait: Wait,
-    (feed, turn, keys): (&Feed, &Turn, &KeyWatch),
+    turn: &Turn,
     state: &ApiState,
     caller: &Caller,
     id: Uuid,
 ) -> Result<Job, ApiError> {
-    let waiting = feed.wait(id);
+    let waiting = state.feed.wait(id);
     let job = owned(state, caller, id).await?;
     if job.state.is_final() {
         return Ok(job);
     }
     turn.take(Kind::Wait, caller.id)?;
-    let key = keys.key(&caller.key_id);
+    let key = state.watched_keys.key(&caller.key_id);
     let finished = tokio::select! {
         finished = waiting.finished(wait.duration()) => finished,
         () = key.ended() => return Err(ApiError::Unauthorized),

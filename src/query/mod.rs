@@ -7,21 +7,18 @@ mod results;
 mod search;
 mod shape;
 mod stats;
-mod together;
 mod transcript;
 mod utterances;
 mod views;
 
-use axum::Extension;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use events::StreamedEvent;
-pub use exports::Exports;
 
-use crate::http::ApiState;
+use crate::api::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    let all = jobs::router()
+    jobs::router()
         .merge(events::router())
         .merge(results::router())
         .merge(utterances::router())
@@ -29,6 +26,5 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(search::router())
         .merge(shape::router())
         .merge(stats::router())
-        .merge(exports::router());
-    all.layer(Extension(together::Together::default()))
+        .merge(exports::router())
 }

@@ -1,7 +1,7 @@
 //! Results: the stored document, and its parts as rows.
 #![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
-    Extension, Json,
+    Json,
     extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse as _, Response},
@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use super::{
     jobs::owned,
-    together::Together,
     views::{InsightView, InsightsView, ResultView},
 };
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, NoParameters, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, NoParameters, Problem},
     insights::{self, SpeakersView},
     jobs::{Job, JobView, State as JobState},
 };
@@ -48,13 +48,12 @@ pub fn router() -> OpenApiRouter<ApiState> {
 )]
 async fn result(
     State(state): State<ApiState>,
-    Extension(together): Extension<Together>,
     caller: Caller,
     ApiPath(id): ApiPath<Uuid>,
     _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some(stored) = together.result(&state.db, caller.id, id).await? else {
+    let Some(stored) = state.results.load(&state.db, caller.id, id).await? else {
         return Err(no_result(&owned(&state, &caller, id).await?));
     };
     let sha = http::hex(&stored.document_sha);

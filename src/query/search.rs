@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::{filters::JobFilters, results::not_cached, views::HitView};
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{ApiError, ApiQuery, ApiState, Both, Limit, Page, Problem},
+    http::{ApiError, ApiQuery, Both, Limit, Page, Problem},
     insights::search::{Match, Place, Range, Scope, Search, Unsearchable},
     jobs::Filter,
 };

@@ -14,9 +14,10 @@ use uuid::Uuid;
 
 use super::results::{finished, not_cached};
 use crate::{
+    api::ApiState,
     callers::Caller,
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
-    http::{ApiError, ApiPath, ApiQuery, ApiState, Problem},
+    http::{ApiError, ApiPath, ApiQuery, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

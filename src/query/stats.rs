@@ -11,8 +11,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{ApiError, ApiQuery, ApiState, Limit, Problem},
+    http::{ApiError, ApiQuery, Limit, Problem},
     stats::{self, Bucket, Dimension, Key, Measure, Measures, Question, Row, Selection, Sort},
 };
 

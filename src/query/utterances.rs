@@ -16,8 +16,9 @@ use super::{
     views::UtteranceView,
 };
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{ApiError, ApiPath, ApiQuery, ApiState, Limit, Page, Problem},
+    http::{ApiError, ApiPath, ApiQuery, Limit, Page, Problem},
     insights::{self, UtteranceFilter, UtteranceRow},
 };
 

@@ -17,10 +17,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("conversations", &[]),
     ("insights", &["conversations", "jobs", "stats"]),
+    ("api", &["callers", "config", "events", "http", "insights"]),
     ("drift", &["db", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
     ("provider", &["config", "drift", "insights", "json"]),
-    ("intake", &["callers", "http", "insights", "jobs", "json", "provider"]),
+    ("intake", &["api", "callers", "http", "insights", "jobs", "json", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     (
         "webhook",
@@ -44,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "query",
         &[
+            "api",
             "callers",
             "config",
             "conversations",
@@ -59,6 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "api",
             "callers",
             "config",
             "deliveries",

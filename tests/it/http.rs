@@ -2,8 +2,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aftercall::{
-    app,
-    http::{Code, OpsState, fallbacks, layered, ops},
+    app, config,
+    http::{Code, OpsState, Shares, fallbacks, layered, ops},
 };
 use axum::{
     Router,
@@ -28,6 +28,10 @@ fn bare(method: &str, path: &str) -> Request<Body> {
 fn operators(app: &TestApp) -> Router {
     let (db, started) = (app.db.pool.clone(), Arc::new(true.into()));
     ops(OpsState::new(db, started, app.draining.clone(), app::takes_submissions))
+}
+
+fn shares() -> Shares {
+    Shares::new(&config::load(None).unwrap().settings.api)
 }
 
 #[test]
@@ -90,7 +94,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
         panic!("the secret is hush");
     }
     let router = Router::new().route("/panic", get(panicking));
-    let router = layered(fallbacks(router), "api", Duration::from_mins(1));
+    let router = layered(fallbacks(router), "api", Duration::from_mins(1), shares());
     let answer = Answer::of(&router, bare("GET", "/panic")).await;
     let problem = answer.problem(500, "internal");
     assert_eq!(problem.get("detail"), None);
@@ -101,7 +105,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_a_problem() {
     let router = Router::new().route("/slow", get(std::future::pending::<()>));
-    let router = layered(fallbacks(router), "api", Duration::from_millis(1));
+    let router = layered(fallbacks(router), "api", Duration::from_millis(1), shares());
     Answer::of(&router, bare("GET", "/slow")).await.problem(504, "took-too-long");
 }
 

@@ -29,8 +29,9 @@ use self::{
 };
 use super::results::{finished, not_cached};
 use crate::{
+    api::ApiState,
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, ApiState, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, Problem},
     insights::{self, Spoken},
     jobs::Job,
 };

@@ -4,14 +4,16 @@ mod stub;
 use std::sync::{Arc, Mutex, atomic::AtomicU8};
 
 use aftercall::{
+    api::{ApiState, Shared},
     app,
-    callers::{self, KeyTerms, KeyWatch},
+    callers::{self, KeyCache, KeyTerms, KeyWatch},
     config::{self, Settings},
     db,
     dispatch::Dispatcher,
     drift::{Recorder, Tally},
     events::{Feed, Listener, announce},
-    http::{self, ApiState, Cursors, OpsState},
+    http::{self, Cursors, OpsState},
+    insights::ResultLoader,
     provider::{Client, wire},
     reconcile::Reconciler,
     webhook,
@@ -262,7 +264,9 @@ async fn api(
     feed: Feed,
     draining: &CancellationToken,
 ) -> Router {
-    let state = ApiState {
+    let keys = KeyWatch::default();
+    tokio::spawn(keys.clone().run(db.clone(), draining.clone()));
+    let state = ApiState::new(Shared {
         db: db.clone(),
         cursors: Cursors::new(db::service_secret(db, "cursor").await.unwrap()),
         wake_dispatcher: wake.clone(),
@@ -271,12 +275,15 @@ async fn api(
         deadline: settings.jobs.deadline,
         bodies: http::Bodies::new(&settings.api),
         limits: settings.text_limits(),
-    };
+        known_keys: KeyCache::default(),
+        watched_keys: keys,
+        feed,
+        export_pace: http::Pace::of_exports(&settings.api),
+        results: ResultLoader::default(),
+    });
     let started = Arc::new(true.into());
     let health = OpsState::new(db.clone(), started, draining.clone(), app::takes_submissions);
-    let keys = KeyWatch::default();
-    tokio::spawn(keys.clone().run(db.clone(), draining.clone()));
-    app::router(state, feed, keys, health, &settings.api)
+    app::router(state, health, &settings.api)
 }
 
 /// What works for it runs until the test's runtime ends.

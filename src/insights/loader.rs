@@ -6,45 +6,42 @@ use sqlx::PgPool;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::insights::{self, StoredResult};
+use super::{StoredResult, result, results};
 
-/// Statements at once, each on its own connection: with one, whoever waits for it shares the next.
-const LANES: usize = 1;
 /// Results of one statement; each may be megabytes.
 const MOST: usize = 16;
 
 type Answer = sqlx::Result<Option<StoredResult>>;
 
+#[derive(Debug)]
 struct Wanted {
     caller_id: Uuid,
     job_id: Uuid,
     answer: oneshot::Sender<Answer>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Queue {
     waiting: Vec<Wanted>,
-    lanes: usize,
+    is_read: bool,
 }
 
-/// Clones share one queue.
-#[derive(Clone, Default)]
-pub struct Together(Arc<Mutex<Queue>>);
+/// Reads results, those of many requests with one statement. Clones share one queue.
+#[derive(Debug, Clone, Default)]
+pub struct ResultLoader(Arc<Mutex<Queue>>);
 
-impl Together {
-    /// As [`insights::result`].
-    pub async fn result(&self, db: &PgPool, caller_id: Uuid, job_id: Uuid) -> Answer {
+impl ResultLoader {
+    /// As [`result()`].
+    pub async fn load(&self, db: &PgPool, caller_id: Uuid, job_id: Uuid) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let opens_lane = {
+        let was_read = {
             let mut queue = self.queue();
             queue.waiting.push(Wanted { caller_id, job_id, answer });
-            let opens_lane = queue.lanes < LANES;
-            queue.lanes += usize::from(opens_lane);
-            opens_lane
+            std::mem::replace(&mut queue.is_read, true)
         };
-        if opens_lane {
+        if !was_read {
             // Not part of this request: it may be given up while others wait.
-            tokio::spawn(Lane { together: self.clone(), has_ended: false }.run(db.clone()));
+            tokio::spawn(Reader { loader: self.clone(), has_ended: false }.run(db.clone()));
         }
         answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
@@ -55,18 +52,18 @@ impl Together {
 }
 
 /// Reads until nobody waits.
-struct Lane {
-    together: Together,
+struct Reader {
+    loader: ResultLoader,
     has_ended: bool,
 }
 
-impl Lane {
+impl Reader {
     async fn run(mut self, db: PgPool) {
         loop {
             let batch: Vec<Wanted> = {
-                let mut queue = self.together.queue();
+                let mut queue = self.loader.queue();
                 if queue.waiting.is_empty() {
-                    queue.lanes -= 1;
+                    queue.is_read = false;
                     self.has_ended = true;
                     return;
                 }
@@ -78,23 +75,18 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for Reader {
     fn drop(&mut self) {
-        if self.has_ended {
-            return;
-        }
-        // Cut short: whoever is left without a lane is told so.
-        let mut queue = self.together.queue();
-        queue.lanes -= 1;
-        if queue.lanes == 0 {
-            queue.waiting.clear();
+        if !self.has_ended {
+            // Cut short: whoever is left is told so.
+            *self.loader.queue() = Queue::default();
         }
     }
 }
 
 async fn read(db: &PgPool, batch: Vec<Wanted>) {
     let wanted: Vec<(Uuid, Uuid)> = batch.iter().map(|w| (w.caller_id, w.job_id)).collect();
-    match insights::results(db, &wanted).await {
+    match results(db, &wanted).await {
         Ok(found) => {
             for (wanted, result) in batch.into_iter().zip(found) {
                 let _ = wanted.answer.send(Ok(result)); // whoever asked may have gone
@@ -102,7 +94,7 @@ async fn read(db: &PgPool, batch: Vec<Wanted>) {
         }
         Err(_) => {
             for Wanted { caller_id, job_id, answer } in batch {
-                let _ = answer.send(insights::result(db, caller_id, job_id).await);
+                let _ = answer.send(result(db, caller_id, job_id).await);
             }
         }
     }

@@ -5,20 +5,12 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use uuid::Uuid;
 
-use super::{KnownCallers, Scope};
-use crate::http::{ApiError, ApiState, Kind, Turn};
-
-/// The internal app behind a request; its id scopes every row that is read or written for it.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub id: Uuid,
-    pub name: String,
-    pub key_id: String,
-    /// What this key may do beyond the caller's own jobs; see [`Caller::require`].
-    pub scopes: Vec<Scope>,
-}
+use super::ApiState;
+use crate::{
+    callers::{self, Caller},
+    http::{ApiError, Kind, Turn},
+};
 
 impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
@@ -32,16 +24,13 @@ impl FromRequestParts<ApiState> for Caller {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, key)| key.trim())
             .ok_or(ApiError::Unauthorized)?;
-        let known = parts.extensions.get::<KnownCallers>();
-        let caller = if let Some(caller) = known.and_then(|known| known.recall(key)) {
+        let caller = if let Some(caller) = state.known_keys.recall(key) {
             caller
         } else {
             let asked = Instant::now();
             let caller =
-                super::authenticate(&state.db, key).await?.ok_or(ApiError::Unauthorized)?;
-            if let Some(known) = known {
-                known.remember(key, &caller, asked);
-            }
+                callers::authenticate(&state.db, key).await?.ok_or(ApiError::Unauthorized)?;
+            state.known_keys.remember(key, &caller, asked);
             caller
         };
         tracing::Span::current().record("caller", &caller.name);

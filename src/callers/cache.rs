@@ -19,9 +19,9 @@ type Seen = HashMap<[u8; 32], (Instant, Caller)>;
 
 /// Clones share what they know.
 #[derive(Debug, Clone, Default)]
-pub struct KnownCallers(Arc<Mutex<Seen>>);
+pub struct KeyCache(Arc<Mutex<Seen>>);
 
-impl KnownCallers {
+impl KeyCache {
     pub fn recall(&self, key: &str) -> Option<Caller> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, caller) = known.get::<[u8; 32]>(&Sha256::digest(key).into())?;
