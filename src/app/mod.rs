@@ -3,6 +3,7 @@ mod api;
 mod document;
 mod files;
 mod pages;
+mod parts;
 mod probe;
 mod surroundings;
 
@@ -19,34 +20,24 @@ use anyhow::Context as _;
 use axum::Router;
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::Notify, task::JoinSet, time::timeout};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tracing::Instrument as _;
 use url::Url;
 
-pub use api::{api, document, router};
+use api::router;
+pub use api::{api, document};
+pub use parts::{Api, Parts, Receiver, Workers};
 pub use probe::probe;
 use surroundings::Surroundings;
 pub use surroundings::{SandboxAddress, pool_options, private_cluster, takes_submissions};
 
 use crate::{
-    api::{ApiState, Shared},
-    callers::{KeyCache, KeyWatch},
-    config::{Role, Settings, bytes},
+    config::{Role, Settings},
     db::{self, PoolOptions},
-    dispatch::Dispatcher,
-    drift::{Recorder, Tally},
-    events::{self, Feed},
-    http::{self, Bodies, Cursors, OpsState, Pace, Terms},
-    insights::ResultLoader,
-    provider,
-    reconcile::Reconciler,
-    rollup::Rollup,
+    events,
+    http::{self, OpsState, Terms},
     supervise::{self, Lifecycle, Outcome, Patience},
     sweep::Sweeper,
-    webhook::{
-        self, Limits, Lookups, Memory, Shares, Strangers, Tokens, Unproven, WebhookState,
-        ingest::Ingest,
-    },
 };
 
 /// How long what was aborted may take to let go of its connections to the database.
@@ -102,47 +93,24 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let (provider, sandbox) = surroundings::provider(settings, &lifecycle, &mut parts).await?;
     addresses.sandbox = sandbox;
 
-    let wake = Arc::new(Notify::new());
-    let changed = Arc::new(Notify::new());
-    parts.spawn(events::announce(db.clone(), changed.clone(), lifecycle.stop.clone()));
-    let (drift, recorder) = Recorder::new(db.clone());
+    let (common, recorder) = Parts::new(settings.clone().into(), db.clone(), lifecycle.clone());
+    parts.spawn(events::announce(db.clone(), common.changed.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     if let Some(provider) = provider {
-        let webhook_base = webhook_base(settings, &addresses)?;
-        let common =
-            Common { settings, db: &db, drift: &drift, changed: &changed, lifecycle: &lifecycle };
-        start_workers(&common, &provider, webhook_base, &wake, &mut parts);
+        let workers = common.workers(&provider, webhook_base(settings, &addresses)?);
+        start_workers(workers, &db, &lifecycle, &mut parts);
     }
     if let Some(listener) = api {
-        // Until the listener closes: who waits is not sent away while he would come back here.
-        let (feed, listener_of_events) = Feed::new(&db, lifecycle.stop.clone());
-        parts.spawn(listener_of_events.run());
-        let keys = KeyWatch::default();
-        parts.spawn(keys.clone().run(db.clone(), lifecycle.stop.clone()));
-        let state = ApiState::new(Shared {
-            db: db.clone(),
-            cursors: Cursors::new(db::service_secret(&db, "cursor").await?),
-            wake_dispatcher: wake,
-            changed: changed.clone(),
-            gate: settings.provider.gate.clone(),
-            deadline: settings.jobs.deadline,
-            bodies: Bodies::new(&settings.api),
-            limits: settings.text_limits(),
-            known_keys: KeyCache::default(),
-            watched_keys: keys,
-            feed,
-            export_pace: Pace::of_exports(&settings.api),
-            results: ResultLoader::default(),
-        });
-        let router = router(state, health, &granted.limited(&settings.api));
-        parts.spawn(serve("api", listener, router, terms.api, lifecycle.clone()));
+        let api = common.api(&granted.limited(&settings.api), health).await?;
+        parts.spawn(api.listener.run());
+        parts.spawn(api.watched_keys.run(db.clone(), lifecycle.stop.clone()));
+        parts.spawn(serve("api", listener, api.router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {
-        let (state, ingest, lookups) = webhook_state(settings, &db, drift, changed);
-        parts.spawn(ingest.run());
-        parts.spawn(lookups.run());
-        let router = http::observed_only(webhook::router(state), "webhook");
-        parts.spawn(serve("webhook", listener, router, terms.webhook, lifecycle.clone()));
+        let receiver = common.receiver();
+        parts.spawn(receiver.ingest.run());
+        parts.spawn(receiver.lookups.run());
+        parts.spawn(serve("webhook", listener, receiver.router, terms.webhook, lifecycle.clone()));
     }
     started.store(true, Ordering::Release);
     let patience =
@@ -224,48 +192,18 @@ fn webhook_base(settings: &Settings, addresses: &Addresses) -> anyhow::Result<Ur
     Ok(Url::parse(&format!("http://127.0.0.1:{port}"))?)
 }
 
-/// What all workers have in common.
-struct Common<'a> {
-    settings: &'a Settings,
-    db: &'a PgPool,
-    drift: &'a Tally,
-    changed: &'a Arc<Notify>,
-    lifecycle: &'a Lifecycle,
-}
-
 fn start_workers(
-    common: &Common<'_>,
-    provider: &provider::Client,
-    webhook_base: Url,
-    wake: &Arc<Notify>,
+    workers: Workers,
+    db: &PgPool,
+    lifecycle: &Lifecycle,
     parts: &mut JoinSet<Outcome>,
 ) {
-    let &Common { settings, db, drift, changed, lifecycle } = common;
-    let dispatcher = Dispatcher {
-        db: db.clone(),
-        provider: provider.clone(),
-        settings: settings.dispatch.clone(),
-        gate: settings.provider.gate.clone(),
-        webhook_base,
-        poll_after: settings.reconcile.after,
-        wake: wake.clone(),
-        changed: changed.clone(),
-    };
-    let reconciler = Reconciler {
-        db: db.clone(),
-        provider: provider.clone(),
-        settings: settings.reconcile.clone(),
-        dispatch: settings.dispatch.clone(),
-        gate: settings.provider.gate.clone(),
-        drift: drift.clone(),
-        changed: changed.clone(),
-    };
-    let sweeper = Sweeper { db: db.clone(), settings: settings.retention.clone() };
-    parts.spawn(dispatcher.run(lifecycle.draining.clone()));
-    parts.spawn(reconciler.run(lifecycle.draining.clone()));
-    parts.spawn(sweeper.run(lifecycle.draining.clone()));
-    parts.spawn(Sweeper::settle(db.clone(), lifecycle.draining.clone()));
-    parts.spawn(Rollup { db: db.clone() }.run(lifecycle.draining.clone()));
+    let draining = &lifecycle.draining;
+    parts.spawn(workers.dispatcher.run(draining.clone()));
+    parts.spawn(workers.reconciler.run(draining.clone()));
+    parts.spawn(workers.sweeper.run(draining.clone()));
+    parts.spawn(Sweeper::settle(db.clone(), draining.clone()));
+    parts.spawn(workers.rollup.run(draining.clone()));
 }
 
 struct Listeners {
@@ -292,29 +230,6 @@ impl Listeners {
             sandbox: None,
         })
     }
-}
-
-/// The receiver's state, and what works for it until it is gone.
-pub fn webhook_state(
-    settings: &Settings,
-    db: &PgPool,
-    drift: Tally,
-    changed: Arc<Notify>,
-) -> (WebhookState, Ingest, Lookups) {
-    let (queue, ingest) = Ingest::new(db.clone(), changed, &settings.ingest);
-    let (tokens, lookups) = Tokens::new(db.clone());
-    let state = WebhookState {
-        limits: Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() },
-        patience: settings.webhook.read_timeout,
-        memory: Memory::new(bytes(settings.ingest.memory)),
-        unproven: Arc::new(Unproven::new(&settings.webhook, &settings.ingest)),
-        of_token: Arc::new(Shares::new(settings.ingest.token_bodies)),
-        tokens,
-        queue,
-        strangers: Arc::new(Strangers::new(settings.webhook.unknown_tokens)),
-        drift,
-    };
-    (state, ingest, lookups)
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

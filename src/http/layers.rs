@@ -54,13 +54,26 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
 
 /// Adds the log span and the request id only, for a listener whose answers stay bare.
 pub fn observed_only(router: Router, listener: &'static str) -> Router {
-    bare(router).layer(from_fn_with_state(listener, observed))
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(listener, observed))
+            .layer(CatchPanicLayer::new())
+            .layer(ValidateRequestHeaderLayer::custom(hosted(refused_barely))),
+    )
 }
 
 /// Not even those: for questions that are asked every few seconds.
 pub fn bare(router: Router) -> Router {
-    let refused = |_| StatusCode::BAD_REQUEST.into_response();
-    router.layer(ValidateRequestHeaderLayer::custom(hosted(refused))).layer(CatchPanicLayer::new())
+    router.layer(
+        ServiceBuilder::new()
+            .layer(nosniff())
+            .layer(CatchPanicLayer::new())
+            .layer(ValidateRequestHeaderLayer::custom(hosted(refused_barely))),
+    )
+}
+
+fn refused_barely(_: HostFault) -> Response {
+    StatusCode::BAD_REQUEST.into_response()
 }
 
 /// Browsers take an answer for what its `Content-Type` says, and for nothing else.

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::layers::{bare, nosniff};
+use super::layers::bare;
 use crate::db;
 
 /// Longest wait for the database before it counts as gone.
@@ -78,7 +78,7 @@ pub fn health(state: OpsState) -> Router {
 
 /// Health and `/version`, for the operators' listener.
 pub fn ops(state: OpsState) -> Router {
-    bare(health(state).route("/version", get(version))).layer(nosniff())
+    bare(health(state).route("/version", get(version)))
 }
 
 async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Response {

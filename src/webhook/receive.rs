@@ -36,26 +36,27 @@ const KEPT_HEADERS: &[&str] =
 /// Longest `Validation-Token` that is echoed.
 const MAX_VALIDATION_TOKEN: usize = 255;
 
-/// What the receiver needs.
-#[derive(Debug, Clone)]
+/// What the receiver needs; each request has a reference to it.
+#[derive(Debug)]
 pub struct WebhookState {
     pub limits: Limits,
     /// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
     pub patience: Duration,
     /// For bodies whose tokens are known; all others have `unproven`.
     pub memory: Memory,
-    pub unproven: Arc<Unproven>,
+    pub unproven: Unproven,
     /// Bodies in `memory` by token, so that one that got about leaves room for all others.
     pub of_token: Arc<Shares<[u8; 32]>>,
     pub tokens: Tokens,
     pub queue: mpsc::Sender<Item>,
-    pub strangers: Arc<Strangers>,
+    pub strangers: Strangers,
     pub drift: Tally,
 }
 
 type Sender = Option<Extension<ConnectInfo<SocketAddr>>>;
 
 pub fn router(state: WebhookState) -> Router {
+    let state = Arc::new(state);
     Router::new()
         .route("/webhooks/{token}", post(receive))
         .fallback(async |state, sender| stray(state, sender, StatusCode::NOT_FOUND))
@@ -67,7 +68,7 @@ pub fn router(state: WebhookState) -> Router {
 
 /// Takes one delivery. Malformed, unknown and expired tokens look the same from outside.
 async fn receive(
-    State(state): State<WebhookState>,
+    State(state): State<Arc<WebhookState>>,
     sender: Sender,
     token: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
@@ -185,7 +186,7 @@ fn note_outcome(name: &str) {
 }
 
 /// Counts whatever is no delivery as well.
-fn stray(State(state): State<WebhookState>, sender: Sender, status: StatusCode) -> Response {
+fn stray(State(state): State<Arc<WebhookState>>, sender: Sender, status: StatusCode) -> Response {
     stranger(&state, address(sender), status)
 }
 

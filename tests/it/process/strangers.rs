@@ -1,4 +1,5 @@
-//! Two thousand connections of strangers on the webhooks' listener, and no real delivery is refused.
+//! Two thousand connections of strangers on the webhooks' listener, with as many large uploads as callers
+//! care to send: no real delivery is refused, and memory stays within its bound.
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -16,7 +17,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Home, Service};
+use super::{
+    Home, Service,
+    uploads::{recording, upload},
+};
 use crate::support::{db::TestDb, fixture};
 
 /// Held by each stranger that has not sent its worst yet.
@@ -30,6 +34,9 @@ const ADDRESSES: usize = 8;
 /// How often all of them come, and how many real deliveries of each kind come with them.
 const WAVES: usize = 4;
 const TOGETHER: usize = 2;
+/// Large recordings that callers upload meanwhile, and how large each is as base64.
+const UPLOADS: usize = 12;
+const RECORDING: usize = 40 << 20;
 /// Files that each side needs besides the strangers' connections.
 const OTHER_FILES: u64 = 500;
 
@@ -179,6 +186,13 @@ async fn deliver(service: &Service, url: &str, kind: Kind, from: Ipv4Addr) -> St
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
+/// `mem_limit` of docker-compose.yml in MiB, which is what docs/deployment.md adds up to.
+fn memory_limit() -> usize {
+    let compose = include_str!("../../../docker-compose.yml");
+    let (_, limit) = compose.split_once("mem_limit: ").unwrap();
+    limit.split_once('m').unwrap().0.parse().unwrap()
+}
+
 fn target(service: &Service) -> SocketAddr {
     service.webhook.strip_prefix("http://").unwrap().parse().unwrap()
 }
@@ -187,38 +201,48 @@ fn target(service: &Service) -> SocketAddr {
 async fn no_known_token_is_refused_whatever_strangers_send() {
     let strangers = strangers();
     let db = TestDb::new().await;
-    let home = Home::on(&db).set("AFTERCALL__SANDBOX__LATENCY", "10m");
+    let home = Home::on(&db)
+        .set("AFTERCALL__SANDBOX__LATENCY", "10m")
+        .set("AFTERCALL__API__REQUEST_TIMEOUT", "5m");
     let service = Service::start(&home).await;
     let kinds = [Kind::Whole, Kind::Pieces, Kind::Large];
     let urls = service.webhooks(&home, kinds.len() * TOGETHER * WAVES).await;
+    let keys = [home.key("one").await, home.key("another").await];
 
     let (busy, mut all_sent) = mpsc::channel(1);
     let (wave, waves) = watch::channel(0);
     let siege = besiege(strangers, target(&service), &busy, &waves);
     drop(busy);
-    let mut took = Vec::new();
-    for (number, urls) in urls.chunks(kinds.len() * TOGETHER).enumerate() {
-        wave.send(number).unwrap();
-        if number == 0 {
-            assert_eq!(all_sent.recv().await, None);
+    wave.send(0).unwrap();
+    assert_eq!(all_sent.recv().await, None);
+    let recording = recording(RECORDING);
+    let uploads = (0..UPLOADS).map(|n| upload(&service, &keys[n % 2], recording.clone()));
+    let deliveries = async {
+        let mut took = Vec::new();
+        for (number, urls) in urls.chunks(kinds.len() * TOGETHER).enumerate() {
+            wave.send(number).unwrap();
+            let each = urls.iter().enumerate().map(async |(n, url)| {
+                // From the addresses of strangers as well.
+                let (kind, from) = (kinds[n % kinds.len()], address(n, 0));
+                let since = Instant::now();
+                let answer = deliver(&service, url, kind, from).await;
+                assert_eq!(answer, "HTTP/1.1 200 OK", "{kind:?}");
+                is_alive(&service).await;
+                since.elapsed()
+            });
+            took.extend(join_all(each).await);
         }
-        let each = urls.iter().enumerate().map(async |(n, url)| {
-            // From the addresses of strangers as well.
-            let (kind, from) = (kinds[n % kinds.len()], address(n, 0));
-            let since = Instant::now();
-            let answer = deliver(&service, url, kind, from).await;
-            assert_eq!(answer, "HTTP/1.1 200 OK", "{kind:?}");
-            is_alive(&service).await;
-            since.elapsed()
-        });
-        took.extend(join_all(each).await);
-    }
+        took
+    };
+    let (uploads, mut took) = tokio::join!(join_all(uploads), deliveries);
+    assert!(uploads.iter().all(|status| [202, 429, 503].contains(status)), "{uploads:?}");
     let resident = service.process.memory("VmHWM") >> 20;
+    assert!(resident < memory_limit(), "{resident} MiB");
     drop(siege);
     took.sort_unstable();
     let (median, last) = (took[took.len() / 2], took[took.len() - 1]);
     eprintln!(
-        "deliveries among {strangers} strangers: median {median:?}, longest {last:?}; {resident} MiB"
+        "deliveries among {strangers} strangers: median {median:?}, longest {last:?}; {resident} MiB; uploads {uploads:?}"
     );
     let query = "select count(*) from aftercall.jobs where state = 'completed'";
     let done: i64 = sqlx::query_scalar(query).fetch_one(&db.pool).await.unwrap();

@@ -4,19 +4,16 @@ mod stub;
 use std::sync::{Arc, Mutex, atomic::AtomicU8};
 
 use aftercall::{
-    api::{ApiState, Shared},
-    app,
-    callers::{self, KeyCache, KeyTerms, KeyWatch},
+    app::{self, Api, Parts},
+    callers::{self, KeyTerms},
     config::{self, Settings},
-    db,
     dispatch::Dispatcher,
-    drift::{Recorder, Tally},
+    drift::Recorder,
     events::{Feed, Listener, announce},
-    http::{self, Cursors, OpsState},
-    insights::ResultLoader,
-    provider::{Client, wire},
+    http::OpsState,
+    provider::wire,
     reconcile::Reconciler,
-    webhook,
+    supervise::Lifecycle,
 };
 use axum::{
     Router,
@@ -56,7 +53,7 @@ pub struct TestApp {
     pub changed: Arc<Notify>,
     pub feed: Feed,
     listener: Mutex<Option<Listener>>,
-    settings: Settings,
+    parts: Parts,
     /// The stub's mocks, counted down: the newest answers first.
     priority: AtomicU8,
     pub db: TestDb,
@@ -84,27 +81,28 @@ impl TestApp {
         let db = TestDb::new().await;
         let provider = MockServer::start().await;
         let client = client_of(&provider.uri());
-        let wake = Arc::new(Notify::new());
-        let changed = Arc::new(Notify::new());
-        let draining = CancellationToken::new();
-        let stop = CancellationToken::new();
-        let (feed, listener) = Feed::new(&db.pool, stop.clone());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
-        let (drift, recorder) = Recorder::new(db.pool.clone());
+        let (parts, recorder) = Parts::new(settings.into(), db.pool.clone(), Lifecycle::default());
+        let Api { router, feed, listener, .. } = api(&parts).await;
+        let receiver = parts.receiver();
+        // They run until the test's runtime ends.
+        tokio::spawn(receiver.ingest.run());
+        tokio::spawn(receiver.lookups.run());
+        let workers = parts.workers(&client, Url::parse(WEBHOOK_BASE).unwrap());
         let app = Self {
-            api: api(&db.pool, &settings, [&wake, &changed], feed.clone(), &draining).await,
-            webhook: webhook_router(&db.pool, &settings, drift.clone(), &changed),
-            dispatcher: dispatcher(&db.pool, &client, &settings, [&wake, &changed]),
-            reconciler: reconciler(&db.pool, &client, &settings, drift, &changed),
+            api: router,
+            webhook: receiver.router,
+            dispatcher: workers.dispatcher,
+            reconciler: workers.reconciler,
             recorder,
             key: key.text.expose_secret().to_owned(),
             priority: AtomicU8::new(250),
-            draining,
-            stop,
-            changed,
+            draining: parts.lifecycle.draining.clone(),
+            stop: parts.lifecycle.stop.clone(),
+            changed: parts.changed.clone(),
             feed,
             listener: Mutex::new(Some(listener)),
-            settings,
+            parts,
             provider,
             db,
         };
@@ -128,11 +126,10 @@ impl TestApp {
 
     /// The same on a pool of its own, and who waits there.
     pub async fn another_process(&self, db: &PgPool) -> (Router, Feed) {
-        let (feed, listener) = Feed::new(db, self.stop.clone());
+        let parts = Parts { db: db.clone(), ..self.parts.clone() };
+        let Api { router, feed, listener, .. } = api(&parts).await;
         tokio::spawn(listener.run());
-        let wake = Arc::new(Notify::new());
-        let both = [&wake, &self.changed];
-        (api(db, &self.settings, both, feed.clone(), &self.draining).await, feed)
+        (router, feed)
     }
 
     /// A request to the API with the key of `app`.
@@ -257,75 +254,11 @@ impl TestApp {
     }
 }
 
-async fn api(
-    db: &PgPool,
-    settings: &Settings,
-    [wake, changed]: [&Arc<Notify>; 2],
-    feed: Feed,
-    draining: &CancellationToken,
-) -> Router {
-    let keys = KeyWatch::default();
-    tokio::spawn(keys.clone().run(db.clone(), draining.clone()));
-    let state = ApiState::new(Shared {
-        db: db.clone(),
-        cursors: Cursors::new(db::service_secret(db, "cursor").await.unwrap()),
-        wake_dispatcher: wake.clone(),
-        changed: changed.clone(),
-        gate: settings.provider.gate.clone(),
-        deadline: settings.jobs.deadline,
-        bodies: http::Bodies::new(&settings.api),
-        limits: settings.text_limits(),
-        known_keys: KeyCache::default(),
-        watched_keys: keys,
-        feed,
-        export_pace: http::Pace::of_exports(&settings.api),
-        results: ResultLoader::default(),
-    });
-    let started = Arc::new(true.into());
-    let health = OpsState::new(db.clone(), started, draining.clone(), app::takes_submissions);
-    app::router(state, health, &settings.api)
-}
-
-/// What works for it runs until the test's runtime ends.
-fn webhook_router(db: &PgPool, settings: &Settings, drift: Tally, changed: &Arc<Notify>) -> Router {
-    let (state, ingest, lookups) = app::webhook_state(settings, db, drift, changed.clone());
-    tokio::spawn(ingest.run());
-    tokio::spawn(lookups.run());
-    http::observed_only(webhook::router(state), "webhook")
-}
-
-fn dispatcher(
-    db: &PgPool,
-    client: &Client,
-    settings: &Settings,
-    [wake, changed]: [&Arc<Notify>; 2],
-) -> Dispatcher {
-    Dispatcher {
-        db: db.clone(),
-        provider: client.clone(),
-        settings: settings.dispatch.clone(),
-        gate: settings.provider.gate.clone(),
-        webhook_base: Url::parse(WEBHOOK_BASE).unwrap(),
-        poll_after: settings.reconcile.after,
-        wake: wake.clone(),
-        changed: changed.clone(),
-    }
-}
-
-fn reconciler(
-    db: &PgPool,
-    client: &Client,
-    settings: &Settings,
-    drift: Tally,
-    changed: &Arc<Notify>,
-) -> Reconciler {
-    Reconciler {
-        db: db.clone(),
-        provider: client.clone(),
-        settings: settings.reconcile.clone(),
-        dispatch: settings.dispatch.clone(),
-        gate: settings.provider.gate.clone(),
-        drift,
-        changed: changed.clone(),
-    }
+async fn api(parts: &Parts) -> Api {
+    let Parts { settings, db, lifecycle, .. } = parts;
+    let (started, draining) = (Arc::new(true.into()), lifecycle.draining.clone());
+    let health = OpsState::new(db.clone(), started, draining, app::takes_submissions);
+    let api = parts.api(&settings.api, health).await.unwrap();
+    tokio::spawn(api.watched_keys.clone().run(db.clone(), lifecycle.draining.clone()));
+    api
 }

@@ -1,0 +1,144 @@
+//! The parts of the service, built from its settings. Nothing runs yet: whoever built a part spawns it,
+//! serves it, or calls it step by step.
+use std::sync::Arc;
+
+use axum::Router;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use url::Url;
+
+use crate::{
+    api::{ApiState, Shared},
+    callers::{KeyCache, KeyWatch},
+    config::{ApiSettings, Settings, bytes},
+    db,
+    dispatch::Dispatcher,
+    drift::{Recorder, Tally},
+    events::{Feed, Listener},
+    http::{self, Bodies, Cursors, OpsState, Pace},
+    insights::ResultLoader,
+    provider,
+    reconcile::Reconciler,
+    rollup::Rollup,
+    supervise::Lifecycle,
+    sweep::Sweeper,
+    webhook::{
+        self, Limits, Lookups, Memory, Shares, Strangers, Tokens, Unproven, WebhookState,
+        ingest::Ingest,
+    },
+};
+
+/// What all parts of a process have in common.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub settings: Arc<Settings>,
+    pub db: PgPool,
+    pub lifecycle: Lifecycle,
+    /// Poked after a job was queued.
+    pub wake_dispatcher: Arc<Notify>,
+    /// Poked after every commit that changed jobs.
+    pub changed: Arc<Notify>,
+    pub drift: Tally,
+}
+
+/// The REST API: its routes, and what has to run beside them.
+pub struct Api {
+    pub router: Router,
+    pub feed: Feed,
+    pub listener: Listener,
+    pub watched_keys: KeyWatch,
+}
+
+/// The webhooks: their routes, and what has to run until they are gone.
+pub struct Receiver {
+    pub router: Router,
+    pub ingest: Ingest,
+    pub lookups: Lookups,
+}
+
+/// What calls the provider and looks after the tables.
+pub struct Workers {
+    pub dispatcher: Dispatcher,
+    pub reconciler: Reconciler,
+    pub sweeper: Sweeper,
+    pub rollup: Rollup,
+}
+
+impl Parts {
+    /// With the part that records what differed from the provider's contract.
+    pub fn new(settings: Arc<Settings>, db: PgPool, lifecycle: Lifecycle) -> (Self, Recorder) {
+        let (drift, recorder) = Recorder::new(db.clone());
+        let (wake_dispatcher, changed) = Default::default();
+        (Self { settings, db, lifecycle, wake_dispatcher, changed, drift }, recorder)
+    }
+
+    /// `granted`: the settings of the API, as far as there are files for them.
+    pub async fn api(&self, granted: &ApiSettings, health: OpsState) -> sqlx::Result<Api> {
+        let Self { settings, db, .. } = self;
+        // Until the listener closes: who waits is not sent away while he would come back here.
+        let (feed, listener) = Feed::new(db, self.lifecycle.stop.clone());
+        let watched_keys = KeyWatch::default();
+        let state = ApiState::new(Shared {
+            db: db.clone(),
+            cursors: Cursors::new(db::service_secret(db, "cursor").await?),
+            wake_dispatcher: self.wake_dispatcher.clone(),
+            changed: self.changed.clone(),
+            gate: settings.provider.gate.clone(),
+            deadline: settings.jobs.deadline,
+            bodies: Bodies::new(granted),
+            limits: settings.text_limits(),
+            known_keys: KeyCache::default(),
+            watched_keys: watched_keys.clone(),
+            feed: feed.clone(),
+            export_pace: Pace::of_exports(granted),
+            results: ResultLoader::default(),
+        });
+        let router = super::router(state, health, granted);
+        Ok(Api { router, feed, listener, watched_keys })
+    }
+
+    pub fn receiver(&self) -> Receiver {
+        let Self { settings, db, .. } = self;
+        let (queue, ingest) = Ingest::new(db.clone(), self.changed.clone(), &settings.ingest);
+        let (tokens, lookups) = Tokens::new(db.clone());
+        let state = WebhookState {
+            limits: Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() },
+            patience: settings.webhook.read_timeout,
+            memory: Memory::new(bytes(settings.ingest.memory)),
+            unproven: Unproven::new(&settings.webhook, &settings.ingest),
+            of_token: Arc::new(Shares::new(settings.ingest.token_bodies)),
+            tokens,
+            queue,
+            strangers: Strangers::new(settings.webhook.unknown_tokens),
+            drift: self.drift.clone(),
+        };
+        let router = http::observed_only(webhook::router(state), "webhook");
+        Receiver { router, ingest, lookups }
+    }
+
+    /// `webhook_base`: where the provider reaches the webhook listener.
+    pub fn workers(&self, provider: &provider::Client, webhook_base: Url) -> Workers {
+        let Self { settings, db, .. } = self;
+        let dispatcher = Dispatcher {
+            db: db.clone(),
+            provider: provider.clone(),
+            settings: settings.dispatch.clone(),
+            gate: settings.provider.gate.clone(),
+            webhook_base,
+            poll_after: settings.reconcile.after,
+            wake: self.wake_dispatcher.clone(),
+            changed: self.changed.clone(),
+        };
+        let reconciler = Reconciler {
+            db: db.clone(),
+            provider: provider.clone(),
+            settings: settings.reconcile.clone(),
+            dispatch: settings.dispatch.clone(),
+            gate: settings.provider.gate.clone(),
+            drift: self.drift.clone(),
+            changed: self.changed.clone(),
+        };
+        let sweeper = Sweeper { db: db.clone(), settings: settings.retention.clone() };
+        Workers { dispatcher, reconciler, sweeper, rollup: Rollup { db: db.clone() } }
+    }
+}
