@@ -12,8 +12,8 @@ use crate::{
     drift::Finding,
     insights::{self, Prepared},
     jobs::{
-        self, CompletedVia, Completion, ErrorClass, Failure, JobError, Note, Standing, State,
-        Surplus, Token, UpstreamError,
+        self, CompletedVia, Completion, ErrorClass, EventKind, Failure, JobError, Note, Standing,
+        State, Surplus, Token, UpstreamError,
     },
     json,
     provider::{self, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable, Verdict},
@@ -241,7 +241,7 @@ impl<'a> Effects<'a> {
                 let outcome = outcome.name();
                 let detail =
                     json!({ "attempt": attempt, "via": via, "outcome": outcome, "reason": reason });
-                self.notes.push(Note { job_id, kind: "delivery", detail });
+                self.notes.push(Note { job_id, kind: EventKind::Delivery, detail });
             }
             let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
             if is_useless && via == CompletedVia::Webhook {
@@ -254,7 +254,7 @@ impl<'a> Effects<'a> {
         deliveries::keep(tx, &self.judged).await?;
         for (job_id, attempt) in jobs::count_surplus(tx, &self.surplus).await? {
             let detail = json!({ "attempt": attempt, "via": "webhook", "outcome": "surplus" });
-            self.notes.push(Note { job_id, kind: "delivery", detail });
+            self.notes.push(Note { job_id, kind: EventKind::Delivery, detail });
         }
         insights::store(tx, &self.found).await?;
         jobs::complete(tx, &self.completions).await?;

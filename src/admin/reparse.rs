@@ -11,7 +11,7 @@ use crate::{
     config::TextLimits,
     deliveries::{self, Place},
     insights::{self, Origin, Outdated, Prepared},
-    jobs::{self, Note},
+    jobs::{self, EventKind, Note},
     outcome::Reading,
 };
 
@@ -106,7 +106,7 @@ async fn reparse(
     insights::replace(&mut tx, &found).await?;
     let notes = anew.iter().map(|Anew { job_id, parser_version, .. }| {
         let detail = json!({ "from": versions.get(job_id), "to": parser_version });
-        Note { job_id: *job_id, kind: "reparsed", detail }
+        Note { job_id: *job_id, kind: EventKind::Reparsed, detail }
     });
     jobs::note(&mut tx, &notes.collect::<Vec<_>>()).await?;
     tx.commit().await?;

@@ -13,7 +13,7 @@ use crate::{
     config::TextLimits,
     deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Quota, Stored},
     http::Limit,
-    jobs::{self, CompletedVia, Note},
+    jobs::{self, CompletedVia, EventKind, Note},
     outcome::{self, Arrival, Reading},
 };
 
@@ -95,7 +95,7 @@ impl Replayer<'_> {
             let Delivery { job_id, replay_of, .. } = arrival.delivery;
             let outcome = outcome.as_ref()?.name();
             let detail = json!({ "delivery": replay_of, "outcome": outcome, "by": self.by });
-            Some(Note { job_id, kind: "replayed", detail })
+            Some(Note { job_id, kind: EventKind::Replayed, detail })
         });
         jobs::note(&mut tx, &notes.collect::<Vec<_>>()).await?;
         tx.commit().await?;

@@ -99,7 +99,7 @@ impl Listener {
             return self.begin(db).await;
         }
         let waited_for = self.hub.waited_for();
-        let is_final = |event: &&Event| State::after(&event.kind).is_some_and(State::is_final);
+        let is_final = |event: &&Event| event.state().is_some_and(State::is_final);
         let ended = events.iter().filter(is_final).map(|event| event.job_id);
         let ended: Vec<Uuid> = ended.filter(|id| waited_for.contains(id)).collect();
         self.publish(db, &seen, events, &ended).await

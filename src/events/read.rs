@@ -6,6 +6,7 @@ use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{Point, Snapshot};
+use crate::jobs::{EventKind, State};
 
 /// A change of a job, with what its caller knows the job by.
 #[derive(Debug, Deserialize)]
@@ -14,11 +15,19 @@ pub struct Event {
     pub caller_id: Uuid,
     pub external_id: Option<String>,
     pub seq: i32,
+    /// The name of an [`EventKind`], perhaps one of a newer version.
     pub kind: String,
     pub detail: Box<RawValue>,
     pub created_at: DateTime<Utc>,
     /// Its place among the events that became visible together with it.
     pub position: i64,
+}
+
+impl Event {
+    /// The state that it left its job in, where it changed it.
+    pub fn state(&self) -> Option<State> {
+        EventKind::known(&self.kind)?.state()
+    }
 }
 
 /// Whose events to read.

@@ -25,7 +25,7 @@ use crate::{
     callers::Caller,
     http::{self, ApiError, ApiJson, ApiPath, ApiQuery, Fault, Faults, NoParameters, Problem},
     insights::{self, SpeakersView},
-    jobs::{self, JobView, Note, State as JobState},
+    jobs::{self, EventKind, JobView, Note, State as JobState},
 };
 
 const MAX_NAME_CHARS: usize = 200;
@@ -82,7 +82,7 @@ async fn name_speakers(
     http::precondition(&headers, &job.etag())?;
     if insights::name_speakers(&mut tx, id, &names).await? {
         let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
-        jobs::note(&mut tx, &[Note { job_id: id, kind: "speakers_named", detail }]).await?;
+        jobs::note(&mut tx, &[Note { job_id: id, kind: EventKind::SpeakersNamed, detail }]).await?;
         job.version += 1;
     }
     let speakers = insights::speakers(&mut tx, id).await?;

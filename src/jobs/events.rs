@@ -4,9 +4,12 @@ use serde_json::Value;
 use sqlx::{PgExecutor, PgTransaction};
 use uuid::Uuid;
 
+use super::EventKind;
+
 #[derive(Debug, Clone)]
 pub struct Event {
     pub seq: i32,
+    /// The name of an [`EventKind`], perhaps one of a newer version.
     pub kind: String,
     pub detail: Value,
     pub created_at: DateTime<Utc>,
@@ -16,7 +19,7 @@ pub struct Event {
 #[derive(Debug, Clone)]
 pub struct Note {
     pub job_id: Uuid,
-    pub kind: &'static str,
+    pub kind: EventKind,
     pub detail: Value,
 }
 
@@ -26,7 +29,7 @@ pub async fn note(tx: &mut PgTransaction<'_>, notes: &[Note]) -> sqlx::Result<()
         return Ok(());
     }
     let ids: Vec<Uuid> = notes.iter().map(|note| note.job_id).collect();
-    let kinds: Vec<&str> = notes.iter().map(|note| note.kind).collect();
+    let kinds: Vec<&str> = notes.iter().map(|note| note.kind.name()).collect();
     let details: Vec<String> = notes.iter().map(|note| note.detail.to_string()).collect();
     sqlx::query!(
         r#"

@@ -10,6 +10,7 @@ mod events;
 mod filter;
 mod finish;
 pub mod idempotency;
+mod kind;
 mod list;
 mod new;
 mod overdue;
@@ -32,6 +33,7 @@ pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
 pub use filter::{Filter, Period};
 pub use finish::{Completion, Failure, Standing, complete, fail, lock, lock_own};
+pub use kind::EventKind;
 pub use list::{Export, Place, list, statement};
 pub use new::{NewJob, enqueue};
 pub use overdue::{
@@ -78,21 +80,6 @@ impl State {
     /// Whether nothing more is done for the job unless its caller asks for it.
     pub fn is_final(self) -> bool {
         !self.awaits_failure()
-    }
-
-    /// The state that an event of this kind leaves its job in; `None` where it leaves it as it was.
-    pub fn after(kind: &str) -> Option<Self> {
-        let states = [
-            Self::Queued,
-            Self::Submitting,
-            Self::Submitted,
-            Self::Completed,
-            Self::Failed,
-            Self::TimedOut,
-            Self::Canceled,
-        ];
-        let kind = if kind == "requeued" { Self::Queued.name() } else { kind };
-        states.into_iter().find(|state| state.name() == kind)
     }
 
     /// As it is written in JSON and in Postgres.

@@ -251,7 +251,7 @@ impl Told {
             external_id: event.external_id.as_deref(),
             seq: event.seq,
             kind: &event.kind,
-            state: JobState::after(&event.kind),
+            state: event.state(),
             detail: &event.detail,
             at: event.created_at,
         };

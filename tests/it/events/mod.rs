@@ -1,6 +1,7 @@
 //! The feed of events: long-polls and streams.
 mod client;
 mod connection;
+mod kinds;
 mod many;
 mod order;
 mod streams;
