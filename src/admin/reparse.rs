@@ -39,21 +39,20 @@ struct Anew {
 /// How many results [`run`] would look at.
 pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
     let (mut count, mut after) = (0, Uuid::nil());
-    while let page = insights::outdated(db, which, after, PAGE).await?
-        && let Some(last) = page.last()
-    {
+    loop {
+        let page = insights::outdated(db, which, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(count) };
         count += page.len();
         after = *last;
     }
-    Ok(count)
 }
 
 /// Makes all of them anew. `limits`: of what is made of a body.
 pub async fn run(db: &PgPool, which: &Outdated, limits: TextLimits) -> sqlx::Result<Tally> {
     let (mut tally, mut after) = (Tally::default(), Uuid::nil());
-    while let page = insights::outdated(db, which, after, PAGE).await?
-        && let Some(last) = page.last()
-    {
+    loop {
+        let page = insights::outdated(db, which, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(tally) };
         after = *last;
         let places = deliveries::decisive(db, &page).await?;
         tally.unreadable += page.len() - places.len();
@@ -76,7 +75,6 @@ pub async fn run(db: &PgPool, which: &Outdated, limits: TextLimits) -> sqlx::Res
             }
         }
     }
-    Ok(tally)
 }
 
 /// How many were made anew, and how many cannot be.

@@ -6,7 +6,6 @@ mod table;
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,8 +14,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::{sync::mpsc, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::time::sleep;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 use uuid::Uuid;
 
 pub use table::list;
@@ -97,8 +99,8 @@ type Counts = BTreeMap<Key, Seen>;
 #[derive(Debug, Clone)]
 pub struct Tally {
     counts: Arc<Mutex<Counts>>,
-    /// Nothing is ever sent: the recorder waits for the last clone to go.
-    _alive: mpsc::Sender<Infallible>,
+    /// The recorder waits until no clone has one any more.
+    _in_use: TaskTrackerToken,
 }
 
 impl Tally {
@@ -120,25 +122,26 @@ impl Tally {
 pub struct Recorder {
     db: PgPool,
     counts: Arc<Mutex<Counts>>,
-    alive: mpsc::Receiver<Infallible>,
+    tallies: TaskTracker,
 }
 
 impl Recorder {
     pub fn new(db: PgPool) -> (Tally, Self) {
-        let (sender, alive) = mpsc::channel(1);
+        let tallies = TaskTracker::new();
         let counts = Arc::<Mutex<Counts>>::default();
-        (Tally { counts: counts.clone(), _alive: sender }, Self { db, counts, alive })
+        (Tally { counts: counts.clone(), _in_use: tallies.token() }, Self { db, counts, tallies })
     }
 
     /// Writes every few seconds until `stop` is cancelled, and once more after the last delivery.
-    pub async fn run(mut self, stop: CancellationToken) -> Outcome {
+    pub async fn run(self, stop: CancellationToken) -> Outcome {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = sleep(WRITE_EVERY) => self.write().await,
             }
         }
-        self.alive.recv().await;
+        self.tallies.close();
+        self.tallies.wait().await;
         self.write().await;
         Ok(())
     }
