@@ -1,19 +1,32 @@
-//! `aftercall config print`: the settings in force, and where each came from.
+//! `aftercall config`: the settings in force and where each came from; the schema of all of them.
 use std::fmt::Write as _;
 
 use clap::Subcommand;
 
 use super::output;
-use crate::config::{Loaded, Origin};
+use crate::config::{self, ConfigError, Loaded, Origin};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show every setting with its value and source; secrets are not shown.
     Print,
+    /// Print the JSON schema of a configuration file.
+    Schema,
 }
 
-pub fn run(loaded: &Loaded, command: &Command) -> anyhow::Result<()> {
-    let Command::Print = command;
+pub fn run(
+    command: &Command,
+    load: impl FnOnce() -> Result<Loaded, ConfigError>,
+) -> anyhow::Result<()> {
+    match command {
+        Command::Print => print(&load()?),
+        Command::Schema => {
+            output::print(&format!("{}\n", serde_json::to_string_pretty(&config::schema()?)?))
+        }
+    }
+}
+
+fn print(loaded: &Loaded) -> anyhow::Result<()> {
     let width = |text: fn(&(&String, &Origin)) -> usize| {
         loaded.origins.iter().map(|pair| text(&pair)).max().unwrap_or_default()
     };

@@ -54,7 +54,7 @@ enum Command {
     Replay(replay::Args),
     /// Make results of earlier parsers anew from the bytes they came from.
     Reparse(reparse::Args),
-    /// Show the settings.
+    /// Show the settings and their schema.
     #[command(subcommand)]
     Config(config::Command),
     /// Ask the service on this machine whether it is ready; for container health checks.
@@ -85,7 +85,7 @@ impl Cli {
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
             Command::Replay(args) => block_on(replay::run(loaded()?.settings, args)),
             Command::Reparse(args) => block_on(reparse::run(loaded()?.settings, args)),
-            Command::Config(command) => config::run(&loaded()?, &command),
+            Command::Config(command) => config::run(&command, loaded),
             Command::Healthcheck(args) => {
                 block_on(healthcheck::run(args, || Ok(loaded()?.settings)))
             }

@@ -2,11 +2,46 @@
 //!
 //! The only reader of configuration files and of the environment. Later sources win:
 //! `config/default.toml` (compiled in), `config/<AFTERCALL_ENV>.toml`, `--config`, the variables.
+//!
+//! A setting has its field in the file of its section, and its default, unit and reason in
+//! `config/default.toml`; `config/schema.json` is made from the two.
+mod api;
+mod database;
+mod dispatch;
 mod environment;
+mod http;
+mod ingest;
+mod jobs;
+mod log;
+mod ops;
+mod provider;
+mod reconcile;
+mod retention;
+mod sandbox;
+mod schema;
+mod settings;
+mod shutdown;
 mod sources;
-mod types;
 mod validate;
+mod values;
+mod webhook;
 
+pub use api::ApiSettings;
+pub use database::DatabaseSettings;
+pub use dispatch::DispatchSettings;
 pub use environment::{ClientEnvironment, EmbeddedEnvironment, is_here, log_filter, shown_url};
+pub use http::HttpSettings;
+pub use ingest::IngestSettings;
+pub use jobs::JobsSettings;
+pub use log::{LogFormat, LogSettings};
+pub use ops::OpsSettings;
+pub use provider::{GateSettings, ProviderSettings};
+pub use reconcile::ReconcileSettings;
+pub use retention::RetentionSettings;
+pub use sandbox::{Acknowledge, Envelope, RatioOfMany, SandboxSettings};
+pub use schema::schema;
+pub use settings::{Role, Settings, TextLimits};
+pub use shutdown::ShutdownSettings;
 pub use sources::{ConfigError, Loaded, Origin, load, load_demo};
-pub use types::*;
+pub use values::{Automatic, bytes};
+pub use webhook::WebhookSettings;

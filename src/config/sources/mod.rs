@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Settings, shown_url, validate};
 
-const DEFAULTS: &str = include_str!("../../../config/default.toml");
+pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
 /// Put over the defaults, and below everything else, by `aftercall demo`.
 const DEMO: &str = include_str!("../../../config/demo.toml");
 

@@ -1,0 +1,21 @@
+//! What all listeners have in common.
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{validate::Faults, values::HumanDuration};
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    #[serde(with = "HumanDuration")]
+    pub write_timeout: Duration,
+}
+
+impl HttpSettings {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        faults
+            .check(!self.write_timeout.is_zero(), "http.write_timeout must be longer than nothing");
+    }
+}

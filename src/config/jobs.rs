@@ -1,0 +1,20 @@
+//! How long jobs live.
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{validate::Faults, values::HumanDuration};
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobsSettings {
+    #[serde(with = "HumanDuration")]
+    pub deadline: Duration,
+}
+
+impl JobsSettings {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        faults.check(self.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
+    }
+}

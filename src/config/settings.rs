@@ -1,0 +1,67 @@
+//! The settings as a whole: one file per section, and what follows from several of them.
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    ApiSettings, Automatic, DatabaseSettings, DispatchSettings, HttpSettings, IngestSettings,
+    JobsSettings, LogSettings, OpsSettings, ProviderSettings, ReconcileSettings, RetentionSettings,
+    SandboxSettings, ShutdownSettings, WebhookSettings, bytes,
+};
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub roles: Vec<Role>,
+    pub database: DatabaseSettings,
+    pub http: HttpSettings,
+    pub api: ApiSettings,
+    pub webhook: WebhookSettings,
+    pub ingest: IngestSettings,
+    pub ops: OpsSettings,
+    pub provider: ProviderSettings,
+    pub dispatch: DispatchSettings,
+    pub jobs: JobsSettings,
+    pub reconcile: ReconcileSettings,
+    pub retention: RetentionSettings,
+    pub shutdown: ShutdownSettings,
+    pub sandbox: SandboxSettings,
+    pub log: LogSettings,
+}
+
+/// A part of the work that one process takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Api,
+    Webhook,
+    Worker,
+}
+
+/// What may be made of one delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct TextLimits {
+    /// Most bytes, once its compression is undone.
+    pub inflated: usize,
+    /// Most values of its JSON.
+    pub values: usize,
+}
+
+impl Settings {
+    pub fn has_role(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// The embedded database belongs to this process alone, so it is always migrated.
+    pub fn migrates_at_start(&self) -> bool {
+        self.database.migrate == Automatic::Auto || self.database.url.is_none()
+    }
+
+    /// Whether a provider is configured; without one the sandbox takes its place.
+    pub fn has_provider(&self) -> bool {
+        self.provider.base_url.is_some()
+    }
+
+    pub fn text_limits(&self) -> TextLimits {
+        TextLimits { inflated: bytes(self.webhook.max_inflated), values: self.ingest.max_values }
+    }
+}

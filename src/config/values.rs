@@ -1,0 +1,106 @@
+//! How values are written in TOML, and what the schema says about them.
+use std::{borrow::Cow, fmt::Display, marker::PhantomData, str::FromStr, time::Duration};
+
+use bytesize::ByteSize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// Whether something that Aftercall can do by itself is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Automatic {
+    Auto,
+    Off,
+}
+
+/// A size in bytes; the largest number where memory cannot hold as many.
+pub fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// Reads a duration such as "30s" or "1h 30m".
+pub(super) struct HumanDuration;
+
+impl HumanDuration {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        humantime_serde::deserialize(from)
+    }
+}
+
+impl JsonSchema for HumanDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^(0|([0-9]+ *[A-Za-zµ]+ *)+)$" })
+    }
+}
+
+/// The schema of a size such as "32MiB".
+pub(super) struct HumanSize;
+
+impl JsonSchema for HumanSize {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "minimum": 0,
+            "pattern": "^[0-9]+(\\.[0-9]+)? *([KkMmGgTtPpEe][Ii]?)?[Bb]?$",
+        })
+    }
+}
+
+/// Reads a value that may be absent: TOML has no null, so an empty text stands for it.
+pub(super) struct Optional<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: Display>> Optional<T> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+        let text = String::deserialize(from)?;
+        match text.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(D::Error::custom),
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Optional<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Optional{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let schema = T::json_schema(generator);
+        if schema.get("format").is_none() {
+            return schema;
+        }
+        json_schema!({ "anyOf": [schema, { "const": "" }] })
+    }
+}
+
+/// The same for a secret.
+pub(super) struct OptionalSecret;
+
+impl OptionalSecret {
+    pub fn deserialize<'de, D>(from: D) -> Result<Option<SecretString>, D::Error>
+    where
+        D: Deserializer<'de>,
+    {
+        let text = SecretString::deserialize(from)?;
+        Ok((!text.expose_secret().is_empty()).then_some(text))
+    }
+}
+
+impl JsonSchema for OptionalSecret {
+    fn schema_name() -> Cow<'static, str> {
+        "OptionalSecret".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
