@@ -1,6 +1,8 @@
 //! Logs: JSON lines, or readable ones in a terminal. What they must never hold, nobody puts in:
 //! requests are named by their route, URLs and bodies are not logged.
 mod json;
+#[cfg(test)]
+mod reference;
 
 use std::io::IsTerminal as _;
 
