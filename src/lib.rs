@@ -8,7 +8,7 @@
 //!                            │ jobs · attempts · deliveries · insights · … │
 //!                            └──▲──────────▲────────────▲──────────────▲───┘
 //!                               │          │            │              │
-//!                           dispatch    webhook     reconcile        sweep
+//!                           dispatch    webhook     reconcile      retention
 //!                               │          ▲            │
 //!                               ▼          │            ▼
 //!                 POST analyze-interaction │   GET status
@@ -27,7 +27,7 @@
 //! - [`api`]: what the handlers of the REST API share
 //! - [`provider`]: the only module that knows RingCentral's JSON
 //! - stages: [`intake`] → [`dispatch`] → [`webhook`] → [`reconcile`] → [`query`], [`admin`], and
-//!   [`rollup`], [`sweep`]
+//!   [`rollup`], [`retention`]
 //! - [`sandbox`]: an emulator of the provider
 pub mod admin;
 pub mod api;
@@ -51,10 +51,10 @@ pub mod outcome;
 pub mod provider;
 pub mod query;
 pub mod reconcile;
+pub mod retention;
 pub mod rollup;
 pub mod sandbox;
 pub mod stats;
 pub mod supervise;
-pub mod sweep;
 pub mod telemetry;
 pub mod webhook;

@@ -36,8 +36,8 @@ use crate::{
     db::{self, PoolOptions},
     events,
     http::{self, OpsState, Terms},
+    insights::search,
     supervise::{self, Lifecycle, Outcome, Patience},
-    sweep::Sweeper,
 };
 
 /// How long what was aborted may take to let go of its connections to the database.
@@ -160,9 +160,9 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
         db::is_migrated(db).await?,
         "the database is not migrated and database.migrate is off; run `aftercall migrate`"
     );
-    let settled = events::settle(db).await?;
-    if settled > 0 {
-        tracing::warn!(events = settled, "the database comes from another cluster");
+    let adopted = events::adopt_foreign_xids(db).await?;
+    if adopted > 0 {
+        tracing::warn!(events = adopted, "the database comes from another cluster");
     }
     let made = db::ensure_partitions(db, settings.retention.partitions_ahead).await?;
     tracing::info!(partitions_made = made, "database ready");
@@ -201,8 +201,8 @@ fn start_workers(
     let draining = &lifecycle.draining;
     parts.spawn(workers.dispatcher.run(draining.clone()));
     parts.spawn(workers.reconciler.run(draining.clone()));
-    parts.spawn(workers.sweeper.run(draining.clone()));
-    parts.spawn(Sweeper::settle(db.clone(), draining.clone()));
+    parts.spawn(workers.retention.run(draining.clone()));
+    parts.spawn(search::keep_index_flushed(db.clone(), draining.clone()));
     parts.spawn(workers.rollup.run(draining.clone()));
 }
 

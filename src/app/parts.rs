@@ -19,9 +19,9 @@ use crate::{
     insights::ResultLoader,
     provider,
     reconcile::Reconciler,
+    retention::Retention,
     rollup::Rollup,
     supervise::Lifecycle,
-    sweep::Sweeper,
     webhook::{
         self, Limits, Lookups, Memory, Shares, Strangers, Tokens, Unproven, WebhookState,
         ingest::Ingest,
@@ -60,7 +60,7 @@ pub struct Receiver {
 pub struct Workers {
     pub dispatcher: Dispatcher,
     pub reconciler: Reconciler,
-    pub sweeper: Sweeper,
+    pub retention: Retention,
     pub rollup: Rollup,
 }
 
@@ -138,7 +138,7 @@ impl Parts {
             drift: self.drift.clone(),
             changed: self.changed.clone(),
         };
-        let sweeper = Sweeper { db: db.clone(), settings: settings.retention.clone() };
-        Workers { dispatcher, reconciler, sweeper, rollup: Rollup { db: db.clone() } }
+        let retention = Retention { db: db.clone(), settings: settings.retention.clone() };
+        Workers { dispatcher, reconciler, retention, rollup: Rollup { db: db.clone() } }
     }
 }

@@ -13,7 +13,9 @@ pub use announce::announce;
 pub use feed::{Feed, NoConnection, Subscription, Wait};
 pub use hub::Fresh;
 pub use listener::Listener;
-pub use read::{Event, Whose, is_past, missed, missed_query, settle, since, since_query, snapshot};
+pub use read::{
+    Event, Whose, adopt_foreign_xids, is_past, missed, missed_query, since, since_query, snapshot,
+};
 pub use snapshot::{Point, Snapshot};
 
 /// Of `LISTEN` and `NOTIFY`; notifications carry nothing.

@@ -128,7 +128,7 @@ pub async fn is_past(db: &PgPool, moment: &Snapshot) -> sqlx::Result<bool> {
 
 /// After a restore into another cluster, events bear the numbers of transactions that are yet to come here:
 /// they count as told. How many that were.
-pub async fn settle(db: &PgPool) -> sqlx::Result<u64> {
+pub async fn adopt_foreign_xids(db: &PgPool) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "update aftercall.job_events set xid = '2'
          where xid >= pg_snapshot_xmax(pg_current_snapshot())"

@@ -97,8 +97,8 @@ pub async fn record(
     Ok(())
 }
 
-/// Forgets keys older than a day; how many there were.
-pub async fn forget_old(db: &PgPool) -> sqlx::Result<u64> {
+/// Deletes keys older than a day; how many there were.
+pub async fn delete_expired(db: &PgPool) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "delete from aftercall.idempotency_keys where created_at < now() - interval '24 hours'"
     )

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::answer::RateHeaders;
 use super::auth::TokenError;
-use super::result::Unreadable;
 use super::secrets::Secrets;
+use super::unreadable::Unreadable;
 
 /// Most errors kept of one answer, and the most characters of one of their texts.
 const MOST_ERRORS: usize = 50;

@@ -12,11 +12,13 @@ mod repair;
 pub mod result;
 mod secrets;
 mod unescaped;
+mod unreadable;
 pub mod wire;
 
 pub use answer::RateHeaders;
 pub use auth::{Credentials, TokenError};
 pub use client::{Accepted, Client, StatusAnswer};
 pub use errors::{ProviderError, RawBody, StatusError, SubmitError};
-pub use result::{Message, PARSER_VERSION, Unreadable, Verdict, parse};
+pub use result::{Message, PARSER_VERSION, Verdict, parse};
 pub use secrets::Secrets;
+pub use unreadable::Unreadable;

@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("events", &["jobs", "supervise"]),
     ("stats", &[]),
     ("conversations", &[]),
-    ("insights", &["conversations", "jobs", "stats"]),
+    ("insights", &["conversations", "jobs", "stats", "supervise"]),
     ("api", &["callers", "config", "events", "http", "insights"]),
     ("drift", &["db", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
@@ -74,7 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("rollup", &["stats", "supervise"]),
-    ("sweep", &["config", "db", "insights", "jobs", "supervise"]),
+    ("retention", &["config", "db", "jobs", "supervise"]),
     // The emulator shares the wire's names with the client, and nothing else: see the test below.
     ("sandbox", &["config", "provider", "supervise"]),
 ];

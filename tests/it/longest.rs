@@ -1,5 +1,5 @@
 //! The longest legal value of every member at once, through the whole system.
-use aftercall::{config::RetentionSettings, insights::search, stats, sweep::Sweeper};
+use aftercall::{config::RetentionSettings, insights::search, retention::Retention, stats};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -162,8 +162,8 @@ async fn background(app: &TestApp) {
     let merged = stats::merge(db, 100).await.unwrap();
     assert_eq!(merged, stats::Merged { taken: 1, refused: 0 });
     let settings = RetentionSettings { partitions_ahead: 1 };
-    Sweeper { db: db.clone(), settings }.sweep().await.unwrap();
-    search::settle(db).await.unwrap();
+    Retention { db: db.clone(), settings }.apply().await.unwrap();
+    search::flush_index(db).await.unwrap();
     app.recorder.write().await;
     assert_eq!(
         app.count("select count(*) from aftercall.contract_drift where kind = 'unknown_insight'")

@@ -3,6 +3,7 @@
 //! A word that is said often is found by reading what was said last, one that is said seldom by the
 //! index of words; which it is shows in the newest few thousand utterances. See
 //! docs/decisions/012-search.md.
+mod index;
 pub mod statements;
 mod words;
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::jobs::Filter;
 
+pub use index::{flush_index, keep_index_flushed};
 pub use words::{Unsearchable, Words};
 
 /// Utterances read before it is decided how to go on.
@@ -217,12 +219,6 @@ impl Search {
         self.tx.commit().await?;
         Ok(rows)
     }
-}
-
-/// Has the index of words take in what was written since; searches would read it one by one.
-pub async fn settle(db: &PgPool) -> sqlx::Result<()> {
-    sqlx::query!("select aftercall.settle_search()").execute(db).await?;
-    Ok(())
 }
 
 /// What reading a number of utterances has brought.

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::errors::ProviderError;
 use super::repair::{self, Repaired};
+use super::unreadable::{TOO_DEEP, Unreadable};
 use crate::{
     drift::Finding,
     insights::{Analysis, Member},
@@ -27,9 +28,6 @@ use read::{Element, Issues};
 
 /// Raised when the same bytes would give other rows, so that stored results can be read anew.
 pub const PARSER_VERSION: i32 = 3;
-
-/// `serde_json` refuses what is nested this deep.
-const TOO_DEEP: usize = 128;
 
 /// What the provider told about one job.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,32 +51,6 @@ pub enum Verdict {
     Fail(Vec<ProviderError>),
     /// Status answers only.
     InProgress,
-}
-
-/// Why bytes are no message. Quotes nothing of them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    #[error("the body is empty")]
-    Empty,
-    /// `at` counts bytes, after mending if there was something to mend.
-    #[error("the body is not JSON at byte {at}")]
-    NotJson { at: usize },
-    #[error("the body ends in the middle of its JSON")]
-    Truncated,
-    #[error("the body is nested deeper than {TOO_DEEP} levels")]
-    TooDeep,
-    #[error("the body has too many faults of encoding")]
-    BeyondRepair,
-    #[error("the body is JSON, but no object")]
-    NotAnObject,
-    #[error("member status is missing")]
-    StatusMissing,
-    #[error("member status is none of Success, Fail, InProgress")]
-    StatusUnknown,
-    #[error("status is Success, but member response is missing")]
-    ResponseMissing,
-    #[error("status is Success, but member response is no object")]
-    ResponseNotAnObject,
 }
 
 /// Reads the body of a webhook delivery or a status answer. Of a repeated key the last one counts.

@@ -203,8 +203,8 @@ async fn events_of_another_cluster_count_as_told() {
     let seen = events::snapshot(&app.db.pool).await.unwrap();
     let new = async |seen: &Snapshot| events::since(&app.db.pool, seen, 10).await.unwrap().1.len();
     assert_eq!(new(&seen).await, 1);
-    assert_eq!(events::settle(&app.db.pool).await.unwrap(), 1);
-    assert_eq!(events::settle(&app.db.pool).await.unwrap(), 0);
+    assert_eq!(events::adopt_foreign_xids(&app.db.pool).await.unwrap(), 1);
+    assert_eq!(events::adopt_foreign_xids(&app.db.pool).await.unwrap(), 0);
     assert_eq!(new(&seen).await, 0);
     change(&mut app.db.pool.acquire().await.unwrap(), id).await;
     assert_eq!(new(&seen).await, 1);

@@ -282,6 +282,6 @@ async fn long_texts_and_words_hurt_nobody() {
 async fn an_index_that_is_settled_finds_the_same() {
     let app = TestApp::start().await;
     let id = said(&app, json!({}), texts(&["refund"])).await;
-    aftercall::insights::search::settle(&app.db.pool).await.unwrap();
+    aftercall::insights::search::flush_index(&app.db.pool).await.unwrap();
     assert_eq!(hits(&app, &[("q", "refund")]).await, [(id, 0)]);
 }

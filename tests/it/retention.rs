@@ -1,5 +1,5 @@
 //! Housekeeping: partitions ahead of the calendar, and rows whose time is over.
-use aftercall::{config::RetentionSettings, jobs::Token, sweep::Sweeper};
+use aftercall::{config::RetentionSettings, jobs::Token, retention::Retention};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,9 +18,9 @@ const TABLES: [&str; 10] = [
     "conversation_speakers",
 ];
 
-async fn sweep(db: &TestDb, partitions_ahead: u32) {
+async fn apply_retention(db: &TestDb, partitions_ahead: u32) {
     let settings = RetentionSettings { partitions_ahead };
-    Sweeper { db: db.pool.clone(), settings }.sweep().await.unwrap();
+    Retention { db: db.pool.clone(), settings }.apply().await.unwrap();
 }
 
 /// Whether all tables have a partition for the month that is so many months ahead.
@@ -39,17 +39,17 @@ async fn has_month(db: &TestDb, ahead: i32) -> bool {
 async fn partitions_are_made_ahead() {
     let db = TestDb::new().await;
     assert!(has_month(&db, -1).await && has_month(&db, 3).await && !has_month(&db, 4).await);
-    sweep(&db, 5).await;
+    apply_retention(&db, 5).await;
     assert!(has_month(&db, 5).await && !has_month(&db, 6).await);
-    sweep(&db, 5).await;
-    sweep(&db, 1).await;
+    apply_retention(&db, 5).await;
+    apply_retention(&db, 1).await;
     assert!(has_month(&db, 5).await);
 }
 
 #[tokio::test]
 async fn long_texts_of_all_partitions_are_compressed_alike() {
     let db = TestDb::new().await;
-    sweep(&db, 5).await;
+    apply_retention(&db, 5).await;
     let methods: Vec<String> = sqlx::query_scalar(
         "select distinct a.attcompression::text from pg_attribute a
         join pg_class c on c.oid = a.attrelid
@@ -73,7 +73,7 @@ async fn a_partition_that_is_missing_is_made_again() {
         'results_' || to_char(now() at time zone 'UTC' + interval '1 month', '\"y\"YYYY\"m\"MM'));
         end $$";
     sqlx::query(drop).execute(&db.pool).await.unwrap();
-    sweep(&db, 1).await;
+    apply_retention(&db, 1).await;
     assert!(has_month(&db, 1).await);
 }
 
@@ -133,7 +133,7 @@ async fn idempotency_keys_are_forgotten_after_a_day() {
     .execute(&app.db.pool)
     .await
     .unwrap();
-    sweep(&app.db, 1).await;
+    apply_retention(&app.db, 1).await;
     let kept: Vec<String> = sqlx::query_scalar("select key from aftercall.idempotency_keys")
         .fetch_all(&app.db.pool)
         .await

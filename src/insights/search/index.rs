@@ -1,0 +1,32 @@
+//! The index of words takes in new utterances late; until then, searches read them one by one.
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::supervise::Outcome;
+
+/// As long as searches may read new utterances one by one.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// Flushes the index every second until `stop` is cancelled; several processes may.
+pub async fn keep_index_flushed(db: PgPool, stop: CancellationToken) -> Outcome {
+    while !stop.is_cancelled() {
+        if let Err(error) = flush_index(&db).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "search index not flushed");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(FLUSH_EVERY) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Has the index take in what was written since.
+pub async fn flush_index(db: &PgPool) -> sqlx::Result<()> {
+    sqlx::query!("select aftercall.settle_search()").execute(db).await?;
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! What keeps a body from being a message of the provider.
+
+/// `serde_json` refuses what is nested this deep.
+pub(super) const TOO_DEEP: usize = 128;
+
+/// Why bytes are no message. Quotes nothing of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the body is empty")]
+    Empty,
+    /// `at` counts bytes, after mending if there was something to mend.
+    #[error("the body is not JSON at byte {at}")]
+    NotJson { at: usize },
+    #[error("the body ends in the middle of its JSON")]
+    Truncated,
+    #[error("the body is nested deeper than {TOO_DEEP} levels")]
+    TooDeep,
+    #[error("the body has too many faults of encoding")]
+    BeyondRepair,
+    #[error("the body is JSON, but no object")]
+    NotAnObject,
+    #[error("member status is missing")]
+    StatusMissing,
+    #[error("member status is none of Success, Fail, InProgress")]
+    StatusUnknown,
+    #[error("status is Success, but member response is missing")]
+    ResponseMissing,
+    #[error("status is Success, but member response is no object")]
+    ResponseNotAnObject,
+}

@@ -1,0 +1,52 @@
+//! Housekeeping, once an hour: partitions are made ahead of the calendar, and rows whose time is over go.
+//! One file per rule; a new one is named in [`Retention::apply`] as well.
+mod idempotency_keys;
+mod partitions;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::RetentionSettings, supervise::Outcome};
+
+const INTERVAL: Duration = Duration::from_hours(1);
+
+#[derive(Debug, Clone)]
+pub struct Retention {
+    pub db: PgPool,
+    pub settings: RetentionSettings,
+}
+
+impl Retention {
+    /// Applies all rules every hour until `stop` is cancelled; several processes may.
+    pub async fn run(self, stop: CancellationToken) -> Outcome {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.apply().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "a retention rule failed");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(INTERVAL) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies every rule, whatever becomes of the others.
+    ///
+    /// # Errors
+    /// That of the first rule that failed.
+    pub async fn apply(&self) -> sqlx::Result<()> {
+        let Self { db, settings } = self;
+        let partitions_made = partitions::apply(db, settings).await;
+        let keys_deleted = idempotency_keys::apply(db).await;
+        let (partitions_made, keys_deleted) = (partitions_made?, keys_deleted?);
+        if partitions_made > 0 || keys_deleted > 0 {
+            tracing::info!(partitions_made, keys_deleted, "retention rules applied");
+        }
+        Ok(())
+    }
+}
