@@ -66,6 +66,13 @@ async fn a_bad_configuration_is_78_with_all_its_faults() {
 }
 
 #[tokio::test]
+async fn the_schema_is_there_for_those_who_mend_a_bad_configuration() {
+    let home = Home::new().set("AFTERCALL__JOBS__DEADLINE", "soon");
+    let out = home.run(&["config", "schema"]).await.success();
+    assert_eq!(out, include_str!("../../../config/schema.json"));
+}
+
+#[tokio::test]
 async fn production_runs_on_nothing_of_ours() {
     let home = Home::new().set("AFTERCALL_ENV", "production");
     let told = home.run(&["serve"]).await.failure(78);
