@@ -3,7 +3,6 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use serde_json::json;
-use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::{
@@ -12,8 +11,8 @@ use crate::{
     drift::Finding,
     insights::{self, Prepared},
     jobs::{
-        self, CompletedVia, Completion, ErrorClass, EventKind, Failure, JobError, Note, Standing,
-        State, Surplus, Token, UpstreamError,
+        self, Change, CompletedVia, Completion, ErrorClass, EventKind, Failure, JobError, Note,
+        Standing, State, Surplus, Token, UpstreamError,
     },
     json,
     provider::{self, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable, Verdict},
@@ -125,7 +124,7 @@ impl Arrival {
 ///
 /// Outcomes are in the order of the arrivals; `None` where the job is gone.
 pub async fn apply(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     arrivals: &[Arrival],
     quota: Quota,
 ) -> sqlx::Result<Vec<Option<Outcome>>> {
@@ -250,7 +249,7 @@ impl<'a> Effects<'a> {
         }
     }
 
-    async fn write(mut self, tx: &mut PgTransaction<'_>) -> sqlx::Result<()> {
+    async fn write(mut self, tx: &mut Change<'_>) -> sqlx::Result<()> {
         deliveries::keep(tx, &self.judged).await?;
         for (job_id, attempt) in jobs::count_surplus(tx, &self.surplus).await? {
             let detail = json!({ "attempt": attempt, "via": "webhook", "outcome": "surplus" });
@@ -260,6 +259,6 @@ impl<'a> Effects<'a> {
         jobs::complete(tx, &self.completions).await?;
         jobs::fail(tx, &self.failures).await?;
         jobs::note(tx, &self.notes).await?;
-        jobs::poll_soon(&mut **tx, &self.useless).await
+        jobs::poll_soon(tx, &self.useless).await
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     config::TextLimits,
     deliveries::{self, Place},
     insights::{self, Origin, Outdated, Prepared},
-    jobs::{self, EventKind, Note},
+    jobs::{self, Announcer, EventKind, Note},
     outcome::Reading,
 };
 
@@ -95,7 +95,8 @@ async fn reparse(
     let unreadable = batch.len() - anew.len();
     let ids: Vec<Uuid> = anew.iter().map(|anew| anew.job_id).collect();
 
-    let mut tx = db.begin().await?;
+    // Nobody waits in this process; those in others look by themselves.
+    let mut tx = Announcer::default().begin(db).await?;
     jobs::lock(&mut tx, &ids).await?;
     // Another run may have been faster.
     let versions = insights::versions_below(&mut tx, &ids, which.below).await?;

@@ -13,7 +13,7 @@ use crate::{
     config::TextLimits,
     deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Quota, Stored},
     http::Limit,
-    jobs::{self, CompletedVia, EventKind, Note},
+    jobs::{self, Announcer, CompletedVia, EventKind, Note},
     outcome::{self, Arrival, Reading},
 };
 
@@ -24,6 +24,7 @@ const CALL_BYTES: i32 = 32 * 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Replayer<'a> {
     pub db: &'a PgPool,
+    pub announcer: &'a Announcer,
     /// What may be made of a body.
     pub limits: TextLimits,
     /// Believe a delivery that names another job of the provider.
@@ -89,7 +90,7 @@ impl Replayer<'_> {
     pub async fn batch(&self, places: &[Place]) -> sqlx::Result<Vec<Option<Outcome>>> {
         let read = batch::read(self.db, places, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.announcer.begin(self.db).await?;
         let outcomes = outcome::apply(&mut tx, &arrivals, Quota::UNLIMITED).await?;
         let notes = arrivals.iter().zip(&outcomes).filter_map(|(arrival, outcome)| {
             let Delivery { job_id, replay_of, .. } = arrival.delivery;

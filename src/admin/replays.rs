@@ -75,7 +75,6 @@ async fn replay_one(
     let ReplayOne { accept_mismatch } = body.flatten().unwrap_or_default();
     let row = found(&state, id).await?;
     let outcomes = replayer(&state, &caller, accept_mismatch).batch(&[row.place()]).await?;
-    state.changed.notify_one();
     let outcome = outcomes.first().copied().flatten().ok_or(ApiError::DeliveryNotFound(id))?;
     let replay_of = row.replay_of.unwrap_or(id);
     let view = ReplayView { replay_of, job_id: row.job_id, outcome };
@@ -151,7 +150,6 @@ async fn replay_many(
         return Ok(Json(MatchedView { matched }).into_response());
     }
     let tally = replayer.page(&selected.filter, selected.before, selected.limit).await?;
-    state.changed.notify_one();
     let next_cursor = tally.next.map(|id| selected.seal(&state, id));
     let view = ReplaysView {
         outcomes: tally.outcomes,
@@ -163,5 +161,6 @@ async fn replay_many(
 }
 
 fn replayer<'a>(state: &'a ApiState, caller: &'a Caller, accept_mismatch: bool) -> Replayer<'a> {
-    Replayer { db: &state.db, limits: state.limits, accept_mismatch, by: &caller.name }
+    let (db, announcer) = (&state.db, &state.announcer);
+    Replayer { db, announcer, limits: state.limits, accept_mismatch, by: &caller.name }
 }

@@ -3,7 +3,6 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use sqlx::PgPool;
-use tokio::sync::Notify;
 
 use crate::{
     callers::{KeyCache, KeyWatch},
@@ -11,6 +10,7 @@ use crate::{
     events::Feed,
     http::{Bodies, Cursors, Pace},
     insights::ResultLoader,
+    jobs::Announcer,
 };
 
 /// Clones share everything, and cost next to nothing: each request has one.
@@ -21,10 +21,8 @@ pub struct ApiState(Arc<Shared>);
 pub struct Shared {
     pub db: PgPool,
     pub cursors: Cursors,
-    /// Poked after a job was queued, so that it does not wait for the dispatcher's next look.
-    pub wake_dispatcher: Arc<Notify>,
-    /// Poked after every commit that changed jobs, so that those who wait for them are told.
-    pub changed: Arc<Notify>,
+    /// Begins what changes jobs, so that the dispatcher and those who wait for them are told.
+    pub announcer: Announcer,
     /// Tells queued jobs when their turn comes.
     pub gate: GateSettings,
     /// Time from intake to `timed_out`.

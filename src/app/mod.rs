@@ -94,7 +94,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     addresses.sandbox = sandbox;
 
     let (common, recorder) = Parts::new(settings.clone().into(), db.clone(), lifecycle.clone());
-    parts.spawn(events::announce(db.clone(), common.changed.clone(), lifecycle.stop.clone()));
+    parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     if let Some(provider) = provider {
         let workers = common.workers(&provider, webhook_base(settings, &addresses)?);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use sqlx::PgPool;
-use tokio::sync::Notify;
 use url::Url;
 
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     events::{Feed, Listener},
     http::{self, Bodies, Cursors, OpsState, Pace},
     insights::ResultLoader,
+    jobs::Announcer,
     provider,
     reconcile::Reconciler,
     retention::Retention,
@@ -34,10 +34,7 @@ pub struct Parts {
     pub settings: Arc<Settings>,
     pub db: PgPool,
     pub lifecycle: Lifecycle,
-    /// Poked after a job was queued.
-    pub wake_dispatcher: Arc<Notify>,
-    /// Poked after every commit that changed jobs.
-    pub changed: Arc<Notify>,
+    pub announcer: Announcer,
     pub drift: Tally,
 }
 
@@ -68,8 +65,8 @@ impl Parts {
     /// With the part that records what differed from the provider's contract.
     pub fn new(settings: Arc<Settings>, db: PgPool, lifecycle: Lifecycle) -> (Self, Recorder) {
         let (drift, recorder) = Recorder::new(db.clone());
-        let (wake_dispatcher, changed) = Default::default();
-        (Self { settings, db, lifecycle, wake_dispatcher, changed, drift }, recorder)
+        let announcer = Announcer::default();
+        (Self { settings, db, lifecycle, announcer, drift }, recorder)
     }
 
     /// `granted`: the settings of the API, as far as there are files for them.
@@ -81,8 +78,7 @@ impl Parts {
         let state = ApiState::new(Shared {
             db: db.clone(),
             cursors: Cursors::new(db::service_secret(db, "cursor").await?),
-            wake_dispatcher: self.wake_dispatcher.clone(),
-            changed: self.changed.clone(),
+            announcer: self.announcer.clone(),
             gate: settings.provider.gate.clone(),
             deadline: settings.jobs.deadline,
             bodies: Bodies::new(granted),
@@ -99,7 +95,7 @@ impl Parts {
 
     pub fn receiver(&self) -> Receiver {
         let Self { settings, db, .. } = self;
-        let (queue, ingest) = Ingest::new(db.clone(), self.changed.clone(), &settings.ingest);
+        let (queue, ingest) = Ingest::new(db.clone(), self.announcer.clone(), &settings.ingest);
         let (tokens, lookups) = Tokens::new(db.clone());
         let state = WebhookState {
             limits: Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() },
@@ -126,8 +122,7 @@ impl Parts {
             gate: settings.provider.gate.clone(),
             webhook_base,
             poll_after: settings.reconcile.after,
-            wake: self.wake_dispatcher.clone(),
-            changed: self.changed.clone(),
+            announcer: self.announcer.clone(),
         };
         let reconciler = Reconciler {
             db: db.clone(),
@@ -136,7 +131,7 @@ impl Parts {
             dispatch: settings.dispatch.clone(),
             gate: settings.provider.gate.clone(),
             drift: self.drift.clone(),
-            changed: self.changed.clone(),
+            announcer: self.announcer.clone(),
         };
         let retention = Retention { db: db.clone(), settings: settings.retention.clone() };
         Workers { dispatcher, reconciler, retention, rollup: Rollup { db: db.clone() } }

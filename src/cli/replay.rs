@@ -11,6 +11,7 @@ use crate::{
     config::Settings,
     deliveries::{Filter, Outcome},
     http::Limit,
+    jobs::Announcer,
     telemetry,
 };
 
@@ -50,8 +51,10 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     telemetry::init(settings.log.format, "warn")?;
     let limits = settings.text_limits();
     let work = async |db: &PgPool| {
-        let replayer =
-            Replayer { db, limits, accept_mismatch: args.accept_mismatch, by: "the command line" };
+        // Nobody waits in this process; those in others look by themselves.
+        let announcer = &Announcer::default();
+        let accept_mismatch = args.accept_mismatch;
+        let replayer = Replayer { db, announcer, limits, accept_mismatch, by: "the command line" };
         let filter = Filter {
             id: args.id,
             outcomes: args.outcomes,

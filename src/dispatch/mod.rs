@@ -3,12 +3,11 @@
 mod stand;
 mod verdict;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::{
-    sync::Notify,
     task::JoinSet,
     time::{Instant, sleep},
 };
@@ -19,7 +18,7 @@ use url::Url;
 use self::{stand::Stand, verdict::Verdict};
 use crate::{
     config::{DispatchSettings, GateSettings},
-    jobs::{self, Claimed},
+    jobs::{self, Announcer, Claimed},
     provider::{
         self, RateHeaders,
         gate::{self, Purpose},
@@ -38,10 +37,7 @@ pub struct Dispatcher {
     pub webhook_base: Url,
     /// How long to wait for the webhook before asking for the result.
     pub poll_after: Duration,
-    /// Poked by intake, so that a new job does not wait for the next look.
-    pub wake: Arc<Notify>,
-    /// Poked after every commit that changed jobs.
-    pub changed: Arc<Notify>,
+    pub announcer: Announcer,
 }
 
 impl Dispatcher {
@@ -57,7 +53,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(joined) = in_flight.join_next() => log_panic(joined),
-                () = self.wake.notified() => {}
+                () = self.announcer.queued() => {}
                 () = sleep(jittered(self.settings.poll_interval)) => {}
             }
         }
@@ -98,7 +94,7 @@ impl Dispatcher {
         if !jobs::has_due(&self.db).await? {
             return Ok(Vec::new());
         }
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.announcer.begin(&self.db).await?;
         let granted = gate::take(&mut tx, &self.gate, Purpose::Submission, free).await?;
         let claimed = if granted == 0 {
             Vec::new()
@@ -109,7 +105,6 @@ impl Dispatcher {
             gate::give_back(&mut tx, Purpose::Submission, granted - claimed.len()).await?;
         }
         tx.commit().await?;
-        self.changed.notify_one();
         Ok(claimed)
     }
 
@@ -180,7 +175,7 @@ impl Dispatcher {
     }
 
     async fn record(&self, claimed: &Claimed, verdict: &Verdict) -> sqlx::Result<bool> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.announcer.begin(&self.db).await?;
         let applied = match verdict {
             Verdict::Accepted { provider_job_id } => {
                 tracing::info!(provider_job_id, "submitted");
@@ -201,7 +196,6 @@ impl Dispatcher {
             }
         };
         tx.commit().await?;
-        self.changed.notify_one();
         Ok(applied)
     }
 }

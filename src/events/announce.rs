@@ -1,25 +1,25 @@
 //! Tells the feeds of all replicas that there is something to see.
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::CHANNEL;
-use crate::supervise::Outcome;
+use crate::{jobs::Announcer, supervise::Outcome};
 
 /// Changes of this time share one notification.
 const TOGETHER: Duration = Duration::from_millis(20);
 
-/// Notifies the feeds whenever `changed` was poked, until `stop` is cancelled.
+/// Notifies the feeds whenever jobs have changed, until `stop` is cancelled.
 ///
 /// After the commits, not in them: `notify` makes transactions commit one after the other. Nothing is
 /// correct because of it, feeds also look by themselves.
-pub async fn announce(db: PgPool, changed: Arc<Notify>, stop: CancellationToken) -> Outcome {
+pub async fn announce(db: PgPool, announcer: Announcer, stop: CancellationToken) -> Outcome {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = changed.notified() => {}
+            () = announcer.changed() => {}
         }
         if let Err(error) = notify(&db).await {
             let error = &error as &dyn std::error::Error;

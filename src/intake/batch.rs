@@ -6,7 +6,6 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use sqlx::PgTransaction;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -20,7 +19,7 @@ use crate::{
     api::ApiState,
     callers::Caller,
     http::{ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters, Problem},
-    jobs::{self, JobView},
+    jobs::{self, Change, JobView},
     json,
 };
 
@@ -110,7 +109,7 @@ async fn submit_batch(
     let key = key.ok_or_else(missing)?;
     let items = items(body.value).map_err(ApiError::ValidationFailed)?;
     let texts = texts(&items, &body.bytes);
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.announcer.begin(&state.db).await?;
     if let Replay::Stored { body, .. } = idempotency::reserve(&mut tx, &key).await? {
         return Ok(idempotency::replayed(answer(body)));
     }
@@ -124,13 +123,11 @@ async fn submit_batch(
         .map_err(|error| ApiError::Internal(error.into()))?;
     idempotency::record(&mut tx, &key, "", &json).await?;
     tx.commit().await?;
-    state.wake_dispatcher.notify_one();
-    state.changed.notify_one();
     Ok(answer(json))
 }
 
 async fn submit(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     state: &ApiState,
     caller: &Caller,
     index: usize,

@@ -39,11 +39,10 @@ async fn cancel(
     ApiPath(id): ApiPath<Uuid>,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<JobView>, ApiError> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.announcer.begin(&state.db).await?;
     let applied = jobs::cancel(&mut tx, caller.id, id).await?;
     let view = view(&mut tx, &caller, id).await?;
     tx.commit().await?;
-    state.changed.notify_one();
     if applied { Ok(Json(view)) } else { Err(ApiError::StateConflict("cancel", view.state.name())) }
 }
 
@@ -67,15 +66,13 @@ async fn retry(
     ApiPath(id): ApiPath<Uuid>,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.announcer.begin(&state.db).await?;
     let applied = jobs::retry(&mut tx, caller.id, id, state.deadline).await?;
     let view = view(&mut tx, &caller, id).await?;
     tx.commit().await?;
     if !applied {
         return Err(ApiError::StateConflict("retry", view.state.name()));
     }
-    state.wake_dispatcher.notify_one();
-    state.changed.notify_one();
     Ok((StatusCode::ACCEPTED, Json(view)).into_response())
 }
 

@@ -55,15 +55,10 @@ async fn submit(
     drop(body.bytes);
     let new = new_job(&state, &caller, &submission);
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    let response = if let Some(key) = &key {
-        submit_once(&state, &new, key).await?
-    } else {
-        let mut db = state.db.acquire().await?;
-        accepted(jobs::enqueue(&mut db, &new).await?)?.1
-    };
-    state.wake_dispatcher.notify_one();
-    state.changed.notify_one();
-    Ok(response)
+    match &key {
+        Some(key) => submit_once(&state, &new, key).await,
+        None => Ok(accepted(jobs::enqueue_alone(&state.db, &state.announcer, &new).await?)?.1),
+    }
 }
 
 pub(super) fn new_job<'a>(
@@ -85,7 +80,7 @@ pub(super) fn new_job<'a>(
 
 /// The key, the job and the answer commit together.
 async fn submit_once(state: &ApiState, new: &NewJob<'_>, key: &Key) -> Result<Response, ApiError> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.announcer.begin(&state.db).await?;
     if let Replay::Stored { location, body } = idempotency::reserve(&mut tx, key).await? {
         return Ok(idempotency::replayed(answer(&location, body, None)?));
     }

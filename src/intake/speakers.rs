@@ -66,12 +66,12 @@ async fn name_speakers(
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     tracing::Span::current().record("job_id", tracing::field::display(id));
-    let mut tx = state.db.begin().await?;
+    let mut tx = state.announcer.begin(&state.db).await?;
     let missing = || ApiError::JobNotFound(id.to_string());
     if !jobs::lock_own(&mut tx, caller.id, id).await? {
         return Err(missing());
     }
-    let job = jobs::find(&mut *tx, caller.id, id).await?.ok_or_else(missing)?;
+    let job = jobs::find(&mut **tx, caller.id, id).await?.ok_or_else(missing)?;
     if job.state != JobState::Completed {
         return Err(ApiError::ResultNotAvailable(job.state.name()));
     }
@@ -87,7 +87,6 @@ async fn name_speakers(
     }
     let speakers = insights::speakers(&mut tx, id).await?;
     tx.commit().await?;
-    state.changed.notify_one();
     let headers =
         [(header::ETAG, job.etag()), (header::CACHE_CONTROL, "private, no-store".to_owned())];
     Ok((headers, Json(speakers)).into_response())

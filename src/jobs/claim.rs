@@ -2,10 +2,13 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sqlx::{PgExecutor, PgTransaction, types::Json};
+use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
-use super::token::{Token, sha_of};
+use super::{
+    Change,
+    token::{Token, sha_of},
+};
 
 /// A job this process is handing to the provider, until its lease expires.
 #[derive(Debug)]
@@ -40,7 +43,7 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
 /// overtakes the provider's answer finds its attempt.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn claim(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     limit: usize,
     lease: Duration,
 ) -> sqlx::Result<Vec<Claimed>> {
@@ -97,7 +100,7 @@ pub async fn claim(
         &shas,
         lease.as_secs_f64(),
     )
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut ***tx)
     .await?;
     let claimed = rows.into_iter().zip(secrets).map(|(row, secret)| Claimed {
         job_id: row.id,

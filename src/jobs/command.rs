@@ -1,13 +1,14 @@
 //! What callers decide about their jobs.
 use std::time::Duration;
 
-use sqlx::PgTransaction;
 use uuid::Uuid;
+
+use super::Change;
 
 /// The caller takes the job back: any state that is not final becomes `canceled`.
 ///
 /// A result that comes all the same is kept as a late delivery and changes nothing.
-pub async fn cancel(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
+pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
         with job as (
@@ -24,7 +25,7 @@ pub async fn cancel(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sq
         caller_id,
         id,
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
@@ -32,7 +33,7 @@ pub async fn cancel(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sq
 /// The caller wants another try: a `failed` or `timed_out` job is queued again, with a new deadline
 /// and, once it is claimed, a new attempt with a new token. Tokens of earlier attempts still count.
 pub async fn retry(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     caller_id: Uuid,
     id: Uuid,
     deadline: Duration,
@@ -54,7 +55,11 @@ pub async fn retry(
         id,
         deadline.as_secs_f64(),
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    let applied = done.rows_affected() == 1;
+    if applied {
+        tx.queues();
+    }
+    Ok(applied)
 }

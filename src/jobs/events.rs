@@ -1,10 +1,10 @@
 //! The timeline of a job. Its seq is the job's version: no gaps, because one statement bumps both.
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgExecutor, PgTransaction};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::EventKind;
+use super::{Change, EventKind};
 
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -24,7 +24,7 @@ pub struct Note {
 }
 
 /// Adds the notes in their order; several may be about one job.
-pub async fn note(tx: &mut PgTransaction<'_>, notes: &[Note]) -> sqlx::Result<()> {
+pub async fn note(tx: &mut Change<'_>, notes: &[Note]) -> sqlx::Result<()> {
     if notes.is_empty() {
         return Ok(());
     }
@@ -52,7 +52,7 @@ pub async fn note(tx: &mut PgTransaction<'_>, notes: &[Note]) -> sqlx::Result<()
         &kinds as &[&str],
         &details,
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{CompletedVia, JobError, State};
+use super::{Change, CompletedVia, JobError, State};
 
 /// The result of a job is stored.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ pub async fn lock(
 }
 
 /// The jobs are `completed`, also those that only we had ended (then it is late).
-pub async fn complete(tx: &mut PgTransaction<'_>, done: &[Completion]) -> sqlx::Result<()> {
+pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<()> {
     if done.is_empty() {
         return Ok(());
     }
@@ -107,13 +107,13 @@ pub async fn complete(tx: &mut PgTransaction<'_>, done: &[Completion]) -> sqlx::
         &attempts,
         &via as &[&str],
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     Ok(())
 }
 
 /// The jobs are `failed`, unless they had ended before.
-pub async fn fail(tx: &mut PgTransaction<'_>, failed: &[Failure]) -> sqlx::Result<()> {
+pub async fn fail(tx: &mut Change<'_>, failed: &[Failure]) -> sqlx::Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
@@ -139,7 +139,7 @@ pub async fn fail(tx: &mut PgTransaction<'_>, failed: &[Failure]) -> sqlx::Resul
         &errors as _,
         &via as &[&str],
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! applied, bumps the version and writes the event with that number; a final state never changes,
 //! except that a late result may complete a job that only we had ended (`aftercall.awaits_result`).
 mod attempts;
+mod change;
 mod claim;
 mod command;
 mod events;
@@ -28,6 +29,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts};
+pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
@@ -35,7 +37,7 @@ pub use filter::{Filter, Period};
 pub use finish::{Completion, Failure, Standing, complete, fail, lock, lock_own};
 pub use kind::EventKind;
 pub use list::{Export, Place, list, statement};
-pub use new::{NewJob, enqueue};
+pub use new::{NewJob, enqueue, enqueue_alone};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
     requeue_unconfirmed,

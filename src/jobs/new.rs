@@ -2,10 +2,10 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, value::RawValue};
-use sqlx::{PgConnection, types::Json};
+use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{CompletedVia, Job, JobError, State};
+use super::{Announcer, Change, CompletedVia, Job, JobError, State};
 
 #[derive(Debug)]
 pub struct NewJob<'a> {
@@ -22,8 +22,26 @@ pub struct NewJob<'a> {
     pub deadline: Duration,
 }
 
-/// Inserts the job as `queued` and due at once, with one statement.
-pub async fn enqueue(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
+/// Inserts the job as `queued` and due at once.
+pub async fn enqueue(tx: &mut Change<'_>, new: &NewJob<'_>) -> sqlx::Result<Job> {
+    let job = insert(tx, new).await?;
+    tx.queues();
+    Ok(job)
+}
+
+/// The same without a transaction around it.
+pub async fn enqueue_alone(
+    db: &PgPool,
+    announcer: &Announcer,
+    new: &NewJob<'_>,
+) -> sqlx::Result<Job> {
+    let job = insert(&mut *db.acquire().await?, new).await?;
+    announcer.tell_queued();
+    Ok(job)
+}
+
+/// One statement, so that it can commit by itself.
+async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
     sqlx::query_as!(
         Job,
         r#"

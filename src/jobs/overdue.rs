@@ -4,10 +4,10 @@
 //! two that lock several jobs in different orders would stop each other.
 use std::time::Duration;
 
-use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
+use sqlx::{PgPool, PgTransaction, types::Json};
 use uuid::Uuid;
 
-use super::{ErrorClass, JobError};
+use super::{Announcer, ErrorClass, JobError};
 
 /// A submitted job whose result is to be asked for.
 #[derive(Debug, Clone)]
@@ -17,9 +17,21 @@ pub struct PollTarget {
     pub provider_job_id: String,
 }
 
+/// Announces that one statement has changed so many jobs.
+fn told(announcer: &Announcer, jobs: u64) -> u64 {
+    if jobs > 0 {
+        announcer.tell_changed();
+    }
+    jobs
+}
+
 /// Attempts whose process died before it recorded an answer: their fate is unknown. They stay open
 /// until `wait` after they began.
-pub async fn abandon_leases(db: &PgPool, wait: Duration) -> sqlx::Result<u64> {
+pub async fn abandon_leases(
+    db: &PgPool,
+    announcer: &Announcer,
+    wait: Duration,
+) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         r#"
         with due as materialized (
@@ -46,12 +58,16 @@ pub async fn abandon_leases(db: &PgPool, wait: Duration) -> sqlx::Result<u64> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected())
+    Ok(told(announcer, done.rows_affected()))
 }
 
 /// Attempts of unknown fate that have waited long enough: back to the queue for another one, or
 /// `failed` when that was the last of `max_attempts`.
-pub async fn requeue_unconfirmed(db: &PgPool, max_attempts: u32) -> sqlx::Result<u64> {
+pub async fn requeue_unconfirmed(
+    db: &PgPool,
+    announcer: &Announcer,
+    max_attempts: u32,
+) -> sqlx::Result<u64> {
     let error = JobError::new(
         ErrorClass::Upstream,
         "the provider never confirmed a submission, and no result came",
@@ -83,7 +99,7 @@ pub async fn requeue_unconfirmed(db: &PgPool, max_attempts: u32) -> sqlx::Result
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected())
+    Ok(told(announcer, done.rows_affected()))
 }
 
 /// Whether a submitted job is due to be asked for.
@@ -139,6 +155,7 @@ pub async fn claim_poll(
 /// `failed` when that was the last of `max_attempts`.
 pub async fn lose_attempt(
     db: &PgPool,
+    announcer: &Announcer,
     target: &PollTarget,
     max_attempts: u32,
 ) -> sqlx::Result<bool> {
@@ -171,13 +188,13 @@ pub async fn lose_attempt(
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(told(announcer, done.rows_affected()) == 1)
 }
 
 /// Open jobs past their deadline are `timed_out`; one that can be asked for is asked once more
 /// first, which moves its `due_at` past the deadline. What went wrong last is the cause: what their error says,
 /// a delivery that was of no use, or an attempt.
-pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
+pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
     let error = JobError::new(ErrorClass::Timeout, "no result came before the deadline");
     let done = sqlx::query!(
         r#"
@@ -215,12 +232,12 @@ pub async fn expire(db: &PgPool) -> sqlx::Result<u64> {
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected())
+    Ok(told(announcer, done.rows_affected()))
 }
 
 /// Submitted jobs are to be asked for at the next round: their webhook was of no use. Not past the
 /// deadline, so that [`expire`] still waits for the last question.
-pub async fn poll_soon(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
+pub async fn poll_soon(tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -229,7 +246,7 @@ pub async fn poll_soon(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<()
          where id = any($1) and state = 'submitted'",
         ids,
     )
-    .execute(db)
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{PgTransaction, types::Json};
 
-use super::{Claimed, JobError};
+use super::{Change, Claimed, JobError};
 
 /// Why an attempt did not reach the provider; a name in `attempts.outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Setback {
 ///
 /// `poll_after`: when to ask for the result instead of waiting on.
 pub async fn mark_submitted(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     claimed: &Claimed,
     provider_job_id: Option<&str>,
     poll_after: Duration,
@@ -72,7 +72,7 @@ pub async fn mark_submitted(
         claimed.attempt,
         provider_job_id,
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     answer(tx, claimed, "accepted", provider_job_id, None).await?;
     Ok(done.rows_affected() == 1)
@@ -80,7 +80,7 @@ pub async fn mark_submitted(
 
 /// Nothing was accepted; the job goes back to the queue for `delay`.
 pub async fn release(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     claimed: &Claimed,
     setback: Setback,
     delay: Duration,
@@ -111,7 +111,7 @@ pub async fn release(
         setback.name(),
         error.code,
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     answer(tx, claimed, setback.name(), None, Some(error)).await?;
     Ok(done.rows_affected() == 1)
@@ -121,7 +121,7 @@ pub async fn release(
 ///
 /// `setback` is what the last attempt met when it was not a refusal.
 pub async fn refuse(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     claimed: &Claimed,
     setback: Option<Setback>,
     error: &JobError,
@@ -147,7 +147,7 @@ pub async fn refuse(
         claimed.attempt,
         error.code,
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     answer(tx, claimed, setback.map_or("refused", Setback::name), None, Some(error)).await?;
     Ok(done.rows_affected() == 1)
@@ -156,7 +156,7 @@ pub async fn refuse(
 /// No answer came, but the provider may have taken the job: it stays `submitting`, its webhook
 /// still counts, and only after `wait` is another attempt made.
 pub async fn mark_unknown(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     claimed: &Claimed,
     wait: Duration,
     error: &JobError,
@@ -183,7 +183,7 @@ pub async fn mark_unknown(
         claimed.attempt,
         error.code,
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     answer(tx, claimed, "unknown", None, Some(error)).await?;
     Ok(done.rows_affected() == 1)

@@ -1,12 +1,10 @@
 //! Stage 4: what the webhook does not bring. Overdue jobs are asked for at the provider, abandoned
 //! and unconfirmed attempts are taken up again, and the deadline ends the rest.
-use std::sync::Arc;
-
 use bytes::Bytes;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,7 +12,7 @@ use crate::{
     db,
     deliveries::{Delivery, Outcome, Quota},
     drift::{Finding, Tally},
-    jobs::{self, CompletedVia, PollTarget},
+    jobs::{self, Announcer, CompletedVia, PollTarget},
     outcome::{self, Arrival, Reading},
     provider::{
         self, StatusError,
@@ -34,8 +32,7 @@ pub struct Reconciler {
     pub dispatch: DispatchSettings,
     pub gate: GateSettings,
     pub drift: Tally,
-    /// Poked after every commit that changed jobs.
-    pub changed: Arc<Notify>,
+    pub announcer: Announcer,
 }
 
 impl Reconciler {
@@ -55,17 +52,17 @@ impl Reconciler {
 
     /// One look at everything that may be overdue.
     pub async fn round(&self) -> sqlx::Result<()> {
-        let abandoned = jobs::abandon_leases(&self.db, self.dispatch.unconfirmed_wait).await?;
-        let requeued = jobs::requeue_unconfirmed(&self.db, self.dispatch.max_attempts).await?;
+        let Self { db, announcer, dispatch, .. } = self;
+        let abandoned = jobs::abandon_leases(db, announcer, dispatch.unconfirmed_wait).await?;
+        let requeued = jobs::requeue_unconfirmed(db, announcer, dispatch.max_attempts).await?;
         for _ in 0..POLLS_A_ROUND {
             let Some(target) = self.claim_poll().await? else { break };
             if !self.poll(&target).await? {
                 break;
             }
         }
-        let expired = jobs::expire(&self.db).await?;
+        let expired = jobs::expire(db, announcer).await?;
         if abandoned + requeued + expired > 0 {
-            self.changed.notify_one();
             tracing::info!(abandoned, requeued, expired, "overdue jobs");
         }
         Ok(())
@@ -116,8 +113,8 @@ impl Reconciler {
             // Only a 404 says that the provider has no such job (OpenAPI document).
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
                 tracing::warn!("the provider does not know the job any more");
-                jobs::lose_attempt(&self.db, target, self.dispatch.max_attempts).await?;
-                self.changed.notify_one();
+                let most = self.dispatch.max_attempts;
+                jobs::lose_attempt(&self.db, &self.announcer, target, most).await?;
             }
             Err(error @ StatusError::TooLarge { .. }) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the answer is of no use");
@@ -167,7 +164,6 @@ impl Reconciler {
             }
             stored => stored?,
         };
-        self.changed.notify_one();
         if outcome.is_some_and(|outcome| outcome != Outcome::Duplicate) {
             self.drift.note(target.job_id, drift);
         }
@@ -176,7 +172,7 @@ impl Reconciler {
     }
 
     async fn store(&self, target: &PollTarget, arrival: &Arrival) -> sqlx::Result<Option<Outcome>> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.announcer.begin(&self.db).await?;
         let arrivals = std::slice::from_ref(arrival);
         let outcomes = outcome::apply(&mut tx, arrivals, Quota::UNLIMITED).await?;
         let is_useless = |outcome| {

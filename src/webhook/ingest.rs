@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use tokio::{
-    sync::{Mutex, Notify, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
@@ -16,7 +16,7 @@ use crate::{
     config::{self, IngestSettings},
     db,
     deliveries::{Delivery, Outcome, Quota},
-    jobs::{self, CompletedVia, Token},
+    jobs::{self, Announcer, CompletedVia, Token},
     outcome::{self, Arrival, Reading},
     supervise,
 };
@@ -46,8 +46,7 @@ pub enum Answer {
 /// The end of the queue that takes deliveries out and stores them.
 pub struct Ingest {
     db: PgPool,
-    /// Poked after every commit that changed jobs.
-    changed: Arc<Notify>,
+    announcer: Announcer,
     settings: IngestSettings,
     queue: mpsc::Receiver<Item>,
 }
@@ -56,11 +55,11 @@ impl Ingest {
     /// The queue, and what empties it.
     pub fn new(
         db: PgPool,
-        changed: Arc<Notify>,
+        announcer: Announcer,
         settings: &IngestSettings,
     ) -> (mpsc::Sender<Item>, Self) {
         let (sender, queue) = mpsc::channel(settings.queue_max);
-        (sender, Self { db, changed, settings: settings.clone(), queue })
+        (sender, Self { db, announcer, settings: settings.clone(), queue })
     }
 
     /// Stores batches until the listener is gone and the queue is empty.
@@ -69,7 +68,7 @@ impl Ingest {
         let mut writers = tokio::task::JoinSet::new();
         for _ in 0..self.settings.writers {
             let (db, settings, queue) = (self.db.clone(), self.settings.clone(), queue.clone());
-            let changed = self.changed.clone();
+            let announcer = self.announcer.clone();
             let quota = quota(&settings);
             writers.spawn(async move {
                 loop {
@@ -77,8 +76,7 @@ impl Ingest {
                     if batch.is_empty() {
                         return;
                     }
-                    store(&db, batch, quota).await;
-                    changed.notify_one();
+                    store(&db, &announcer, batch, quota).await;
                 }
             });
         }
@@ -114,7 +112,7 @@ async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> 
 }
 
 /// Commits the batch and answers each of its deliveries.
-async fn store(db: &PgPool, batch: Vec<Item>, quota: Quota) {
+async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quota) {
     let mut answers = Vec::with_capacity(batch.len());
     let mut arrivals = Vec::with_capacity(batch.len());
     let tokens: Vec<&Token> = batch.iter().map(|item| &item.token).collect();
@@ -147,7 +145,7 @@ async fn store(db: &PgPool, batch: Vec<Item>, quota: Quota) {
         arrivals.push(Arrival { delivery, expected, reading: item.reading });
         answers.push((item.answer, item.body));
     }
-    let outcomes = commit_or_split(&mut connection, &arrivals, quota).await;
+    let outcomes = commit_or_split(&mut connection, announcer, &arrivals, quota).await;
     // Bodies are let go of only now: the memory they were counted for is in use until here.
     for ((answer, _body), outcome) in answers.into_iter().zip(outcomes) {
         tell(answer, outcome);
@@ -158,10 +156,11 @@ async fn store(db: &PgPool, batch: Vec<Item>, quota: Quota) {
 /// that cannot be read.
 async fn commit_or_split(
     connection: &mut PgConnection,
+    announcer: &Announcer,
     arrivals: &[Arrival],
     quota: Quota,
 ) -> Vec<Answer> {
-    let error = match commit(connection, arrivals, quota).await {
+    let error = match commit(connection, announcer, arrivals, quota).await {
         Ok(outcomes) => {
             let answer =
                 |outcome: Option<Outcome>| outcome.map_or(Answer::UnknownToken, Answer::Kept);
@@ -182,24 +181,25 @@ async fn commit_or_split(
         let reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
         let Arrival { delivery, expected, .. } = arrival;
         let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
-        return Box::pin(commit_or_split(connection, &[aside], quota)).await;
+        return Box::pin(commit_or_split(connection, announcer, &[aside], quota)).await;
     }
     tracing::warn!(deliveries = arrivals.len(), "a batch was refused; splitting it");
     let (first, second) = arrivals.split_at(arrivals.len() / 2);
-    let mut answers = Box::pin(commit_or_split(connection, first, quota)).await;
-    answers.extend(Box::pin(commit_or_split(connection, second, quota)).await);
+    let mut answers = Box::pin(commit_or_split(connection, announcer, first, quota)).await;
+    answers.extend(Box::pin(commit_or_split(connection, announcer, second, quota)).await);
     answers
 }
 
 async fn commit(
     db: &mut PgConnection,
+    announcer: &Announcer,
     arrivals: &[Arrival],
     quota: Quota,
 ) -> sqlx::Result<Vec<Option<Outcome>>> {
     if arrivals.is_empty() {
         return Ok(Vec::new());
     }
-    let mut tx = db.begin().await?;
+    let mut tx = announcer.begin(db).await?;
     let outcomes = outcome::apply(&mut tx, arrivals, quota).await?;
     tx.commit().await?;
     Ok(outcomes)

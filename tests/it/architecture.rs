@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("conversations", &[]),
     ("insights", &["conversations", "jobs", "stats", "supervise"]),
-    ("api", &["callers", "config", "events", "http", "insights"]),
+    ("api", &["callers", "config", "events", "http", "insights", "jobs"]),
     ("drift", &["db", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
     ("provider", &["config", "drift", "insights", "json"]),
@@ -94,6 +94,9 @@ const MAY_HOLD_SQL: &[&str] = &[
     "provider", // the gate's row
 ];
 
+/// A statement that changes a job for all to see.
+const WRITES_EVENTS: &str = "insert into aftercall.job_events";
+
 #[test]
 fn modules_import_downwards_only() {
     let mut wrong = Vec::new();
@@ -132,6 +135,17 @@ fn sql_stays_in_the_modules_that_own_tables() {
         wrong.extend(files.map(|(file, _)| file));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn whoever_writes_an_event_announces_it() {
+    for (file, text) in MAY_IMPORT.iter().flat_map(|(module, _)| sources(module)) {
+        for function in text.split("\npub async fn ").filter(|it| it.contains(WRITES_EVENTS)) {
+            let (arguments, _) = function.split_once('{').unwrap();
+            let announces = arguments.contains("Change<") || arguments.contains("&Announcer");
+            assert!(file.contains("src/jobs/") && announces, "{file}: {arguments}");
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use aftercall::{
     db::MIGRATOR,
     deliveries::Filter,
     http::Limit,
+    jobs::Announcer,
 };
 use axum::{Router, body::Body};
 use bytes::Bytes;
@@ -182,7 +183,8 @@ async fn what_was_taken_for_a_duplicate_of_another_attempt_can_be_replayed() {
 
     let filter = Filter { quarantined: Some(true), ..Filter::default() };
     let limits = config::load(None).unwrap().settings.text_limits();
-    let replayer = Replayer { db: &upgraded.pool, limits, accept_mismatch: false, by: "a test" };
+    let (db, announcer) = (&upgraded.pool, &Announcer::default());
+    let replayer = Replayer { db, announcer, limits, accept_mismatch: false, by: "a test" };
     let tally = replayer.page(&filter, None, Limit::default()).await.unwrap();
     assert_eq!(tally.outcomes, [("accepted", 1)].into());
     let state = "select state from aftercall.jobs where id = $1";

@@ -97,12 +97,11 @@ async fn complete(app: &TestApp, ids: &[Uuid]) -> HashMap<Uuid, Instant> {
     for ids in ids.chunks(TOGETHER) {
         let done =
             ids.iter().map(|id| Completion { job_id: *id, attempt: 1, via: CompletedVia::Webhook });
-        let mut tx = app.db.pool.begin().await.unwrap();
+        let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
         jobs::complete(&mut tx, &done.collect::<Vec<_>>()).await.unwrap();
         tx.commit().await.unwrap();
         let at = Instant::now();
         committed.extend(ids.iter().map(|id| (*id, at)));
-        app.changed.notify_one();
     }
     committed
 }

@@ -8,7 +8,7 @@ use std::{
 
 use aftercall::{
     callers::{self, KeyTerms},
-    jobs::{self, NewJob},
+    jobs::{self, Announcer, NewJob},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Map;
@@ -33,7 +33,7 @@ struct Waiting {
 async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
     let caller = sqlx::query_scalar("select id from aftercall.callers");
     let caller_id = caller.fetch_one(db).await.unwrap();
-    let mut tx = db.begin().await.unwrap();
+    let mut tx = Announcer::default().begin(db).await.unwrap();
     let members = Map::new();
     for _ in 0..number {
         let new = NewJob {

@@ -6,14 +6,17 @@ use std::{
 
 use aftercall::{
     deliveries::{Delivery, Outcome, Quota},
-    jobs::{self, Claimed, CompletedVia, ErrorClass, JobError, NewJob, PollTarget, Setback, Token},
+    jobs::{
+        self, Announcer, Change, Claimed, CompletedVia, ErrorClass, JobError, NewJob, PollTarget,
+        Setback, Token,
+    },
     outcome::{self, Arrival, Reading},
     provider,
 };
 use bytes::Bytes;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
-use sqlx::{PgPool, PgTransaction, types::Json};
+use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
 use super::steps::{
@@ -76,6 +79,7 @@ const LOOK: &str = "
 
 pub struct World {
     db: PgPool,
+    announcer: Announcer,
     caller: Uuid,
     jobs: Vec<Uuid>,
     /// What each process that took a job holds, by number of job and attempt.
@@ -86,7 +90,13 @@ impl World {
     /// New jobs in the place of all others, some with content.
     pub async fn new(db: &PgPool, caller: Uuid, with_content: &[bool]) -> Self {
         sqlx::query("delete from aftercall.jobs").execute(db).await.unwrap();
-        let mut world = Self { db: db.clone(), caller, jobs: Vec::new(), held: Mutex::default() };
+        let mut world = Self {
+            db: db.clone(),
+            announcer: Announcer::default(),
+            caller,
+            jobs: Vec::new(),
+            held: Mutex::default(),
+        };
         for has_content in with_content {
             let members = Map::new();
             let new = NewJob {
@@ -99,8 +109,7 @@ impl World {
                 content: has_content.then_some("UklGRg=="),
                 deadline: minutes(DEADLINE),
             };
-            let mut db = db.acquire().await.unwrap();
-            world.jobs.push(jobs::enqueue(&mut db, &new).await.unwrap().id);
+            world.jobs.push(jobs::enqueue_alone(db, &world.announcer, &new).await.unwrap().id);
         }
         world
     }
@@ -110,8 +119,8 @@ impl World {
         rows.into_iter().map(|row| row.0).collect()
     }
 
-    async fn begin(&self) -> PgTransaction<'static> {
-        self.db.begin().await.unwrap()
+    async fn begin(&self) -> Change<'static> {
+        self.announcer.begin(&self.db).await.unwrap()
     }
 
     fn number(&self, id: Uuid) -> usize {
@@ -226,19 +235,19 @@ impl World {
     pub async fn lose_attempt(&self, target: &Target) -> bool {
         let Target { job, attempt, provider_job_id } = target.clone();
         let target = PollTarget { job_id: self.jobs[job], attempt, provider_job_id };
-        jobs::lose_attempt(&self.db, &target, MAX_ATTEMPTS).await.unwrap()
+        jobs::lose_attempt(&self.db, &self.announcer, &target, MAX_ATTEMPTS).await.unwrap()
     }
 
     pub async fn abandon_leases(&self) -> u64 {
-        jobs::abandon_leases(&self.db, minutes(UNCONFIRMED_WAIT)).await.unwrap()
+        jobs::abandon_leases(&self.db, &self.announcer, minutes(UNCONFIRMED_WAIT)).await.unwrap()
     }
 
     pub async fn requeue_unconfirmed(&self) -> u64 {
-        jobs::requeue_unconfirmed(&self.db, MAX_ATTEMPTS).await.unwrap()
+        jobs::requeue_unconfirmed(&self.db, &self.announcer, MAX_ATTEMPTS).await.unwrap()
     }
 
     pub async fn expire(&self) -> u64 {
-        jobs::expire(&self.db).await.unwrap()
+        jobs::expire(&self.db, &self.announcer).await.unwrap()
     }
 
     pub async fn cancel(&self, job: usize) -> bool {

@@ -2,7 +2,7 @@
 use aftercall::{
     conversations,
     insights::{self, Analysis, Origin, Prepared},
-    jobs::{self, CompletedVia, Completion},
+    jobs::{self, Announcer, CompletedVia, Completion},
     stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
 };
 use chrono::NaiveDate;
@@ -128,7 +128,7 @@ async fn storing_a_result_reads_no_other_one() {
     for n in 0..12 {
         let (new, old) = (job(&db, "submitted", 7).await, job(&db, "completed", 100 * n).await);
         let origin = |job_id| Origin { job_id, provider_job_id: None, parser_version: 1 };
-        let mut tx = db.pool.begin().await.unwrap();
+        let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         insights::store(&mut tx, &[(origin(new), &prepared)]).await.unwrap();
         let completion = Completion { job_id: new, attempt: 1, via: CompletedVia::Webhook };
         jobs::complete(&mut tx, &[completion]).await.unwrap();
@@ -158,7 +158,7 @@ async fn completing_some_jobs_does_not_read_all_that_wait() {
     let waiting: Vec<Uuid> = sqlx::query_scalar(waiting).fetch_all(&db.pool).await.unwrap();
     for few in waiting.chunks_exact(10) {
         let done = |id: &Uuid| Completion { job_id: *id, attempt: 1, via: CompletedVia::Webhook };
-        let mut tx = db.pool.begin().await.unwrap();
+        let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         let before = fetched(&mut tx).await;
         jobs::lock(&mut tx, few).await.unwrap();
         jobs::complete(&mut tx, &few.iter().map(done).collect::<Vec<_>>()).await.unwrap();

@@ -43,7 +43,7 @@ async fn change(app: &TestApp, queued: &[Uuid]) {
         let path = format!("/v1/jobs/{}/cancel", pair[0]);
         assert_eq!(app.ask(app.request("POST", &path)).await.status, 200);
         let done = Completion { job_id: pair[1], attempt: 1, via: CompletedVia::Webhook };
-        let mut tx = app.db.pool.begin().await.unwrap();
+        let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
         jobs::complete(&mut tx, &[done]).await.unwrap();
         tx.commit().await.unwrap();
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aftercall::{
     insights::{self, Analysis, Origin, Prepared},
-    jobs::{self, CompletedVia, Completion, ErrorClass, Failure, JobError, NewJob},
+    jobs::{self, Announcer, CompletedVia, Completion, ErrorClass, Failure, JobError, NewJob},
     stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
 };
 use chrono::NaiveDate;
@@ -109,13 +109,12 @@ impl Case {
             content: None,
             deadline: Duration::from_hours(1),
         };
-        let mut db = self.db.acquire().await.unwrap();
-        jobs::enqueue(&mut db, &new).await.unwrap();
+        jobs::enqueue_alone(&self.db, &Announcer::default(), &new).await.unwrap();
         let move_back = "update aftercall.jobs
             set created_at = '2026-03-30T23:59:59.9994Z'::timestamptz + make_interval(days => $2)
             where id = $1";
         let moved = sqlx::query(move_back).bind(new.id).bind(submission.days_later);
-        moved.execute(&mut *db).await.unwrap();
+        moved.execute(&self.db).await.unwrap();
         self.jobs.push(new.id);
     }
 
@@ -127,12 +126,12 @@ impl Case {
                 let error = JobError::new(ErrorClass::Analysis, "no");
                 let via = CompletedVia::Webhook;
                 let failure = Failure { job_id: job(which), attempt: 1, via, error };
-                let mut tx = self.db.begin().await.unwrap();
+                let mut tx = Announcer::default().begin(&self.db).await.unwrap();
                 jobs::fail(&mut tx, &[failure]).await.unwrap();
                 tx.commit().await.unwrap();
             }
             Step::Cancel(which) => {
-                let mut tx = self.db.begin().await.unwrap();
+                let mut tx = Announcer::default().begin(&self.db).await.unwrap();
                 jobs::cancel(&mut tx, self.caller, job(which)).await.unwrap();
                 tx.commit().await.unwrap();
             }
@@ -140,10 +139,10 @@ impl Case {
                 let pass = "update aftercall.jobs set deadline_at = now() - interval '1 second'
                     where id = $1";
                 sqlx::query(pass).bind(job(which)).execute(&self.db).await.unwrap();
-                jobs::expire(&self.db).await.unwrap();
+                jobs::expire(&self.db, &Announcer::default()).await.unwrap();
             }
             Step::Retry(which) => {
-                let mut tx = self.db.begin().await.unwrap();
+                let mut tx = Announcer::default().begin(&self.db).await.unwrap();
                 let deadline = Duration::from_hours(1);
                 jobs::retry(&mut tx, self.caller, job(which), deadline).await.unwrap();
                 tx.commit().await.unwrap();
@@ -157,7 +156,7 @@ impl Case {
 
     /// As a delivery does.
     async fn complete(&self, job_id: Uuid, analysis: &Analysis) {
-        let mut tx = self.db.begin().await.unwrap();
+        let mut tx = Announcer::default().begin(&self.db).await.unwrap();
         let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
         if states[&job_id].awaits_result {
             let prepared = Prepared::from(analysis.clone());

@@ -11,6 +11,7 @@ use aftercall::{
     drift::Recorder,
     events::{Feed, Listener, announce},
     http::OpsState,
+    jobs::Announcer,
     provider::wire,
     reconcile::Reconciler,
     supervise::Lifecycle,
@@ -23,7 +24,6 @@ use axum::{
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -49,8 +49,7 @@ pub struct TestApp {
     pub draining: CancellationToken,
     /// Ends waits and streams.
     pub stop: CancellationToken,
-    /// Poked after changes.
-    pub changed: Arc<Notify>,
+    pub announcer: Announcer,
     pub feed: Feed,
     listener: Mutex<Option<Listener>>,
     parts: Parts,
@@ -99,7 +98,7 @@ impl TestApp {
             priority: AtomicU8::new(250),
             draining: parts.lifecycle.draining.clone(),
             stop: parts.lifecycle.stop.clone(),
-            changed: parts.changed.clone(),
+            announcer: parts.announcer.clone(),
             feed,
             listener: Mutex::new(Some(listener)),
             parts,
@@ -116,7 +115,7 @@ impl TestApp {
     pub fn feed_events(&self) {
         let listener = self.listener.lock().unwrap().take().unwrap();
         tokio::spawn(listener.run());
-        tokio::spawn(announce(self.db.pool.clone(), self.changed.clone(), self.stop.clone()));
+        tokio::spawn(announce(self.db.pool.clone(), self.announcer.clone(), self.stop.clone()));
     }
 
     /// The API of another process on the same database, where whoever waits is told as well.
