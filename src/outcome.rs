@@ -198,8 +198,7 @@ struct Effects<'a> {
     content_uris: HashMap<Uuid, String>,
     judged: Vec<Judged<'a>>,
     surplus: Vec<Surplus>,
-    found: Vec<(insights::Origin<'a>, &'a Prepared)>,
-    completions: Vec<Completion>,
+    results: Results<'a>,
     failures: Vec<Failure>,
     notes: Vec<Note>,
     useless: Vec<Uuid>,
@@ -215,8 +214,8 @@ impl<'a> Effects<'a> {
                 let provider_job_id = provider_job_id.as_deref().or(arrival.expected.as_deref());
                 let parser_version = *parser_version;
                 let origin = insights::Origin { job_id, provider_job_id, parser_version };
-                self.found.push((origin, prepared));
-                self.completions.push(Completion { job_id, attempt, via });
+                self.results.found.push((origin, prepared));
+                self.results.completions.push(Completion { job_id, attempt, via });
                 Standing::ended(State::Completed)
             }
             Reading::Failure { errors, .. } => {
@@ -255,10 +254,24 @@ impl<'a> Effects<'a> {
             let detail = json!({ "attempt": attempt, "via": "webhook", "outcome": "surplus" });
             self.notes.push(Note { job_id, kind: EventKind::Delivery, detail });
         }
-        insights::store(tx, &self.found).await?;
-        jobs::complete(tx, &self.completions).await?;
+        self.results.write(tx).await?;
         jobs::fail(tx, &self.failures).await?;
         jobs::note(tx, &self.notes).await?;
         jobs::poll_soon(tx, &self.useless).await
+    }
+}
+
+/// What was found, and the jobs that it completes.
+#[derive(Default)]
+struct Results<'a> {
+    found: Vec<(insights::Origin<'a>, &'a Prepared)>,
+    completions: Vec<Completion>,
+}
+
+impl Results<'_> {
+    /// In this order: the moment a job is completed, statistics count what is stored of it.
+    async fn write(self, tx: &mut Change<'_>) -> sqlx::Result<()> {
+        insights::store(tx, &self.found).await?;
+        jobs::complete(tx, &self.completions).await
     }
 }

@@ -72,7 +72,8 @@ pub async fn lock(
     Ok(standing.collect())
 }
 
-/// The jobs are `completed`, also those that only we had ended (then it is late).
+/// The jobs are `completed`, also those that only we had ended (then it is late). Their results are stored
+/// already, in this transaction: a trigger counts in statistics what is there.
 pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<()> {
     if done.is_empty() {
         return Ok(());
