@@ -214,6 +214,11 @@ pub async fn service_secret(db: &PgPool, name: &str) -> sqlx::Result<Vec<u8>> {
         .await
 }
 
+/// One member of every row, as `unnest` takes it.
+pub fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
+    rows.iter().map(member).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use sqlx::ConnectOptions as _;

@@ -1,6 +1,9 @@
-//! The shape of a conversation: who talks when, how long and over whom. Computed in SQL from the rows
-//! of a result and stored with them; docs/conversation-shape.md has the definitions.
+//! The shape of a conversation: who talks when, how long and over whom. Computed from what was found in
+//! it and stored with that; docs/conversation-shape.md has the definitions.
 mod read;
+mod shape;
+mod timeline;
+mod write;
 
 use sqlx::PgTransaction;
 use uuid::Uuid;
@@ -9,12 +12,9 @@ pub use read::{
     BucketRow, ConversationRow, EmotionRun, SpeakerShape, buckets, conversation, emotion_runs,
     speakers,
 };
-
-/// Stores the shapes of jobs whose results have just been stored as rows.
-pub async fn store(tx: &mut PgTransaction<'_>, jobs: &[Uuid]) -> sqlx::Result<()> {
-    sqlx::query!("select aftercall.store_conversations($1)", jobs).execute(&mut **tx).await?;
-    Ok(())
-}
+pub use shape::{Emotion, Found, Shape, Speaker};
+pub use timeline::{Said, millis, seconds};
+pub use write::store;
 
 /// The jobs have no shapes any more.
 pub async fn remove(tx: &mut PgTransaction<'_>, jobs: &[Uuid]) -> sqlx::Result<()> {

@@ -3,6 +3,8 @@
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::timeline::{Run, Said, Timeline, millis};
+
 #[derive(Debug)]
 pub struct ConversationRow {
     pub utterances: i32,
@@ -100,32 +102,52 @@ pub async fn buckets(
     job_id: Uuid,
     seconds: u32,
 ) -> sqlx::Result<Vec<BucketRow>> {
+    let said = said(db, job_id).await?;
+    let talk = timeline(&said).buckets(i64::from(seconds) * 1000);
+    let row = |((bucket, speaker_id), talk): ((i64, &str), i64)| BucketRow {
+        bucket,
+        speaker_id: speaker_id.to_owned(),
+        talk_seconds: super::seconds(talk),
+    };
+    Ok(talk.into_iter().map(row).collect())
+}
+
+/// Speaker by speaker, in the order of time.
+pub async fn emotion_runs(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<EmotionRun>> {
+    let said = said(db, job_id).await?;
+    let row = |run: Run<'_>| EmotionRun {
+        speaker_id: run.speaker.to_owned(),
+        emotion: run.emotion.to_owned(),
+        start_seconds: super::seconds(run.start),
+        end_seconds: super::seconds(run.end),
+        utterances: run.utterances,
+    };
+    Ok(timeline(&said).emotion_runs().into_iter().map(row).collect())
+}
+
+struct SaidRow {
+    start_seconds: f64,
+    end_seconds: f64,
+    speaker_id: Option<String>,
+    emotion: Option<String>,
+}
+
+async fn said(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<SaidRow>> {
     sqlx::query_as!(
-        BucketRow,
-        r#"
-        select bucket as "bucket!", speaker_id as "speaker_id!",
-            (talk_ms / 1000.0)::float8 as "talk_seconds!"
-        from aftercall.talk_in_buckets($1, $2) order by bucket, speaker_id
-        "#,
+        SaidRow,
+        "select start_seconds, end_seconds, speaker_id, emotion
+         from aftercall.utterances where job_id = $1 order by seq",
         job_id,
-        i64::from(seconds) * 1000,
     )
     .fetch_all(db)
     .await
 }
 
-/// Speaker by speaker, in the order of time.
-pub async fn emotion_runs(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<EmotionRun>> {
-    sqlx::query_as!(
-        EmotionRun,
-        r#"
-        select speaker_id as "speaker_id!", emotion as "emotion!",
-            (start_ms / 1000.0)::float8 as "start_seconds!",
-            (end_ms / 1000.0)::float8 as "end_seconds!", utterances as "utterances!"
-        from aftercall.emotion_runs($1) order by speaker_id, start_ms, end_ms, emotion
-        "#,
-        job_id,
-    )
-    .fetch_all(db)
-    .await
+fn timeline(said: &[SaidRow]) -> Timeline<'_> {
+    Timeline::new(said.iter().map(|row| Said {
+        start: millis(row.start_seconds),
+        end: millis(row.end_seconds),
+        speaker: row.speaker_id.as_deref(),
+        emotion: row.emotion.as_deref(),
+    }))
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use crate::jobs::CompletedVia;
+use crate::{db::column, jobs::CompletedVia};
 
 pub use encoding::{Undecodable, decoded, is_plain};
 pub use quota::{Quota, within};
@@ -150,8 +150,4 @@ pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Judged<'_>]) -> sqlx::Re
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-fn column<'a, C>(rows: &'a [Judged<'a>], member: impl Fn(&'a Judged<'a>) -> C) -> Vec<C> {
-    rows.iter().map(member).collect()
 }

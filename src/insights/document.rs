@@ -3,7 +3,8 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Prepared, write::column};
+use super::Prepared;
+use crate::db::column;
 
 /// Where a result came from; part of its document.
 #[derive(Debug, Clone, Copy)]

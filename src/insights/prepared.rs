@@ -1,7 +1,8 @@
 //! A result as it will be stored.
 use serde_json::Value;
 
-use super::{Analysis, Member};
+use super::{Analysis, Member, Utterance};
+use crate::conversations::{Found, Said, Shape, millis};
 
 /// The members of a document that the contract names.
 const NAMED: [&str; 3] = ["utteranceInsights", "speakerInsights", "conversationalInsights"];
@@ -12,12 +13,47 @@ pub struct Prepared {
     pub analysis: Analysis,
     /// What follows our own members in the document, each behind a comma.
     pub(super) members: String,
+    pub(super) shape: Shape,
 }
 
 impl From<Analysis> for Prepared {
     fn from(mut analysis: Analysis) -> Self {
         let members = members(&std::mem::take(&mut analysis.document));
-        Self { analysis, members }
+        let shape = Shape::of(&analysis.found());
+        Self { analysis, members, shape }
+    }
+}
+
+impl Analysis {
+    /// What its shape follows from.
+    fn found(&self) -> Found<'_> {
+        let of_speakers = self.speaker_insights.iter();
+        let of_all = self.conversation_insights.iter();
+        Found {
+            said: self.utterances.iter().map(|it| (it.said(), it.words())).collect(),
+            asked: self.questions.iter().map(|it| it.speaker_id.as_str()).collect(),
+            described: of_speakers.clone().map(|it| it.speaker_id.as_str()).collect(),
+            insight_names: of_speakers
+                .map(|it| it.name.as_str())
+                .chain(of_all.map(|it| it.name.as_str()))
+                .collect(),
+        }
+    }
+}
+
+impl Utterance {
+    pub(super) fn said(&self) -> Said<'_> {
+        Said {
+            start: millis(self.start),
+            end: millis(self.end),
+            speaker: self.speaker_id.as_deref(),
+            emotion: self.emotion.as_deref(),
+        }
+    }
+
+    /// Separated by white space.
+    pub(super) fn words(&self) -> i32 {
+        i32::try_from(self.text.split_whitespace().count()).unwrap_or(i32::MAX)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     Analysis, Prepared,
     document::{Documents, Origin},
 };
-use crate::conversations;
+use crate::{conversations, db::column};
 
 /// Stores the results of jobs that have none, each table with one statement.
 pub async fn store(
@@ -32,7 +32,8 @@ pub(super) async fn store_rows(
     store_speaker_insights(tx, found).await?;
     store_questions(tx, found).await?;
     store_conversation_insights(tx, found).await?;
-    conversations::store(tx, &column(found, |(origin, _)| origin.job_id)).await
+    conversations::store(tx, &column(found, |(origin, prepared)| (origin.job_id, &prepared.shape)))
+        .await
 }
 
 async fn store_documents(
@@ -113,13 +114,7 @@ async fn store_utterances(
 struct Talk {
     utterances: i32,
     words: i32,
-    /// Whole, so that the sum is exact.
-    millis: f64,
-}
-
-/// As docs/conversation-shape.md has times rounded: once, at the utterance.
-fn millis(seconds: f64) -> f64 {
-    (seconds * 1000.0).round_ties_even()
+    millis: i64,
 }
 
 /// Everybody who speaks or about whom something is said.
@@ -131,10 +126,9 @@ fn talk_by_speaker(analysis: &Analysis) -> BTreeMap<&str, Talk> {
     for utterance in &analysis.utterances {
         let Some(id) = &utterance.speaker_id else { continue };
         let talk = speakers.entry(id).or_default();
-        let words = utterance.text.split_whitespace().count();
         talk.utterances += 1;
-        talk.words = talk.words.saturating_add(i32::try_from(words).unwrap_or(i32::MAX));
-        talk.millis += millis(utterance.end) - millis(utterance.start);
+        talk.words = talk.words.saturating_add(utterance.words());
+        talk.millis += utterance.said().length();
     }
     speakers
 }
@@ -163,7 +157,7 @@ async fn store_speakers(
         &column(&rows, |(_, id, _)| *id) as &[&str],
         &column(&rows, |(_, _, talk)| talk.utterances),
         &column(&rows, |(_, _, talk)| talk.words),
-        &column(&rows, |(_, _, talk)| talk.millis / 1000.0),
+        &column(&rows, |(_, _, talk)| conversations::seconds(talk.millis)),
     )
     .execute(&mut **tx)
     .await?;
@@ -267,9 +261,4 @@ fn of_all<'a, T>(
             rows(&prepared.analysis).iter().map(|row| (origin.job_id, row))
         })
         .collect()
-}
-
-/// One member of every row, as `unnest` takes it.
-pub(super) fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
-    rows.iter().map(member).collect()
 }

@@ -7,6 +7,7 @@ use std::{
     },
 };
 
+use aftercall::conversations::{self, Found, Said, Shape};
 use sqlx::{PgPool, postgres::PgPoolCopyExt as _};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -16,12 +17,13 @@ use super::words::{Chance, said};
 /// Jobs of one transaction while seeding.
 const CHUNK: u32 = 5_000;
 const WRITERS: u32 = 2;
-/// Results that are counted with one statement, as when they are delivered.
+/// Results whose shapes are stored, and that are counted, with one statement, as when they are delivered.
 const RESULTS: usize = 100;
 /// How far back the jobs reach, in milliseconds: within last month's partition on every day of a month.
 const PAST_MS: u64 = 27 * 24 * 3600 * 1000;
 /// Utterances of a job, on average; from half to one and a half of it.
 const UTTERANCES: u32 = 10;
+const SPEAKERS: [&str; 2] = ["0", "1"];
 const EMOTIONS: [&str; 5] = ["Neutral", "Joy", "Anger", "Sadness", "Fear"];
 const AUDIO_TYPES: [&str; 3] = ["CallCenter", "Meeting", "Voicemail"];
 
@@ -83,18 +85,19 @@ impl Library {
         for n in first..end {
             self.write_job(n, &mut tables)?;
         }
+        let shapes = std::mem::take(&mut tables.shapes);
         for (table, rows) in tables.in_order() {
             let mut copy =
                 self.pool.copy_in_raw(&format!("copy aftercall.{table} from stdin")).await?;
             copy.send(rows).await?;
             copy.finish().await?;
         }
-        let ids: Vec<Uuid> = (first..end).map(|n| self.id(n)).collect();
         let mut tx = self.pool.begin().await?;
-        for few in ids.chunks(RESULTS) {
-            for statement in [SHAPES, COUNTS] {
-                sqlx::query(statement).bind(few).execute(&mut *tx).await?;
-            }
+        for few in shapes.chunks(RESULTS) {
+            let few: Vec<_> = few.iter().map(|(id, shape)| (*id, shape)).collect();
+            conversations::store(&mut tx, &few).await?;
+            let ids: Vec<Uuid> = few.iter().map(|(id, _)| *id).collect();
+            sqlx::query(COUNTS).bind(ids).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -139,12 +142,24 @@ impl Library {
             "{id}\t{{\"jobId\":\"{id}\",\"utteranceInsights\":\"{document}\"}}\t\\\\x{}\t2\tf\t2",
             "11".repeat(32)
         )?;
+        self.write_conversation(id, &mut chance, tables)
+    }
+
+    /// What was found in a job's recording, and its shape.
+    fn write_conversation(
+        &self,
+        id: Uuid,
+        chance: &mut Chance,
+        tables: &mut Tables,
+    ) -> std::fmt::Result {
         let count = UTTERANCES / 2 + u32::try_from(chance.below(11)).unwrap_or_default();
+        let mut found = Found { described: SPEAKERS.to_vec(), ..Found::default() };
+        found.insight_names.push("Energy");
         let mut talk = [(0, 0, 0); 2];
         let mut start = 0;
         for seq in 0..count {
             let speaker = chance.below(2);
-            let (text, fts, words) = said(&mut chance, &self.scope);
+            let (text, fts, words) = said(chance, &self.scope);
             let end = start + 400 * u64::try_from(words).unwrap_or_default();
             let emotion = EMOTIONS[chance.below(EMOTIONS.len())];
             let (from, to) = (seconds(start), seconds(end));
@@ -152,6 +167,13 @@ impl Library {
                 tables.utterances,
                 "{id}\t{seq}\t{from}\t{to}\t{text}\t0.9\t{speaker}\t{emotion}\t0.8\t{fts}"
             )?;
+            let said = Said {
+                start: i64::try_from(start).unwrap_or_default(),
+                end: i64::try_from(end).unwrap_or_default(),
+                speaker: Some(SPEAKERS[speaker]),
+                emotion: Some(emotion),
+            };
+            found.said.push((said, i32::try_from(words).unwrap_or_default()));
             let so_far = &mut talk[speaker];
             *so_far = (so_far.0 + 1, so_far.1 + words, so_far.2 + end - start);
             start = end.saturating_sub(500) + u64::try_from(chance.below(1500)).unwrap_or_default();
@@ -168,7 +190,9 @@ impl Library {
             ("AbstractiveSummaryShort", "They talked about what they had to.".to_owned()),
         ] {
             writeln!(tables.conversation_insights, "{id}\t{name}\t0\t{value}\t0\t4\t0.8")?;
+            found.insight_names.push(name);
         }
+        tables.shapes.push((id, Shape::of(&found)));
         Ok(())
     }
 }
@@ -183,7 +207,7 @@ fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
-/// Rows in COPY's text format.
+/// Rows in COPY's text format, and what follows from them.
 #[derive(Default)]
 struct Tables {
     jobs: String,
@@ -194,6 +218,7 @@ struct Tables {
     speakers: String,
     speaker_insights: String,
     conversation_insights: String,
+    shapes: Vec<(Uuid, Shape)>,
 }
 
 impl Tables {
@@ -230,7 +255,6 @@ impl Tables {
     }
 }
 
-const SHAPES: &str = "select aftercall.store_conversations($1)";
 const COUNTS: &str = "select aftercall.count_jobs($1,
     array_fill('completed'::text, array[cardinality($1)]), array_fill(1, array[cardinality($1)]))";
 const MERGE: &str = "select aftercall.merge_stats(10000)";
