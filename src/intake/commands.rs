@@ -6,12 +6,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use crate::{
-    api::ApiState,
-    callers::Caller,
-    http::{ApiError, ApiPath, ApiQuery, NoParameters, Problem},
+    api::{ApiState, OwnedJob},
+    http::{ApiError, ApiQuery, NoParameters, Problem},
     jobs::{self, JobView},
 };
 
@@ -35,13 +33,12 @@ pub fn router() -> OpenApiRouter<ApiState> {
 )]
 async fn cancel(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<JobView>, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
-    let applied = jobs::cancel(&mut tx, caller.id, id).await?;
-    let view = view(&mut tx, &caller, id).await?;
+    let applied = jobs::cancel(&mut tx, asked.caller.id, asked.id).await?;
+    let view = JobView::from(asked.find(&mut **tx).await?);
     tx.commit().await?;
     if applied { Ok(Json(view)) } else { Err(ApiError::StateConflict("cancel", view.state.name())) }
 }
@@ -62,27 +59,15 @@ async fn cancel(
 )]
 async fn retry(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
-    let applied = jobs::retry(&mut tx, caller.id, id, state.deadline).await?;
-    let view = view(&mut tx, &caller, id).await?;
+    let applied = jobs::retry(&mut tx, asked.caller.id, asked.id, state.deadline).await?;
+    let view = JobView::from(asked.find(&mut **tx).await?);
     tx.commit().await?;
     if !applied {
         return Err(ApiError::StateConflict("retry", view.state.name()));
     }
     Ok((StatusCode::ACCEPTED, Json(view)).into_response())
-}
-
-/// The job as it now is; 404 for everybody but its caller.
-async fn view(
-    tx: &mut sqlx::PgTransaction<'_>,
-    caller: &Caller,
-    id: Uuid,
-) -> Result<JobView, ApiError> {
-    tracing::Span::current().record("job_id", tracing::field::display(id));
-    let job = jobs::find(&mut **tx, caller.id, id).await?;
-    job.map(JobView::from).ok_or_else(|| ApiError::JobNotFound(id.to_string()))
 }

@@ -17,15 +17,13 @@ use utoipa::{
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use super::members::{member, no_nul, text};
 use crate::{
-    api::ApiState,
-    callers::Caller,
-    http::{self, ApiError, ApiJson, ApiPath, ApiQuery, Fault, Faults, NoParameters, Problem},
+    api::{ApiState, OwnedJob},
+    http::{self, ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters, Problem},
     insights::{self, SpeakersView},
-    jobs::{self, EventKind, JobView, Note, State as JobState},
+    jobs::{self, EventKind, JobView, Note},
 };
 
 const MAX_NAME_CHARS: usize = 200;
@@ -59,33 +57,25 @@ pub fn router() -> OpenApiRouter<ApiState> {
 )]
 async fn name_speakers(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     ApiQuery(_none): ApiQuery<NoParameters>,
     headers: HeaderMap,
     body: ApiJson,
 ) -> Result<Response, ApiError> {
-    tracing::Span::current().record("job_id", tracing::field::display(id));
     let mut tx = state.announcer.begin(&state.db).await?;
-    let missing = || ApiError::JobNotFound(id.to_string());
-    if !jobs::lock_own(&mut tx, caller.id, id).await? {
-        return Err(missing());
-    }
-    let job = jobs::find(&mut **tx, caller.id, id).await?.ok_or_else(missing)?;
-    if job.state != JobState::Completed {
-        return Err(ApiError::ResultNotAvailable(job.state.name()));
-    }
-    let mut job = JobView::from(job);
-    let known = insights::speakers(&mut tx, id).await?;
+    jobs::lock_own(&mut tx, asked.caller.id, asked.id).await?;
+    let mut job = JobView::from(asked.completed(&mut **tx).await?);
+    let known = insights::speakers(&mut tx, job.id).await?;
     let names = names(body.value, &known).map_err(ApiError::ValidationFailed)?;
     // Last of all checks: RFC 9110, section 13.2.1.
     http::precondition(&headers, &job.etag())?;
-    if insights::name_speakers(&mut tx, id, &names).await? {
+    if insights::name_speakers(&mut tx, job.id, &names).await? {
         let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
-        jobs::note(&mut tx, &[Note { job_id: id, kind: EventKind::SpeakersNamed, detail }]).await?;
+        let kind = EventKind::SpeakersNamed;
+        jobs::note(&mut tx, &[Note { job_id: job.id, kind, detail }]).await?;
         job.version += 1;
     }
-    let speakers = insights::speakers(&mut tx, id).await?;
+    let speakers = insights::speakers(&mut tx, job.id).await?;
     tx.commit().await?;
     let headers =
         [(header::ETAG, job.etag()), (header::CACHE_CONTROL, "private, no-store".to_owned())];

@@ -39,14 +39,15 @@ impl Standing {
     }
 }
 
-/// Locks the row of a job of this caller. `false`: there is none, and nothing was waited for.
-pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
+/// Locks the row of a job of this caller, if there is one.
+pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<()> {
     let row = sqlx::query!(
         "select id from aftercall.jobs where id = $2 and caller_id = $1 for update",
         caller_id,
         id,
     );
-    Ok(row.fetch_optional(&mut **tx).await?.is_some())
+    row.fetch_optional(&mut **tx).await?;
+    Ok(())
 }
 
 /// Locks the rows of these jobs, in the order of their ids so that no two batches wait for each

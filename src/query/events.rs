@@ -20,9 +20,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::jobs::owned;
 use crate::{
-    api::ApiState,
+    api::{ApiState, OwnedJob},
     callers::Caller,
     events::{self, Event, NoConnection, Point, Subscription, Whose},
     http::{ApiError, ApiQuery, Kind, Problem, Turn},
@@ -99,7 +98,7 @@ async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Some(job_id) = query.job_id {
-        owned(&state, &caller, job_id).await?;
+        OwnedJob::new(caller.clone(), job_id).find(&state.db).await?;
     }
     let whose = Whose { caller_id: caller.id, job_id: query.job_id };
     let listing = format!("events {} {:?}", caller.id, query.job_id);

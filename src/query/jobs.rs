@@ -14,22 +14,15 @@ use uuid::Uuid;
 
 use super::{filters::JobFilters, views::EventView};
 use crate::{
-    api::ApiState,
+    api::{ApiState, OwnedJob},
     callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, Both, Kind, Limit, Page, Problem, Turn, Wait},
+    http::{self, ApiError, ApiQuery, Both, Kind, Limit, Page, Problem, Turn, Wait},
     jobs::{self, Filter, Job, JobView, Place, QueueView, State as JobState},
     provider::gate,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(show)).routes(routes!(list)).routes(routes!(timeline))
-}
-
-/// The caller's job, or 404 for everybody else's.
-pub async fn owned(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
-    tracing::Span::current().record("job_id", tracing::field::display(id));
-    let job = jobs::find(&state.db, caller.id, id).await?;
-    job.ok_or_else(|| ApiError::JobNotFound(id.to_string()))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,20 +59,19 @@ struct ShowJob {
 )]
 async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     turn: Turn,
     ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
     let job = match query.wait.or(preferred) {
-        Some(wait) => final_within(wait, &turn, &state, &caller, id).await?,
-        None => owned(&state, &caller, id).await?,
+        Some(wait) => final_within(wait, &turn, &state, &asked).await?,
+        None => asked.find(&state.db).await?,
     };
     let mut view = JobView::from(job);
     if view.state == JobState::Queued
-        && let Some(position) = jobs::position(&state.db, id).await?
+        && let Some(position) = jobs::position(&state.db, asked.id).await?
     {
         let gate::Forecast { at, blocked_until } =
             gate::forecast(&state.db, &state.gate, position).await?;
@@ -99,23 +91,22 @@ async fn final_within(
     wait: Wait,
     turn: &Turn,
     state: &ApiState,
-    caller: &Caller,
-    id: Uuid,
+    asked: &OwnedJob,
 ) -> Result<Job, ApiError> {
-    let waiting = state.feed.wait(id);
-    let job = owned(state, caller, id).await?;
+    let waiting = state.feed.wait(asked.id);
+    let job = asked.find(&state.db).await?;
     if job.state.is_final() {
         return Ok(job);
     }
-    turn.take(Kind::Wait, caller.id)?;
-    let key = state.watched_keys.key(&caller.key_id);
+    turn.take(Kind::Wait, asked.caller.id)?;
+    let key = state.watched_keys.key(&asked.caller.key_id);
     let finished = tokio::select! {
         finished = waiting.finished(wait.duration()) => finished,
         () = key.ended() => return Err(ApiError::Unauthorized),
     };
     match finished {
         Some(job) => Ok(job),
-        None => owned(state, caller, id).await,
+        None => asked.find(&state.db).await,
     }
 }
 
@@ -246,11 +237,10 @@ struct PageQuery {
 )]
 async fn timeline(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<Page<EventView>>, ApiError> {
-    let job = owned(&state, &caller, id).await?;
+    let job = asked.find(&state.db).await?;
     let limit = query.limit.unwrap_or_default();
     let listing = format!("timeline {}", job.id);
     let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(0);

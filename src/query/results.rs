@@ -9,18 +9,13 @@ use axum::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
-use super::{
-    jobs::owned,
-    views::{InsightView, InsightsView, ResultView},
-};
+use super::views::{InsightView, InsightsView, ResultView};
 use crate::{
-    api::ApiState,
-    callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, NoParameters, Problem},
+    api::{ApiState, OwnedJob},
+    http::{self, ApiError, ApiQuery, NoParameters, Problem},
     insights::{self, SpeakersView},
-    jobs::{Job, JobView, State as JobState},
+    jobs::JobView,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -48,13 +43,13 @@ pub fn router() -> OpenApiRouter<ApiState> {
 )]
 async fn result(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some(stored) = state.results.load(&state.db, caller.id, id).await? else {
-        return Err(no_result(&owned(&state, &caller, id).await?));
+    let Some(stored) = state.results.load(&state.db, asked.caller.id, asked.id).await? else {
+        let job = asked.find(&state.db).await?;
+        return Err(ApiError::ResultNotAvailable(job.state.name()));
     };
     let sha = http::hex(&stored.document_sha);
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
@@ -79,12 +74,11 @@ async fn result(
 )]
 async fn speakers(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     ApiQuery(_none): ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let job = finished(&state, &caller, id).await?;
+    let job = asked.completed(&state.db).await?;
     let mut db = state.db.acquire().await?;
     let view = insights::speakers(&mut db, job.id).await?;
     let mut response = http::conditional(&headers, &JobView::from(job).etag(), Json(view))?;
@@ -117,26 +111,15 @@ struct ListInsights {
 )]
 async fn conversation(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     ApiQuery(query): ApiQuery<ListInsights>,
 ) -> Result<Response, ApiError> {
-    let job = finished(&state, &caller, id).await?;
+    let job = asked.completed(&state.db).await?;
     let rows = insights::conversation_insights(&state.db, job.id, &query.name).await?;
     let view = InsightsView { data: rows.into_iter().map(InsightView::from).collect() };
     let mut response = Json(view).into_response();
     not_cached(&mut response);
     Ok(response)
-}
-
-/// The caller's job, if it has a result.
-pub async fn finished(state: &ApiState, caller: &Caller, id: Uuid) -> Result<Job, ApiError> {
-    let job = owned(state, caller, id).await?;
-    if job.state == JobState::Completed { Ok(job) } else { Err(no_result(&job)) }
-}
-
-fn no_result(job: &Job) -> ApiError {
-    ApiError::ResultNotAvailable(job.state.name())
 }
 
 /// What people said is nothing for caches on the way.

@@ -12,12 +12,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::results::{finished, not_cached};
+use super::results::not_cached;
 use crate::{
-    api::ApiState,
-    callers::Caller,
+    api::{ApiState, OwnedJob},
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
-    http::{ApiError, ApiPath, ApiQuery, Problem},
+    http::{ApiError, ApiQuery, Problem},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -143,8 +142,7 @@ struct EmotionRunView {
 )]
 async fn shape(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     ApiQuery(query): ApiQuery<ShapeQuery>,
 ) -> Result<Response, ApiError> {
     let bucket = query.bucket.unwrap_or(DEFAULT_BUCKET);
@@ -152,7 +150,7 @@ async fn shape(
         let detail = "must be a whole number from 5 to 3600";
         return Err(ApiError::invalid_parameter("bucket", "value", detail));
     }
-    let job = finished(&state, &caller, id).await?;
+    let job = asked.completed(&state.db).await?;
     let Some(whole) = conversations::conversation(&state.db, job.id).await? else {
         return Err(ApiError::ResultNotAvailable(job.state.name()));
     };

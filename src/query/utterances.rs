@@ -7,18 +7,11 @@ use axum::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
-use super::{
-    jobs::position,
-    results::{finished, not_cached},
-    search,
-    views::UtteranceView,
-};
+use super::{jobs::position, results::not_cached, search, views::UtteranceView};
 use crate::{
-    api::ApiState,
-    callers::Caller,
-    http::{ApiError, ApiPath, ApiQuery, Limit, Page, Problem},
+    api::{ApiState, OwnedJob},
+    http::{ApiError, ApiQuery, Limit, Page, Problem},
     insights::{self, UtteranceFilter, UtteranceRow},
 };
 
@@ -131,14 +124,13 @@ impl ListUtterances {
 )]
 async fn utterances(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     OriginalUri(uri): OriginalUri,
     ApiQuery(query): ApiQuery<ListUtterances>,
 ) -> Result<Response, ApiError> {
     let (limit, cursor) = (query.limit.unwrap_or_default(), query.cursor.clone());
     let filter = query.filter()?;
-    let job = finished(&state, &caller, id).await?;
+    let job = asked.completed(&state.db).await?;
     let listing = format!("utterances {} {filter:?}", job.id);
     let after = position(&state, &listing, cursor.as_deref())?.unwrap_or(-1);
     let rows = insights::utterances(&state.db, job.id, &filter, after, limit.get() + 1).await?;

@@ -21,17 +21,15 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use self::{
     format::Format,
     json::{ParagraphsView, TranscriptView},
 };
-use super::results::{finished, not_cached};
+use super::results::not_cached;
 use crate::{
-    api::ApiState,
-    callers::Caller,
-    http::{self, ApiError, ApiPath, ApiQuery, Problem},
+    api::{ApiState, OwnedJob},
+    http::{self, ApiError, ApiQuery, Problem},
     insights::{self, Spoken},
     jobs::Job,
 };
@@ -105,8 +103,7 @@ struct TranscriptQuery {
 )]
 async fn transcript(
     State(state): State<ApiState>,
-    caller: Caller,
-    ApiPath(id): ApiPath<Uuid>,
+    asked: OwnedJob,
     ApiQuery(query): ApiQuery<TranscriptQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -115,9 +112,9 @@ async fn transcript(
     if max_chars.is_some() && !matches!(format, Format::Srt | Format::Vtt) {
         return Err(ApiError::invalid_parameter("maxChars", "conflict", "is for srt and vtt only"));
     }
-    let job = finished(&state, &caller, id).await?;
-    let spoken = insights::spoken(&state.db, id, max_chars.is_some()).await?;
-    let name = job.external_id.clone().unwrap_or_else(|| id.to_string());
+    let job = asked.completed(&state.db).await?;
+    let spoken = insights::spoken(&state.db, job.id, max_chars.is_some()).await?;
+    let name = job.external_id.clone().unwrap_or_else(|| job.id.to_string());
     let disposition = file_name::disposition(&name, format.ending());
     // A long call takes longer than other requests should wait for their turn.
     let writing = tokio::task::spawn_blocking(move || {

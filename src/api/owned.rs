@@ -1,0 +1,58 @@
+//! The job a request names in its path: the caller's own, or 404.
+use axum::{extract::FromRequestParts, http::request::Parts};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::ApiState;
+use crate::{
+    callers::Caller,
+    http::{ApiError, ApiPath},
+    jobs::{self, Job, State},
+};
+
+/// Who asks for which job. It is looked up with [`OwnedJob::find`], once the rest of the request is known
+/// to be valid: a request that can never succeed is told so whether or not there is such a job.
+#[derive(Debug)]
+pub struct OwnedJob {
+    pub caller: Caller,
+    pub id: Uuid,
+}
+
+impl FromRequestParts<ApiState> for OwnedJob {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let ApiPath(id) = ApiPath::from_request_parts(parts, state).await?;
+        Ok(Self::new(caller, id))
+    }
+}
+
+impl OwnedJob {
+    pub fn new(caller: Caller, id: Uuid) -> Self {
+        tracing::Span::current().record("job_id", tracing::field::display(id));
+        Self { caller, id }
+    }
+
+    /// The job as it is now.
+    ///
+    /// # Errors
+    /// `job-not-found`, also when it is another caller's.
+    pub async fn find(&self, db: impl PgExecutor<'_>) -> Result<Job, ApiError> {
+        let job = jobs::find(db, self.caller.id, self.id).await?;
+        job.ok_or_else(|| ApiError::JobNotFound(self.id.to_string()))
+    }
+
+    /// The job, which has a result.
+    ///
+    /// # Errors
+    /// `job-not-found`, or `result-not-available` before there is a result.
+    pub async fn completed(&self, db: impl PgExecutor<'_>) -> Result<Job, ApiError> {
+        let job = self.find(db).await?;
+        if job.state == State::Completed {
+            Ok(job)
+        } else {
+            Err(ApiError::ResultNotAvailable(job.state.name()))
+        }
+    }
+}
