@@ -1,5 +1,4 @@
 //! `GET /v1/admin/deliveries`: what came, what became of it, and its bytes.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     Json,
     extract::State,
@@ -7,16 +6,19 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::views::DeliveryView;
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState,
+        problems::{Code, Problems, codes},
+    },
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{self, ApiError, ApiPath, ApiQuery, Limit, Moment, NoParameters, Page, Problem},
+    http::{self, ApiError, ApiPath, ApiQuery, Limit, Moment, NoParameters, Page},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -24,7 +26,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 }
 
 /// Which deliveries, and how many of them at once.
-#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Selection {
@@ -98,8 +100,7 @@ impl Selected {
     params(Selection),
     responses(
         (status = OK, body = Page<DeliveryView>),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::MissingScope, Code::CursorMismatch]) }>,
     ),
     security(("key" = [])),
 )]
@@ -124,8 +125,7 @@ async fn list(
     params(("id" = Uuid, Path)),
     responses(
         (status = OK, body = DeliveryView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::MissingScope, Code::DeliveryNotFound]) }>,
     ),
     security(("key" = [])),
 )]
@@ -154,8 +154,7 @@ struct RawBody(Vec<u8>);
     params(("id" = Uuid, Path)),
     responses(
         (status = OK, content((Value = "application/json"), (RawBody = "application/octet-stream"))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::MissingScope, Code::DeliveryNotFound]) }>,
     ),
     security(("key" = [])),
 )]

@@ -8,10 +8,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState,
+        problems::{Code, Problems, codes},
+    },
     callers::{Caller, Scope},
     drift::{self, Drift, Kind},
-    http::{ApiError, ApiQuery, NoParameters, Problem},
+    http::{ApiError, ApiQuery, NoParameters},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -74,8 +77,7 @@ impl From<Drift> for DriftView {
     get, path = "/v1/admin/drift", operation_id = "listDrift", tag = "admin",
     responses(
         (status = OK, body = DriftsView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::MissingScope]) }>,
     ),
     security(("key" = [])),
 )]

@@ -6,9 +6,12 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState,
+        problems::{Code, Problems, codes},
+    },
     callers::{Caller, Scope},
-    http::{ApiError, ApiQuery, NoParameters, Problem},
+    http::{ApiError, ApiQuery, NoParameters},
     jobs::ErrorClass,
     provider::gate::{self, Blame, Since, Standing},
 };
@@ -69,8 +72,7 @@ impl From<Since> for RefusingView {
     get, path = "/v1/admin/provider", operation_id = "getProvider", tag = "admin",
     responses(
         (status = OK, body = ProviderView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::MissingScope]) }>,
     ),
     security(("key" = [])),
 )]

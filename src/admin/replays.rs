@@ -17,10 +17,13 @@ use super::{
     replay::Replayer,
 };
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState,
+        problems::{Code, OF_BODY, Problems, codes},
+    },
     callers::{Caller, Scope},
     deliveries::Outcome,
-    http::{ApiError, ApiJson, ApiPath, ApiQuery, NoParameters, Problem},
+    http::{ApiError, ApiJson, ApiPath, ApiQuery, NoParameters},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -58,8 +61,7 @@ struct ReplayView {
     request_body = Option<ReplayOne>,
     responses(
         (status = ACCEPTED, body = ReplayView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_BODY | codes(&[Code::MissingScope, Code::DeliveryNotFound]) }>,
     ),
     security(("key" = [])),
 )]
@@ -130,8 +132,7 @@ struct ReplaysView {
     responses(
         (status = ACCEPTED, body = ReplaysView),
         (status = OK, body = MatchedView, description = "What a run would replay (`dryRun`)"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_BODY | codes(&[Code::MissingScope, Code::CursorMismatch]) }>,
     ),
     security(("key" = [])),
 )]

@@ -1,22 +1,16 @@
 //! The OpenAPI document: what all operations have in common is written once, here.
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
-use serde_json::{Value, json};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        Content, Object, PathItem, Ref, RefOr, Response, Schema,
+        Object, PathItem, Ref, RefOr, Response, Schema,
         path::{Operation, ParameterIn},
         schema::{ArrayItems, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use crate::{http::Code, insights, query};
-
-/// Explains every problem code; its `type` points here.
-pub const ERRORS: &str = include_str!("../../docs/errors.md");
+use crate::{http::Problem, insights, query};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -33,7 +27,7 @@ pub const ERRORS: &str = include_str!("../../docs/errors.md");
         (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
             it is new; asks for scopes of the key"),
     ),
-    components(schemas(query::StreamedEvent, insights::UtteranceLine)),
+    components(schemas(query::StreamedEvent, insights::UtteranceLine, Problem)),
     modifiers(&BearerKey),
 )]
 pub struct ApiDoc;
@@ -51,25 +45,13 @@ impl Modify for BearerKey {
     }
 }
 
-/// Adds what holds for all operations, and puts the problems that each can answer in the place of its
-/// `4XX` and `5XX`.
+/// Adds what holds for all operations.
 pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     name_items_of_pages(document);
-    for (path, item) in &mut document.paths.paths {
-        for operation in operations(item) {
-            tell_that_nothing_is_empty(operation);
-            let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-            for code in codes(path, operation) {
-                by_status.entry(code.status().as_u16()).or_default().push(code);
-            }
-            let responses = &mut operation.responses.responses;
-            responses.retain(|status, _| status != "4XX" && status != "5XX");
-            for (status, response) in &mut *responses {
-                describe(status, response);
-            }
-            for (status, codes) in by_status {
-                responses.insert(status.to_string(), RefOr::T(response(&codes)));
-            }
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        tell_that_nothing_is_empty(operation);
+        for (status, response) in &mut operation.responses.responses {
+            describe(status, response);
         }
     }
 }
@@ -134,79 +116,4 @@ fn describe(status: &str, response: &mut RefOr<Response>) {
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, put, post, delete, .. } = item;
     [get, put, post, delete].into_iter().flatten()
-}
-
-/// What an operation can be answered follows from what it takes.
-fn codes(path: &str, operation: &Operation) -> Vec<Code> {
-    let takes = |name: &str, place: &ParameterIn| {
-        let parameters = operation.parameters.iter().flatten();
-        parameters.into_iter().any(|parameter| {
-            matches!(parameter, RefOr::T(it) if it.name == name && it.parameter_in == *place)
-        })
-    };
-    let is_tagged = |tag| operation.tags.iter().flatten().any(|it| it == tag);
-    let is_of_job = path.starts_with("/v1/jobs/{id}");
-    let rules = [
-        (Code::InvalidParameter, true),
-        (Code::CursorMismatch, takes("cursor", &ParameterIn::Query)),
-        (Code::Unauthorized, true),
-        (Code::MissingScope, is_tagged("admin")),
-        (Code::JobNotFound, is_of_job),
-        (Code::ResultNotAvailable, is_of_job && is_tagged("results")),
-        (Code::DeliveryNotFound, path.starts_with("/v1/admin/deliveries/{id}")),
-        (Code::StateConflict, path.ends_with("/cancel") || path.ends_with("/retry")),
-        (Code::IdempotencyKeyReused, takes("Idempotency-Key", &ParameterIn::Header)),
-        (Code::MalformedBody, operation.request_body.is_some()),
-        (Code::BodyTooLarge, operation.request_body.is_some()),
-        (Code::BodyTooSlow, operation.request_body.is_some()),
-        (Code::NotJson, operation.request_body.is_some()),
-        (Code::ValidationFailed, operation.request_body.is_some()),
-        (Code::CallerLimit, true),
-        (Code::Busy, true),
-        (Code::TooManyWaits, takes("wait", &ParameterIn::Query)),
-        (Code::TooManyStreams, path == "/v1/events"),
-        (Code::TooManyExports, is_tagged("exports")),
-        (Code::NotAcceptable, path.ends_with("/transcript")),
-        (Code::PreconditionFailed, takes("If-Match", &ParameterIn::Header)),
-        (Code::Internal, true),
-        (Code::Unavailable, true),
-        (Code::TookTooLong, true),
-    ];
-    rules.into_iter().filter_map(|(code, applies)| applies.then_some(code)).collect()
-}
-
-fn response(codes: &[Code]) -> Response {
-    let told: Vec<String> =
-        codes.iter().map(|code| format!("`{}`: {}", code.name(), explanation(*code))).collect();
-    let content = codes.iter().fold(
-        Content::builder().schema(Some(Ref::from_schema_name("Problem"))),
-        |content, code| {
-            let example = utoipa::openapi::example::ExampleBuilder::new()
-                .summary(code.title())
-                .value(Some(example(*code)));
-            content.examples_from_iter([(code.name(), example.build())])
-        },
-    );
-    let mut response = Response::new(told.join("\n\n"));
-    response.content.insert("application/problem+json".to_owned(), RefOr::T(content.build()));
-    response
-}
-
-/// First paragraph of the code's section in docs/errors.md, without the status in front.
-fn explanation(code: Code) -> String {
-    let heading = format!("\n## {}\n\n", code.name());
-    let section = ERRORS.split_once(&heading).map_or("", |(_, rest)| rest);
-    let paragraph = section.split("\n\n").next().unwrap_or_default();
-    paragraph.split_once(". ").map_or("", |(_, text)| text).replace('\n', " ")
-}
-
-fn example(code: Code) -> Value {
-    json!({
-        "type": format!("/docs/errors#{}", code.name()),
-        "title": code.title(),
-        "status": code.status().as_u16(),
-        "detail": explanation(code),
-        "code": code.name(),
-        "requestId": "0199f0c2a4b87c3e9a4d5e6f70819203",
-    })
 }

@@ -13,7 +13,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::document::ERRORS;
+use crate::api::problems::ERRORS;
 
 pub fn router(document: OpenApi) -> Router {
     let docs = SwaggerUi::new("/docs").url("/openapi.json", document).config(config());

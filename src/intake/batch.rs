@@ -16,10 +16,13 @@ use super::{
     members::member,
 };
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState, JobView,
+        problems::{Code, OF_BODY, Problems, codes},
+    },
     callers::Caller,
     http::{ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters, Problem},
-    jobs::{self, Change, JobView},
+    jobs::{self, Change},
     json,
 };
 
@@ -91,8 +94,7 @@ enum ItemView {
     request_body = SubmitBatch,
     responses(
         (status = OK, body = BatchView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused]) }>,
     ),
     security(("key" = [])),
 )]

@@ -8,9 +8,12 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::{ApiState, OwnedJob},
-    http::{ApiError, ApiQuery, NoParameters, Problem},
-    jobs::{self, JobView},
+    api::{
+        ApiState, JobView, OwnedJob,
+        problems::{Code, OF_JOB, Problems, codes},
+    },
+    http::{ApiError, ApiQuery, NoParameters},
+    jobs,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -26,8 +29,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     params(("id" = Uuid, Path)),
     responses(
         (status = OK, body = JobView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_JOB | codes(&[Code::StateConflict]) }>,
     ),
     security(("key" = [])),
 )]
@@ -52,8 +54,7 @@ async fn cancel(
     params(("id" = Uuid, Path)),
     responses(
         (status = ACCEPTED, body = JobView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_JOB | codes(&[Code::StateConflict]) }>,
     ),
     security(("key" = [])),
 )]

@@ -12,10 +12,13 @@ use super::{
     idempotency::{self, Replay},
 };
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState, JobView, Links,
+        problems::{Code, OF_BODY, Problems, codes},
+    },
     callers::Caller,
-    http::{ApiError, ApiJson, ApiQuery, NoParameters, Problem},
-    jobs::{self, Job, JobView, NewJob, idempotency::Key},
+    http::{ApiError, ApiJson, ApiQuery, NoParameters},
+    jobs::{self, Job, NewJob, idempotency::Key},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -36,8 +39,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     request_body = SubmitJob,
     responses(
         (status = ACCEPTED, body = JobView, headers(("Location" = String), ("ETag" = String))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused]) }>,
     ),
     security(("key" = [])),
 )]
@@ -99,7 +101,7 @@ struct Answer {
 fn accepted(job: Job) -> Result<(Answer, Response), ApiError> {
     let view = JobView::from(job);
     let json = serde_json::to_string(&view).map_err(|error| ApiError::Internal(error.into()))?;
-    let location = format!("/v1/jobs/{}", view.id);
+    let location = Links::of(view.id).job;
     let response = answer(&location, json.clone(), Some(&view.etag()))?;
     Ok((Answer { location, json }, response))
 }

@@ -1,5 +1,4 @@
 //! `PUT /v1/jobs/{id}/speakers`.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{
@@ -10,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use utoipa::{
-    PartialSchema, ToSchema,
+    ToSchema,
     openapi::{
         RefOr, Schema,
         schema::{AdditionalProperties, ObjectBuilder, Type},
@@ -20,10 +19,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::members::{member, no_nul, text};
 use crate::{
-    api::{ApiState, OwnedJob},
-    http::{self, ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters, Problem},
+    api::{
+        ApiState, JobView, OwnedJob, paths,
+        problems::{Code, OF_BODY, OF_RESULT, Problems, codes},
+    },
+    http::{self, ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters},
     insights::{self, SpeakersView},
-    jobs::{self, EventKind, JobView, Note},
+    jobs::{self, EventKind, Note},
 };
 
 const MAX_NAME_CHARS: usize = 200;
@@ -41,7 +43,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// it. With `If-Match` and the `ETag` of the job or of its speakers, nothing is changed unless that
 /// is still the version.
 #[utoipa::path(
-    put, path = "/v1/jobs/{id}/speakers", operation_id = "nameSpeakers", tag = "results",
+    put, path = paths::SPEAKERS, operation_id = "nameSpeakers", tag = "results",
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     request_body(
         content = Names,
@@ -50,8 +52,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     ),
     responses(
         (status = OK, body = SpeakersView, headers(("ETag" = String))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_RESULT | OF_BODY | codes(&[Code::PreconditionFailed]) }>,
     ),
     security(("key" = [])),
 )]
@@ -91,7 +92,7 @@ impl ToSchema for Names {
     }
 }
 
-impl PartialSchema for Names {
+impl utoipa::PartialSchema for Names {
     fn schema() -> RefOr<Schema> {
         let name = ObjectBuilder::new()
             .schema_type(Type::String)

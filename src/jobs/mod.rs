@@ -20,7 +20,6 @@ mod read;
 mod recording;
 mod submission;
 mod token;
-mod view;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -44,10 +43,9 @@ pub use overdue::{
 };
 pub use queue::position;
 pub use read::{find, finished};
-pub use recording::content_uris;
+pub use recording::{content_uris, masked};
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
-pub use view::{JobView, Links, QueueView};
 
 /// Where a job stands.
 #[derive(

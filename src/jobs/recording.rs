@@ -30,7 +30,7 @@ pub async fn content_uris(
 
 /// The request with its URL masked. Most are not even read: they hold none of the characters that begin
 /// what is masked, nor an escape that might stand for one.
-pub(super) fn masked(request: Box<RawValue>) -> Box<RawValue> {
+pub fn masked(request: Box<RawValue>) -> Box<RawValue> {
     if !request.get().contains(['@', '?', '#', '\\']) {
         return request;
     }

@@ -1,5 +1,4 @@
 //! `GET /v1/events`: what becomes of jobs, as server-sent events (WHATWG HTML, section 9.2).
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use std::{
     collections::VecDeque, convert::Infallible, str::FromStr as _, sync::Arc, time::Duration,
 };
@@ -16,15 +15,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    api::{ApiState, OwnedJob},
+    api::{
+        ApiState, OwnedJob,
+        problems::{Code, OF_JOB, Problems, codes},
+    },
     callers::Caller,
     events::{self, Event, NoConnection, Point, Subscription, Whose},
-    http::{ApiError, ApiQuery, Kind, Problem, Turn},
+    http::{ApiError, ApiQuery, Kind, Turn},
     jobs::State as JobState,
 };
 
@@ -57,7 +59,7 @@ pub struct StreamedEvent<'a> {
     at: DateTime<Utc>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Stream {
@@ -85,8 +87,7 @@ struct Stream {
             data: {\"jobId\":\"0198c0de-0000-7000-8000-000000000000\",\"externalId\":\"call-42\",\"seq\":4,\
             \"kind\":\"completed\",\"state\":\"completed\",\"detail\":{\"attempt\":1,\"via\":\"webhook\",\
             \"late\":false},\"at\":\"2026-05-01T00:00:00Z\"}\n\n"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_JOB | codes(&[Code::CursorMismatch, Code::TooManyStreams]) }>,
     ),
     security(("key" = [])),
 )]

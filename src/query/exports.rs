@@ -1,21 +1,22 @@
 //! Exports: all that fits the filters, line by line, in constant memory.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{extract::State, response::Response};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::filters::JobFilters;
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState, JobView,
+        problems::{Code, Problems, codes},
+    },
     callers::{Caller, WatchedKey},
     db,
-    http::{self, ApiError, ApiQuery, Both, BrokenOff, Kind, Lines, Permit, Problem, Turn},
+    http::{self, ApiError, ApiQuery, Both, BrokenOff, Kind, Lines, Permit, Turn},
     insights,
-    jobs::{self, Filter, JobView},
+    jobs::{self, Filter},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -38,7 +39,7 @@ async fn begin(state: &ApiState, turn: &Turn, caller: &Caller) -> Result<Begun, 
     Ok(Begun { pool: state.db.clone(), connection, permit, key })
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResumeJobs {
@@ -56,8 +57,7 @@ struct ResumeJobs {
         (status = OK, body = String, content_type = "application/x-ndjson",
             description = "Each line is a `JobView` without `links`",
             example = "{\"id\":\"0199f0c2-a4b8-7c3e-9a4d-5e6f70819203\",\"state\":\"completed\",…}\n"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::TooManyExports]) }>,
     ),
     security(("key" = [])),
 )]
@@ -76,7 +76,7 @@ async fn jobs(
     }))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResumeUtterances {
@@ -116,8 +116,7 @@ impl TryFrom<String> for UtteranceId {
             example = "{\"jobId\":\"0198c0de-0000-7000-8000-000000000000\",\"externalId\":\"call-42\",\"seq\":0,\
             \"start\":0.31,\"end\":3.9,\"speakerId\":\"0\",\"speaker\":\"Rachel\",\"text\":\"Thanks for calling.\",\
             \"confidence\":0.97,\"emotion\":\"Joy\",\"emotionConfidence\":0.8}\n"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::TooManyExports]) }>,
     ),
     security(("key" = [])),
 )]

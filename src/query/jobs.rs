@@ -1,5 +1,4 @@
 //! Jobs, one and many, and their timelines.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     Json,
     extract::{OriginalUri, State},
@@ -8,16 +7,19 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{filters::JobFilters, views::EventView};
 use crate::{
-    api::{ApiState, OwnedJob},
+    api::{
+        ApiState, JobView, OwnedJob, QueueView, paths,
+        problems::{Code, OF_JOB, Problems, codes},
+    },
     callers::Caller,
-    http::{self, ApiError, ApiQuery, Both, Kind, Limit, Page, Problem, Turn, Wait},
-    jobs::{self, Filter, Job, JobView, Place, QueueView, State as JobState},
+    http::{self, ApiError, ApiQuery, Both, Kind, Limit, Page, Turn, Wait},
+    jobs::{self, Filter, Job, Place, State as JobState},
     provider::gate,
 };
 
@@ -25,7 +27,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(show)).routes(routes!(list)).routes(routes!(timeline))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ShowJob {
@@ -39,7 +41,7 @@ struct ShowJob {
 ///
 /// With `wait` the answer comes once the job is final, or at the end of the wait with the job as it is then.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}", operation_id = "getJob", tag = "jobs",
+    get, path = paths::JOB, operation_id = "getJob", tag = "jobs",
     params(
         ("id" = Uuid, Path),
         ShowJob,
@@ -52,8 +54,7 @@ struct ShowJob {
             ("Preference-Applied" = Option<String>, description = "The wait that was preferred"),
         )),
         (status = NOT_MODIFIED, description = "Unchanged since the version in If-None-Match"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_JOB | codes(&[Code::TooManyWaits]) }>,
     ),
     security(("key" = [])),
 )]
@@ -119,8 +120,7 @@ async fn final_within(
     params(JobFilters, ListJobs),
     responses(
         (status = OK, body = Page<JobView>, headers(("Link" = String))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::CursorMismatch]) }>,
     ),
     security(("key" = [])),
 )]
@@ -141,7 +141,7 @@ async fn list(
     Ok(page.answer(&uri))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListJobs {
@@ -210,7 +210,7 @@ fn end_of(position: [u8; 24]) -> Result<(DateTime<Utc>, Uuid), ApiError> {
     at.zip(Uuid::from_slice(id).ok()).ok_or(ApiError::CursorMismatch)
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct PageQuery {
@@ -226,12 +226,11 @@ struct PageQuery {
 ///
 /// `seq` has no gaps: it is the version that the job had after the event.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/timeline", operation_id = "getTimeline", tag = "jobs",
+    get, path = paths::TIMELINE, operation_id = "getTimeline", tag = "jobs",
     params(("id" = Uuid, Path), PageQuery),
     responses(
         (status = OK, body = Page<EventView>),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_JOB | codes(&[Code::CursorMismatch]) }>,
     ),
     security(("key" = [])),
 )]

@@ -1,5 +1,4 @@
 //! Results: the stored document, and its parts as rows.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     Json,
     extract::State,
@@ -7,15 +6,16 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::views::{InsightView, InsightsView, ResultView};
 use crate::{
-    api::{ApiState, OwnedJob},
-    http::{self, ApiError, ApiQuery, NoParameters, Problem},
+    api::{
+        ApiState, JobView, OwnedJob, paths,
+        problems::{OF_RESULT, Problems},
+    },
+    http::{self, ApiError, ApiQuery, NoParameters},
     insights::{self, SpeakersView},
-    jobs::JobView,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -31,13 +31,12 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// member, stored once and served as stored. `partial` tells that some of it could not be read into
 /// rows; `issues` says what.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/result", operation_id = "getResult", tag = "results",
+    get, path = paths::RESULT, operation_id = "getResult", tag = "results",
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = OK, body = ResultView, headers(("ETag" = String))),
         (status = NOT_MODIFIED, description = "The result in If-None-Match is still the one"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<OF_RESULT>,
     ),
     security(("key" = [])),
 )]
@@ -62,13 +61,12 @@ async fn result(
 ///
 /// The `ETag` is that of the job: send it as `If-Match` when you name them.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/speakers", operation_id = "listSpeakers", tag = "results",
+    get, path = paths::SPEAKERS, operation_id = "listSpeakers", tag = "results",
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = OK, body = SpeakersView, headers(("ETag" = String))),
         (status = NOT_MODIFIED, description = "Unchanged since the version in If-None-Match"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<OF_RESULT>,
     ),
     security(("key" = [])),
 )]
@@ -86,7 +84,7 @@ async fn speakers(
     Ok(response)
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListInsights {
@@ -100,12 +98,11 @@ struct ListInsights {
 /// Each comes with its `evidence`, the utterances that it has time in common with. One without a
 /// length rests on the utterance that it lies in, one without times on none.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/insights", operation_id = "listInsights", tag = "results",
+    get, path = paths::INSIGHTS, operation_id = "listInsights", tag = "results",
     params(("id" = Uuid, Path), ListInsights),
     responses(
         (status = OK, body = InsightsView),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<OF_RESULT>,
     ),
     security(("key" = [])),
 )]

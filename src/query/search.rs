@@ -1,19 +1,21 @@
 //! Search over the utterances of all completed jobs.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     extract::{OriginalUri, State},
     response::Response,
 };
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{filters::JobFilters, results::not_cached, views::HitView};
 use crate::{
-    api::ApiState,
+    api::{
+        ApiState,
+        problems::{Code, Problems, codes},
+    },
     callers::Caller,
-    http::{ApiError, ApiQuery, Both, Limit, Page, Problem},
+    http::{ApiError, ApiQuery, Both, Limit, Page},
     insights::search::{Match, Place, Range, Scope, Search, Unsearchable},
     jobs::Filter,
 };
@@ -26,7 +28,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(search))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SearchQuery {
@@ -73,8 +75,7 @@ enum Sort {
     params(SearchQuery, JobFilters),
     responses(
         (status = OK, body = Page<HitView>, headers(("Link" = String))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ codes(&[Code::CursorMismatch]) }>,
     ),
     security(("key" = [])),
 )]

@@ -1,5 +1,4 @@
 //! The shape of one conversation.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use std::collections::BTreeMap;
 
 use axum::{
@@ -8,15 +7,18 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::results::not_cached;
 use crate::{
-    api::{ApiState, OwnedJob},
+    api::{
+        ApiState, OwnedJob, paths,
+        problems::{OF_RESULT, Problems},
+    },
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
-    http::{ApiError, ApiQuery, Problem},
+    http::{ApiError, ApiQuery},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -27,7 +29,7 @@ const DEFAULT_BUCKET: u32 = 60;
 /// Buckets of one answer.
 const MOST_BUCKETS: f64 = 10_000.0;
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ShapeQuery {
@@ -116,7 +118,7 @@ struct EmotionRunView {
 /// Talk, silence, overlap, interruptions, monologues, questions and pace, of all and by speaker; talk by
 /// speaker over time; and runs of one emotion. What each of them means is in `docs/conversation-shape.md`.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/shape", operation_id = "getShape", tag = "results",
+    get, path = paths::SHAPE, operation_id = "getShape", tag = "results",
     params(("id" = Uuid, Path), ShapeQuery),
     responses(
         (status = OK, body = ShapeView, example = json!({
@@ -135,8 +137,7 @@ struct EmotionRunView {
                 { "speakerId": "0", "emotion": "Joy", "start": 0.31, "end": 3.9, "utterances": 1 },
             ],
         })),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<OF_RESULT>,
     ),
     security(("key" = [])),
 )]

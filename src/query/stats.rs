@@ -1,19 +1,18 @@
 //! Statistics across jobs: what may be asked, and how it is answered.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{Json, extract::State};
 use chrono::{Datelike as _, Days, NaiveDate};
 use serde::{
     Deserialize, Serialize,
     de::{IntoDeserializer as _, value},
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    api::ApiState,
+    api::{ApiState, problems::Problems},
     callers::Caller,
-    http::{ApiError, ApiQuery, Limit, Problem},
+    http::{ApiError, ApiQuery, Limit},
     stats::{self, Bucket, Dimension, Key, Measure, Measures, Question, Row, Selection, Sort},
 };
 
@@ -40,7 +39,7 @@ enum GroupBy {
     Week,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct StatsQuery {
@@ -176,8 +175,7 @@ struct PointView {
                 }],
             }],
         })),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems,
     ),
     security(("key" = [])),
 )]

@@ -1,17 +1,19 @@
 //! What was said in a job, by speaker, mood, time and confidence.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 use axum::{
     extract::{OriginalUri, State},
     response::Response,
 };
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{jobs::position, results::not_cached, search, views::UtteranceView};
 use crate::{
-    api::{ApiState, OwnedJob},
-    http::{ApiError, ApiQuery, Limit, Page, Problem},
+    api::{
+        ApiState, OwnedJob, paths,
+        problems::{Code, OF_RESULT, Problems, codes},
+    },
+    http::{ApiError, ApiQuery, Limit, Page},
     insights::{self, UtteranceFilter, UtteranceRow},
 };
 
@@ -54,7 +56,7 @@ enum Include {
     Evidence,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListUtterances {
@@ -113,12 +115,11 @@ impl ListUtterances {
 ///
 /// Filters narrow each other down; the values of one that is repeated add up.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/utterances", operation_id = "listUtterances", tag = "results",
+    get, path = paths::UTTERANCES, operation_id = "listUtterances", tag = "results",
     params(("id" = Uuid, Path), ListUtterances),
     responses(
         (status = OK, body = Page<UtteranceView>, headers(("Link" = String))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_RESULT | codes(&[Code::CursorMismatch]) }>,
     ),
     security(("key" = [])),
 )]

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use uuid::{Uuid, uuid};
 
 use crate::{
+    api::Links,
     insights::{ConversationInsightRow, InsightRef, Issue, UtteranceRow, search::HitRow},
-    jobs::{Event, Links},
+    jobs::Event,
 };
 
 /// One change of a job.

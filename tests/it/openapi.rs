@@ -37,6 +37,22 @@ fn every_operation_has_an_id_a_summary_and_says_how_it_fails() {
     }
 }
 
+#[test]
+fn a_job_links_to_all_that_can_be_read_of_it() {
+    let document: Value = serde_json::from_str(&aftercall::app::document().unwrap()).unwrap();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let is_of_job = |path: &str| path.starts_with("/v1/jobs/{id}");
+    let mut readable: Vec<_> =
+        paths.filter(|(path, item)| is_of_job(path) && item.get("get").is_some()).collect();
+    let example = &document["components"]["schemas"]["JobView"]["example"];
+    let id = example["id"].as_str().unwrap();
+    let links = example["links"].as_object().unwrap().values();
+    let mut linked: Vec<_> = links.map(|link| link.as_str().unwrap().replace(id, "{id}")).collect();
+    linked.sort_unstable();
+    readable.sort_unstable_by_key(|(path, _)| path.as_str());
+    assert_eq!(linked, readable.into_iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>());
+}
+
 /// Whether an example is given with it, or with the schema of what it is or holds.
 fn has_example(document: &Value, content: &Value) -> bool {
     let schema = content["$ref"].as_str().map_or(content, |path| {

@@ -1,5 +1,4 @@
 //! `GET /v1/jobs/{id}/transcript`: what was said, in the form that the caller wants.
-#![expect(unused_qualifications, reason = "what `utoipa::path` makes of `params`")]
 mod csv;
 mod cues;
 mod file_name;
@@ -19,7 +18,6 @@ use axum::{
 };
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
@@ -28,8 +26,11 @@ use self::{
 };
 use super::results::not_cached;
 use crate::{
-    api::{ApiState, OwnedJob},
-    http::{self, ApiError, ApiQuery, Problem},
+    api::{
+        ApiState, OwnedJob, paths,
+        problems::{Code, OF_RESULT, Problems, codes},
+    },
+    http::{self, ApiError, ApiQuery},
     insights::{self, Spoken},
     jobs::Job,
 };
@@ -51,7 +52,7 @@ impl TryFrom<usize> for MaxChars {
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct TranscriptQuery {
@@ -76,7 +77,7 @@ struct TranscriptQuery {
 /// text, what is said is between U+2068 and U+2069, so that the name stays in front. Cues last 1 ms
 /// at least.
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}/transcript", operation_id = "getTranscript", tag = "results",
+    get, path = paths::TRANSCRIPT, operation_id = "getTranscript", tag = "results",
     params(("id" = Uuid, Path), TranscriptQuery, ("If-None-Match" = Option<String>, Header)),
     responses(
         (
@@ -96,8 +97,7 @@ struct TranscriptQuery {
             ),
         ),
         (status = NOT_MODIFIED, description = "The one in If-None-Match is still the one"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        Problems<{ OF_RESULT | codes(&[Code::NotAcceptable]) }>,
     ),
     security(("key" = [])),
 )]

@@ -10,6 +10,8 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+use super::declared::Operation;
+
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -18,11 +20,22 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub async fn of(router: &Router, request: Request<Body>) -> Self {
-        let response = router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Self { status: parts.status, headers: parts.headers, body }
+    pub fn of(router: &Router, request: Request<Body>) -> impl Future<Output = Self> {
+        let operation = Operation::of(&request);
+        // Tests ask for many answers at once: they stay small.
+        let response = Box::pin(router.clone().oneshot(request));
+        async move {
+            let (parts, body) = response.await.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let answer = Self { status: parts.status, headers: parts.headers, body };
+            let kind = answer.headers.get("content-type");
+            if let Some(operation) = operation
+                && kind.is_some_and(|kind| kind == "application/problem+json")
+            {
+                operation.check(answer.json()["code"].as_str().unwrap());
+            }
+            answer
+        }
     }
 
     #[track_caller]

@@ -2,6 +2,7 @@
 pub mod answer;
 pub mod app;
 pub mod db;
+mod declared;
 pub mod manual;
 pub mod provider;
 pub mod random;

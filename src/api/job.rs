@@ -1,11 +1,12 @@
-//! A job and a request as callers see them.
+//! A job as its caller sees it.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::{Uuid, uuid};
 
-use super::{CompletedVia, Job, JobError, State, recording::masked};
+use super::Links;
+use crate::jobs::{self, CompletedVia, Job, JobError, State};
 
 /// A recording to be analysed, from intake to a final state.
 ///
@@ -70,36 +71,6 @@ pub struct QueueView {
     pub blocked_until: Option<DateTime<Utc>>,
 }
 
-/// Paths of what belongs to a job.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Links {
-    #[serde(rename = "self")]
-    pub job: String,
-    pub result: String,
-    pub utterances: String,
-    pub speakers: String,
-    pub insights: String,
-    pub transcript: String,
-    pub timeline: String,
-}
-
-impl Links {
-    pub fn of(job_id: Uuid) -> Self {
-        let job = format!("/v1/jobs/{job_id}");
-        let of = |what| [job.as_str(), what].concat();
-        Self {
-            result: of("/result"),
-            utterances: of("/utterances"),
-            speakers: of("/speakers"),
-            insights: of("/insights"),
-            transcript: of("/transcript"),
-            timeline: of("/timeline"),
-            job,
-        }
-    }
-}
-
 impl From<Job> for JobView {
     fn from(job: Job) -> Self {
         let links = Some(Links::of(job.id));
@@ -122,7 +93,7 @@ impl JobView {
             external_id: job.external_id,
             tags: job.tags,
             metadata: job.metadata.0,
-            request: masked(job.request.0),
+            request: jobs::masked(job.request.0),
             queue: None,
             attempts: job.attempts,
             completed_via: job.completed_via,

@@ -1,0 +1,46 @@
+//! The paths of a job: its routes are declared with them, and links to it are made of them.
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub const JOB: &str = "/v1/jobs/{id}";
+pub const RESULT: &str = "/v1/jobs/{id}/result";
+pub const UTTERANCES: &str = "/v1/jobs/{id}/utterances";
+pub const SPEAKERS: &str = "/v1/jobs/{id}/speakers";
+pub const INSIGHTS: &str = "/v1/jobs/{id}/insights";
+pub const TRANSCRIPT: &str = "/v1/jobs/{id}/transcript";
+pub const SHAPE: &str = "/v1/jobs/{id}/shape";
+pub const TIMELINE: &str = "/v1/jobs/{id}/timeline";
+
+/// Paths of what belongs to a job.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Links {
+    #[serde(rename = "self")]
+    pub job: String,
+    pub result: String,
+    pub utterances: String,
+    pub speakers: String,
+    pub insights: String,
+    pub transcript: String,
+    pub shape: String,
+    pub timeline: String,
+}
+
+impl Links {
+    pub fn of(job_id: Uuid) -> Self {
+        let mut buffer = Uuid::encode_buffer();
+        let id = job_id.as_hyphenated().encode_lower(&mut buffer);
+        let to = |route: &str| route.replace("{id}", id);
+        Self {
+            job: to(JOB),
+            result: to(RESULT),
+            utterances: to(UTTERANCES),
+            speakers: to(SPEAKERS),
+            insights: to(INSIGHTS),
+            transcript: to(TRANSCRIPT),
+            shape: to(SHAPE),
+            timeline: to(TIMELINE),
+        }
+    }
+}
