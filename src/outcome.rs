@@ -12,7 +12,7 @@ use crate::{
     insights::{self, Prepared},
     jobs::{
         self, Change, CompletedVia, Completion, ErrorClass, EventKind, Failure, JobError, Note,
-        Standing, State, Surplus, Token, UpstreamError,
+        Standing, State, Surplus, UpstreamError,
     },
     json,
     provider::{self, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable, Verdict},
@@ -220,7 +220,7 @@ impl<'a> Effects<'a> {
             }
             Reading::Failure { errors, .. } => {
                 let content_uri = self.content_uris.get(&job_id).map(String::as_str);
-                let secrets = Secrets::of_job(&Token::opening(job_id), content_uri);
+                let secrets = Secrets::of_job(job_id, content_uri);
                 let errors = errors.iter().map(|error| error.clone().without(&secrets).into());
                 let otherwise = "the provider reported a failure without saying why";
                 let error = JobError::upstream(ErrorClass::Analysis, errors.collect(), otherwise);

@@ -18,7 +18,7 @@ use url::Url;
 use self::{stand::Stand, verdict::Verdict};
 use crate::{
     config::{DispatchSettings, GateSettings},
-    jobs::{self, Announcer, Claimed},
+    jobs::{self, Announcer, Claimed, WebhookUrl},
     provider::{
         self, RateHeaders,
         gate::{self, Purpose},
@@ -132,7 +132,7 @@ impl Dispatcher {
         if let Some(content) = claimed.content.take() {
             body.insert("content".to_owned(), Value::String(content));
         }
-        let webhook = claimed.token.url(&self.webhook_base);
+        let webhook = WebhookUrl::new(&self.webhook_base, &claimed.token);
         let answer = self.provider.submit(&body, &webhook).await;
 
         let rate = match &answer {

@@ -20,6 +20,7 @@ mod read;
 mod recording;
 mod submission;
 mod token;
+mod webhook_url;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,7 @@ pub use read::{find, finished};
 pub use recording::{content_uris, masked};
 pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
+pub use webhook_url::WebhookUrl;
 
 /// Where a job stands.
 #[derive(

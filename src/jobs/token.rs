@@ -2,7 +2,6 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
-use url::Url;
 use uuid::Uuid;
 
 const SECRET_BYTES: usize = 32;
@@ -52,15 +51,6 @@ impl Token {
         // Of the last character only some bits are the id's.
         text.pop();
         text
-    }
-
-    /// The webhook URL of the attempt. A secret: never log it.
-    pub fn url(&self, base: &Url) -> Url {
-        let mut url = base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["webhooks", &self.reveal()]);
-        }
-        url
     }
 
     /// What is stored of the secret.

@@ -16,7 +16,7 @@ use super::refusal::{self, Refusal};
 use super::result::{self, Message};
 use super::secrets::Secrets;
 use super::wire;
-use crate::config;
+use crate::{config, jobs::WebhookUrl};
 
 const SUBMIT_LIMIT: usize = 1 << 20;
 const STATUS_LIMIT: usize = 64 << 20;
@@ -109,10 +109,10 @@ impl Client {
     pub async fn submit(
         &self,
         request_body: &Map<String, Value>,
-        webhook: &Url,
+        webhook: &WebhookUrl,
     ) -> Result<Accepted, SubmitError> {
         let url = endpoint(&self.root, wire::ANALYZE_PATH);
-        let query = [("webhook", webhook.as_str())];
+        let query = [("webhook", webhook.reveal())];
         let request = || self.http.post(url.clone()).query(&query).json(request_body);
         let answer = self.call(request).await.map_err(submit_failure)?;
         let Answer { status, rate, retry_after, token, response } = answer;

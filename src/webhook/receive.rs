@@ -26,7 +26,11 @@ use super::{
     unproven::{Opened, Unproven},
 };
 use crate::{
-    deliveries::Outcome, drift::Tally, http::Untold, jobs::Token, outcome::Understood,
+    deliveries::Outcome,
+    drift::Tally,
+    http::Untold,
+    jobs::{Token, WebhookUrl},
+    outcome::Understood,
     provider::wire,
 };
 
@@ -58,7 +62,7 @@ type Sender = Option<Extension<ConnectInfo<SocketAddr>>>;
 pub fn router(state: WebhookState) -> Router {
     let state = Arc::new(state);
     Router::new()
-        .route("/webhooks/{token}", post(receive))
+        .route(WebhookUrl::ROUTE, post(receive))
         .fallback(async |state, sender| stray(state, sender, StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async |state, sender| {
             stray(state, sender, StatusCode::METHOD_NOT_ALLOWED)

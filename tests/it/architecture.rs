@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["callers", "config", "events", "http", "insights", "jobs"]),
     ("drift", &["db", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
-    ("provider", &["config", "drift", "insights", "json"]),
+    ("provider", &["config", "drift", "insights", "jobs", "json"]),
     ("intake", &["api", "callers", "http", "insights", "jobs", "json", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     (

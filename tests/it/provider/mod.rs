@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::Duration;
 
+use aftercall::jobs::{Token, WebhookUrl};
 use aftercall::provider::{Client, Credentials};
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -16,13 +17,14 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const ANALYZE: &str = "/ai/insights/v1/async/analyze-interaction";
 const TOKEN: &str = "/restapi/oauth/token";
-const WEBHOOK: &str = "https://in.example/w/c2VjcmV0LXdlYmhvb2stdG9rZW4?team=a%20b&x=1";
+const WEBHOOK_TOKEN: &str = "AZ8Mwqi4fD6aTV5vcIGSAzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3";
+const WEBHOOK: &str = "https://in.example/w/webhooks/AZ8Mwqi4fD6aTV5vcIGSAzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3?team=a%20b&x=1";
 const SECRETS: [&str; 7] = [
     "jwt-credential",
     "client-secret",
     "access-token",
     WEBHOOK,
-    "c2VjcmV0LXdlYmhvb2stdG9rZW4",
+    WEBHOOK_TOKEN,
     "https%3A%2F%2Fin.example",
     // "app:client-secret" as Basic authentication
     "YXBwOmNsaWVudC1zZWNyZXQ",
@@ -41,8 +43,9 @@ fn client(server: &MockServer) -> Client {
     client_of(&server.uri(), Duration::from_secs(20))
 }
 
-fn webhook() -> Url {
-    Url::parse(WEBHOOK).unwrap()
+fn webhook() -> WebhookUrl {
+    let base = Url::parse("https://in.example/w?team=a%20b&x=1").unwrap();
+    WebhookUrl::new(&base, &Token::parse(WEBHOOK_TOKEN).unwrap())
 }
 
 fn job() -> Map<String, Value> {
