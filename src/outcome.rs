@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     config::TextLimits,
-    deliveries::{self, Delivery, Judged, Outcome, Quota, Undecodable},
+    deliveries::{self, Classified, Delivery, Outcome, Quota, Undecodable},
     drift::Finding,
     insights::{self, Prepared},
     jobs::{
@@ -15,12 +15,12 @@ use crate::{
         Standing, State, Surplus, UpstreamError,
     },
     json,
-    provider::{self, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable, Verdict},
+    provider::{self, AnalysisStatus, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable},
 };
 
 /// A delivery as it was understood.
 #[derive(Debug)]
-pub enum Reading {
+pub enum Interpretation {
     Success {
         provider_job_id: Option<String>,
         parser_version: i32,
@@ -37,13 +37,13 @@ pub enum Reading {
 
 /// What a body says, and how it departs from the contract.
 #[derive(Debug)]
-pub struct Understood {
-    pub reading: Reading,
+pub struct ParsedDelivery {
+    pub reading: Interpretation,
     pub drift: Vec<Finding>,
 }
 
 /// Never fails: what cannot be understood is a reading as well.
-impl Understood {
+impl ParsedDelivery {
     /// `encoding`: the body's `Content-Encoding`.
     pub fn of_body(body: &Bytes, encoding: Option<&str>, limits: TextLimits) -> Self {
         match deliveries::decoded(body, encoding, limits.inflated, |_| true) {
@@ -52,7 +52,7 @@ impl Understood {
             }
             Ok(text) => Self::of_text(&text),
             Err(Undecodable::Damaged(why)) => Self::unreadable(why),
-            Err(Undecodable::NoRoom) => Self::unreadable("it is too large".to_owned()),
+            Err(Undecodable::OverBudget) => Self::unreadable("it is too large".to_owned()),
         }
     }
 
@@ -62,8 +62,9 @@ impl Understood {
             Ok(message) => std::mem::take(&mut message.drift),
             Err(why) => why.drift(),
         };
-        let in_progress = || Reading::Unreadable("the job is said to be in progress".to_owned());
-        Self { reading: Reading::of(parsed).unwrap_or_else(in_progress), drift }
+        let in_progress =
+            || Interpretation::Unreadable("the job is said to be in progress".to_owned());
+        Self { reading: Interpretation::of(parsed).unwrap_or_else(in_progress), drift }
     }
 
     /// Parsed, it would take too much memory.
@@ -72,11 +73,11 @@ impl Understood {
     }
 
     pub fn unreadable(why: String) -> Self {
-        Self { reading: Reading::Unreadable(why), drift: Vec::new() }
+        Self { reading: Interpretation::Unreadable(why), drift: Vec::new() }
     }
 }
 
-impl Reading {
+impl Interpretation {
     /// What a parsed body means here; `None` while the provider is still at work.
     pub fn of(parsed: Result<Message, Unreadable>) -> Option<Self> {
         let message = match parsed {
@@ -85,12 +86,12 @@ impl Reading {
         };
         let provider_job_id = message.provider_job_id;
         match message.verdict {
-            Verdict::Success(analysis) => {
+            AnalysisStatus::Success(analysis) => {
                 let prepared = Box::new(Prepared::from(*analysis));
                 Some(Self::Success { provider_job_id, parser_version: PARSER_VERSION, prepared })
             }
-            Verdict::Fail(errors) => Some(Self::Failure { provider_job_id, errors }),
-            Verdict::InProgress => None,
+            AnalysisStatus::Fail(errors) => Some(Self::Failure { provider_job_id, errors }),
+            AnalysisStatus::InProgress => None,
         }
     }
 }
@@ -107,13 +108,13 @@ pub struct Arrival {
     pub delivery: Delivery,
     /// The provider's job id where the attempt knows it.
     pub expected: Option<String>,
-    pub reading: Reading,
+    pub reading: Interpretation,
 }
 
 impl Arrival {
     /// Job and attempt, when it says that the attempt failed.
     fn failed_attempt(&self) -> Option<(Uuid, i32)> {
-        let is_failure = matches!(self.reading, Reading::Failure { .. });
+        let is_failure = matches!(self.reading, Interpretation::Failure { .. });
         is_failure.then_some((self.delivery.job_id, self.delivery.attempt))
     }
 }
@@ -162,7 +163,7 @@ pub async fn apply(
                 continue;
             }
         }
-        judged.push(Judged { delivery, outcome, reason });
+        judged.push(Classified { delivery, outcome, reason });
         outcomes.push(Some(outcome));
     }
     (effects.judged, effects.surplus) = deliveries::within(tx, judged, quota).await?;
@@ -175,9 +176,11 @@ pub async fn apply(
 fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
     let state = standing.state;
     let (provider_job_id, still_wanted) = match &arrival.reading {
-        Reading::Unreadable(why) => return (Outcome::Malformed, Some(why)),
-        Reading::Success { provider_job_id, .. } => (provider_job_id, standing.awaits_result),
-        Reading::Failure { provider_job_id, .. } => {
+        Interpretation::Unreadable(why) => return (Outcome::Malformed, Some(why)),
+        Interpretation::Success { provider_job_id, .. } => {
+            (provider_job_id, standing.awaits_result)
+        }
+        Interpretation::Failure { provider_job_id, .. } => {
             (provider_job_id, state.awaits_failure() && !is_given_up)
         }
     };
@@ -196,7 +199,7 @@ fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, 
 struct Effects<'a> {
     /// Where the recordings of the jobs lie that failed.
     content_uris: HashMap<Uuid, String>,
-    judged: Vec<Judged<'a>>,
+    judged: Vec<Classified<'a>>,
     surplus: Vec<Surplus>,
     results: Results<'a>,
     failures: Vec<Failure>,
@@ -209,7 +212,7 @@ impl<'a> Effects<'a> {
     fn accept(&mut self, arrival: &'a Arrival, standing: Standing) -> Standing {
         let Delivery { job_id, attempt, via, .. } = arrival.delivery;
         match &arrival.reading {
-            Reading::Success { provider_job_id, parser_version, prepared } => {
+            Interpretation::Success { provider_job_id, parser_version, prepared } => {
                 // The envelope of 2022 names no job; the answer to the submission may have.
                 let provider_job_id = provider_job_id.as_deref().or(arrival.expected.as_deref());
                 let parser_version = *parser_version;
@@ -218,7 +221,7 @@ impl<'a> Effects<'a> {
                 self.results.completions.push(Completion { job_id, attempt, via });
                 Standing::ended(State::Completed)
             }
-            Reading::Failure { errors, .. } => {
+            Interpretation::Failure { errors, .. } => {
                 let content_uri = self.content_uris.get(&job_id).map(String::as_str);
                 let secrets = Secrets::of_job(job_id, content_uri);
                 let errors = errors.iter().map(|error| error.clone().without(&secrets).into());
@@ -227,13 +230,13 @@ impl<'a> Effects<'a> {
                 self.failures.push(Failure { job_id, attempt, via, error });
                 Standing::ended(State::Failed)
             }
-            Reading::Unreadable(_) => standing,
+            Interpretation::Unreadable(_) => standing,
         }
     }
 
     /// What is told, and done, because of what ended no job.
     fn set_aside(&mut self) {
-        for Judged { delivery, outcome, reason } in &self.judged {
+        for Classified { delivery, outcome, reason } in &self.judged {
             let Delivery { job_id, attempt, via, .. } = **delivery;
             if *outcome != Outcome::Accepted && via != CompletedVia::Replay {
                 let outcome = outcome.name();

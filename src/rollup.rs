@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{stats, supervise::Outcome};
+use crate::{stats, supervise::TaskResult};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Changes of one transaction.
@@ -19,7 +19,7 @@ pub struct Rollup {
 
 impl Rollup {
     /// Merges every two seconds until `stop` is cancelled; several processes may.
-    pub async fn run(self, stop: CancellationToken) -> Outcome {
+    pub async fn run(self, stop: CancellationToken) -> TaskResult {
         while !stop.is_cancelled() {
             let is_behind = match stats::merge(&self.db, BATCH).await {
                 Ok(merged) => {

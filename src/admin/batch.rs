@@ -3,8 +3,8 @@ use sqlx::PgPool;
 
 use crate::{
     config::TextLimits,
-    deliveries::{self, Place, Stored},
-    outcome::{Reading, Understood},
+    deliveries::{self, DeliveryKey, Stored},
+    outcome::{Interpretation, ParsedDelivery},
 };
 
 /// Most deliveries of one transaction.
@@ -13,7 +13,7 @@ const BATCH_MAX: usize = 16;
 const BATCH_BYTES: i32 = 1024 * 1024;
 
 /// How many of the first deliveries it takes to have `bytes` of bodies; all where there are fewer.
-pub fn fill(places: &[Place], bytes: i32) -> usize {
+pub fn fill(places: &[DeliveryKey], bytes: i32) -> usize {
     let mut sum = 0_i32;
     let full = places.iter().position(|place| {
         sum = sum.saturating_add(place.body_bytes);
@@ -23,7 +23,7 @@ pub fn fill(places: &[Place], bytes: i32) -> usize {
 }
 
 /// Cuts deliveries into batches, in their order.
-pub fn batches(mut places: &[Place]) -> Vec<&[Place]> {
+pub fn batches(mut places: &[DeliveryKey]) -> Vec<&[DeliveryKey]> {
     let mut batches = Vec::new();
     while !places.is_empty() {
         let (batch, rest) = places.split_at(fill(places, BATCH_BYTES).min(BATCH_MAX));
@@ -36,15 +36,15 @@ pub fn batches(mut places: &[Place]) -> Vec<&[Place]> {
 /// What the present parser makes of the deliveries at these places.
 pub async fn read(
     db: &PgPool,
-    places: &[Place],
+    places: &[DeliveryKey],
     limits: TextLimits,
-) -> sqlx::Result<Vec<(Stored, Reading)>> {
+) -> sqlx::Result<Vec<(Stored, Interpretation)>> {
     let mut read = Vec::with_capacity(places.len());
     for stored in deliveries::stored(db, places).await? {
         let (body, encoding) = (stored.body.clone(), stored.encoding().map(str::to_owned));
-        let work = move || Understood::of_body(&body, encoding.as_deref(), limits).reading;
+        let work = move || ParsedDelivery::of_body(&body, encoding.as_deref(), limits).reading;
         let reading = tokio::task::spawn_blocking(work).await;
-        let failed = |_| Reading::Unreadable("the parser failed".to_owned());
+        let failed = |_| Interpretation::Unreadable("the parser failed".to_owned());
         read.push((stored, reading.unwrap_or_else(failed)));
     }
     Ok(read)
@@ -59,8 +59,9 @@ mod tests {
     #[test]
     fn batches_are_bounded_by_number_and_bytes() {
         let lengths = |sizes: &[i32]| -> Vec<usize> {
-            let place = |&body_bytes| Place { job_id: Uuid::nil(), id: Uuid::nil(), body_bytes };
-            let places: Vec<Place> = sizes.iter().map(place).collect();
+            let place =
+                |&body_bytes| DeliveryKey { job_id: Uuid::nil(), id: Uuid::nil(), body_bytes };
+            let places: Vec<DeliveryKey> = sizes.iter().map(place).collect();
             batches(&places).iter().map(|batch| batch.len()).collect()
         };
         assert!(lengths(&[]).is_empty());

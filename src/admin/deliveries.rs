@@ -18,7 +18,7 @@ use crate::{
     },
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{self, ApiError, ApiPath, ApiQuery, Limit, Moment, NoParameters, Page},
+    http::{self, ApiError, ApiPath, ApiQuery, Limit, NoParameters, Page, Timestamp},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -38,11 +38,11 @@ pub struct Selection {
     /// Only deliveries that came at or after this moment (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>)]
     #[schema(value_type = Option<DateTime<Utc>>)]
-    received_after: Option<Moment>,
+    received_after: Option<Timestamp>,
     /// Only deliveries that came before this moment (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>)]
     #[schema(value_type = Option<DateTime<Utc>>)]
-    received_before: Option<Moment>,
+    received_before: Option<Timestamp>,
     /// Only those that wait for somebody to look at them: malformed or mismatched, and no replay of
     /// them did better. `false`: only the others.
     quarantined: Option<bool>,
@@ -73,8 +73,8 @@ impl Selection {
             id: None,
             outcomes: self.outcome,
             job_id: self.job_id,
-            received_after: self.received_after.map(|Moment(at)| at),
-            received_before: self.received_before.map(|Moment(at)| at),
+            received_after: self.received_after.map(|Timestamp(at)| at),
+            received_before: self.received_before.map(|Timestamp(at)| at),
             quarantined: self.quarantined,
             originals: false,
         };

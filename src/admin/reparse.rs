@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::batch;
 use crate::{
     config::TextLimits,
-    deliveries::{self, Place},
+    deliveries::{self, DeliveryKey},
     insights::{self, Origin, Outdated, Prepared},
     jobs::{self, Announcer, EventKind, Note},
-    outcome::Reading,
+    outcome::Interpretation,
 };
 
 /// Results looked for at once.
@@ -20,7 +20,7 @@ const PAGE: i64 = 256;
 
 /// What became of outdated results.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct ReparseSummary {
     pub reparsed: usize,
     /// Left as they are: the present parser finds no result in what once was one.
     pub unreadable: usize,
@@ -48,8 +48,12 @@ pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
 }
 
 /// Makes all of them anew. `limits`: of what is made of a body.
-pub async fn run(db: &PgPool, which: &Outdated, limits: TextLimits) -> sqlx::Result<Tally> {
-    let (mut tally, mut after) = (Tally::default(), Uuid::nil());
+pub async fn run(
+    db: &PgPool,
+    which: &Outdated,
+    limits: TextLimits,
+) -> sqlx::Result<ReparseSummary> {
+    let (mut tally, mut after) = (ReparseSummary::default(), Uuid::nil());
     loop {
         let page = insights::outdated(db, which, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(tally) };
@@ -81,12 +85,12 @@ pub async fn run(db: &PgPool, which: &Outdated, limits: TextLimits) -> sqlx::Res
 async fn reparse(
     db: &PgPool,
     which: &Outdated,
-    batch: &[Place],
+    batch: &[DeliveryKey],
     limits: TextLimits,
 ) -> sqlx::Result<(usize, usize)> {
     let mut anew = Vec::with_capacity(batch.len());
     for (stored, reading) in batch::read(db, batch, limits).await? {
-        if let Reading::Success { provider_job_id, parser_version, prepared } = reading {
+        if let Interpretation::Success { provider_job_id, parser_version, prepared } = reading {
             let job_id = stored.job_id;
             let provider_job_id = provider_job_id.or(stored.provider_job_id);
             anew.push(Anew { job_id, provider_job_id, parser_version, prepared });

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::batch;
 use crate::{
     config::TextLimits,
-    deliveries::{self, Delivery, DeliveryRow, Filter, Outcome, Place, Quota, Stored},
+    deliveries::{self, Delivery, DeliveryKey, DeliveryRow, Filter, Outcome, Quota, Stored},
     http::Limit,
     jobs::{self, Announcer, CompletedVia, EventKind, Note},
-    outcome::{self, Arrival, Reading},
+    outcome::{self, Arrival, Interpretation},
 };
 
 /// Bytes of bodies after which one call has done enough.
@@ -35,7 +35,7 @@ pub struct Replayer<'a> {
 
 /// What became of replays.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct ReplaySummary {
     /// Replays by the name of their outcome.
     pub outcomes: BTreeMap<&'static str, usize>,
     /// Replays that Postgres refused and that left no trace but in the log.
@@ -56,12 +56,12 @@ impl Replayer<'_> {
         filter: &Filter,
         before: Option<Uuid>,
         limit: Limit,
-    ) -> sqlx::Result<Tally> {
+    ) -> sqlx::Result<ReplaySummary> {
         let rows = deliveries::list(self.db, &originals(filter), before, limit.get() + 1).await?;
-        let mut places: Vec<Place> = rows.iter().map(DeliveryRow::place).collect();
+        let mut places: Vec<DeliveryKey> = rows.iter().map(DeliveryRow::place).collect();
         places.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
         places.truncate(batch::fill(&places, CALL_BYTES));
-        let mut tally = Tally::default();
+        let mut tally = ReplaySummary::default();
         let mut batches = batch::batches(&places);
         batches.reverse();
         while let Some(batch) = batches.pop() {
@@ -87,7 +87,7 @@ impl Replayer<'_> {
     }
 
     /// Replays these in one transaction; `None` where the job is gone.
-    pub async fn batch(&self, places: &[Place]) -> sqlx::Result<Vec<Option<Outcome>>> {
+    pub async fn batch(&self, places: &[DeliveryKey]) -> sqlx::Result<Vec<Option<Outcome>>> {
         let read = batch::read(self.db, places, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
         let mut tx = self.announcer.begin(self.db).await?;
@@ -103,7 +103,7 @@ impl Replayer<'_> {
         Ok(outcomes)
     }
 
-    fn arrival(&self, (stored, reading): (Stored, Reading)) -> Arrival {
+    fn arrival(&self, (stored, reading): (Stored, Interpretation)) -> Arrival {
         let expected = stored.provider_job_id.filter(|_| !self.accept_mismatch);
         let delivery = Delivery {
             job_id: stored.job_id,

@@ -1,11 +1,11 @@
 //! Puts the pieces together; the only module that may import every other one.
 mod api;
+mod backing_services;
 mod document;
 mod files;
 mod pages;
 mod parts;
 mod probe;
-mod surroundings;
 
 use std::{
     net::SocketAddr,
@@ -26,10 +26,10 @@ use url::Url;
 
 use api::router;
 pub use api::{api, document};
+use backing_services::BackingServices;
+pub use backing_services::{SandboxAddress, pool_options, private_cluster, takes_submissions};
 pub use parts::{Api, Parts, Receiver, Workers};
 pub use probe::probe;
-use surroundings::Surroundings;
-pub use surroundings::{SandboxAddress, pool_options, private_cluster, takes_submissions};
 
 use crate::{
     config::{Role, Settings},
@@ -37,7 +37,7 @@ use crate::{
     events,
     http::{self, OpsState, Terms},
     insights::search,
-    supervise::{self, Lifecycle, Outcome, Patience},
+    supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
 /// How long what was aborted may take to let go of its connections to the database.
@@ -48,9 +48,9 @@ pub struct App {
     pub addresses: Addresses,
     pub db: PgPool,
     pub lifecycle: Lifecycle,
-    parts: JoinSet<Outcome>,
-    patience: Patience,
-    surroundings: Surroundings,
+    parts: JoinSet<TaskResult>,
+    patience: ShutdownTimeouts,
+    surroundings: BackingServices,
 }
 
 /// Where it listens; port 0 in the settings becomes a real one here.
@@ -80,7 +80,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let granted = files::grant(settings)?;
     let listeners = Listeners::bind(settings)?;
     let mut addresses = listeners.addresses()?;
-    let (db, surroundings) = surroundings::database(settings).await?;
+    let (db, surroundings) = backing_services::database(settings).await?;
     addresses.database.clone_from(&surroundings.database);
     let started = Arc::new(AtomicBool::new(false));
     let health =
@@ -90,7 +90,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     parts.spawn(serve("ops", ops, http::ops(health.clone()), terms.ops, lifecycle.clone()));
     wait_for_database(&db, settings, &lifecycle).await?;
     prepare(&db, settings).await?;
-    let (provider, sandbox) = surroundings::provider(settings, &lifecycle, &mut parts).await?;
+    let (provider, sandbox) = backing_services::provider(settings, &lifecycle, &mut parts).await?;
     addresses.sandbox = sandbox;
 
     let (common, recorder) = Parts::new(settings.clone().into(), db.clone(), lifecycle.clone());
@@ -113,14 +113,16 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         parts.spawn(serve("webhook", listener, receiver.router, terms.webhook, lifecycle.clone()));
     }
     started.store(true, Ordering::Release);
-    let patience =
-        Patience { drain_delay: settings.shutdown.drain_delay, grace: settings.shutdown.timeout };
+    let patience = ShutdownTimeouts {
+        drain_delay: settings.shutdown.drain_delay,
+        grace: settings.shutdown.timeout,
+    };
     Ok(App { addresses, db, lifecycle, parts, patience, surroundings })
 }
 
 impl App {
     /// Runs until it is told to stop through `lifecycle`, or a part fails.
-    pub async fn run(self) -> Outcome {
+    pub async fn run(self) -> TaskResult {
         let result = supervise::until_stopped(self.parts, &self.lifecycle, self.patience).await;
         if timeout(LAST_WAIT, self.db.close()).await.is_err() {
             tracing::warn!(
@@ -196,7 +198,7 @@ fn start_workers(
     workers: Workers,
     db: &PgPool,
     lifecycle: &Lifecycle,
-    parts: &mut JoinSet<Outcome>,
+    parts: &mut JoinSet<TaskResult>,
 ) {
     let draining = &lifecycle.draining;
     parts.spawn(workers.dispatcher.run(draining.clone()));
@@ -242,7 +244,7 @@ async fn serve(
     router: Router,
     terms: Terms,
     lifecycle: Lifecycle,
-) -> Outcome {
+) -> TaskResult {
     let span = tracing::info_span!("serve", listener = name);
     http::serve(listener, router, terms, lifecycle.stop).instrument(span).await;
     Ok(())

@@ -12,7 +12,7 @@ use crate::{
     config::{ApiSettings, Settings, bytes},
     db,
     dispatch::Dispatcher,
-    drift::{Recorder, Tally},
+    drift::{DriftCounter, Recorder},
     events::{Feed, Listener},
     http::{self, Bodies, Cursors, OpsState, Pace},
     insights::ResultLoader,
@@ -23,8 +23,8 @@ use crate::{
     rollup::Rollup,
     supervise::Lifecycle,
     webhook::{
-        self, Limits, Lookups, Memory, Shares, Strangers, Tokens, Unproven, WebhookState,
-        ingest::Ingest,
+        self, Limits, Lookups, MemoryBudget, Shares, Tokens, UnknownTokenLimiter, Unproven,
+        WebhookState, ingest::Ingest,
     },
 };
 
@@ -35,7 +35,7 @@ pub struct Parts {
     pub db: PgPool,
     pub lifecycle: Lifecycle,
     pub announcer: Announcer,
-    pub drift: Tally,
+    pub drift: DriftCounter,
 }
 
 /// The REST API: its routes, and what has to run beside them.
@@ -100,12 +100,12 @@ impl Parts {
         let state = WebhookState {
             limits: Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() },
             patience: settings.webhook.read_timeout,
-            memory: Memory::new(bytes(settings.ingest.memory)),
+            memory: MemoryBudget::new(bytes(settings.ingest.memory)),
             unproven: Unproven::new(&settings.webhook, &settings.ingest),
             of_token: Arc::new(Shares::new(settings.ingest.token_bodies)),
             tokens,
             queue,
-            strangers: Strangers::new(settings.webhook.unknown_tokens),
+            strangers: UnknownTokenLimiter::new(settings.webhook.unknown_tokens),
             drift: self.drift.clone(),
         };
         let router = http::observed_only(webhook::router(state), "webhook");

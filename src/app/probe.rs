@@ -4,12 +4,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use url::Url;
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// # Errors
 /// When nothing answers within seconds, or the answer is no success.
 pub async fn probe(url: Url) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
+    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
     let answer = client
         .get(url.clone())
         .send()

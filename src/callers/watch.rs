@@ -38,7 +38,7 @@ impl KeyWatch {
     }
 
     /// Looks after the keys in use until `stop` is cancelled.
-    pub async fn run(self, db: PgPool, stop: CancellationToken) -> supervise::Outcome {
+    pub async fn run(self, db: PgPool, stop: CancellationToken) -> supervise::TaskResult {
         while stop.run_until_cancelled(sleep(LOOK_EVERY)).await.is_some() {
             let ids: Vec<String> = self.watched().keys().cloned().collect();
             if ids.is_empty() {

@@ -10,7 +10,7 @@ use url::Url;
 use crate::config;
 
 const POLL: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub struct Client {
     http: reqwest::Client,
@@ -21,7 +21,7 @@ pub struct Client {
 impl Client {
     /// `base`: where the API listens, such as `http://127.0.0.1:8080`.
     pub fn new(base: &str, key: SecretString) -> anyhow::Result<Self> {
-        let mut builder = reqwest::Client::builder().timeout(PATIENCE);
+        let mut builder = reqwest::Client::builder().timeout(TIMEOUT);
         if Url::parse(base).is_ok_and(|base| config::is_here(&base)) {
             builder = builder.no_proxy();
         }

@@ -6,7 +6,6 @@ mod demo;
 mod healthcheck;
 mod keys;
 mod migrate;
-mod moment;
 mod openapi;
 mod output;
 #[cfg(unix)]
@@ -19,6 +18,7 @@ mod report;
 mod sandbox;
 mod serve;
 mod submit;
+mod time_arg;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -2,9 +2,9 @@
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{database, moment::Moment, output};
+use super::{database, output, time_arg::TimeArg};
 use crate::{
-    admin::reparse::{self, Tally},
+    admin::reparse::{self, ReparseSummary},
     config::Settings,
     insights::Outdated,
     provider::PARSER_VERSION,
@@ -15,10 +15,10 @@ use crate::{
 pub struct Args {
     /// Results stored at or after this, such as 2026-05-01T00:00:00Z or 7d.
     #[arg(long, value_name = "WHEN", required_unless_present = "job")]
-    since: Option<Moment>,
+    since: Option<TimeArg>,
     /// Results stored before this.
     #[arg(long, value_name = "WHEN")]
-    until: Option<Moment>,
+    until: Option<TimeArg>,
     /// The result of this job.
     #[arg(long, value_name = "ID")]
     job: Option<Uuid>,
@@ -32,8 +32,8 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     let work = async |db: &PgPool| {
         let which = Outdated {
             below: PARSER_VERSION,
-            since: Moment::resolve(args.since, db).await?,
-            until: Moment::resolve(args.until, db).await?,
+            since: TimeArg::resolve(args.since, db).await?,
+            until: TimeArg::resolve(args.until, db).await?,
             job_id: args.job,
         };
         if args.dry_run {
@@ -41,7 +41,8 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
             return output::print(&format!("matched {matched}\n"));
         }
         let limits = settings.text_limits();
-        let Tally { reparsed, unreadable, failed } = reparse::run(db, &which, limits).await?;
+        let ReparseSummary { reparsed, unreadable, failed } =
+            reparse::run(db, &which, limits).await?;
         output::print(&format!("reparsed {reparsed}\nunreadable {unreadable}\n"))?;
         anyhow::ensure!(failed == 0, "{failed} could not be stored; the log above says why");
         Ok(())

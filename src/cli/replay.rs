@@ -5,7 +5,7 @@ use clap::ArgGroup;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{database, moment::Moment, output};
+use super::{database, output, time_arg::TimeArg};
 use crate::{
     admin::replay::Replayer,
     config::Settings,
@@ -32,10 +32,10 @@ pub struct Args {
     job: Option<Uuid>,
     /// Deliveries that came at or after this, such as 2026-05-01T00:00:00Z or 7d.
     #[arg(long, value_name = "WHEN", group = "which")]
-    received_after: Option<Moment>,
+    received_after: Option<TimeArg>,
     /// Deliveries that came before this.
     #[arg(long, value_name = "WHEN", group = "which")]
-    received_before: Option<Moment>,
+    received_before: Option<TimeArg>,
     /// Deliveries that could not be used, and neither could any replay of them.
     #[arg(long, group = "which")]
     quarantined: bool,
@@ -59,8 +59,8 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
             id: args.id,
             outcomes: args.outcomes,
             job_id: args.job,
-            received_after: Moment::resolve(args.received_after, db).await?,
-            received_before: Moment::resolve(args.received_before, db).await?,
+            received_after: TimeArg::resolve(args.received_after, db).await?,
+            received_before: TimeArg::resolve(args.received_before, db).await?,
             quarantined: args.quarantined.then_some(true),
             originals: true,
         };

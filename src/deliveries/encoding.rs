@@ -13,7 +13,7 @@ pub enum Undecodable {
     /// There never will be. Why, without quoting anything of the body.
     Damaged(String),
     /// There was no room for it.
-    NoRoom,
+    OverBudget,
 }
 
 /// Whether `encoding` leaves bytes as they are.
@@ -57,7 +57,7 @@ fn bounded(
     loop {
         let before = inflated.len();
         if !has_room(before + STEP) {
-            return Err(Undecodable::NoRoom);
+            return Err(Undecodable::OverBudget);
         }
         let step = decoder.by_ref().take(STEP as u64).read_to_end(&mut inflated);
         step.map_err(|_| damaged("its compressed data is damaged"))?;
@@ -92,7 +92,7 @@ mod tests {
     fn text(body: &Bytes, encoding: &str, limit: usize, room: usize) -> Result<Bytes, String> {
         decoded(body, Some(encoding), limit, |bytes| bytes <= room).map_err(|why| match why {
             Undecodable::Damaged(why) => why,
-            Undecodable::NoRoom => "no room".to_owned(),
+            Undecodable::OverBudget => "no room".to_owned(),
         })
     }
 

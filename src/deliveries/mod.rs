@@ -17,7 +17,7 @@ use crate::{db::column, jobs::CompletedVia};
 pub use encoding::{Undecodable, decoded, is_plain};
 pub use quota::{Quota, within};
 pub use read::{DeliveryRow, Filter, count, find, list};
-pub use stored::{Place, Stored, decisive, stored};
+pub use stored::{DeliveryKey, Stored, decisive, stored};
 
 /// What became of a delivery. The provider is told 200 in each case.
 #[derive(
@@ -80,14 +80,14 @@ pub struct Delivery {
 
 /// What was decided about a delivery.
 #[derive(Debug, Clone, Copy)]
-pub struct Judged<'a> {
+pub struct Classified<'a> {
     pub delivery: &'a Delivery,
     pub outcome: Outcome,
     /// Why it was not accepted.
     pub reason: Option<&'a str>,
 }
 
-impl Judged<'_> {
+impl Classified<'_> {
     /// The body, unless it is stored already. Equal bytes of another attempt are stored for each.
     fn new_bytes(&self) -> Option<&[u8]> {
         let is_known = self.outcome == Outcome::Duplicate || self.delivery.replay_of.is_some();
@@ -121,8 +121,8 @@ pub async fn known(
 }
 
 /// Keeps the deliveries. The bytes of a duplicate and of a replay are there already.
-pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Judged<'_>]) -> sqlx::Result<()> {
-    let bytes = |j: &Judged<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
+pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Classified<'_>]) -> sqlx::Result<()> {
+    let bytes = |j: &Classified<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
         insert into aftercall.deliveries
@@ -142,7 +142,7 @@ pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Judged<'_>]) -> sqlx::Re
         &column(judged, |j| j.outcome.name()) as &[&str],
         &column(judged, |j| j.reason) as &[Option<&str>],
         &column(judged, |j| Value::Object(j.delivery.headers.clone()).to_string()),
-        &column(judged, Judged::new_bytes) as &[Option<&[u8]>],
+        &column(judged, Classified::new_bytes) as &[Option<&[u8]>],
         &column(judged, |j| &j.delivery.body_sha[..]) as &[&[u8]],
         &column(judged, bytes),
         &column(judged, |j| j.delivery.replay_of) as &[Option<Uuid>],

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{Judged, Outcome};
+use super::{Classified, Outcome};
 use crate::jobs::{CompletedVia, Surplus};
 
 /// Of the deliveries to the webhook of one attempt that do not end its job.
@@ -43,10 +43,10 @@ impl Used {
 /// Those that are kept, and what is left to count of the others. Exact while the jobs' rows are locked.
 pub async fn within<'a>(
     tx: &mut PgTransaction<'_>,
-    judged: Vec<Judged<'a>>,
+    judged: Vec<Classified<'a>>,
     quota: Quota,
-) -> sqlx::Result<(Vec<Judged<'a>>, Vec<Surplus>)> {
-    let bounded: Vec<_> = judged.iter().filter(|it| it.is_bounded()).map(Judged::of).collect();
+) -> sqlx::Result<(Vec<Classified<'a>>, Vec<Surplus>)> {
+    let bounded: Vec<_> = judged.iter().filter(|it| it.is_bounded()).map(Classified::of).collect();
     // Most batches bring nothing but ends.
     if bounded.is_empty() {
         return Ok((judged, Vec::new()));
@@ -71,7 +71,7 @@ pub async fn within<'a>(
     Ok((kept, surplus.into_values().collect()))
 }
 
-impl Judged<'_> {
+impl Classified<'_> {
     fn of(&self) -> (Uuid, i32) {
         (self.delivery.job_id, self.delivery.attempt)
     }

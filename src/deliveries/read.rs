@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use sqlx::{PgExecutor, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{Outcome, Place};
+use super::{DeliveryKey, Outcome};
 use crate::jobs::CompletedVia;
 
 /// Which deliveries. What is empty or `None` does not matter.
@@ -41,8 +41,8 @@ pub struct DeliveryRow {
 }
 
 impl DeliveryRow {
-    pub fn place(&self) -> Place {
-        Place { job_id: self.job_id, id: self.id, body_bytes: self.body_bytes }
+    pub fn place(&self) -> DeliveryKey {
+        DeliveryKey { job_id: self.job_id, id: self.id, body_bytes: self.body_bytes }
     }
 }
 

@@ -31,7 +31,7 @@ impl Stored {
 
 /// Where a delivery is, and how large.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct DeliveryKey {
     pub job_id: Uuid,
     pub id: Uuid,
     pub body_bytes: i32,
@@ -39,7 +39,7 @@ pub struct Place {
 
 /// The deliveries at these places. A replay stands for what it replayed, and a duplicate has the
 /// bytes of the first of its kind.
-pub async fn stored(db: impl PgExecutor<'_>, places: &[Place]) -> sqlx::Result<Vec<Stored>> {
+pub async fn stored(db: impl PgExecutor<'_>, places: &[DeliveryKey]) -> sqlx::Result<Vec<Stored>> {
     let jobs: Vec<Uuid> = places.iter().map(|place| place.job_id).collect();
     let ids: Vec<Uuid> = places.iter().map(|place| place.id).collect();
     let rows = sqlx::query!(
@@ -77,9 +77,9 @@ pub async fn stored(db: impl PgExecutor<'_>, places: &[Place]) -> sqlx::Result<V
 }
 
 /// For each of these jobs the delivery that ended it: the last one that was accepted.
-pub async fn decisive(db: impl PgExecutor<'_>, jobs: &[Uuid]) -> sqlx::Result<Vec<Place>> {
+pub async fn decisive(db: impl PgExecutor<'_>, jobs: &[Uuid]) -> sqlx::Result<Vec<DeliveryKey>> {
     sqlx::query_as!(
-        Place,
+        DeliveryKey,
         r#"
         select distinct on (job_id) job_id, id, body_bytes
         from aftercall.deliveries

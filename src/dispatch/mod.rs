@@ -1,7 +1,7 @@
 //! Stage 2: queued jobs are handed to the provider. Due jobs come in through the provider gate;
 //! each leaves as submitted, requeued, unconfirmed or failed.
+mod decision;
 mod stand;
-mod verdict;
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
-use self::{stand::Stand, verdict::Verdict};
+use self::{decision::SubmitDecision, stand::Stand};
 use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{self, Announcer, Claimed, WebhookUrl},
@@ -23,7 +23,7 @@ use crate::{
         self, RateHeaders,
         gate::{self, Purpose},
     },
-    supervise::Outcome,
+    supervise::TaskResult,
 };
 
 /// Everything the dispatcher needs; cheap to clone into each submission.
@@ -42,7 +42,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Claims and submits until `stop` is cancelled, then finishes what is in flight.
-    pub async fn run(self, stop: CancellationToken) -> Outcome {
+    pub async fn run(self, stop: CancellationToken) -> TaskResult {
         let mut in_flight = JoinSet::new();
         while !stop.is_cancelled() {
             let free = self.settings.concurrency.saturating_sub(in_flight.len());
@@ -140,7 +140,7 @@ impl Dispatcher {
             Err(error) => error.rate(),
         };
         let stand = Stand::of(&answer);
-        let verdict = Verdict::of(answer, &claimed, &self.settings, &self.gate);
+        let verdict = SubmitDecision::of(answer, &claimed, &self.settings, &self.gate);
         loop {
             match self.keep(&claimed, rate, &stand, &verdict).await {
                 // Forgotten, it would be paid for again: worth waiting for a database that is away.
@@ -162,35 +162,37 @@ impl Dispatcher {
         claimed: &Claimed,
         rate: Option<RateHeaders>,
         stand: &Stand,
-        verdict: &Verdict,
+        verdict: &SubmitDecision,
     ) -> sqlx::Result<bool> {
         if let Some(rate) = rate {
             gate::learn(&self.db, &rate).await?;
         }
-        if let Verdict::Release { setback: jobs::Setback::Throttled, delay, .. } = verdict {
+        if let SubmitDecision::Release { setback: jobs::RetryReason::Throttled, delay, .. } =
+            verdict
+        {
             gate::block(&self.db, *delay).await?;
         }
         stand.note(&self.db, self.gate.probe).await?;
         self.record(claimed, verdict).await
     }
 
-    async fn record(&self, claimed: &Claimed, verdict: &Verdict) -> sqlx::Result<bool> {
+    async fn record(&self, claimed: &Claimed, verdict: &SubmitDecision) -> sqlx::Result<bool> {
         let mut tx = self.announcer.begin(&self.db).await?;
         let applied = match verdict {
-            Verdict::Accepted { provider_job_id } => {
+            SubmitDecision::Accepted { provider_job_id } => {
                 tracing::info!(provider_job_id, "submitted");
                 let id = provider_job_id.as_deref();
                 jobs::mark_submitted(&mut tx, claimed, id, self.poll_after).await?
             }
-            Verdict::Refuse { setback, error } => {
+            SubmitDecision::Refuse { setback, error } => {
                 tracing::warn!(code = error.code, setback = ?setback, "failed for good");
                 jobs::refuse(&mut tx, claimed, *setback, error).await?
             }
-            Verdict::Release { setback, delay, error } => {
+            SubmitDecision::Release { setback, delay, error } => {
                 tracing::warn!(?setback, delay_secs = delay.as_secs(), "will be tried again");
                 jobs::release(&mut tx, claimed, *setback, *delay, error).await?
             }
-            Verdict::Unknown { wait, error } => {
+            SubmitDecision::Unknown { wait, error } => {
                 tracing::warn!(wait_secs = wait.as_secs(), "fate unknown; waiting for its webhook");
                 jobs::mark_unknown(&mut tx, claimed, *wait, error).await?
             }

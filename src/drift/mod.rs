@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub use table::list;
 
-use crate::{db, supervise::Outcome};
+use crate::{db, supervise::TaskResult};
 
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Rows of the table, and different findings in memory; one more stands for the rest.
@@ -97,13 +97,13 @@ type Counts = BTreeMap<Key, Seen>;
 
 /// Counts findings; all clones count together.
 #[derive(Debug, Clone)]
-pub struct Tally {
+pub struct DriftCounter {
     counts: Arc<Mutex<Counts>>,
     /// The recorder waits until no clone has one any more.
     _in_use: TaskTrackerToken,
 }
 
-impl Tally {
+impl DriftCounter {
     /// Counts the findings of a delivery that was stored, and that was no duplicate.
     pub fn note(&self, job_id: Uuid, findings: Vec<Finding>) {
         if findings.is_empty() {
@@ -126,14 +126,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(db: PgPool) -> (Tally, Self) {
+    pub fn new(db: PgPool) -> (DriftCounter, Self) {
         let tallies = TaskTracker::new();
         let counts = Arc::<Mutex<Counts>>::default();
-        (Tally { counts: counts.clone(), _in_use: tallies.token() }, Self { db, counts, tallies })
+        (
+            DriftCounter { counts: counts.clone(), _in_use: tallies.token() },
+            Self { db, counts, tallies },
+        )
     }
 
     /// Writes every few seconds until `stop` is cancelled, and once more after the last delivery.
-    pub async fn run(self, stop: CancellationToken) -> Outcome {
+    pub async fn run(self, stop: CancellationToken) -> TaskResult {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => {}

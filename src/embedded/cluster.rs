@@ -19,13 +19,13 @@ use super::{
     connect_options, discover,
     folders::{Folders, is_answering, write_whole},
     initdb,
-    keeper::{Health, Keeper},
-    leftovers,
     server::Plan,
+    stale,
+    supervisor::{Health, Supervisor},
 };
 
 /// How long the owner of a cluster may take to start it before its guests give up.
-const GUEST_PATIENCE: Duration = Duration::from_mins(1);
+const GUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// `duplicate_database`, and what two at the same moment get instead, a `unique_violation`.
@@ -42,7 +42,7 @@ pub struct Cluster {
 /// Dropped in this order: the server ends, its files go, the lock is free.
 #[derive(Debug)]
 struct Possession {
-    _keeper: Keeper,
+    _keeper: Supervisor,
     _files: Files,
     _lock: File,
 }
@@ -94,7 +94,7 @@ impl Cluster {
         let sockets = plan.sockets.clone();
         let data = plan.options.ephemeral.then(|| plan.data.clone());
         let files = Files { endpoint: folders.endpoint(), data };
-        let keeper = Keeper::start(plan, tell)?;
+        let keeper = Supervisor::start(plan, tell)?;
         write_whole(&files.endpoint, sockets.as_os_str().as_bytes())?;
         let possession = Possession { _keeper: keeper, _files: files, _lock: lock };
         Ok(Self { sockets, health, possession: Some(possession) })
@@ -167,7 +167,7 @@ fn enter(folders: &Folders) -> Result<Entry, StartError> {
         if let Some(sockets) = sockets.filter(|sockets| is_answering(sockets)) {
             return Ok(Entry::Guest(sockets));
         }
-        if since.elapsed() > GUEST_PATIENCE {
+        if since.elapsed() > GUEST_TIMEOUT {
             return Err(StartError::Busy(folders.root.clone()));
         }
         std::thread::sleep(POLL);
@@ -184,7 +184,7 @@ fn prepare(options: Options, folders: &Folders, owner: Owner) -> Result<Plan, St
     let data = folders.data(binaries.major);
     let sockets = folders.sockets();
     owner.make_folder(&sockets)?;
-    leftovers::clear(&data, &sockets)?;
+    stale::clear(&data, &sockets)?;
     if options.ephemeral && data.exists() {
         // Its writes were never flushed; after a crash they cannot be trusted.
         fs::remove_dir_all(&data).map_err(StartError::at(&data))?;

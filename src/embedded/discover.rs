@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{StartError, account::Owner, fetch, folders::Folders, trampoline::clean};
+use super::{StartError, account::Owner, exec_wrapper::clean, fetch, folders::Folders};
 use crate::config::EmbeddedEnvironment;
 
 const OLDEST_MAJOR: u32 = 14;

@@ -5,8 +5,8 @@ use super::{
     Options, ROLE, StartError,
     account::Owner,
     discover::Binaries,
+    exec_wrapper::{self, DeathSignal},
     folders::Folders,
-    trampoline::{self, DeathSignal},
 };
 
 /// Between the final name and the process id in the name of a cluster that is being made.
@@ -71,8 +71,13 @@ fn initdb(
     locale: &[&str],
 ) -> Result<(), StartError> {
     let program = binaries.folder.join("initdb");
-    let mut command =
-        trampoline::command(&options.exe, owner, &options.environment, DeathSignal::Kill, &program);
+    let mut command = exec_wrapper::command(
+        &options.exe,
+        owner,
+        &options.environment,
+        DeathSignal::Kill,
+        &program,
+    );
     command.arg("-D").arg(folder).args(["-U", ROLE, "--encoding=UTF8", "--no-instructions"]);
     // Local is the socket, which nobody else can open; there is no listener for hosts.
     command.args(["--auth-local=trust", "--auth-host=scram-sha-256"]).args(locale);

@@ -11,21 +11,21 @@ mod cluster;
 mod discover;
 mod error;
 #[cfg(unix)]
+mod exec_wrapper;
+#[cfg(unix)]
 mod fetch;
 #[cfg(unix)]
 mod folders;
 #[cfg(unix)]
 mod initdb;
 #[cfg(unix)]
-mod keeper;
-#[cfg(unix)]
-mod leftovers;
-#[cfg(unix)]
-mod lend;
-#[cfg(unix)]
 mod server;
 #[cfg(unix)]
-mod trampoline;
+mod shared;
+#[cfg(unix)]
+mod stale;
+#[cfg(unix)]
+mod supervisor;
 #[cfg(not(unix))]
 mod unsupported;
 
@@ -39,13 +39,13 @@ use crate::config::EmbeddedEnvironment;
 pub use cluster::Cluster;
 pub use error::StartError;
 #[cfg(unix)]
+pub use exec_wrapper::{DeathSignal, Order};
+#[cfg(unix)]
 pub use folders::data_root;
 #[cfg(unix)]
-pub use keeper::Health;
+pub use shared::{IN_USE, READY, STARTING, lend};
 #[cfg(unix)]
-pub use lend::{IN_USE, READY, STARTING, lend};
-#[cfg(unix)]
-pub use trampoline::{DeathSignal, Order};
+pub use supervisor::Health;
 #[cfg(not(unix))]
 pub use unsupported::{Cluster, Health, data_root};
 

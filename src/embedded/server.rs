@@ -20,8 +20,8 @@ use super::{
     Options, PORT, StartError,
     account::Owner,
     discover::Binaries,
-    leftovers,
-    trampoline::{self, DeathSignal},
+    exec_wrapper::{self, DeathSignal},
+    stale,
 };
 
 /// Crash recovery comes before readiness.
@@ -71,7 +71,7 @@ pub struct Server {
 impl Plan {
     /// Starts the server and waits until it accepts connections.
     pub async fn launch(&self) -> Result<Server, StartError> {
-        leftovers::clear(&self.data, &self.sockets)?;
+        stale::clear(&self.data, &self.sockets)?;
         let left_over = fs::read_to_string(self.pid_file()).unwrap_or_default();
         let mut command = tokio::process::Command::from(self.command()?);
         let child = command.spawn().map_err(StartError::at(&self.options.exe))?;
@@ -90,7 +90,7 @@ impl Plan {
 
     fn command(&self) -> Result<Command, StartError> {
         let options = &self.options;
-        let mut command = trampoline::command(
+        let mut command = exec_wrapper::command(
             &options.exe,
             &self.owner,
             &options.environment,

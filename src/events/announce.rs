@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::CHANNEL;
-use crate::{jobs::Announcer, supervise::Outcome};
+use crate::{jobs::Announcer, supervise::TaskResult};
 
 /// Changes of this time share one notification.
 const TOGETHER: Duration = Duration::from_millis(20);
@@ -15,7 +15,7 @@ const TOGETHER: Duration = Duration::from_millis(20);
 ///
 /// After the commits, not in them: `notify` makes transactions commit one after the other. Nothing is
 /// correct because of it, feeds also look by themselves.
-pub async fn announce(db: PgPool, announcer: Announcer, stop: CancellationToken) -> Outcome {
+pub async fn announce(db: PgPool, announcer: Announcer, stop: CancellationToken) -> TaskResult {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

@@ -10,15 +10,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Listener, Snapshot, Whose,
-    hub::{Fresh, Hub, Told},
+    EventScope, Listener, Snapshot,
+    hub::{Hub, SequencedEvent, StreamMessage},
 };
 use crate::jobs::Job;
 
 /// Events that wait for a slow client before it is cut off.
 const QUEUE: usize = 1024;
 /// Longest wait for the first look.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Clones feed from the same connection.
 #[derive(Debug, Clone)]
@@ -45,17 +45,17 @@ impl Feed {
     }
 
     /// Every event from now on.
-    pub async fn subscribe(&self, whose: Whose) -> Result<Subscription, NoConnection> {
+    pub async fn subscribe(&self, whose: EventScope) -> Result<Subscription, NoConnection> {
         let (sender, mut queue) = mpsc::channel(QUEUE);
-        let Whose { caller_id, job_id } = whose;
+        let EventScope { caller_id, job_id } = whose;
         let number = self.0.add_stream(caller_id, job_id, sender);
-        let place = Place { hub: self.0.clone(), caller_id, number };
+        let place = StreamSlot { hub: self.0.clone(), caller_id, number };
         let told = tokio::select! {
-            told = timeout(PATIENCE, queue.recv()) => told.ok().flatten(),
+            told = timeout(TIMEOUT, queue.recv()) => told.ok().flatten(),
             () = self.0.stop.cancelled() => None,
         };
         match told {
-            Some(Told::From(from)) => Ok(Subscription { from, queue, place }),
+            Some(StreamMessage::From(from)) => Ok(Subscription { from, queue, place }),
             _ => Err(NoConnection),
         }
     }
@@ -102,15 +102,15 @@ impl Drop for Wait {
 pub struct Subscription {
     /// The moment from which on [`Subscription::next`] has every event.
     pub from: Snapshot,
-    queue: mpsc::Receiver<Told>,
-    place: Place,
+    queue: mpsc::Receiver<StreamMessage>,
+    place: StreamSlot,
 }
 
 impl Subscription {
     /// The next event; `None` when the stream was too slow, and has been told everything up to there.
-    pub async fn next(&mut self) -> Option<Arc<Fresh>> {
+    pub async fn next(&mut self) -> Option<Arc<SequencedEvent>> {
         loop {
-            if let Told::Event(fresh) = self.queue.recv().await? {
+            if let StreamMessage::Event(fresh) = self.queue.recv().await? {
                 return Some(fresh);
             }
         }
@@ -123,13 +123,13 @@ impl Subscription {
 }
 
 #[derive(Debug)]
-struct Place {
+struct StreamSlot {
     hub: Arc<Hub>,
     caller_id: Uuid,
     number: u64,
 }
 
-impl Drop for Place {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.hub.remove_stream(self.caller_id, self.number);
     }

@@ -13,15 +13,15 @@ use crate::jobs::Job;
 
 /// What a stream is told.
 #[derive(Debug)]
-pub enum Told {
+pub enum StreamMessage {
     /// From here on it gets every event.
     From(Snapshot),
-    Event(Arc<Fresh>),
+    Event(Arc<SequencedEvent>),
 }
 
 /// An event with the snapshots of the two looks that it came between.
 #[derive(Debug)]
-pub struct Fresh {
+pub struct SequencedEvent {
     pub event: Event,
     pub since: Snapshot,
     pub until: Snapshot,
@@ -62,7 +62,7 @@ struct Registered {
 #[derive(Debug)]
 struct Stream {
     job_id: Option<Uuid>,
-    queue: mpsc::Sender<Told>,
+    queue: mpsc::Sender<StreamMessage>,
     stage: Stage,
 }
 
@@ -96,7 +96,7 @@ impl Hub {
         &self,
         caller_id: Uuid,
         job_id: Option<Uuid>,
-        queue: mpsc::Sender<Told>,
+        queue: mpsc::Sender<StreamMessage>,
     ) -> u64 {
         let mut registered = self.registered();
         let number = registered.number();
@@ -112,7 +112,7 @@ impl Hub {
     }
 
     /// What the last look showed, if nothing of it is left in `queue`.
-    pub fn seen_by(&self, queue: &mpsc::Receiver<Told>) -> Option<Snapshot> {
+    pub fn seen_by(&self, queue: &mpsc::Receiver<StreamMessage>) -> Option<Snapshot> {
         let registered = self.registered();
         registered.seen.clone().filter(|_| queue.is_empty())
     }
@@ -158,7 +158,7 @@ impl Hub {
             }
         }
         for event in events {
-            let fresh = Fresh { event, since: since.clone(), until: seen.clone() };
+            let fresh = SequencedEvent { event, since: since.clone(), until: seen.clone() };
             registered.tell(&Arc::new(fresh));
         }
         registered.begin_streams(seen);
@@ -183,12 +183,12 @@ impl Registered {
     }
 
     /// Streams whose queue is full are ended.
-    fn tell(&mut self, fresh: &Arc<Fresh>) {
+    fn tell(&mut self, fresh: &Arc<SequencedEvent>) {
         let Some(streams) = self.streams.get_mut(&fresh.event.caller_id) else { return };
         streams.retain(|_, stream| {
             let is_told = stream.stage == Stage::Begun
                 && stream.job_id.is_none_or(|job_id| job_id == fresh.event.job_id);
-            !is_told || stream.queue.try_send(Told::Event(fresh.clone())).is_ok()
+            !is_told || stream.queue.try_send(StreamMessage::Event(fresh.clone())).is_ok()
         });
     }
 
@@ -196,7 +196,7 @@ impl Registered {
         let streams = self.streams.values_mut().flat_map(HashMap::values_mut);
         for stream in streams.filter(|stream| stream.stage == Stage::BeforeThisLook) {
             stream.stage = Stage::Begun;
-            let _ = stream.queue.try_send(Told::From(seen.clone())); // its queue is empty
+            let _ = stream.queue.try_send(StreamMessage::From(seen.clone())); // its queue is empty
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     jobs::{self, State},
-    supervise::Outcome,
+    supervise::TaskResult,
 };
 
 /// Looks are this much apart at least, so that what comes at the same time is read together.
@@ -24,7 +24,7 @@ const LEAST_WAIT: Duration = Duration::from_millis(20);
 /// connection is tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longest time for one look before the connection counts as dead.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Events of one look. With more than this the process has been cut off for long.
 const MOST: u16 = 10_000;
 
@@ -42,7 +42,7 @@ impl Listener {
 
     /// Until the feed is told to stop. A lost connection is made anew; what was committed meanwhile is
     /// found by the first look.
-    pub async fn run(self) -> Outcome {
+    pub async fn run(self) -> TaskResult {
         let stop = self.hub.stop.clone();
         while !stop.is_cancelled() {
             let Err(error) = tokio::select! {
@@ -65,7 +65,7 @@ impl Listener {
         // A pool of its own each time: a dead connection of the last one is nobody's business.
         let one = PgPoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(self.options.clone());
@@ -73,7 +73,7 @@ impl Listener {
         db.listen(CHANNEL).await?;
         loop {
             let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-            timeout(PATIENCE, self.look(db.acquire().await?)).await.map_err(late)??;
+            timeout(TIMEOUT, self.look(db.acquire().await?)).await.map_err(late)??;
             let earliest = Instant::now() + LEAST_WAIT;
             tokio::select! {
                 told = db.try_recv() => { told?; }

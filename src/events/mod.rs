@@ -11,10 +11,11 @@ mod snapshot;
 
 pub use announce::announce;
 pub use feed::{Feed, NoConnection, Subscription, Wait};
-pub use hub::Fresh;
+pub use hub::SequencedEvent;
 pub use listener::Listener;
 pub use read::{
-    Event, Whose, adopt_foreign_xids, is_past, missed, missed_query, since, since_query, snapshot,
+    Event, EventScope, adopt_foreign_xids, is_past, missed, missed_query, since, since_query,
+    snapshot,
 };
 pub use snapshot::{Point, Snapshot};
 

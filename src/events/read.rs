@@ -32,7 +32,7 @@ impl Event {
 
 /// Whose events to read.
 #[derive(Debug, Clone, Copy)]
-pub struct Whose {
+pub struct EventScope {
     pub caller_id: Uuid,
     /// Only of this job.
     pub job_id: Option<Uuid>,
@@ -55,7 +55,7 @@ pub fn since_query(since: &Snapshot, limit: i64) -> QueryBuilder<Postgres> {
 /// Up to `limit` events that somebody who is at `from` misses of what `from.until` shows.
 pub async fn missed(
     db: &PgPool,
-    whose: Whose,
+    whose: EventScope,
     from: &Point,
     limit: i64,
 ) -> sqlx::Result<Vec<Event>> {
@@ -64,7 +64,7 @@ pub async fn missed(
 }
 
 /// The statement of [`missed`].
-pub fn missed_query(whose: Whose, from: &Point, limit: i64) -> QueryBuilder<Postgres> {
+pub fn missed_query(whose: EventScope, from: &Point, limit: i64) -> QueryBuilder<Postgres> {
     let mut query = unseen(&from.since);
     query.push(" and pg_visible_in_snapshot(e.xid, ").push_bind(from.until.as_str().to_owned());
     query.push("::text::pg_snapshot) and e.position > ").push_bind(from.position);

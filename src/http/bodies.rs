@@ -100,7 +100,7 @@ impl Bodies {
         match pool.pages.take(caller_id, pages) {
             Ok(permit) => Ok(Held(Some(permit))),
             Err(Exhausted::Caller) => Err(ApiError::CallerMemory),
-            Err(Exhausted::Process) => Err(ApiError::NoRoom),
+            Err(Exhausted::Process) => Err(ApiError::OverBudget),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Plumbing of the HTTP listeners that knows no business: problems, extractors, pages, state.
 mod bodies;
-mod both;
 mod code;
+mod combined_query;
 mod etag;
 mod extract;
 mod faults;
 mod holding;
 mod layers;
-mod lines;
+mod ndjson;
 mod ops;
 mod page;
 mod permits;
@@ -19,18 +19,18 @@ mod upload;
 mod wait;
 
 pub use bodies::Bodies;
-pub use both::Both;
 pub use code::Code;
+pub use combined_query::CombinedQuery;
 pub use etag::{conditional, hex, precondition};
 pub use extract::{ApiJson, ApiPath, is_json};
 pub use faults::{Fault, Faults, closest, shortened};
 pub use layers::{Untold, fallbacks, layered, observed_only};
-pub use lines::{BrokenOff, Lines, Pace, ndjson};
+pub use ndjson::{NdjsonWriter, Pace, StreamError, ndjson};
 pub use ops::{Check, OpsState, health, ops};
 pub use page::{Cursors, Page};
 pub use permits::Permit;
 pub use problem::{ApiError, Problem};
-pub use query::{ApiQuery, Limit, Moment, NoParameters};
+pub use query::{ApiQuery, Limit, NoParameters, Timestamp};
 pub use serve::{Terms, bind, serve, site};
 pub use turn::{Kind, Shares, Turn};
 pub use wait::Wait;

@@ -27,7 +27,7 @@ use super::layers::bare;
 use crate::db;
 
 /// Longest wait for the database before it counts as gone.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long it is believed whether the database takes writes, whoever asks, and how often.
 const BELIEVED: Duration = Duration::from_secs(1);
 
@@ -62,7 +62,7 @@ impl OpsState {
         if let Some((_, takes)) = seen.filter(|(since, _)| since.elapsed() < BELIEVED) {
             return takes;
         }
-        let takes = matches!(timeout(PATIENCE, db::probe_writes(&self.db)).await, Ok(Ok(())));
+        let takes = matches!(timeout(TIMEOUT, db::probe_writes(&self.db)).await, Ok(Ok(())));
         *seen = Some((Instant::now(), takes));
         takes
     }
@@ -82,7 +82,7 @@ pub fn ops(state: OpsState) -> Router {
 }
 
 async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Response {
-    let migrated = timeout(PATIENCE, db::is_migrated(&state.db)).await;
+    let migrated = timeout(TIMEOUT, db::is_migrated(&state.db)).await;
     let has_database = matches!(migrated, Ok(Ok(_)));
     let is_migrated = matches!(migrated, Ok(Ok(true)));
     let takes_writes = is_migrated && state.takes_writes().await;
@@ -94,7 +94,7 @@ async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Resp
     if !is_ready || query.is_some_and(|query| query.starts_with("verbose")) {
         let mut provider = None;
         if has_database {
-            provider = Some(timeout(PATIENCE, (state.provider)(state.db)).await);
+            provider = Some(timeout(TIMEOUT, (state.provider)(state.db)).await);
         }
         body["checks"] = json!({
             "database": word(has_database),

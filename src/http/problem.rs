@@ -71,7 +71,7 @@ pub enum ApiError {
     #[error("this process has as many {} in hand as {} allows", .0.names().0, .0.names().1)]
     TooMany(Kind),
     #[error("the bodies of other requests take all of api.memory")]
-    NoRoom,
+    OverBudget,
     #[error("this caller has as many {} in hand as {}_per_caller allows", .0.names().0, .0.names().1)]
     CallerLimit(Kind),
     #[error("the bodies of this caller's other requests take all of api.memory_per_caller")]
@@ -154,7 +154,7 @@ impl ApiError {
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,
-            Self::TooMany(Kind::Request) | Self::NoRoom => Code::Busy,
+            Self::TooMany(Kind::Request) | Self::OverBudget => Code::Busy,
             Self::TooMany(Kind::Wait) => Code::TooManyWaits,
             Self::TooMany(Kind::Stream) => Code::TooManyStreams,
             Self::TooMany(Kind::Export) => Code::TooManyExports,
@@ -207,7 +207,7 @@ impl IntoResponse for ApiError {
         let (problem, error) = (code.name(), &self as &dyn StdError);
         match self {
             // A limit that does its work is no failure of ours.
-            Self::TooMany(_) | Self::NoRoom => tracing::warn!(problem, error, "turned away"),
+            Self::TooMany(_) | Self::OverBudget => tracing::warn!(problem, error, "turned away"),
             _ if status.is_server_error() => tracing::error!(problem, error, "request failed"),
             _ => {}
         }

@@ -156,9 +156,9 @@ impl<'de> Deserialize<'de> for Limit {
 /// A moment (RFC 3339): its four digits of a year are all within what Postgres knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Moment(pub DateTime<Utc>);
+pub struct Timestamp(pub DateTime<Utc>);
 
-impl TryFrom<String> for Moment {
+impl TryFrom<String> for Timestamp {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
@@ -181,7 +181,7 @@ mod tests {
         #[param(value_type = Option<i64>)]
         limit: Option<Limit>,
         #[param(value_type = Option<DateTime<Utc>>)]
-        created_after: Option<Moment>,
+        created_after: Option<Timestamp>,
         exact: Option<bool>,
         sort: Option<String>,
     }

@@ -11,7 +11,7 @@ use super::{Filter, Job};
 /// Ids follow the time of their making. Neither an id nor the end of a completed job ever changes, so
 /// that a page boundary never moves.
 #[derive(Debug, Clone, Copy)]
-pub enum Place {
+pub enum ListPosition {
     /// Newest first, older than this.
     Before(Option<Uuid>),
     /// Oldest first, newer than this.
@@ -28,25 +28,25 @@ const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request
 pub fn statement(
     caller_id: Uuid,
     filter: &Filter,
-    place: Place,
+    place: ListPosition,
     limit: Option<i64>,
 ) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(COLUMNS);
     filter.push(&mut sql, caller_id);
     match place {
-        Place::Before(id) => {
+        ListPosition::Before(id) => {
             if let Some(id) = id {
                 filter.push_id(&mut sql, "<", id);
             }
             sql.push(" order by j.id desc");
         }
-        Place::After(id) => {
+        ListPosition::After(id) => {
             if let Some(id) = id {
                 filter.push_id(&mut sql, ">", id);
             }
             sql.push(" order by j.id");
         }
-        Place::CompletedBefore(end) => {
+        ListPosition::CompletedBefore(end) => {
             sql.push(" and j.state = 'completed'");
             if let Some((finished_at, id)) = end {
                 sql.push(" and (j.finished_at, j.id) < (").push_bind(finished_at);
@@ -66,7 +66,7 @@ pub async fn list(
     db: &PgPool,
     caller_id: Uuid,
     filter: &Filter,
-    place: Place,
+    place: ListPosition,
     limit: i64,
 ) -> sqlx::Result<Vec<Job>> {
     let mut statement = statement(caller_id, filter, place, Some(limit));
@@ -80,7 +80,7 @@ pub struct Export(QueryBuilder<Postgres>);
 impl Export {
     /// Those after that job.
     pub fn new(caller_id: Uuid, filter: &Filter, after: Option<Uuid>) -> Self {
-        Self(statement(caller_id, filter, Place::After(after), None))
+        Self(statement(caller_id, filter, ListPosition::After(after), None))
     }
 
     /// Rows as Postgres finds them.

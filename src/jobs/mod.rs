@@ -36,7 +36,7 @@ pub use events::{Event, Note, note, timeline};
 pub use filter::{Filter, Period};
 pub use finish::{Completion, Failure, Standing, complete, fail, lock, lock_own};
 pub use kind::EventKind;
-pub use list::{Export, Place, list, statement};
+pub use list::{Export, ListPosition, list, statement};
 pub use new::{NewJob, enqueue, enqueue_alone};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
@@ -45,7 +45,7 @@ pub use overdue::{
 pub use queue::position;
 pub use read::{find, finished};
 pub use recording::{content_uris, masked};
-pub use submission::{Setback, mark_submitted, mark_unknown, refuse, release};
+pub use submission::{RetryReason, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
 pub use webhook_url::WebhookUrl;
 

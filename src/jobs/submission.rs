@@ -10,7 +10,7 @@ use super::{Change, Claimed, JobError};
 
 /// Why an attempt did not reach the provider; a name in `attempts.outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setback {
+pub enum RetryReason {
     Throttled,
     Broken,
     Unreachable,
@@ -19,7 +19,7 @@ pub enum Setback {
     Misdirected,
 }
 
-impl Setback {
+impl RetryReason {
     fn name(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
@@ -82,7 +82,7 @@ pub async fn mark_submitted(
 pub async fn release(
     tx: &mut Change<'_>,
     claimed: &Claimed,
-    setback: Setback,
+    setback: RetryReason,
     delay: Duration,
     error: &JobError,
 ) -> sqlx::Result<bool> {
@@ -123,7 +123,7 @@ pub async fn release(
 pub async fn refuse(
     tx: &mut Change<'_>,
     claimed: &Claimed,
-    setback: Option<Setback>,
+    setback: Option<RetryReason>,
     error: &JobError,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
@@ -149,7 +149,7 @@ pub async fn refuse(
     )
     .execute(&mut ***tx)
     .await?;
-    answer(tx, claimed, setback.map_or("refused", Setback::name), None, Some(error)).await?;
+    answer(tx, claimed, setback.map_or("refused", RetryReason::name), None, Some(error)).await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -19,6 +19,6 @@ pub use answer::RateHeaders;
 pub use auth::{Credentials, TokenError};
 pub use client::{Accepted, Client, StatusAnswer};
 pub use errors::{ProviderError, RawBody, StatusError, SubmitError};
-pub use result::{Message, PARSER_VERSION, Verdict, parse};
+pub use result::{AnalysisStatus, Message, PARSER_VERSION, parse};
 pub use secrets::Secrets;
 pub use unreadable::Unreadable;

@@ -25,7 +25,7 @@ use crate::{
         problems::{Code, OF_JOB, Problems, codes},
     },
     callers::Caller,
-    events::{self, Event, NoConnection, Point, Subscription, Whose},
+    events::{self, Event, EventScope, NoConnection, Point, Subscription},
     http::{ApiError, ApiQuery, Kind, Turn},
     jobs::State as JobState,
 };
@@ -101,14 +101,14 @@ async fn stream(
     if let Some(job_id) = query.job_id {
         OwnedJob::new(caller.clone(), job_id).find(&state.db).await?;
     }
-    let whose = Whose { caller_id: caller.id, job_id: query.job_id };
+    let whose = EventScope { caller_id: caller.id, job_id: query.job_id };
     let listing = format!("events {} {:?}", caller.id, query.job_id);
     let from = resumed_at(&state, &listing, &headers).await?;
     turn.take(Kind::Stream, caller.id)?;
     let subscription = state.feed.subscribe(whose).await?;
     let (stop, end) = (state.feed.stop().clone(), Instant::now() + LONGEST);
     let key = Arc::new(state.watched_keys.key(&caller.key_id));
-    let told = Told::new(state, whose, listing, subscription, from);
+    let told = EventStream::new(state, whose, listing, subscription, from);
     let messages = futures_util::stream::unfold(Some(told), move |told| {
         let (stop, key) = (stop.clone(), key.clone());
         async move {
@@ -163,9 +163,9 @@ impl From<NoConnection> for ApiError {
 }
 
 /// One stream: first what was missed, then what comes.
-struct Told {
+struct EventStream {
     state: ApiState,
-    whose: Whose,
+    whose: EventScope,
     listing: String,
     subscription: Subscription,
     /// Where the client starts from, until it is told.
@@ -176,10 +176,10 @@ struct Told {
     page: VecDeque<Event>,
 }
 
-impl Told {
+impl EventStream {
     fn new(
         state: ApiState,
-        whose: Whose,
+        whose: EventScope,
         listing: String,
         subscription: Subscription,
         from: Option<Point>,

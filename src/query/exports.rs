@@ -14,7 +14,9 @@ use crate::{
     },
     callers::{Caller, WatchedKey},
     db,
-    http::{self, ApiError, ApiQuery, Both, BrokenOff, Kind, Lines, Permit, Turn},
+    http::{
+        self, ApiError, ApiQuery, CombinedQuery, Kind, NdjsonWriter, Permit, StreamError, Turn,
+    },
     insights,
     jobs::{self, Filter},
 };
@@ -65,7 +67,7 @@ async fn jobs(
     State(state): State<ApiState>,
     caller: Caller,
     turn: Turn,
-    ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeJobs>>,
+    ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
     let mut export = jobs::Export::new(caller.id, &Filter::from(filters), resume.cursor);
     let begun = begin(&state, &turn, &caller).await?;
@@ -124,7 +126,7 @@ async fn utterances(
     State(state): State<ApiState>,
     caller: Caller,
     turn: Turn,
-    ApiQuery(Both(filters, resume)): ApiQuery<Both<JobFilters, ResumeUtterances>>,
+    ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
     let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
     let mut export = insights::Export::new(caller.id, &Filter::from(filters), after);
@@ -139,8 +141,8 @@ async fn utterances(
 async fn write<T: Serialize + Sync>(
     (pool, key): (&PgPool, &WatchedKey),
     mut rows: BoxStream<'_, sqlx::Result<T>>,
-    mut lines: Lines,
-) -> Result<Lines, BrokenOff> {
+    mut lines: NdjsonWriter,
+) -> Result<NdjsonWriter, StreamError> {
     let all = async {
         while let Some(row) = lines.in_time(rows.try_next()).await?? {
             lines.push(&row).await?;
@@ -150,6 +152,6 @@ async fn write<T: Serialize + Sync>(
     let mut closed = pool.close_event();
     tokio::select! {
         written = closed.do_until(all) => written?,
-        () = key.ended() => Err(BrokenOff::KeyEnded),
+        () = key.ended() => Err(StreamError::KeyEnded),
     }
 }

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    http::Moment,
+    http::Timestamp,
     jobs::{Filter, Period, State},
 };
 
@@ -30,16 +30,16 @@ pub struct JobFilters {
     audio_type: Option<String>,
     /// Only jobs created then or later.
     #[param(value_type = Option<DateTime<Utc>>)]
-    created_after: Option<Moment>,
+    created_after: Option<Timestamp>,
     /// Only jobs created before.
     #[param(value_type = Option<DateTime<Utc>>)]
-    created_before: Option<Moment>,
+    created_before: Option<Timestamp>,
     /// Only completed jobs whose result came then or later.
     #[param(value_type = Option<DateTime<Utc>>)]
-    completed_after: Option<Moment>,
+    completed_after: Option<Timestamp>,
     /// Only completed jobs whose result came before.
     #[param(value_type = Option<DateTime<Utc>>)]
-    completed_before: Option<Moment>,
+    completed_before: Option<Timestamp>,
     /// Only recordings in which at least this many speakers were found.
     #[param(maximum = 65535)]
     min_speakers: Option<u16>,
@@ -55,7 +55,7 @@ pub struct JobFilters {
 
 impl From<JobFilters> for Filter {
     fn from(given: JobFilters) -> Self {
-        let at = |moment: Option<Moment>| moment.map(|Moment(at)| at);
+        let at = |moment: Option<Timestamp>| moment.map(|Timestamp(at)| at);
         Self {
             states: given.status,
             external_id: given.external_id,

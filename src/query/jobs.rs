@@ -18,8 +18,8 @@ use crate::{
         problems::{Code, OF_JOB, Problems, codes},
     },
     callers::Caller,
-    http::{self, ApiError, ApiQuery, Both, Kind, Limit, Page, Turn, Wait},
-    jobs::{self, Filter, Job, Place, State as JobState},
+    http::{self, ApiError, ApiQuery, CombinedQuery, Kind, Limit, Page, Turn, Wait},
+    jobs::{self, Filter, Job, ListPosition, State as JobState},
     provider::gate,
 };
 
@@ -128,7 +128,7 @@ async fn list(
     State(state): State<ApiState>,
     caller: Caller,
     OriginalUri(uri): OriginalUri,
-    ApiQuery(Both(filters, query)): ApiQuery<Both<JobFilters, ListJobs>>,
+    ApiQuery(CombinedQuery(filters, query)): ApiQuery<CombinedQuery<JobFilters, ListJobs>>,
 ) -> Result<Response, ApiError> {
     let limit = query.limit.unwrap_or_default();
     let filter = Filter::from(filters);
@@ -187,17 +187,17 @@ fn place(
     listing: &str,
     sort: Sort,
     cursor: Option<&str>,
-) -> Result<Place, ApiError> {
+) -> Result<ListPosition, ApiError> {
     let id = || {
         let open = |cursor| state.cursors.open(listing, cursor).map(Uuid::from_bytes);
         cursor.map(open).transpose()
     };
     Ok(match sort {
-        Sort::Oldest => Place::After(id()?),
-        Sort::Newest => Place::Before(id()?),
+        Sort::Oldest => ListPosition::After(id()?),
+        Sort::Newest => ListPosition::Before(id()?),
         Sort::LastCompleted => {
             let end = |cursor| end_of(state.cursors.open(listing, cursor)?);
-            Place::CompletedBefore(cursor.map(end).transpose()?)
+            ListPosition::CompletedBefore(cursor.map(end).transpose()?)
         }
     })
 }

@@ -15,8 +15,8 @@ use crate::{
         problems::{Code, Problems, codes},
     },
     callers::Caller,
-    http::{ApiError, ApiQuery, Both, Limit, Page},
-    insights::search::{Match, Place, Range, Scope, Search, Unsearchable},
+    http::{ApiError, ApiQuery, CombinedQuery, Limit, Page},
+    insights::search::{Match, Range, Scope, Search, Unsearchable, UtteranceKey},
     jobs::Filter,
 };
 
@@ -83,7 +83,7 @@ async fn search(
     State(state): State<ApiState>,
     caller: Caller,
     OriginalUri(uri): OriginalUri,
-    ApiQuery(Both(query, jobs)): ApiQuery<Both<SearchQuery, JobFilters>>,
+    ApiQuery(CombinedQuery(query, jobs)): ApiQuery<CombinedQuery<SearchQuery, JobFilters>>,
 ) -> Result<Response, ApiError> {
     let SearchQuery { q, speaker, emotion, job_id, sort, limit, cursor } = query;
     let limit = limit.unwrap_or_default();
@@ -103,7 +103,7 @@ async fn search(
             show(search, Page::new(matches, limit, cursor, |found| found)).await?
         }
         Sort::Newest => {
-            let open = |cursor| state.cursors.open(&listing, cursor).map(Place::from_bytes);
+            let open = |cursor| state.cursors.open(&listing, cursor).map(UtteranceKey::from_bytes);
             let before = cursor.map(open).transpose()?;
             let mut search = begin(&state, &caller, &q, scope).await?;
             let matches = search.newest(Range { from: None, before }, limit.get() + 1).await?;
@@ -153,8 +153,8 @@ struct Walk {
 /// The oldest and the newest match of the first page's set.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    oldest: Place,
-    newest: Place,
+    oldest: UtteranceKey,
+    newest: UtteranceKey,
 }
 
 impl Walk {
@@ -172,7 +172,7 @@ impl Walk {
         let [oldest, newest, place] = [0, 20, 40].map(|at| {
             let mut place = [0; 20];
             place.copy_from_slice(&bytes[at..at + 20]);
-            Place::from_bytes(place)
+            UtteranceKey::from_bytes(place)
         });
         let mut rank = [0; 4];
         rank.copy_from_slice(&bytes[60..]);

@@ -11,9 +11,9 @@ use crate::{
     config::{DispatchSettings, GateSettings, ReconcileSettings},
     db,
     deliveries::{Delivery, Outcome, Quota},
-    drift::{Finding, Tally},
+    drift::{DriftCounter, Finding},
     jobs::{self, Announcer, CompletedVia, PollTarget},
-    outcome::{self, Arrival, Reading},
+    outcome::{self, Arrival, Interpretation},
     provider::{
         self, StatusError,
         gate::{self, Purpose},
@@ -31,13 +31,13 @@ pub struct Reconciler {
     pub settings: ReconcileSettings,
     pub dispatch: DispatchSettings,
     pub gate: GateSettings,
-    pub drift: Tally,
+    pub drift: DriftCounter,
     pub announcer: Announcer,
 }
 
 impl Reconciler {
     /// Makes its rounds until `stop` is cancelled.
-    pub async fn run(self, stop: CancellationToken) -> supervise::Outcome {
+    pub async fn run(self, stop: CancellationToken) -> supervise::TaskResult {
         while !stop.is_cancelled() {
             if let Err(error) = self.round().await {
                 tracing::error!(error = &error as &dyn std::error::Error, "round not finished");
@@ -102,12 +102,12 @@ impl Reconciler {
         match answer {
             Ok(mut answer) => {
                 let drift = std::mem::take(&mut answer.message.drift);
-                if let Some(reading) = Reading::of(Ok(answer.message)) {
+                if let Some(reading) = Interpretation::of(Ok(answer.message)) {
                     self.apply(target, answer.body, reading, drift).await?;
                 }
             }
             Err(StatusError::Unreadable { why, body, .. }) => {
-                let reading = Reading::Unreadable(why.to_string());
+                let reading = Interpretation::Unreadable(why.to_string());
                 self.apply(target, body.0, reading, why.drift()).await?;
             }
             // Only a 404 says that the provider has no such job (OpenAPI document).
@@ -141,7 +141,7 @@ impl Reconciler {
         &self,
         target: &PollTarget,
         body: Bytes,
-        reading: Reading,
+        reading: Interpretation,
         drift: Vec<Finding>,
     ) -> sqlx::Result<()> {
         let delivery = Delivery {
@@ -159,7 +159,8 @@ impl Reconciler {
             // Kept as one that cannot be read: no job is to hold up the round for all others.
             Err(error) if db::is_about_data(&error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "result not stored");
-                arrival.reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
+                arrival.reading =
+                    Interpretation::Unreadable("Postgres does not take its rows".to_owned());
                 self.store(target, &arrival).await?
             }
             stored => stored?,

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::RetentionSettings, supervise::Outcome};
+use crate::{config::RetentionSettings, supervise::TaskResult};
 
 const INTERVAL: Duration = Duration::from_hours(1);
 
@@ -21,7 +21,7 @@ pub struct Retention {
 
 impl Retention {
     /// Applies all rules every hour until `stop` is cancelled; several processes may.
-    pub async fn run(self, stop: CancellationToken) -> Outcome {
+    pub async fn run(self, stop: CancellationToken) -> TaskResult {
         while !stop.is_cancelled() {
             if let Err(error) = self.apply().await {
                 let error = &error as &dyn std::error::Error;

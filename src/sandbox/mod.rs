@@ -59,7 +59,7 @@ use self::{
 use crate::{
     config::{self, SandboxSettings},
     provider::wire,
-    supervise::Outcome,
+    supervise::TaskResult,
 };
 
 /// A sandbox that is bound to its address and not yet serving.
@@ -148,7 +148,7 @@ impl Sandbox {
 
     /// Serves until `stop`. Jobs that are then unfinished go on at the next start if there is a
     /// ledger, and are lost otherwise.
-    pub async fn run(self, stop: CancellationToken) -> Outcome {
+    pub async fn run(self, stop: CancellationToken) -> TaskResult {
         let emulator = self.emulator;
         for job_id in emulator.ledger.unsettled() {
             emulator.start(job_id, None);

@@ -8,14 +8,14 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    memory::{Memory, NoRoom, SMALL_BYTES, Taken},
+    memory::{MemoryBudget, OverBudget, SMALL_BYTES, Taken},
     shares::Share,
 };
 use crate::{
     config::TextLimits,
     deliveries::{self, Undecodable},
     json,
-    outcome::Understood,
+    outcome::ParsedDelivery,
 };
 
 /// Told when there was a bug.
@@ -58,16 +58,16 @@ impl Body {
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadError {
     TooLarge,
-    NoRoom,
+    OverBudget,
     /// The sender went away, or broke the protocol, before the body was complete.
     Lost,
     /// The sender knows a token and not how to hurry.
     TooSlow,
 }
 
-impl From<NoRoom> for ReadError {
-    fn from(_: NoRoom) -> Self {
-        Self::NoRoom
+impl From<OverBudget> for ReadError {
+    fn from(_: OverBudget) -> Self {
+        Self::OverBudget
     }
 }
 
@@ -92,7 +92,7 @@ impl Reader {
     }
 
     /// Reads what has come already; whether that is all.
-    pub async fn at_hand(&mut self, memory: &Memory) -> Result<bool, ReadError> {
+    pub async fn at_hand(&mut self, memory: &MemoryBudget) -> Result<bool, ReadError> {
         let Some(announced) = self.announced else { return Ok(false) };
         memory.grow(&mut self.memory, announced)?;
         self.so_far.reserve(announced);
@@ -118,7 +118,7 @@ impl Reader {
     }
 
     /// Reads at most `most` bytes, as far as there is memory for them; all of them count for `memory`.
-    pub async fn read_all(mut self, most: usize, memory: &Memory) -> Result<Body, ReadError> {
+    pub async fn read_all(mut self, most: usize, memory: &MemoryBudget) -> Result<Body, ReadError> {
         if self.announced.is_some_and(|bytes| bytes > most) {
             return Err(ReadError::TooLarge);
         }
@@ -161,8 +161,8 @@ pub async fn understand(
     body: &mut Body,
     encoding: Option<&str>,
     limits: Limits,
-    memory: &Memory,
-) -> Result<Understood, NoRoom> {
+    memory: &MemoryBudget,
+) -> Result<ParsedDelivery, OverBudget> {
     let bytes = body.bytes.clone();
     // Small and plain: parsed right here; anything else on a thread that may block.
     let is_small = bytes.len() <= SMALL_BYTES && deliveries::is_plain(encoding);
@@ -190,16 +190,16 @@ pub async fn understand(
     // The text's memory is counted for until it was parsed.
     let (text, _taken, values) = match text {
         Ok(counted) => counted,
-        Err(Undecodable::Damaged(why)) => return Ok(Understood::unreadable(why)),
-        Err(Undecodable::NoRoom) => return Err(NoRoom),
+        Err(Undecodable::Damaged(why)) => return Ok(ParsedDelivery::unreadable(why)),
+        Err(Undecodable::OverBudget) => return Err(OverBudget),
     };
     if values > limits.text.values {
-        return Ok(Understood::too_many(limits.text.values));
+        return Ok(ParsedDelivery::too_many(limits.text.values));
     }
     body.parsed = Some(memory.parsed(text.len(), values).await?);
     if is_small {
-        return Ok(Understood::of_text(&text));
+        return Ok(ParsedDelivery::of_text(&text));
     }
-    let parsed = memory.run(move || Understood::of_text(&text)).await;
-    Ok(parsed.unwrap_or_else(|| Understood::unreadable(FAILED.into())))
+    let parsed = memory.run(move || ParsedDelivery::of_text(&text)).await;
+    Ok(parsed.unwrap_or_else(|| ParsedDelivery::unreadable(FAILED.into())))
 }

@@ -17,7 +17,7 @@ use crate::{
     db,
     deliveries::{Delivery, Outcome, Quota},
     jobs::{self, Announcer, CompletedVia, Token},
-    outcome::{self, Arrival, Reading},
+    outcome::{self, Arrival, Interpretation},
     supervise,
 };
 
@@ -30,7 +30,7 @@ pub struct Item {
     pub token: Token,
     pub headers: Map<String, Value>,
     pub body: Body,
-    pub reading: Reading,
+    pub reading: Interpretation,
     pub answer: oneshot::Sender<Answer>,
 }
 
@@ -63,7 +63,7 @@ impl Ingest {
     }
 
     /// Stores batches until the listener is gone and the queue is empty.
-    pub async fn run(self) -> supervise::Outcome {
+    pub async fn run(self) -> supervise::TaskResult {
         let queue = Arc::new(Mutex::new(self.queue));
         let mut writers = tokio::task::JoinSet::new();
         for _ in 0..self.settings.writers {
@@ -175,10 +175,10 @@ async fn commit_or_split(
     }
     if let [arrival] = arrivals {
         report(&error);
-        if !db::is_about_data(&error) || matches!(arrival.reading, Reading::Unreadable(_)) {
+        if !db::is_about_data(&error) || matches!(arrival.reading, Interpretation::Unreadable(_)) {
             return vec![Answer::NotStored];
         }
-        let reading = Reading::Unreadable("Postgres does not take its rows".to_owned());
+        let reading = Interpretation::Unreadable("Postgres does not take its rows".to_owned());
         let Arrival { delivery, expected, .. } = arrival;
         let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
         return Box::pin(commit_or_split(connection, announcer, &[aside], quota)).await;

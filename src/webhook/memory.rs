@@ -23,7 +23,7 @@ const BYTES_A_VALUE: usize = 12;
 
 /// Memory for deliveries in hand: there is one for those with a good token, and one for all others.
 #[derive(Debug, Clone)]
-pub struct Memory {
+pub struct MemoryBudget {
     small: Pool,
     large: Pool,
     /// More parsers at once than processors would only hold more memory.
@@ -49,9 +49,9 @@ pub struct Taken {
 
 /// All memory for bodies is in use.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NoRoom;
+pub struct OverBudget;
 
-impl Memory {
+impl MemoryBudget {
     /// `bytes`: of bodies, as sent and inflated.
     pub fn new(bytes: usize) -> Self {
         let small = bytes / SMALL_SHARE;
@@ -74,7 +74,7 @@ impl Memory {
     }
 
     /// Makes sure that `taken` suffices for `bytes`.
-    pub fn grow(&self, taken: &mut Taken, bytes: usize) -> Result<(), NoRoom> {
+    pub fn grow(&self, taken: &mut Taken, bytes: usize) -> Result<(), OverBudget> {
         let small = bytes.min(SMALL_BYTES);
         self.small.grow(&mut taken.small, small)?;
         self.large.grow(&mut taken.large, bytes - small)
@@ -88,16 +88,16 @@ impl Memory {
         &self,
         bytes: usize,
         values: usize,
-    ) -> Result<OwnedSemaphorePermit, NoRoom> {
+    ) -> Result<OwnedSemaphorePermit, OverBudget> {
         let pool = if bytes <= SMALL_BYTES { &self.small } else { &self.large };
         let weight = bytes.max(values.saturating_mul(BYTES_A_VALUE));
         let pages = weight.div_ceil(PAGE).min(pool.parsed_pages);
-        let (pages, room) = (u32::try_from(pages).map_err(|_| NoRoom)?, pool.parsed.clone());
+        let (pages, room) = (u32::try_from(pages).map_err(|_| OverBudget)?, pool.parsed.clone());
         if self.is_patient {
             // Never closed.
-            room.acquire_many_owned(pages).await.map_err(|_| NoRoom)
+            room.acquire_many_owned(pages).await.map_err(|_| OverBudget)
         } else {
-            room.try_acquire_many_owned(pages).map_err(|_| NoRoom)
+            room.try_acquire_many_owned(pages).map_err(|_| OverBudget)
         }
     }
 
@@ -125,14 +125,18 @@ impl Pool {
         Self { bodies: semaphore(bodies), parsed: semaphore(parsed), parsed_pages }
     }
 
-    fn grow(&self, taken: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), NoRoom> {
+    fn grow(
+        &self,
+        taken: &mut Option<OwnedSemaphorePermit>,
+        bytes: usize,
+    ) -> Result<(), OverBudget> {
         let pages = taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = bytes.div_ceil(PAGE).saturating_sub(pages);
         if missing == 0 {
             return Ok(());
         }
-        let missing = u32::try_from(missing).map_err(|_| NoRoom)?;
-        let more = self.bodies.clone().try_acquire_many_owned(missing).map_err(|_| NoRoom)?;
+        let missing = u32::try_from(missing).map_err(|_| OverBudget)?;
+        let more = self.bodies.clone().try_acquire_many_owned(missing).map_err(|_| OverBudget)?;
         match taken {
             Some(taken) => taken.merge(more),
             None => *taken = Some(more),
@@ -147,25 +151,25 @@ mod tests {
 
     #[test]
     fn memory_is_taken_in_pages_and_given_back() {
-        let memory = Memory::new(SMALL_SHARE * 2 * PAGE);
+        let memory = MemoryBudget::new(SMALL_SHARE * 2 * PAGE);
         let (mut first, mut second) = (Taken::default(), Taken::default());
         for bytes in [1, PAGE] {
             memory.grow(&mut first, bytes).unwrap();
         }
         memory.grow(&mut second, PAGE).unwrap();
-        assert_eq!(memory.grow(&mut second, PAGE + 1), Err(NoRoom));
+        assert_eq!(memory.grow(&mut second, PAGE + 1), Err(OverBudget));
         drop(first);
         memory.grow(&mut second, 2 * PAGE).unwrap();
     }
 
     #[tokio::test]
     async fn what_is_unproven_waits_for_nothing() {
-        let memory = Memory::for_unproven(SMALL_BYTES);
+        let memory = MemoryBudget::for_unproven(SMALL_BYTES);
         let (mut small, mut large) = (Taken::default(), Taken::default());
         memory.grow(&mut small, SMALL_BYTES).unwrap();
-        assert_eq!(memory.grow(&mut large, 1), Err(NoRoom));
+        assert_eq!(memory.grow(&mut large, 1), Err(OverBudget));
         drop(small);
-        assert_eq!(memory.grow(&mut large, SMALL_BYTES + 1), Err(NoRoom));
+        assert_eq!(memory.grow(&mut large, SMALL_BYTES + 1), Err(OverBudget));
         let parsed = memory.parsed(SMALL_BYTES, PARSED_UNPROVEN_BYTES).await.unwrap();
         assert!(memory.parsed(1, 1).await.is_err());
         drop(parsed);
@@ -174,10 +178,10 @@ mod tests {
 
     #[test]
     fn large_bodies_leave_room_for_small_ones() {
-        let memory = Memory::new(SMALL_SHARE * SMALL_BYTES * 2);
+        let memory = MemoryBudget::new(SMALL_SHARE * SMALL_BYTES * 2);
         let (mut large, mut small) = (Taken::default(), Taken::default());
         memory.grow(&mut large, SMALL_BYTES * 15).unwrap();
-        assert_eq!(memory.grow(&mut large, SMALL_BYTES * 15 + 1), Err(NoRoom));
+        assert_eq!(memory.grow(&mut large, SMALL_BYTES * 15 + 1), Err(OverBudget));
         memory.grow(&mut small, SMALL_BYTES).unwrap();
     }
 }

@@ -8,14 +8,14 @@ pub mod ingest;
 mod memory;
 mod receive;
 mod shares;
-mod strangers;
 mod tokens;
+mod unknown_tokens;
 mod unproven;
 
 pub use body::Limits;
-pub use memory::Memory;
+pub use memory::MemoryBudget;
 pub use receive::{WebhookState, router};
 pub use shares::Shares;
-pub use strangers::Strangers;
 pub use tokens::{Lookups, Tokens};
+pub use unknown_tokens::UnknownTokenLimiter;
 pub use unproven::Unproven;

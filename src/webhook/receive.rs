@@ -19,18 +19,18 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     body::{self, Body, Limits, ReadError, Reader},
     ingest::{Answer, Item},
-    memory::Memory,
+    memory::MemoryBudget,
     shares::Shares,
-    strangers::Strangers,
     tokens::{NoAnswer, Tokens},
+    unknown_tokens::UnknownTokenLimiter,
     unproven::{Opened, Unproven},
 };
 use crate::{
     deliveries::Outcome,
-    drift::Tally,
+    drift::DriftCounter,
     http::Untold,
     jobs::{Token, WebhookUrl},
-    outcome::Understood,
+    outcome::ParsedDelivery,
     provider::wire,
 };
 
@@ -47,14 +47,14 @@ pub struct WebhookState {
     /// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
     pub patience: Duration,
     /// For bodies whose tokens are known; all others have `unproven`.
-    pub memory: Memory,
+    pub memory: MemoryBudget,
     pub unproven: Unproven,
     /// Bodies in `memory` by token, so that one that got about leaves room for all others.
     pub of_token: Arc<Shares<[u8; 32]>>,
     pub tokens: Tokens,
     pub queue: mpsc::Sender<Item>,
-    pub strangers: Strangers,
-    pub drift: Tally,
+    pub strangers: UnknownTokenLimiter,
+    pub drift: DriftCounter,
 }
 
 type Sender = Option<Extension<ConnectInfo<SocketAddr>>>;
@@ -95,7 +95,7 @@ async fn receive(
             Err(error) => return refused(&error),
         }
     };
-    let (body, Understood { reading, drift }) = match opened {
+    let (body, ParsedDelivery { reading, drift }) = match opened {
         Opened::Whole(body, understood) => (body, understood),
         Opened::Partly(reader, _share) => match state.tokens.is_known(&token).await {
             Ok(true) => match proven(&state, &token, reader, encoding).await {
@@ -137,7 +137,7 @@ async fn proven(
     token: &Token,
     reader: Reader,
     encoding: Option<&str>,
-) -> Result<(Body, Understood), ReadError> {
+) -> Result<(Body, ParsedDelivery), ReadError> {
     let read = async {
         let share = state.of_token.turn(token.sha()).await;
         Ok::<_, ReadError>(reader.read_all(state.limits.raw, &state.memory).await?.within(share))
@@ -155,7 +155,7 @@ fn refused(error: &ReadError) -> Response {
             note_outcome("too_large");
             StatusCode::PAYLOAD_TOO_LARGE.into_response()
         }
-        ReadError::NoRoom => busy(),
+        ReadError::OverBudget => busy(),
         ReadError::Lost => StatusCode::BAD_REQUEST.into_response(),
         ReadError::TooSlow => StatusCode::REQUEST_TIMEOUT.into_response(),
     }

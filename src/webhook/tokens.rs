@@ -52,7 +52,7 @@ impl Tokens {
 
 impl Lookups {
     /// Answers until the listener is gone.
-    pub async fn run(mut self) -> supervise::Outcome {
+    pub async fn run(mut self) -> supervise::TaskResult {
         let mut questions = Vec::new();
         while self.questions.recv_many(&mut questions, MOST).await > 0 {
             // Senders that have hung up meanwhile.

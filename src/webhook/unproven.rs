@@ -9,14 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     body::{self, Body, Limits, ReadError, Reader},
-    memory::Memory,
+    memory::MemoryBudget,
     shares::{Share, Shares},
 };
 use crate::{
     config::{IngestSettings, WebhookSettings, bytes},
     deliveries,
     http::site,
-    outcome::Understood,
+    outcome::ParsedDelivery,
 };
 
 /// Of the deliveries waiting for a batch, one part in so many at most is unproven.
@@ -26,7 +26,7 @@ const QUEUE_SHARE: usize = 2;
 #[derive(Debug)]
 pub struct Unproven {
     largest: usize,
-    memory: Memory,
+    memory: MemoryBudget,
     places: Arc<Semaphore>,
     unfinished: Shares<IpAddr>,
 }
@@ -34,7 +34,7 @@ pub struct Unproven {
 /// How far a body has come without a proof.
 #[derive(Debug)]
 pub enum Opened {
-    Whole(Body, Understood),
+    Whole(Body, ParsedDelivery),
     /// Nothing more is read of it without a proof.
     Partly(Reader, Option<Share<IpAddr>>),
 }
@@ -43,7 +43,7 @@ impl Unproven {
     pub fn new(webhook: &WebhookSettings, ingest: &IngestSettings) -> Self {
         Self {
             largest: bytes(webhook.unproven_body),
-            memory: Memory::for_unproven(bytes(webhook.unproven_memory)),
+            memory: MemoryBudget::for_unproven(bytes(webhook.unproven_memory)),
             places: Arc::new(Semaphore::new(ingest.queue_max / QUEUE_SHARE)),
             unfinished: Shares::new(webhook.unproven_per_address),
         }
@@ -69,7 +69,9 @@ impl Unproven {
         };
         match reader.at_hand(&self.memory).await {
             Ok(true) => drop(share),
-            Ok(false) | Err(ReadError::NoRoom) => return Ok(Opened::Partly(reader, Some(share))),
+            Ok(false) | Err(ReadError::OverBudget) => {
+                return Ok(Opened::Partly(reader, Some(share)));
+            }
             Err(error) => return Err(error),
         }
         let mut body = reader.whole();

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 /// Longest wait for one answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Requests to one address. Each is its head followed by the body they share.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ async fn send(
         }
         let head = &requests.heads[usize::try_from(n)? % requests.heads.len()];
         let answered = connection.call(head.as_bytes(), &requests.body);
-        let status = tokio::time::timeout(PATIENCE, answered).await.context("no answer")??;
+        let status = tokio::time::timeout(TIMEOUT, answered).await.context("no answer")??;
         anyhow::ensure!(status == requests.status, "a request was answered {status}");
         latencies.push(due.elapsed());
     }

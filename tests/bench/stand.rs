@@ -26,7 +26,7 @@ use super::{
 const EXE: &str = env!("CARGO_BIN_EXE_aftercall");
 const CONNECTIONS: u32 = 150;
 /// Time the service may take to start before the benchmark gives up.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Postgres with its defaults, and the folder that goes with it.
 pub struct Stand {
@@ -165,7 +165,7 @@ impl Service {
             if let Some(status) = self.child.try_wait()? {
                 anyhow::bail!("the service ended: {status}; see its log, kept with --keep");
             }
-            anyhow::ensure!(since.elapsed() < START_PATIENCE, "the service does not start");
+            anyhow::ensure!(since.elapsed() < START_TIMEOUT, "the service does not start");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

@@ -3,8 +3,8 @@
 use aftercall::{
     http::Cursors,
     insights::{Analysis, Member},
-    outcome::Reading,
-    provider::{Message, Verdict, parse},
+    outcome::Interpretation,
+    provider::{AnalysisStatus, Message, parse},
 };
 use serde_json::{Map, Value, json};
 
@@ -18,15 +18,15 @@ pub fn result(body: &[u8]) {
         }
     };
     assert_drift_is_bounded(&message);
-    if let Verdict::Success(analysis) = &message.verdict {
+    if let AnalysisStatus::Success(analysis) = &message.verdict {
         assert_storable(analysis);
         if let Ok(strict) = serde_json::from_slice::<Value>(body) {
             assert_eq!(document(analysis), strict["response"]);
         }
         assert_read_alike(analysis);
     }
-    let is_final = message.verdict != Verdict::InProgress;
-    assert_eq!(Reading::of(Ok(message)).is_some(), is_final);
+    let is_final = message.verdict != AnalysisStatus::InProgress;
+    assert_eq!(Interpretation::of(Ok(message)).is_some(), is_final);
 }
 
 /// What the tables rely on.
@@ -63,7 +63,8 @@ fn assert_storable(analysis: &Analysis) {
 /// The document alone gives the same rows again.
 fn assert_read_alike(first: &Analysis) {
     let body = json!({ "status": "Success", "response": document(first) }).to_string();
-    let Ok(Message { verdict: Verdict::Success(second), .. }) = parse(body.as_bytes()) else {
+    let Ok(Message { verdict: AnalysisStatus::Success(second), .. }) = parse(body.as_bytes())
+    else {
         panic!("the document cannot be read again");
     };
     // What was mended is sound now, and numbers may be written otherwise.

@@ -27,7 +27,7 @@ use self::{
 pub use self::{host::HostFault, site::site};
 
 /// Longer than clients keep idle connections.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Most bytes that are read ahead on one connection; a body passes through in pieces of this.
 const READ_AHEAD: usize = 64 * 1024;
 /// Most bytes of the head of a request; one with more is answered 431.
@@ -58,7 +58,7 @@ impl Default for Terms {
     /// As many connections as come.
     fn default() -> Self {
         Self {
-            head: HEAD_PATIENCE,
+            head: HEAD_TIMEOUT,
             write: Duration::from_secs(30),
             connections: usize::MAX,
             per_address: usize::MAX,

@@ -5,13 +5,13 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::supervise::Outcome;
+use crate::supervise::TaskResult;
 
 /// As long as searches may read new utterances one by one.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// Flushes the index every second until `stop` is cancelled; several processes may.
-pub async fn keep_index_flushed(db: PgPool, stop: CancellationToken) -> Outcome {
+pub async fn keep_index_flushed(db: PgPool, stop: CancellationToken) -> TaskResult {
     while !stop.is_cancelled() {
         if let Err(error) = flush_index(&db).await {
             let error = &error as &dyn std::error::Error;

@@ -50,12 +50,12 @@ pub struct Scope {
 
 /// Where an utterance stands. Later jobs are greater, and within a job what is said later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, FromRow)]
-pub struct Place {
+pub struct UtteranceKey {
     pub job_id: Uuid,
     pub seq: i32,
 }
 
-impl Place {
+impl UtteranceKey {
     /// The place right after this one.
     #[must_use]
     pub fn next(self) -> Self {
@@ -90,15 +90,15 @@ impl Place {
 /// From one place, inclusive, to before another.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Range {
-    pub from: Option<Place>,
-    pub before: Option<Place>,
+    pub from: Option<UtteranceKey>,
+    pub before: Option<UtteranceKey>,
 }
 
 /// An utterance that was found. The greater its rank, the better it fits.
 #[derive(Debug, Clone, Copy, PartialEq, FromRow)]
 pub struct Match {
     #[sqlx(flatten)]
-    pub place: Place,
+    pub place: UtteranceKey,
     pub rank: f32,
 }
 
@@ -108,7 +108,7 @@ pub struct HitRow {
     /// See [`Match::rank`].
     pub rank: f32,
     #[sqlx(flatten)]
-    pub place: Place,
+    pub place: UtteranceKey,
     pub external_id: Option<String>,
     pub start_seconds: f64,
     pub end_seconds: f64,
@@ -179,7 +179,7 @@ impl Search {
         found: &mut Vec<Match>,
     ) -> sqlx::Result<()> {
         let mut rest = range;
-        let near = range.before.filter(|_| are_near).and_then(Place::month_before);
+        let near = range.before.filter(|_| are_near).and_then(UtteranceKey::month_before);
         if let Some(near) = near.filter(|near| range.from.is_none_or(|from| from < *near)) {
             let from = Some(near);
             found.extend(self.indexed(Range { from, ..range }, most - count(found)).await?);
@@ -225,13 +225,13 @@ impl Search {
 struct Stride {
     matches: Vec<Match>,
     /// The last utterance that was read, unless there are no more.
-    reached: Option<Place>,
+    reached: Option<UtteranceKey>,
 }
 
 #[derive(FromRow)]
 struct Walked {
     #[sqlx(flatten)]
-    place: Place,
+    place: UtteranceKey,
     /// `None`: it does not match.
     rank: Option<f32>,
     /// Whether it is the last one of the stride.

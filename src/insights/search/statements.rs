@@ -2,7 +2,7 @@
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Match, Place, Range, Scope, Words};
+use super::{Match, Range, Scope, UtteranceKey, Words};
 use crate::jobs::Filter;
 
 type Sql = QueryBuilder<Postgres>;
@@ -27,7 +27,7 @@ pub fn push_stride(
     sql.push(" as is_match from (select j.id");
     push_jobs(sql, caller_id, scope);
     for (operator, at) in [(">=", range.from), ("<=", range.before)] {
-        let Some(Place { job_id, .. }) = at else { continue };
+        let Some(UtteranceKey { job_id, .. }) = at else { continue };
         scope.jobs.push_id(sql, operator, job_id);
     }
     sql.push(") j join aftercall.utterances u on u.job_id = j.id where true");
@@ -139,7 +139,7 @@ fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
 /// Each begins with `and`. Bounds of the ids, too, which tell where to begin and which months matter.
 fn push_range(sql: &mut Sql, scope: &Scope, range: Range) {
     for (operator, of_job, at) in [(">=", ">=", range.from), ("<", "<=", range.before)] {
-        let Some(Place { job_id, seq }) = at else { continue };
+        let Some(UtteranceKey { job_id, seq }) = at else { continue };
         sql.push(format_args!(" and u.job_id {of_job} ")).push_bind(job_id);
         sql.push(format_args!(" and (u.job_id, u.seq) {operator} (")).push_bind(job_id);
         sql.push(", ").push_bind(seq).push(")");

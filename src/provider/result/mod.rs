@@ -38,14 +38,14 @@ pub struct Message {
     pub completion_time: Option<DateTime<Utc>>,
     /// When the provider forgets the job.
     pub expiration_time: Option<DateTime<Utc>>,
-    pub verdict: Verdict,
+    pub verdict: AnalysisStatus,
     /// What in it the known contract does not have.
     pub drift: Vec<Finding>,
 }
 
 /// Told by member `status` alone, never by the shape of `response`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum AnalysisStatus {
     Success(Box<Analysis>),
     /// May be empty: a failure that names no error is still one.
     Fail(Vec<ProviderError>),
@@ -69,16 +69,16 @@ pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
             Value::Object(members) => {
                 walk.result(members);
                 let text = if repaired.is_changed() { repaired.text.as_bytes() } else { body };
-                Verdict::Success(Box::new(analysis(members, document(text)?, &repaired)))
+                AnalysisStatus::Success(Box::new(analysis(members, document(text)?, &repaired)))
             }
             Value::Null => return Err(Unreadable::ResponseMissing),
             _ => return Err(Unreadable::ResponseNotAnObject),
         },
         "Fail" => {
             walk.failure(response);
-            Verdict::Fail(ProviderError::list(response))
+            AnalysisStatus::Fail(ProviderError::list(response))
         }
-        "InProgress" => Verdict::InProgress,
+        "InProgress" => AnalysisStatus::InProgress,
         _ => return Err(Unreadable::StatusUnknown),
     };
     Ok(Message {

@@ -2,7 +2,7 @@
 //! can be taken up after any of them.
 use std::collections::BTreeSet;
 
-use aftercall::events::{self, Point, Snapshot, Whose};
+use aftercall::events::{self, EventScope, Point, Snapshot};
 use proptest::prelude::*;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use uuid::Uuid;
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// What a stream that was at `point` is told when it comes back now.
-    async fn told_from(&self, whose: Whose, point: &Point) -> Vec<Name> {
+    async fn told_from(&self, whose: EventScope, point: &Point) -> Vec<Name> {
         let now = Point { since: point.until.clone(), until: self.seen.clone(), position: 0 };
         let mut told = Vec::new();
         for mut point in [point.clone(), now] {
@@ -158,7 +158,7 @@ async fn check(app: &TestApp, steps: &[Step]) {
         .fetch_one(&world.db)
         .await
         .unwrap();
-    let whose = Whose { caller_id: caller, job_id: None };
+    let whose = EventScope { caller_id: caller, job_id: None };
     let points = [&start].into_iter().chain(world.told.iter().map(|(_, point)| point));
     for (n, point) in points.enumerate() {
         let rest = world.told_from(whose, point).await;

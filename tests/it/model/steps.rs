@@ -2,7 +2,7 @@
 //! so that every sequence makes sense, also one that was shrunk.
 use std::time::Duration;
 
-use aftercall::jobs::Setback;
+use aftercall::jobs::RetryReason;
 use proptest::{collection::vec, prelude::*};
 
 /// All waits are whole minutes, far longer than a case takes: time passes by [`Step::Pass`] only.
@@ -61,7 +61,7 @@ pub enum Answer {
     Refused,
     /// Broken once too often.
     GivenUp,
-    Released(Setback),
+    Released(RetryReason),
     Unknown,
 }
 
@@ -146,11 +146,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn answer() -> impl Strategy<Value = Answer> {
     let setbacks = vec![
-        Setback::Throttled,
-        Setback::Broken,
-        Setback::Unreachable,
-        Setback::Unauthorized,
-        Setback::Misdirected,
+        RetryReason::Throttled,
+        RetryReason::Broken,
+        RetryReason::Unreachable,
+        RetryReason::Unauthorized,
+        RetryReason::Misdirected,
     ];
     prop_oneof![
         4 => any::<bool>().prop_map(|with_id| Answer::Accepted { with_id }),

@@ -8,9 +8,9 @@ use aftercall::{
     deliveries::{Delivery, Outcome, Quota},
     jobs::{
         self, Announcer, Change, Claimed, CompletedVia, ErrorClass, JobError, NewJob, PollTarget,
-        Setback, Token,
+        RetryReason, Token,
     },
-    outcome::{self, Arrival, Reading},
+    outcome::{self, Arrival, Interpretation},
     provider,
 };
 use bytes::Bytes;
@@ -166,7 +166,9 @@ impl World {
                 jobs::mark_submitted(&mut tx, claimed, id.as_deref(), poll_after).await
             }
             Answer::Refused => jobs::refuse(&mut tx, claimed, None, &error).await,
-            Answer::GivenUp => jobs::refuse(&mut tx, claimed, Some(Setback::Broken), &error).await,
+            Answer::GivenUp => {
+                jobs::refuse(&mut tx, claimed, Some(RetryReason::Broken), &error).await
+            }
             Answer::Released(setback) => {
                 jobs::release(&mut tx, claimed, setback, minutes(BACKOFF), &error).await
             }
@@ -207,8 +209,8 @@ impl World {
         expected: Option<String>,
     ) -> Arrival {
         let body = Bytes::from(told.body(&provider_job_id(job, attempt)));
-        let reading = Reading::of(provider::parse(&body))
-            .unwrap_or_else(|| Reading::Unreadable("in progress".to_owned()));
+        let reading = Interpretation::of(provider::parse(&body))
+            .unwrap_or_else(|| Interpretation::Unreadable("in progress".to_owned()));
         let job_id = self.jobs[job];
         let body_sha = Sha256::digest(&body).into();
         let headers = Map::new();

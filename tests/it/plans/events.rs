@@ -1,12 +1,12 @@
 //! The feed of events.
-use aftercall::events::{self, Point, Snapshot, Whose};
+use aftercall::events::{self, EventScope, Point, Snapshot};
 use uuid::Uuid;
 
 use super::{assert_selective, plan};
 use crate::support::app::TestApp;
 
 /// Ten thousand events of jobs of today, each written by a transaction of its own.
-async fn seeded(app: &TestApp) -> Whose {
+async fn seeded(app: &TestApp) -> EventScope {
     app.submit().await;
     let seed = "with job as (
             insert into aftercall.jobs (id, caller_id, request, due_at, deadline_at)
@@ -24,7 +24,7 @@ async fn seeded(app: &TestApp) -> Whose {
         .fetch_one(&app.db.pool)
         .await
         .unwrap();
-    Whose { caller_id: caller, job_id: None }
+    EventScope { caller_id: caller, job_id: None }
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn what_is_new_and_what_was_missed_is_found_by_index() {
     }
     let job: Uuid =
         sqlx::query_scalar("select id from aftercall.jobs limit 1").fetch_one(db).await.unwrap();
-    let of_job = Whose { job_id: Some(job), ..whose };
+    let of_job = EventScope { job_id: Some(job), ..whose };
     let from = Point { position: 0, ..Point::at(snapshot("5:5:")) };
     assert_selective(db, &plan(db, events::missed_query(of_job, &from, 500)).await).await;
 }

@@ -2,7 +2,7 @@
 use aftercall::{
     callers::{self, KeyTerms},
     insights,
-    jobs::{self, Filter, Period, Place, State},
+    jobs::{self, Filter, ListPosition, Period, State},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -80,22 +80,26 @@ async fn a_list_reads_what_it_shows() {
     let (id, at) = middle(&app).await;
     for (filter, index) in filters(at) {
         for place in [
-            Place::Before(None),
-            Place::Before(Some(id)),
-            Place::After(Some(id)),
-            Place::CompletedBefore(None),
-            Place::CompletedBefore(Some((at, id))),
+            ListPosition::Before(None),
+            ListPosition::Before(Some(id)),
+            ListPosition::After(Some(id)),
+            ListPosition::CompletedBefore(None),
+            ListPosition::CompletedBefore(Some((at, id))),
         ] {
             let statement = jobs::statement(caller_id, &filter, place, Some(51));
             let plan = plan(&app.db.pool, statement).await;
             assert_selective(&app.db.pool, &plan).await;
-            if let (Place::Before(Some(_)), Some(index)) = (place, index) {
+            if let (ListPosition::Before(Some(_)), Some(index)) = (place, index) {
                 assert!(indexes(&plan).contains(&index), "{filter:?}: {plan:#}");
             }
         }
     }
-    let last =
-        jobs::statement(caller_id, &Filter::default(), Place::CompletedBefore(None), Some(51));
+    let last = jobs::statement(
+        caller_id,
+        &Filter::default(),
+        ListPosition::CompletedBefore(None),
+        Some(51),
+    );
     let plan = plan(&app.db.pool, last).await;
     assert!(indexes(&plan).contains(&"jobs_completed"), "{plan:#}");
 }
@@ -105,7 +109,7 @@ async fn an_export_gives_its_first_row_at_once() {
     let (app, caller_id) = seeded().await;
     let (id, at) = middle(&app).await;
     for (filter, _) in filters(at) {
-        let jobs = jobs::statement(caller_id, &filter, Place::After(Some(id)), None);
+        let jobs = jobs::statement(caller_id, &filter, ListPosition::After(Some(id)), None);
         assert_selective(&app.db.pool, &plan(&app.db.pool, jobs).await).await;
         let utterances = insights::Export::new(caller_id, &filter, Some((id, 1))).statement();
         let plan = plan(&app.db.pool, utterances).await;

@@ -1,7 +1,7 @@
 //! Search with enough utterances that it matters how they are found.
 use aftercall::{
     callers::{self, KeyTerms},
-    insights::search::{BEGIN, Match, Place, Range, Scope, Search, Words, statements},
+    insights::search::{BEGIN, Match, Range, Scope, Search, UtteranceKey, Words, statements},
     jobs::Filter,
 };
 use serde_json::Value;
@@ -59,7 +59,7 @@ async fn seeded(owns_most: bool) -> (TestDb, Uuid) {
 }
 
 /// All matches, found without an index and without a thought.
-async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &Scope) -> Vec<Place> {
+async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &Scope) -> Vec<UtteranceKey> {
     sqlx::query_as(
         "select u.job_id, u.seq from aftercall.utterances u join aftercall.jobs j on j.id = u.job_id
         where j.caller_id = $1
@@ -102,7 +102,7 @@ async fn finds_the_newest_matches(owns_most: bool) {
         for scope in &scopes {
             let matches = compared(&db.pool, caller, q, scope).await;
             for range in ranges {
-                let in_range = |place: &&Place| {
+                let in_range = |place: &&UtteranceKey| {
                     range.from.is_none_or(|from| from <= **place)
                         && range.before.is_none_or(|before| **place < before)
                 };
@@ -172,7 +172,7 @@ async fn reads_no_table_from_end_to_end(owns_most: bool) {
             let reads_jobs = looked_up.iter().any(|name| name.starts_with("jobs_"));
             assert_eq!(reads_jobs, !scope.jobs.tags.is_empty(), "{looked_up:?}");
         }
-        let place = |seq| Place { job_id: Uuid::now_v7(), seq };
+        let place = |seq| UtteranceKey { job_id: Uuid::now_v7(), seq };
         let found: Vec<_> = (0..50).map(|seq| Match { place: place(seq), rank: 0.1 }).collect();
         let shown = plan(&db.pool, |sql| statements::push_hits(sql, caller, &words, &found)).await;
         assert!(indexes(&shown).iter().any(|name| name.starts_with("utterances_")));

@@ -16,7 +16,7 @@ const MAX_INFLATED: usize = 32 * MIB;
 const MEMORY: usize = 128 * MIB;
 const UNPROVEN: usize = 16 * MIB;
 /// Of those who send them.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 /// Bodies for which there is room at once.
 const FITTING: usize = 3;
 const MAX_VALUES: usize = 100_000;
@@ -86,7 +86,7 @@ fn worst() -> Vec<Hostile> {
 }
 
 async fn send(service: &Service, url: &str, hostile: &Hostile) -> (&'static str, u16) {
-    let mut request = service.http.post(url).timeout(PATIENCE).body(hostile.body.clone());
+    let mut request = service.http.post(url).timeout(TIMEOUT).body(hostile.body.clone());
     if hostile.is_gzip {
         request = request.header("content-encoding", "gzip");
     }
@@ -107,7 +107,7 @@ async fn status(request: RequestBuilder) -> u16 {
 async fn stall(service: &Service, url: &str) -> u16 {
     let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b' '; MIB]))]);
     let body = Body::wrap_stream(first.chain(stream::pending()));
-    status(service.http.post(url).timeout(PATIENCE).body(body)).await
+    status(service.http.post(url).timeout(TIMEOUT).body(body)).await
 }
 
 #[tokio::test]

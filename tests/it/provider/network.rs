@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{TOKEN, assert_redacted, client_of, job, webhook};
 use crate::support::manual::{grant, read_request};
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 async fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -30,7 +30,7 @@ async fn serve_two<T>(listener: TcpListener, then: impl AsyncFnOnce(TcpStream) -
 #[tokio::test]
 async fn a_reset_after_the_request_was_read_leaves_its_fate_unknown() {
     let (listener, url) = listener().await;
-    let (client, job, webhook) = (client_of(&url, PATIENCE * 10), job(), webhook());
+    let (client, job, webhook) = (client_of(&url, TIMEOUT * 10), job(), webhook());
     let reset = serve_two(listener, async |stream| stream.set_zero_linger().unwrap());
     let (outcome, ()) = tokio::join!(client.submit(&job, &webhook), reset);
     let error = outcome.unwrap_err();
@@ -41,7 +41,7 @@ async fn a_reset_after_the_request_was_read_leaves_its_fate_unknown() {
 #[tokio::test]
 async fn silence_after_the_request_leaves_its_fate_unknown() {
     let (listener, url) = listener().await;
-    let (client, job, webhook) = (client_of(&url, PATIENCE), job(), webhook());
+    let (client, job, webhook) = (client_of(&url, TIMEOUT), job(), webhook());
     let silent = serve_two(listener, async |stream| stream);
     let (outcome, _held_open) = tokio::join!(client.submit(&job, &webhook), silent);
     let error = outcome.unwrap_err();
@@ -52,7 +52,7 @@ async fn silence_after_the_request_leaves_its_fate_unknown() {
 #[tokio::test]
 async fn an_acceptance_cut_off_in_its_body_still_counts() {
     let (listener, url) = listener().await;
-    let (client, job, webhook) = (client_of(&url, PATIENCE * 10), job(), webhook());
+    let (client, job, webhook) = (client_of(&url, TIMEOUT * 10), job(), webhook());
     let cut = serve_two(listener, async |mut stream| {
         let answer = b"HTTP/1.1 202 Accepted\r\ncontent-length: 99\r\n\r\n{\"jobId\":";
         stream.write_all(answer).await.unwrap();
@@ -64,7 +64,7 @@ async fn an_acceptance_cut_off_in_its_body_still_counts() {
 #[tokio::test]
 async fn a_refused_connection_means_that_nothing_was_sent() {
     let (listener, url) = listener().await;
-    let (client, job, webhook) = (client_of(&url, PATIENCE * 10), job(), webhook());
+    let (client, job, webhook) = (client_of(&url, TIMEOUT * 10), job(), webhook());
     let grant_and_close = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         drop(listener);
@@ -84,7 +84,7 @@ async fn a_refused_connection_means_that_nothing_was_sent() {
 async fn without_the_token_endpoint_nothing_is_submitted() {
     let (listener, url) = listener().await;
     drop(listener);
-    let error = client_of(&url, PATIENCE).submit(&job(), &webhook()).await.unwrap_err();
+    let error = client_of(&url, TIMEOUT).submit(&job(), &webhook()).await.unwrap_err();
     let SubmitError::TokenUnavailable(TokenError::Unreachable(_)) = &error else {
         panic!("{error:?}")
     };
@@ -93,6 +93,6 @@ async fn without_the_token_endpoint_nothing_is_submitted() {
 
 #[test]
 fn a_client_prints_nothing_but_its_host() {
-    let client = client_of("https://user:client-secret@rc.example/base", PATIENCE);
+    let client = client_of("https://user:client-secret@rc.example/base", TIMEOUT);
     assert_eq!(format!("{client:?}"), r#"Client { host: Some("rc.example"), .. }"#);
 }

@@ -1,7 +1,7 @@
 //! How a job stands.
 use std::time::Duration;
 
-use aftercall::provider::{ProviderError, StatusAnswer, StatusError, Verdict};
+use aftercall::provider::{AnalysisStatus, ProviderError, StatusAnswer, StatusError};
 use serde_json::json;
 use wiremock::{MockServer, ResponseTemplate};
 
@@ -27,7 +27,7 @@ async fn a_running_job_is_in_progress() {
     let answer =
         ResponseTemplate::new(200).set_body_json(body).insert_header("X-Rate-Limit-Remaining", "4");
     let answer = asked(answer).await.unwrap();
-    assert_eq!(answer.message.verdict, Verdict::InProgress);
+    assert_eq!(answer.message.verdict, AnalysisStatus::InProgress);
     assert_eq!(answer.message.creation_time.unwrap().timestamp_subsec_millis(), 678);
     assert_eq!(answer.rate.remaining, Some(4));
 }
@@ -38,7 +38,9 @@ async fn a_finished_job_comes_with_its_bytes() {
         { "start": 0, "end": 1.5, "text": "Hello." } ] } }"#;
     let answer = asked(ResponseTemplate::new(200).set_body_string(body)).await.unwrap();
     assert_eq!(answer.body, body);
-    let Verdict::Success(analysis) = answer.message.verdict else { panic!("should be done") };
+    let AnalysisStatus::Success(analysis) = answer.message.verdict else {
+        panic!("should be done")
+    };
     assert_eq!(analysis.utterances[0].text, "Hello.");
 }
 
@@ -49,7 +51,7 @@ async fn a_failed_job_names_its_errors() {
     let answer = asked(ResponseTemplate::new(200).set_body_json(body)).await.unwrap();
     let error =
         ProviderError { code: "CAI-107".into(), message: "cannot fetch".into(), parameter: None };
-    assert_eq!(answer.message.verdict, Verdict::Fail(vec![error]));
+    assert_eq!(answer.message.verdict, AnalysisStatus::Fail(vec![error]));
 }
 
 #[tokio::test]

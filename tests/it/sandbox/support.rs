@@ -10,7 +10,7 @@ use aftercall::{
     config::{self, SandboxSettings},
     provider::wire,
     sandbox::Sandbox,
-    supervise::Outcome,
+    supervise::TaskResult,
 };
 use axum::{
     Router,
@@ -57,7 +57,7 @@ pub struct Running {
     pub client: reqwest::Client,
     pub token: String,
     stop: CancellationToken,
-    part: JoinHandle<Outcome>,
+    part: JoinHandle<TaskResult>,
 }
 
 impl Running {

@@ -13,7 +13,7 @@ use std::{
     io::Write as _,
 };
 
-use aftercall::jobs::{CompletedVia, Setback, State};
+use aftercall::jobs::{CompletedVia, RetryReason, State};
 
 use self::promises::Past;
 use super::{
@@ -34,7 +34,7 @@ const ANSWERS: [Answer; 6] = [
     Answer::Accepted { with_id: false },
     Answer::Refused,
     Answer::GivenUp,
-    Answer::Released(Setback::Throttled),
+    Answer::Released(RetryReason::Throttled),
     Answer::Unknown,
 ];
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use aftercall::{
     deliveries::Outcome,
-    jobs::{CompletedVia, Setback, State},
+    jobs::{CompletedVia, RetryReason, State},
 };
 
 pub use self::arrivals::Arrived;
@@ -187,11 +187,11 @@ impl Job {
                 "accepted"
             }
             Answer::Refused => "refused",
-            Answer::Released(Setback::Throttled) => "throttled",
-            Answer::GivenUp | Answer::Released(Setback::Broken) => "broken",
-            Answer::Released(Setback::Unreachable) => "unreachable",
-            Answer::Released(Setback::Unauthorized) => "unauthorized",
-            Answer::Released(Setback::Misdirected) => "misdirected",
+            Answer::Released(RetryReason::Throttled) => "throttled",
+            Answer::GivenUp | Answer::Released(RetryReason::Broken) => "broken",
+            Answer::Released(RetryReason::Unreachable) => "unreachable",
+            Answer::Released(RetryReason::Unauthorized) => "unauthorized",
+            Answer::Released(RetryReason::Misdirected) => "misdirected",
             Answer::Unknown => "unknown",
         };
         let is_accepted = matches!(answer, Answer::Accepted { .. });
@@ -218,7 +218,7 @@ impl Job {
             }
             Answer::Released(setback) => {
                 // Only a provider that may have looked at the job uses up an attempt.
-                self.failures += u32::from(setback == Setback::Broken);
+                self.failures += u32::from(setback == RetryReason::Broken);
                 self.queue(now + BACKOFF);
                 let because = self.attempt(number).outcome;
                 self.happened(format!("requeued {because}"));

@@ -26,7 +26,7 @@ const WAITING: usize = 2;
 
 /// Why an answer breaks off. The client sees an incomplete body.
 #[derive(Debug, thiserror::Error)]
-pub enum BrokenOff {
+pub enum StreamError {
     #[error("the client has gone")]
     Gone,
     #[error("the client reads too slowly")]
@@ -64,7 +64,7 @@ impl Pace {
 
 /// Where the lines of an answer go.
 #[derive(Debug)]
-pub struct Lines {
+pub struct NdjsonWriter {
     chunk: Vec<u8>,
     chunks: mpsc::Sender<Bytes>,
     pace: Pace,
@@ -73,10 +73,10 @@ pub struct Lines {
     until: Instant,
 }
 
-impl Lines {
+impl NdjsonWriter {
     /// # Errors
     /// When nobody reads any more; then there is no use in going on.
-    pub async fn push(&mut self, line: &impl Serialize) -> Result<(), BrokenOff> {
+    pub async fn push(&mut self, line: &impl Serialize) -> Result<(), StreamError> {
         serde_json::to_writer(&mut self.chunk, line)?;
         self.chunk.push(b'\n');
         if self.chunk.len() >= CHUNK { self.send().await } else { Ok(()) }
@@ -86,15 +86,15 @@ impl Lines {
     ///
     /// # Errors
     /// When it takes too long; what there was before is still sent, so that the client gets on.
-    pub async fn in_time<T>(&mut self, next: impl Future<Output = T>) -> Result<T, BrokenOff> {
+    pub async fn in_time<T>(&mut self, next: impl Future<Output = T>) -> Result<T, StreamError> {
         let came = timeout_at(self.until, next).await;
         if came.is_err() {
             self.send().await?;
         }
-        came.map_err(|_| BrokenOff::TookTooLong)
+        came.map_err(|_| StreamError::TookTooLong)
     }
 
-    async fn send(&mut self) -> Result<(), BrokenOff> {
+    async fn send(&mut self) -> Result<(), StreamError> {
         let room = self.chunk.capacity();
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(room));
         let earned = Duration::from_secs(chunk.len() as u64) / self.pace.bytes_a_second;
@@ -102,9 +102,9 @@ impl Lines {
         let sent =
             timeout_at(self.until.min(since + self.patience), self.chunks.send(chunk.into()));
         match sent.await {
-            Err(_) if self.until <= Instant::now() => return Err(BrokenOff::TookTooLong),
-            Err(_) => return Err(BrokenOff::TooSlow),
-            Ok(Err(_)) => return Err(BrokenOff::Gone),
+            Err(_) if self.until <= Instant::now() => return Err(StreamError::TookTooLong),
+            Err(_) => return Err(StreamError::TooSlow),
+            Ok(Err(_)) => return Err(StreamError::Gone),
             Ok(Ok(())) => {}
         }
         let left = self.patience.saturating_sub(since.elapsed());
@@ -113,15 +113,15 @@ impl Lines {
     }
 }
 
-/// The answer whose lines `write` pushes; it is complete once `write` gives `Lines` back.
+/// The answer whose lines `write` pushes; it is complete once `write` gives `NdjsonWriter` back.
 ///
 /// `name`: of the file that a browser saves.
-pub fn ndjson<W>(name: &str, pace: Pace, write: impl FnOnce(Lines) -> W) -> Response
+pub fn ndjson<W>(name: &str, pace: Pace, write: impl FnOnce(NdjsonWriter) -> W) -> Response
 where
-    W: Future<Output = Result<Lines, BrokenOff>> + Send + 'static,
+    W: Future<Output = Result<NdjsonWriter, StreamError>> + Send + 'static,
 {
     let (chunks, made) = mpsc::channel(WAITING);
-    let lines = Lines {
+    let lines = NdjsonWriter {
         chunk: Vec::with_capacity(CHUNK),
         chunks,
         pace,
@@ -143,13 +143,13 @@ where
 }
 
 async fn to_the_end(
-    writing: impl Future<Output = Result<Lines, BrokenOff>>,
-) -> Result<(), BrokenOff> {
+    writing: impl Future<Output = Result<NdjsonWriter, StreamError>>,
+) -> Result<(), StreamError> {
     let ended = async { writing.await?.send().await }.await;
     match &ended {
         Ok(()) => {}
-        Err(BrokenOff::Gone) => tracing::debug!("the client left before the end"),
-        Err(error @ (BrokenOff::TooSlow | BrokenOff::TookTooLong | BrokenOff::KeyEnded)) => {
+        Err(StreamError::Gone) => tracing::debug!("the client left before the end"),
+        Err(error @ (StreamError::TooSlow | StreamError::TookTooLong | StreamError::KeyEnded)) => {
             tracing::warn!("broke off: {error}");
         }
         Err(error) => tracing::error!(error = error as &dyn std::error::Error, "broke off"),
@@ -157,7 +157,7 @@ async fn to_the_end(
     ended
 }
 
-type Writing = (mpsc::Receiver<Bytes>, JoinHandle<Result<(), BrokenOff>>);
+type Writing = (mpsc::Receiver<Bytes>, JoinHandle<Result<(), StreamError>>);
 
 /// That no chunk follows means nothing by itself: the writer says whether it came to the end.
 async fn next_chunk(
@@ -189,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_line_is_one_value() {
-        let response = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
+        let response = ndjson("a.ndjson", PACE, async |mut lines: NdjsonWriter| {
             for n in 0..20_000 {
                 lines.push(&format!("{n}\n")).await?;
             }
@@ -202,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_broke_off_is_not_taken_for_whole() {
-        let failing = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
+        let failing = ndjson("a.ndjson", PACE, async |mut lines: NdjsonWriter| {
             lines.push(&1).await?;
             Err(sqlx::Error::PoolClosed.into())
         });
@@ -211,7 +211,7 @@ mod tests {
         assert!(body_of(panicking).await.is_err());
     }
 
-    async fn until_broken(lines: &mut Lines) -> BrokenOff {
+    async fn until_broken(lines: &mut NdjsonWriter) -> StreamError {
         loop {
             if let Err(broken) = lines.push(&"x".repeat(CHUNK)).await {
                 return broken;
@@ -222,9 +222,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_read_on_is_not_waited_for() {
         let (ended, wait) = tokio::sync::oneshot::channel();
-        let response = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
+        let response = ndjson("a.ndjson", PACE, async |mut lines: NdjsonWriter| {
             let broken = until_broken(&mut lines).await;
-            let _ = ended.send(matches!(broken, BrokenOff::TooSlow));
+            let _ = ended.send(matches!(broken, StreamError::TooSlow));
             Err(broken)
         });
         assert!(wait.await.unwrap());
@@ -234,9 +234,9 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_ends_it() {
         let (ended, wait) = tokio::sync::oneshot::channel();
-        let response = ndjson("a.ndjson", PACE, async |mut lines: Lines| {
+        let response = ndjson("a.ndjson", PACE, async |mut lines: NdjsonWriter| {
             let broken = until_broken(&mut lines).await;
-            let _ = ended.send(matches!(broken, BrokenOff::Gone));
+            let _ = ended.send(matches!(broken, StreamError::Gone));
             Err(broken)
         });
         drop(response);
@@ -244,13 +244,13 @@ mod tests {
     }
 
     /// How long a client is served that reads a chunk every so often.
-    async fn served(every: Duration, pace: Pace) -> (Duration, BrokenOff) {
+    async fn served(every: Duration, pace: Pace) -> (Duration, StreamError) {
         let (ended, wait) = tokio::sync::oneshot::channel();
         let since = Instant::now();
-        let response = ndjson("a.ndjson", pace, async move |mut lines: Lines| {
+        let response = ndjson("a.ndjson", pace, async move |mut lines: NdjsonWriter| {
             let broken = until_broken(&mut lines).await;
             let _ = ended.send((since.elapsed(), broken));
-            Err(BrokenOff::Gone)
+            Err(StreamError::Gone)
         });
         let mut body = response.into_body();
         tokio::spawn(async move {
@@ -265,17 +265,17 @@ mod tests {
     async fn who_reads_below_the_floor_is_cut_off_and_who_reads_above_it_is_not() {
         // A chunk earns 64 s.
         let (after, broken) = served(Duration::from_secs(70), PACE).await;
-        assert!(matches!(broken, BrokenOff::TooSlow));
+        assert!(matches!(broken, StreamError::TooSlow));
         assert!(after < Duration::from_mins(20), "{after:?}");
         let (after, broken) = served(Duration::from_secs(50), PACE).await;
-        assert!(matches!(broken, BrokenOff::TookTooLong));
+        assert!(matches!(broken, StreamError::TookTooLong));
         assert_eq!(after, PACE.longest);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_takes_too_long_ends_after_its_last_line() {
         let pace = Pace { longest: Duration::from_secs(5), ..PACE };
-        let response = ndjson("a.ndjson", pace, async |mut lines: Lines| {
+        let response = ndjson("a.ndjson", pace, async |mut lines: NdjsonWriter| {
             lines.push(&1).await?;
             lines.in_time(std::future::pending::<()>()).await?;
             Ok(lines)

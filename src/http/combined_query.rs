@@ -11,9 +11,9 @@ use utoipa::{
 
 /// For [`super::ApiQuery`]; each kind refuses what it does not know.
 #[derive(Debug)]
-pub struct Both<A, B>(pub A, pub B);
+pub struct CombinedQuery<A, B>(pub A, pub B);
 
-impl<A: IntoParams, B: IntoParams> IntoParams for Both<A, B> {
+impl<A: IntoParams, B: IntoParams> IntoParams for CombinedQuery<A, B> {
     fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let mut all = A::into_params(&place);
         all.extend(B::into_params(&place));
@@ -22,7 +22,7 @@ impl<A: IntoParams, B: IntoParams> IntoParams for Both<A, B> {
 }
 
 /// serde's own `flatten` would neither refuse unknown names nor read numbers.
-impl<'de, A, B> Deserialize<'de> for Both<A, B>
+impl<'de, A, B> Deserialize<'de> for CombinedQuery<A, B>
 where
     A: DeserializeOwned + IntoParams,
     B: DeserializeOwned,

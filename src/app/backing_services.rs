@@ -14,20 +14,20 @@ use crate::{
     embedded::{self, Cluster},
     provider::{Client, Credentials, gate},
     sandbox::{self, Sandbox},
-    supervise::{Lifecycle, Outcome},
+    supervise::{Lifecycle, TaskResult},
 };
 
 /// Connections of the embedded server that its pool leaves to people with `psql`.
 const SPARE_CONNECTIONS: u32 = 10;
 
 /// Keeps the stand-ins alive until everything that uses them has ended.
-pub struct Surroundings {
+pub struct BackingServices {
     /// What the database is, for people; no credentials.
     pub database: String,
     cluster: Option<Cluster>,
 }
 
-impl Surroundings {
+impl BackingServices {
     pub async fn stop(self) {
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
@@ -43,17 +43,17 @@ pub fn pool_options(settings: &Settings) -> PoolOptions {
 }
 
 /// The configured database, which may not be up yet, or the private cluster.
-pub async fn database(settings: &Settings) -> anyhow::Result<(PgPool, Surroundings)> {
+pub async fn database(settings: &Settings) -> anyhow::Result<(PgPool, BackingServices)> {
     if let Some(url) = &settings.database.url {
         let options = db::options(url.expose_secret(), settings.database.password.as_ref())?;
         let db = db::connect_later(options, pool_options(settings));
-        return Ok((db, Surroundings { database: "as configured".to_owned(), cluster: None }));
+        return Ok((db, BackingServices { database: "as configured".to_owned(), cluster: None }));
     }
     let cluster = private_cluster(settings).await?;
     let options = cluster.connect_options(embedded::DATABASE);
     let db = db::connect(options, pool_options(settings)).await?;
     let database = format!("a private Postgres, socket in {}", cluster.sockets().display());
-    Ok((db, Surroundings { database, cluster: Some(cluster) }))
+    Ok((db, BackingServices { database, cluster: Some(cluster) }))
 }
 
 /// Starts, or joins, the cluster in the data folder.
@@ -71,7 +71,7 @@ pub async fn private_cluster(settings: &Settings) -> anyhow::Result<Cluster> {
 pub async fn provider(
     settings: &Settings,
     lifecycle: &Lifecycle,
-    parts: &mut JoinSet<Outcome>,
+    parts: &mut JoinSet<TaskResult>,
 ) -> anyhow::Result<(Option<Client>, Option<SandboxAddress>)> {
     if !settings.has_role(Role::Worker) {
         return Ok((None, None));

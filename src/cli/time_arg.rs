@@ -8,13 +8,13 @@ use sqlx::PgPool;
 use crate::db;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum TimeArg {
     At(DateTime<Utc>),
     /// Before the database's now.
     Ago(Duration),
 }
 
-impl FromStr for Moment {
+impl FromStr for TimeArg {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -28,7 +28,7 @@ impl FromStr for Moment {
     }
 }
 
-impl Moment {
+impl TimeArg {
     /// The moment on the database's clock.
     pub async fn resolve(moment: Option<Self>, db: &PgPool) -> sqlx::Result<Option<DateTime<Utc>>> {
         Ok(match moment {
@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn moments_are_times_or_ages() {
-        let at = |text: &str| Moment::At(text.parse().unwrap());
+        let at = |text: &str| TimeArg::At(text.parse().unwrap());
         assert_eq!("2026-05-01T02:00:00+02:00".parse(), Ok(at("2026-05-01T00:00:00Z")));
-        assert_eq!("7d".parse(), Ok(Moment::Ago(Duration::from_hours(7 * 24))));
+        assert_eq!("7d".parse(), Ok(TimeArg::Ago(Duration::from_hours(7 * 24))));
         for wrong in ["", "7", "yesterday", "2026-05-01", "-7d", "-262143-01-01T00:00:00Z"] {
-            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
+            assert!(wrong.parse::<TimeArg>().is_err(), "{wrong}");
         }
     }
 }

@@ -33,12 +33,12 @@ pub enum Health {
 
 /// Handle of the thread; the server stops when it is dropped.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Supervisor {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl Supervisor {
     /// Returns when the server accepts connections.
     pub fn start(plan: Plan, health: watch::Sender<Health>) -> Result<Self, StartError> {
         let exe = plan.options.exe.clone();
@@ -59,7 +59,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Supervisor {
     /// Blocks until the server has ended, a few milliseconds as a rule.
     fn drop(&mut self) {
         drop(self.stop.take());

@@ -5,22 +5,22 @@ use reqwest::StatusCode;
 
 use crate::{
     config::{DispatchSettings, GateSettings},
-    jobs::{Claimed, ErrorClass, JobError, Setback, UpstreamError},
+    jobs::{Claimed, ErrorClass, JobError, RetryReason, UpstreamError},
     provider::{Accepted, ProviderError, SubmitError},
 };
 
 #[derive(Debug, PartialEq)]
-pub enum Verdict {
+pub enum SubmitDecision {
     Accepted {
         provider_job_id: Option<String>,
     },
     /// For good. `setback`: what the last attempt met when it was no refusal.
     Refuse {
-        setback: Option<Setback>,
+        setback: Option<RetryReason>,
         error: JobError,
     },
     Release {
-        setback: Setback,
+        setback: RetryReason,
         delay: Duration,
         error: JobError,
     },
@@ -30,7 +30,7 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
+impl SubmitDecision {
     pub fn of(
         answer: Result<Accepted, SubmitError>,
         claimed: &Claimed,
@@ -61,19 +61,19 @@ impl Verdict {
                 return Self::Unknown { wait: settings.unconfirmed_wait, error };
             }
             SubmitError::Throttled { .. } => {
-                (Setback::Throttled, told(ErrorClass::Upstream, Vec::new()))
+                (RetryReason::Throttled, told(ErrorClass::Upstream, Vec::new()))
             }
             SubmitError::Broken { errors, .. } => {
-                (Setback::Broken, told(ErrorClass::Upstream, errors))
+                (RetryReason::Broken, told(ErrorClass::Upstream, errors))
             }
             SubmitError::Unreachable(_) | SubmitError::TokenUnavailable(_) => {
-                (Setback::Unreachable, told(ErrorClass::Upstream, Vec::new()))
+                (RetryReason::Unreachable, told(ErrorClass::Upstream, Vec::new()))
             }
             SubmitError::Unauthorized { errors, .. } => {
-                (Setback::Unauthorized, told(ErrorClass::Auth, errors))
+                (RetryReason::Unauthorized, told(ErrorClass::Auth, errors))
             }
             SubmitError::Misdirected { errors, .. } => {
-                (Setback::Misdirected, told(ErrorClass::Upstream, errors))
+                (RetryReason::Misdirected, told(ErrorClass::Upstream, errors))
             }
         };
         let failures = u32::try_from(claimed.failures).unwrap_or(0) + 1;
@@ -81,9 +81,9 @@ impl Verdict {
             return Self::Refuse { setback: Some(setback), error };
         }
         let delay = asked.unwrap_or_else(|| match setback {
-            Setback::Throttled => gate.penalty,
+            RetryReason::Throttled => gate.penalty,
             // Another job is tried next.
-            Setback::Unauthorized | Setback::Misdirected => gate.probe,
+            RetryReason::Unauthorized | RetryReason::Misdirected => gate.probe,
             _ => backoff(settings, claimed.attempt),
         });
         Self::Release { setback, delay, error }

@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 const MOST: usize = 10_000;
 
 #[derive(Debug)]
-pub struct Strangers {
+pub struct UnknownTokenLimiter {
     limit: u32,
     counts: Mutex<Counts>,
 }
@@ -34,7 +34,7 @@ impl Counts {
     }
 }
 
-impl Strangers {
+impl UnknownTokenLimiter {
     /// `limit`: unknown tokens that an address may send in a minute.
     pub fn new(limit: u32) -> Self {
         Self { limit, counts: Mutex::new(Counts::new()) }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_share() {
-        let strangers = Strangers::new(2);
+        let strangers = UnknownTokenLimiter::new(2);
         let (one, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
         assert_eq!([0; 3].map(|_| strangers.is_one_too_many(one)), [false, false, true]);
         assert!(strangers.is_flooding(one));
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_64_of_ipv6_is_one_sender() {
-        let strangers = Strangers::new(1);
+        let strangers = UnknownTokenLimiter::new(1);
         assert!(!strangers.is_one_too_many(ip("2001:db8:1:1::1")));
         assert!(strangers.is_one_too_many(ip("2001:db8:1:1:ffff::2")));
         assert!(!strangers.is_flooding(ip("2001:db8:1:2::1")));
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_flood_from_everywhere_takes_bounded_memory() {
-        let strangers = Strangers::new(1);
+        let strangers = UnknownTokenLimiter::new(1);
         let addresses =
             (0..2 * MOST).map(|n| IpAddr::from(u32::try_from(n).unwrap().to_be_bytes()));
         let refused = addresses.filter(|address| strangers.is_one_too_many(*address)).count();
