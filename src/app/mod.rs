@@ -50,7 +50,7 @@ pub struct App {
     pub lifecycle: Lifecycle,
     parts: JoinSet<TaskResult>,
     patience: ShutdownTimeouts,
-    surroundings: BackingServices,
+    backing: BackingServices,
 }
 
 /// Where it listens; port 0 in the settings becomes a real one here.
@@ -80,8 +80,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let granted = files::grant(settings)?;
     let listeners = Listeners::bind(settings)?;
     let mut addresses = listeners.addresses()?;
-    let (db, surroundings) = backing_services::database(settings).await?;
-    addresses.database.clone_from(&surroundings.database);
+    let (db, backing) = backing_services::database(settings).await?;
+    addresses.database.clone_from(&backing.database);
     let started = Arc::new(AtomicBool::new(false));
     let health =
         OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone(), takes_submissions);
@@ -117,7 +117,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         drain_delay: settings.shutdown.drain_delay,
         grace: settings.shutdown.timeout,
     };
-    Ok(App { addresses, db, lifecycle, parts, patience, surroundings })
+    Ok(App { addresses, db, lifecycle, parts, patience, backing })
 }
 
 impl App {
@@ -129,7 +129,7 @@ impl App {
                 "connections to the database are still in use; they end with the process"
             );
         }
-        self.surroundings.stop().await;
+        self.backing.stop().await;
         result
     }
 }
@@ -222,7 +222,7 @@ impl Listeners {
         Ok(Self { api, webhook, ops: bind(settings.ops.listen)? })
     }
 
-    /// Those of the surroundings are not known yet.
+    /// Those of the backing services are not known yet.
     fn addresses(&self) -> anyhow::Result<Addresses> {
         Ok(Addresses {
             api: self.api.as_ref().map(TcpListener::local_addr).transpose()?,

@@ -72,7 +72,7 @@ impl Parts {
     /// `granted`: the settings of the API, as far as there are files for them.
     pub async fn api(&self, granted: &ApiSettings, health: OpsState) -> sqlx::Result<Api> {
         let Self { settings, db, .. } = self;
-        // Until the listener closes: who waits is not sent away while he would come back here.
+        // Until the listener closes: clients that were sent away earlier would reconnect to this process.
         let (feed, listener) = Feed::new(db, self.lifecycle.stop.clone());
         let watched_keys = KeyWatch::default();
         let state = ApiState::new(Shared {
@@ -105,7 +105,7 @@ impl Parts {
             of_token: Arc::new(Shares::new(settings.ingest.token_bodies)),
             tokens,
             queue,
-            strangers: UnknownTokenLimiter::new(settings.webhook.unknown_tokens),
+            unknown_tokens: UnknownTokenLimiter::new(settings.webhook.unknown_tokens),
             drift: self.drift.clone(),
         };
         let router = http::observed_only(webhook::router(state), "webhook");

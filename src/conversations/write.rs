@@ -102,9 +102,9 @@ async fn store_speakers(tx: &mut PgTransaction<'_>, shapes: &[(Uuid, &Shape)]) -
 /// Lists one after the other, as `unnest` takes no list of lists.
 struct Lists<'a, T> {
     members: Vec<&'a T>,
-    /// Where each list begins, from 1,
+    /// Place of the first member of each list, from 1.
     first: Vec<i32>,
-    /// and what its last place is; the one before the first when it is empty.
+    /// Place of its last member; the one before `first` when the list is empty.
     last: Vec<i32>,
 }
 

@@ -122,16 +122,16 @@ impl DriftCounter {
 pub struct Recorder {
     db: PgPool,
     counts: Arc<Mutex<Counts>>,
-    tallies: TaskTracker,
+    counters: TaskTracker,
 }
 
 impl Recorder {
     pub fn new(db: PgPool) -> (DriftCounter, Self) {
-        let tallies = TaskTracker::new();
+        let counters = TaskTracker::new();
         let counts = Arc::<Mutex<Counts>>::default();
         (
-            DriftCounter { counts: counts.clone(), _in_use: tallies.token() },
-            Self { db, counts, tallies },
+            DriftCounter { counts: counts.clone(), _in_use: counters.token() },
+            Self { db, counts, counters },
         )
     }
 
@@ -143,8 +143,8 @@ impl Recorder {
                 () = sleep(WRITE_EVERY) => self.write().await,
             }
         }
-        self.tallies.close();
-        self.tallies.wait().await;
+        self.counters.close();
+        self.counters.wait().await;
         self.write().await;
         Ok(())
     }

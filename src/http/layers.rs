@@ -41,7 +41,7 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
     shares: Shares,
 ) -> Router<S> {
     let refused = |fault| ApiError::from(fault).into_response();
-    // Few of them: each one that is a function of its own copies all that are below it, for each request.
+    // Few `from_fn` layers: each of them clones the whole stack below it, for every request.
     router.layer(
         ServiceBuilder::new()
             .layer(nosniff())

@@ -53,7 +53,7 @@ pub struct WebhookState {
     pub of_token: Arc<Shares<[u8; 32]>>,
     pub tokens: Tokens,
     pub queue: mpsc::Sender<Item>,
-    pub strangers: UnknownTokenLimiter,
+    pub unknown_tokens: UnknownTokenLimiter,
     pub drift: DriftCounter,
 }
 
@@ -87,7 +87,7 @@ async fn receive(
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let encoding = encoding.as_deref();
     let reader = Reader::new(body);
-    let opened = if state.strangers.is_flooding(sender) {
+    let opened = if state.unknown_tokens.is_flooding(sender) {
         Opened::Partly(reader, None)
     } else {
         match state.unproven.open(sender, encoding, reader, state.limits).await {
@@ -200,7 +200,7 @@ fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
 }
 
 fn stranger(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Response {
-    if !state.strangers.is_one_too_many(sender) {
+    if !state.unknown_tokens.is_one_too_many(sender) {
         return status.into_response();
     }
     let later = [(header::RETRY_AFTER, HeaderValue::from_static("60"))];

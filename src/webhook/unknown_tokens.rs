@@ -90,29 +90,29 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_share() {
-        let strangers = UnknownTokenLimiter::new(2);
+        let limiter = UnknownTokenLimiter::new(2);
         let (one, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
-        assert_eq!([0; 3].map(|_| strangers.is_one_too_many(one)), [false, false, true]);
-        assert!(strangers.is_flooding(one));
-        assert!(!strangers.is_flooding(other));
-        assert!(strangers.is_flooding(ip("::ffff:192.0.2.1")), "the same, as IPv6 writes it");
+        assert_eq!([0; 3].map(|_| limiter.is_one_too_many(one)), [false, false, true]);
+        assert!(limiter.is_flooding(one));
+        assert!(!limiter.is_flooding(other));
+        assert!(limiter.is_flooding(ip("::ffff:192.0.2.1")), "the same, as IPv6 writes it");
     }
 
     #[test]
     fn a_64_of_ipv6_is_one_sender() {
-        let strangers = UnknownTokenLimiter::new(1);
-        assert!(!strangers.is_one_too_many(ip("2001:db8:1:1::1")));
-        assert!(strangers.is_one_too_many(ip("2001:db8:1:1:ffff::2")));
-        assert!(!strangers.is_flooding(ip("2001:db8:1:2::1")));
+        let limiter = UnknownTokenLimiter::new(1);
+        assert!(!limiter.is_one_too_many(ip("2001:db8:1:1::1")));
+        assert!(limiter.is_one_too_many(ip("2001:db8:1:1:ffff::2")));
+        assert!(!limiter.is_flooding(ip("2001:db8:1:2::1")));
     }
 
     #[test]
     fn a_flood_from_everywhere_takes_bounded_memory() {
-        let strangers = UnknownTokenLimiter::new(1);
+        let limiter = UnknownTokenLimiter::new(1);
         let addresses =
             (0..2 * MOST).map(|n| IpAddr::from(u32::try_from(n).unwrap().to_be_bytes()));
-        let refused = addresses.filter(|address| strangers.is_one_too_many(*address)).count();
+        let refused = addresses.filter(|address| limiter.is_one_too_many(*address)).count();
         assert_eq!(refused, MOST);
-        assert_eq!(strangers.counts.lock().unwrap().unknown.len(), MOST);
+        assert_eq!(limiter.counts.lock().unwrap().unknown.len(), MOST);
     }
 }
