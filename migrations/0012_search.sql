@@ -62,7 +62,7 @@ insert into aftercall.caller_configs
 select distinct caller_id, aftercall.search_config(request ->> 'languageCode')
 from aftercall.jobs where state = 'completed';
 
--- New rows wait in a list of their own, which aftercall.settle_search empties before it is full; who
+-- New rows wait in a list of their own, which aftercall.flush_search_index empties before it is full; who
 -- fills it has to empty it.
 create index utterances_fts on aftercall.utterances using gin (fts)
     with (gin_pending_list_limit = 16384);
@@ -90,11 +90,11 @@ create trigger utterances_are_searchable before insert on aftercall.utterances
 
 -- Moves what waits in the lists of the index of words into the index. Does nothing while another
 -- session is at it. Runs with the rights of the owner, as Postgres asks for them.
-create function aftercall.settle_search() returns void
+create function aftercall.flush_search_index() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if pg_try_advisory_xact_lock(hashtext('aftercall.settle_search')) then
+    if pg_try_advisory_xact_lock(hashtext('aftercall.flush_search_index')) then
         perform gin_clean_pending_list(inhrelid)
         from pg_inherits where inhparent = 'aftercall.utterances_fts'::regclass;
     end if;

@@ -1,4 +1,4 @@
-//! The connection pool, the migrations, and what errors of the database mean.
+//! The connection pool, the migrations, and the meaning of database errors.
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use sqlx::{
 };
 use url::Url;
 
-/// The files in `migrations/`, built into the binary. Which of them ran is kept in our own schema.
+/// The files in `migrations/`, built into the binary. Applied versions are recorded in our own schema.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!();
     migrator.create_schema("aftercall");
@@ -20,15 +20,15 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     migrator
 });
 
-/// Size and patience of a pool.
+/// Size and acquire timeout of a pool.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolOptions {
     pub max_connections: u32,
     pub acquire_timeout: Duration,
 }
 
-/// Reads a `postgres://` URL; the error never repeats it, as it may hold a password. Where it holds
-/// none, `password` is taken.
+/// Parses a `postgres://` URL. The error never quotes the URL, which may contain a password. `password` is used when
+/// the URL has none.
 pub fn options(url: &str, password: Option<&SecretString>) -> anyhow::Result<PgConnectOptions> {
     let not_a_url = || anyhow::anyhow!("database.url is not a postgres:// URL");
     let has_password = Url::parse(url).map_err(|_| not_a_url())?.password().is_some();
@@ -39,20 +39,20 @@ pub fn options(url: &str, password: Option<&SecretString>) -> anyhow::Result<PgC
     Ok(options.application_name("aftercall"))
 }
 
-/// A connection that was used within this time is taken to be alive.
+/// A connection used within this time is assumed to be alive.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Opens the pool. The first connection is made here, so that a wrong URL shows at start.
+/// Opens the pool and its first connection, so that a wrong URL fails at startup.
 pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Result<PgPool> {
     let pool = connect_later(options, pool);
     pool.acquire().await?;
     Ok(pool)
 }
 
-/// A pool that connects once it is asked for a connection.
+/// A pool that opens connections on demand.
 ///
-/// A connection that has been idle is asked whether it is alive before it is handed out; one in
-/// steady use is not, as the question costs as much as most statements.
+/// A connection that has been idle is pinged before it is handed out; one in steady use is not, since a ping costs as
+/// much as most statements.
 pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(pool.max_connections)
@@ -65,21 +65,21 @@ pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
             })
         })
         .after_release(|connection, _| {
-            // Else each connection keeps a buffer for the largest statement it ever sent.
+            // Otherwise each connection keeps a buffer as large as the largest statement it ever sent.
             connection.shrink_buffers();
             Box::pin(std::future::ready(Ok(true)))
         })
         .connect_lazy_with(options)
 }
 
-/// Wait between two looks for a server that is not there yet.
+/// Pause between two attempts to reach a server that is not up yet.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Returns once the server takes a connection; looks for up to `patience`.
+/// Returns once the server accepts a connection; tries for up to `patience`.
 ///
 /// # Errors
-/// The last refusal when it is not there by then; at once when waiting does not help, as with a
-/// wrong password or a database that does not exist.
+/// The last connection error when `patience` runs out; immediately for errors that waiting does not fix, such as a
+/// wrong password or a missing database.
 pub async fn wait_for(options: &PgConnectOptions, patience: Duration) -> sqlx::Result<()> {
     let since = tokio::time::Instant::now();
     let mut told = false;
@@ -103,17 +103,16 @@ pub async fn wait_for(options: &PgConnectOptions, patience: Duration) -> sqlx::R
     }
 }
 
-/// Whether a server that could not be connected to may yet be there: nobody listens, its name is
-/// not known, or it has no connection to spare.
+/// Whether the server may still come up: the connection was refused, its name does not resolve, or it has no free
+/// connection.
 fn may_come(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_)) || is_unavailable(error)
 }
 
-/// Whether the server cannot do it now, through no fault of the statement: it will serve again.
+/// Whether the server cannot run the statement now, for reasons unrelated to the statement.
 ///
-/// SQLSTATE (`PostgreSQL` manual, appendix A): class 53, out of disk, memory or connections; 57P01 to
-/// 57P05, stopping or starting; 25006, read-only; 40001 and 40P01, given up for the sake of another
-/// transaction; 58030, an error of its disk.
+/// SQLSTATE (`PostgreSQL` manual, appendix A): class 53, out of disk, memory or connections; 57P01 to 57P05, stopping
+/// or starting; 25006, read-only; 40001 and 40P01, rolled back in favor of another transaction; 58030, an I/O error.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| {
@@ -122,7 +121,7 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
     })
 }
 
-/// Whether the values are at fault: the same ones will be refused again.
+/// Whether the values are the cause: the same values will be rejected again.
 ///
 /// Classes of SQLSTATE: 22, data exception, and 54, program limit exceeded.
 pub fn is_about_data(error: &sqlx::Error) -> bool {
@@ -130,13 +129,13 @@ pub fn is_about_data(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
 }
 
-/// Applies what is missing, one process at a time: an advisory lock makes the others wait.
+/// Applies missing migrations, one process at a time: an advisory lock makes the others wait.
 pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
     MIGRATOR.run(db).await
 }
 
-/// Whether every migration of this binary has been applied. Newer ones do not matter: a newer
-/// replica may already have migrated, and its schema still serves this one.
+/// Whether every migration of this binary has been applied. Newer ones do not matter: a newer replica may already have
+/// migrated, and its schema still serves this version.
 pub async fn is_migrated(db: &PgPool) -> sqlx::Result<bool> {
     let wanted: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
     let has_table = sqlx::query_scalar!(
@@ -157,7 +156,7 @@ pub async fn is_migrated(db: &PgPool) -> sqlx::Result<bool> {
     Ok(usize::try_from(applied).is_ok_and(|applied| applied == wanted.len()))
 }
 
-/// Writes to a page that is not there yet: fails while the disk is full or the database is read-only.
+/// Writes to a new page, which fails while the disk is full or the database is read-only.
 pub async fn probe_writes(db: &PgPool) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -170,7 +169,7 @@ pub async fn probe_writes(db: &PgPool) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Makes the month partitions of all partitioned tables up to `months_ahead`; how many were missing.
+/// Creates the monthly partitions of all partitioned tables up to `months_ahead`; returns how many were missing.
 pub async fn ensure_partitions(db: &PgPool, months_ahead: u32) -> sqlx::Result<i32> {
     let months = i32::try_from(months_ahead).unwrap_or(i32::MAX);
     sqlx::query_scalar!(r#"select aftercall.ensure_partitions($1) as "made!""#, months)
@@ -178,17 +177,17 @@ pub async fn ensure_partitions(db: &PgPool, months_ahead: u32) -> sqlx::Result<i
         .await
 }
 
-/// A connection that streams the rows of one statement, however many there are. It is closed when it is
-/// dropped, as what it has not read yet would be in the way of the next statement.
+/// A connection for streaming the rows of one statement, however many there are. It is closed on drop, because unread
+/// rows would block the next statement.
 ///
-/// `longest`: that the statement may take. Postgres keeps to it also while it finds no rows to stream.
+/// `longest` limits the statement's run time; Postgres enforces it even while the statement returns no rows.
 pub async fn for_streaming(
     db: &PgPool,
     longest: Duration,
 ) -> sqlx::Result<PoolConnection<Postgres>> {
     let mut connection = db.acquire().await?;
     connection.close_on_drop();
-    // The first row is not to wait for a compiler.
+    // JIT compilation would delay the first row.
     sqlx::query!(
         r#"select set_config('jit', 'off', false) as "jit!",
             set_config('statement_timeout', $1, false) as "longest!""#,
@@ -199,7 +198,7 @@ pub async fn for_streaming(
     Ok(connection)
 }
 
-/// The moment `age` before now, on the clock that decides.
+/// The time `age` ago by the database's clock.
 pub async fn ago(db: &PgPool, age: Duration) -> sqlx::Result<DateTime<Utc>> {
     let age = age.as_secs_f64();
     sqlx::query_scalar!(r#"select now() - make_interval(secs => $1) as "ago!""#, age)
@@ -207,14 +206,14 @@ pub async fn ago(db: &PgPool, age: Duration) -> sqlx::Result<DateTime<Utc>> {
         .await
 }
 
-/// The secret of that name, shared by all replicas; made by a migration.
+/// The secret with that name, shared by all replicas; created by a migration.
 pub async fn service_secret(db: &PgPool, name: &str) -> sqlx::Result<Vec<u8>> {
     sqlx::query_scalar!("select secret from aftercall.service_secrets where name = $1", name)
         .fetch_one(db)
         .await
 }
 
-/// One member of every row, as `unnest` takes it.
+/// One field of every row, as an array for `unnest`.
 pub fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(member).collect()
 }

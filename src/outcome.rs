@@ -1,4 +1,4 @@
-//! What the provider found is applied to its jobs: one function, whoever brought it, however many.
+//! Applies what the provider found to its jobs, in one function for every source and batch size.
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -18,20 +18,20 @@ use crate::{
     provider::{self, AnalysisStatus, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable},
 };
 
-/// A delivery as it was understood.
+/// What a delivery means for its job.
 #[derive(Debug)]
 pub enum Interpretation {
     Success {
         provider_job_id: Option<String>,
         parser_version: i32,
-        /// What it found, ready to be stored.
+        /// The result, ready to be stored.
         prepared: Box<Prepared>,
     },
     Failure {
         provider_job_id: Option<String>,
         errors: Vec<ProviderError>,
     },
-    /// Why it could not be understood, without quoting it.
+    /// Why it could not be parsed, without quoting it.
     Unreadable(String),
 }
 
@@ -42,7 +42,7 @@ pub struct ParsedDelivery {
     pub drift: Vec<Finding>,
 }
 
-/// Never fails: what cannot be understood is a reading as well.
+/// Never fails: an unparsable body is an interpretation too.
 impl ParsedDelivery {
     /// `encoding`: the body's `Content-Encoding`.
     pub fn of_body(body: &Bytes, encoding: Option<&str>, limits: TextLimits) -> Self {
@@ -67,7 +67,7 @@ impl ParsedDelivery {
         Self { reading: Interpretation::of(parsed).unwrap_or_else(in_progress), drift }
     }
 
-    /// Parsed, it would take too much memory.
+    /// Parsing it would take too much memory.
     pub fn too_many(values: usize) -> Self {
         Self::unreadable(format!("it holds more than {values} values"))
     }
@@ -78,7 +78,7 @@ impl ParsedDelivery {
 }
 
 impl Interpretation {
-    /// What a parsed body means here; `None` while the provider is still at work.
+    /// What a parsed body means for the job; `None` while the analysis is in progress.
     pub fn of(parsed: Result<Message, Unreadable>) -> Option<Self> {
         let message = match parsed {
             Ok(message) => message,
@@ -102,28 +102,28 @@ impl From<ProviderError> for UpstreamError {
     }
 }
 
-/// A delivery and what it says.
+/// A delivery and its interpretation.
 #[derive(Debug)]
 pub struct Arrival {
     pub delivery: Delivery,
-    /// The provider's job id where the attempt knows it.
+    /// The provider's job id, if the attempt knows it.
     pub expected: Option<String>,
     pub reading: Interpretation,
 }
 
 impl Arrival {
-    /// Job and attempt, when it says that the attempt failed.
+    /// Job and attempt, if the delivery reports that the attempt failed.
     fn failed_attempt(&self) -> Option<(Uuid, i32)> {
         let is_failure = matches!(self.reading, Interpretation::Failure { .. });
         is_failure.then_some((self.delivery.job_id, self.delivery.attempt))
     }
 }
 
-/// Keeps the deliveries, and ends each job whose end one of them is the first to tell: documents,
-/// rows, states, timelines and deliveries commit together or not at all. What ends no job is kept within
-/// the quota of its attempt, and counted beyond it.
+/// Stores the deliveries and ends each job for which one of them is decisive: documents, rows, states, timelines and
+/// deliveries commit together or not at all. Deliveries that end no job are stored within the quota of their attempt,
+/// and only counted beyond it.
 ///
-/// Outcomes are in the order of the arrivals; `None` where the job is gone.
+/// Outcomes are in the order of the arrivals; `None` where the job no longer exists.
 pub async fn apply(
     tx: &mut Change<'_>,
     arrivals: &[Arrival],
@@ -152,12 +152,12 @@ pub async fn apply(
         let is_given_up = given_up.contains(&(delivery.job_id, delivery.attempt));
         let (mut outcome, mut reason) = judge(*standing, arrival, is_given_up);
         if outcome == Outcome::Accepted {
-            // No duplicate, whatever came of the same bytes before: what was late then may be what a job
-            // that was retried since waits for.
+            // Not a duplicate even if the same bytes came before: what was late then may be what a job retried since is
+            // waiting for.
             *standing = effects.accept(arrival, *standing);
         } else if !is_new {
             (outcome, reason) = (Outcome::Duplicate, None);
-            // We asked again, and were told the same: nothing came that anybody need look at.
+            // A poll that repeats a known response brings nothing to look at.
             if delivery.via == CompletedVia::Poll {
                 outcomes.push(Some(outcome));
                 continue;
@@ -172,7 +172,7 @@ pub async fn apply(
     Ok(outcomes)
 }
 
-/// A success counts whichever attempt it is of; a failure only of the one that the job waits for.
+/// A success counts for any attempt, a failure only for the attempt the job is waiting for.
 fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
     let state = standing.state;
     let (provider_job_id, still_wanted) = match &arrival.reading {
@@ -194,10 +194,10 @@ fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, 
     }
 }
 
-/// What a batch changes, table by table.
+/// The changes of a batch, table by table.
 #[derive(Default)]
 struct Effects<'a> {
-    /// Where the recordings of the jobs lie that failed.
+    /// Content URIs of the jobs that failed.
     content_uris: HashMap<Uuid, String>,
     judged: Vec<Classified<'a>>,
     surplus: Vec<Surplus>,
@@ -208,12 +208,12 @@ struct Effects<'a> {
 }
 
 impl<'a> Effects<'a> {
-    /// How its job stands then.
+    /// Records the effects of an accepted arrival; returns the job's new standing.
     fn accept(&mut self, arrival: &'a Arrival, standing: Standing) -> Standing {
         let Delivery { job_id, attempt, via, .. } = arrival.delivery;
         match &arrival.reading {
             Interpretation::Success { provider_job_id, parser_version, prepared } => {
-                // The envelope of 2022 names no job; the answer to the submission may have.
+                // The 2022 envelope names no job; the response to the submission may have.
                 let provider_job_id = provider_job_id.as_deref().or(arrival.expected.as_deref());
                 let parser_version = *parser_version;
                 let origin = insights::Origin { job_id, provider_job_id, parser_version };
@@ -234,7 +234,7 @@ impl<'a> Effects<'a> {
         }
     }
 
-    /// What is told, and done, because of what ended no job.
+    /// Records events for deliveries that ended no job, and polls soon where they were useless.
     fn set_aside(&mut self) {
         for Classified { delivery, outcome, reason } in &self.judged {
             let Delivery { job_id, attempt, via, .. } = **delivery;
@@ -264,7 +264,7 @@ impl<'a> Effects<'a> {
     }
 }
 
-/// What was found, and the jobs that it completes.
+/// Results, and the jobs they complete.
 #[derive(Default)]
 struct Results<'a> {
     found: Vec<(insights::Origin<'a>, &'a Prepared)>,
@@ -272,7 +272,7 @@ struct Results<'a> {
 }
 
 impl Results<'_> {
-    /// In this order: the moment a job is completed, statistics count what is stored of it.
+    /// In this order: completing a job makes the statistics count what is stored for it.
     async fn write(self, tx: &mut Change<'_>) -> sqlx::Result<()> {
         insights::store(tx, &self.found).await?;
         jobs::complete(tx, &self.completions).await

@@ -1,5 +1,5 @@
-//! Adds the changes that transitions leave to the statistics, a few seconds behind them. Nothing that
-//! is asked depends on it but how long the answer takes.
+//! Merges the changes written by job transitions into the statistics, a few seconds behind. Queries are correct without
+//! it, but slower.
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{stats, supervise::TaskResult};
 
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Changes of one transaction.
+/// Changes merged per transaction.
 const BATCH: i32 = 5000;
 
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Merges every two seconds until `stop` is cancelled; several processes may.
+    /// Merges every two seconds until `stop` is canceled; several processes may run it.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
         while !stop.is_cancelled() {
             let is_behind = match stats::merge(&self.db, BATCH).await {

@@ -1,4 +1,4 @@
-//! Who runs the server: ourselves, or an unprivileged user when we are root.
+//! The user that runs the server: our own, or an unprivileged one when we are root.
 use std::{
     fs::DirBuilder,
     io::ErrorKind,
@@ -14,10 +14,10 @@ use nix::unistd::{Uid, User, geteuid};
 
 use super::StartError;
 
-/// Tried in this order when `AFTERCALL_PG_USER` names nobody.
+/// Tried in this order when `AFTERCALL_PG_USER` is not set.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// The user that the server runs as, because Postgres refuses to run as root.
+/// The user the server runs as when we are root, since Postgres refuses to run as root.
 #[derive(Debug, Clone)]
 pub struct Account {
     pub uid: u32,
@@ -25,7 +25,7 @@ pub struct Account {
     name: String,
 }
 
-/// `None`: the user that runs Aftercall.
+/// `None`: the server runs as the user that runs Aftercall.
 #[derive(Debug, Clone)]
 pub struct Owner(pub Option<Account>);
 
@@ -48,16 +48,16 @@ impl Owner {
         self.0.as_ref().map_or_else(geteuid, |account| Uid::from_raw(account.uid))
     }
 
-    /// Lets `command` run as this user.
+    /// Makes `command` run as this user.
     pub fn run(&self, command: &mut Command) {
         if let Some(account) = &self.0 {
             command.uid(account.uid).gid(account.gid);
         }
     }
 
-    /// Makes `folder`, which only this user may enter; its parent exists.
+    /// Creates `folder` with access for this user only; the parent must exist.
     ///
-    /// One that is there already is taken over if it is this user's, or was left half made.
+    /// An existing folder is taken over if it belongs to this user or was left half made.
     pub fn make_folder(&self, folder: &Path) -> Result<(), StartError> {
         match DirBuilder::new().mode(0o700).create(folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -76,7 +76,7 @@ impl Owner {
         Ok(())
     }
 
-    /// Asks the kernel by trying: parents like `/root` may be closed to this user.
+    /// Tests by entering the folder: parents such as `/root` may be closed to this user.
     pub fn check_reaches(&self, folder: &Path) -> Result<(), StartError> {
         let Some(account) = &self.0 else { return Ok(()) };
         let mut shell = Command::new("/bin/sh");

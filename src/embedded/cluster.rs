@@ -1,4 +1,5 @@
-//! A cluster in use: as its owner, or as the guest of another process that owns it.
+//! A running cluster, either owned by this process or used as the guest of the process that owns
+//! it.
 use std::{
     ffi::OsString,
     fs::{self, File, TryLockError},
@@ -24,14 +25,14 @@ use super::{
     supervisor::{Health, Supervisor},
 };
 
-/// How long the owner of a cluster may take to start it before its guests give up.
+/// How long the owner of a cluster may take to start it before guests give up.
 const GUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
-/// `duplicate_database`, and what two at the same moment get instead, a `unique_violation`.
+/// `duplicate_database`, and `unique_violation`, which concurrent creations get instead.
 const EXISTS: [&str; 2] = ["42P04", "23505"];
 
-/// A running server. Dropping it stops the server, unless this is a guest's.
+/// A running server. Dropping it stops the server, unless this is a guest.
 #[derive(Debug)]
 pub struct Cluster {
     sockets: PathBuf,
@@ -39,7 +40,7 @@ pub struct Cluster {
     possession: Option<Possession>,
 }
 
-/// Dropped in this order: the server ends, its files go, the lock is free.
+/// Dropped in this order: the server stops, its files are removed, the lock is released.
 #[derive(Debug)]
 struct Possession {
     _keeper: Supervisor,
@@ -47,17 +48,17 @@ struct Possession {
     _lock: File,
 }
 
-/// What must not outlive the server.
+/// Files that must not outlive the server.
 #[derive(Debug)]
 struct Files {
     endpoint: PathBuf,
-    /// The data of a cluster for tests.
+    /// Data directory of an ephemeral (test) cluster.
     data: Option<PathBuf>,
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.endpoint); // whoever reads it checks that somebody answers
+        let _ = fs::remove_file(&self.endpoint); // readers check that the socket accepts connections
         if let Some(Err(error)) = self.data.as_ref().map(fs::remove_dir_all) {
             tracing::warn!(%error, "the data of the tests' server was not removed");
         }
@@ -70,7 +71,7 @@ enum Entry {
 }
 
 impl Cluster {
-    /// [`Self::start_blocking`] for use in async code.
+    /// [`Self::start_blocking`] for async code.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let root = options.root.clone();
         match spawn_blocking(move || Self::start_blocking(options)).await {
@@ -81,7 +82,7 @@ impl Cluster {
 
     /// Starts the server and returns when it accepts connections.
     ///
-    /// If another process owns the cluster, waits until its server is up and becomes its guest.
+    /// If another process owns the cluster, waits until that server is up and becomes its guest.
     pub fn start_blocking(options: Options) -> Result<Self, StartError> {
         let owner = Owner::find(options.environment.pg_user.as_deref())?;
         let folders = Folders::prepare(&options, &owner)?;
@@ -114,8 +115,8 @@ impl Cluster {
         connect_options(&self.sockets, database)
     }
 
-    /// Makes `database` unless it is there. `database` becomes part of a statement, so it must not
-    /// come from outside.
+    /// Creates `database` if it does not exist. The name becomes part of a statement, so it must
+    /// not come from outside.
     pub async fn create_database(&self, database: &'static str) -> sqlx::Result<()> {
         let mut db = PgConnection::connect_with(&self.connect_options("postgres")).await?;
         let is_there: bool =
@@ -136,12 +137,12 @@ impl Cluster {
         db.close().await
     }
 
-    /// For readiness; a guest does not know and says [`Health::Up`].
+    /// For readiness. A guest cannot tell and reports [`Health::Up`].
     pub fn health(&self) -> Health {
         *self.health.borrow()
     }
 
-    /// Stops the server without blocking this thread; close the pools first.
+    /// Stops the server without blocking this thread; close all pools first.
     pub async fn stop(self) {
         if let Err(error) = spawn_blocking(move || drop(self)).await {
             tracing::error!(%error, "stopping the PostgreSQL server");
@@ -149,7 +150,7 @@ impl Cluster {
     }
 }
 
-/// Takes the lock, or finds the server of whoever has it.
+/// Takes the lock, or finds the server of the process that holds it.
 fn enter(folders: &Folders) -> Result<Entry, StartError> {
     let path = folders.lock();
     let mut open = File::options();
@@ -174,7 +175,7 @@ fn enter(folders: &Folders) -> Result<Entry, StartError> {
     }
 }
 
-/// All that comes before the server: its programs, its files, its place.
+/// Everything before starting the server: find its programs, clean up, create its files.
 fn prepare(options: Options, folders: &Folders, owner: Owner) -> Result<Plan, StartError> {
     let _ = fs::remove_file(folders.endpoint()); // left by an owner that was killed
     let binaries = discover::find(folders, &owner, &options.environment)?;
@@ -186,7 +187,7 @@ fn prepare(options: Options, folders: &Folders, owner: Owner) -> Result<Plan, St
     owner.make_folder(&sockets)?;
     stale::clear(&data, &sockets)?;
     if options.ephemeral && data.exists() {
-        // Its writes were never flushed; after a crash they cannot be trusted.
+        // Its writes were never flushed, so they cannot be trusted after a crash.
         fs::remove_dir_all(&data).map_err(StartError::at(&data))?;
     }
     initdb::ensure(&options, folders, &owner, &binaries)?;

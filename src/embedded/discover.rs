@@ -1,4 +1,4 @@
-//! Finds the programs of a Postgres that can run here.
+//! Finds the programs of a Postgres version that can run here.
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -11,7 +11,8 @@ use crate::config::EmbeddedEnvironment;
 
 const OLDEST_MAJOR: u32 = 14;
 
-/// Where packages put versions side by side: folder, what precedes the number, what follows it.
+/// Where packages install versions side by side: parent folder, text before the version number,
+/// subfolder.
 const INSTALLATIONS: [(&str, &str, &str); 7] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -22,16 +23,16 @@ const INSTALLATIONS: [(&str, &str, &str); 7] = [
     ("/usr/libexec", "postgresql", ""),
 ];
 
-/// A folder with `postgres` and `initdb`.
+/// A folder that contains `postgres` and `initdb`.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     pub folder: PathBuf,
     pub major: u32,
 }
 
-/// The programs to run the cluster in `folders` with, fetched if there are none.
+/// Finds the programs for the cluster in `folders`, and fetches them if there are none.
 ///
-/// Where there is data already, only its major version will do.
+/// When there is data already, only a matching major version will do.
 pub fn find(
     folders: &Folders,
     owner: &Owner,
@@ -70,7 +71,7 @@ pub fn find(
     })
 }
 
-/// With data: its newest version that can be run. Without: the first found.
+/// With data: the newest version of it that can run. Without: the first one found.
 fn best<'a>(found: &'a [Binaries], data: &[u32]) -> Option<&'a Binaries> {
     if data.is_empty() {
         return found.first();
@@ -78,7 +79,7 @@ fn best<'a>(found: &'a [Binaries], data: &[u32]) -> Option<&'a Binaries> {
     data.iter().find_map(|major| found.iter().find(|binaries| binaries.major == *major))
 }
 
-/// Folders worth a look, best first.
+/// Folders to check, best first.
 fn candidates(environment: &EmbeddedEnvironment) -> Vec<PathBuf> {
     let on_path = std::env::split_paths(&environment.path)
         .filter_map(|folder| fs::canonicalize(folder.join("postgres")).ok())
@@ -108,8 +109,8 @@ fn pg_config() -> Option<PathBuf> {
     (output.status.success() && folder.is_absolute()).then_some(folder)
 }
 
-/// Runs `postgres --version` as the server's user: that also shows that the folder can be entered
-/// and that the libraries are there.
+/// Runs `postgres --version` as the server's user, which also shows that the folder is accessible
+/// and the libraries are present.
 fn probe(folder: &Path, owner: &Owner, environment: &EmbeddedEnvironment) -> Option<Binaries> {
     let folder = folder.canonicalize().ok()?;
     for program in ["initdb", "postgres"] {
@@ -126,7 +127,7 @@ fn probe(folder: &Path, owner: &Owner, environment: &EmbeddedEnvironment) -> Opt
     (output.status.success() && major >= OLDEST_MAJOR).then_some(Binaries { folder, major })
 }
 
-/// From a line like `postgres (PostgreSQL) 15.18 (Debian 15.18-1)`, or `… 19beta1`.
+/// Parses a line such as `postgres (PostgreSQL) 15.18 (Debian 15.18-1)` or `… 19beta1`.
 fn major(version: &str) -> Option<u32> {
     let number = version.split_once(") ")?.1;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! Why a cluster did not start, and what the operator can do about it.
+//! Why a cluster did not start, and how the operator can fix it.
 use std::{io, path::PathBuf};
 
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// For `map_err`: says which file or program it was about.
+    /// For `map_err`: adds the file or program that the error is about.
     pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.into(), source }
     }

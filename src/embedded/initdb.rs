@@ -1,4 +1,4 @@
-//! Makes the files of a new cluster.
+//! Creates the files of a new cluster.
 use std::{fs, path::Path};
 
 use super::{
@@ -9,16 +9,16 @@ use super::{
     folders::Folders,
 };
 
-/// Between the final name and the process id in the name of a cluster that is being made.
+/// Separates the final name from the process id in the name of an unfinished cluster.
 const UNFINISHED: &str = ".init.";
 
-/// From this version on a UTF-8 locale is built in, the same on each machine.
+/// From this version on, a UTF-8 locale is built in and behaves the same on every machine.
 const FIRST_WITH_BUILTIN_LOCALE: u32 = 17;
 
-/// Makes the cluster of `binaries`' version unless it is there.
+/// Creates the cluster of `binaries`' version if it does not exist.
 ///
-/// It gets its name only when it is complete, so an interrupted run leaves nothing that looks
-/// like a cluster. The next run clears up.
+/// It is renamed into place only when complete, so an interrupted run leaves nothing that looks
+/// like a cluster; the next run removes the remains.
 pub fn ensure(
     options: &Options,
     folders: &Folders,
@@ -44,8 +44,8 @@ pub fn ensure(
     result
 }
 
-/// What is left of runs that were killed. An `initdb` still ending may put up a fight; its folder
-/// is in nobody's way.
+/// Removes the remains of killed runs. If an `initdb` that is still ending gets in the way, its
+/// folder stays; it does no harm.
 fn clear_unfinished(folders: &Folders) {
     for entry in fs::read_dir(&folders.root).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().contains(UNFINISHED) {
@@ -54,7 +54,7 @@ fn clear_unfinished(folders: &Folders) {
     }
 }
 
-/// Best first: not every libc has `C.UTF-8`. The encoding is UTF-8 in any case.
+/// Best first: not every libc has `C.UTF-8`. The encoding is UTF-8 either way.
 fn locales(major: u32) -> &'static [&'static [&'static str]] {
     if major >= FIRST_WITH_BUILTIN_LOCALE {
         &[&["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]]
@@ -79,7 +79,7 @@ fn initdb(
         &program,
     );
     command.arg("-D").arg(folder).args(["-U", ROLE, "--encoding=UTF8", "--no-instructions"]);
-    // Local is the socket, which nobody else can open; there is no listener for hosts.
+    // "local" is the socket, which no other user can open; there is no TCP listener.
     command.args(["--auth-local=trust", "--auth-host=scram-sha-256"]).args(locale);
     if options.ephemeral {
         command.args(["--no-sync", "--wal-segsize=1"]);

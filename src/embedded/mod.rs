@@ -1,8 +1,8 @@
 //! The managed Postgres: a private cluster that Aftercall starts, watches and stops.
 //!
-//! [`Options`] enter, a [`Cluster`] leaves; it listens on a Unix socket only its owner can open.
-//! Used when no database is configured, and by the tests. Whatever else runs on the machine, and
-//! whatever `PG*` or `LANG` say, stays out of it.
+//! [`Options`] go in, a [`Cluster`] comes out; it listens on a Unix socket that only its owner can
+//! open. Used when no database is configured, and by the tests. It is independent of other servers
+//! on the machine and of `PG*` and `LANG`.
 #[cfg(unix)]
 mod account;
 #[cfg(unix)]
@@ -52,41 +52,42 @@ pub use unsupported::{Cluster, Health, data_root};
 /// The database that Aftercall uses in its cluster.
 pub const DATABASE: &str = "aftercall";
 
-/// The only role of the cluster, a superuser.
+/// The cluster's only role, a superuser.
 const ROLE: &str = "aftercall";
 
-/// Part of the socket's file name; nothing listens on TCP.
+/// Part of the socket's file name; there is no TCP listener.
 const PORT: u16 = 5432;
 
-/// What a cluster is to be like.
+/// How a cluster is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder that holds everything of the cluster; made when missing.
+    /// The folder that holds all files of the cluster; created when missing.
     pub root: PathBuf,
-    /// A cluster for tests: fast, not durable, empty at every start and deleted at the end.
+    /// A test cluster: fast, not durable, empty at every start and deleted at the end.
     pub ephemeral: bool,
-    /// The `aftercall` binary, which starts the server through its hidden `pg-exec`.
+    /// The `aftercall` binary, which starts the server through its hidden `pg-exec` command.
     pub exe: PathBuf,
     pub max_connections: u32,
     pub environment: EmbeddedEnvironment,
 }
 
 impl Options {
-    /// The cluster of the service: durable, in the data folder.
+    /// The service's cluster: durable, in the data folder.
     pub fn durable(environment: EmbeddedEnvironment, max_connections: u32) -> anyhow::Result<Self> {
         let root = data_root(&environment)?;
         Ok(Self { root, ephemeral: false, exe: own_exe()?, max_connections, environment })
     }
 }
 
-/// The running binary. On Linux it stays reachable under this name after an upgrade replaced it.
+/// The running binary. On Linux this path works even after an upgrade has replaced the file.
 fn own_exe() -> std::io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
-/// How to reach `database` on the server whose socket is in `sockets`.
+/// Options for connecting to `database` on the server whose socket is in `sockets`.
 ///
-/// Sets all that sqlx would otherwise take from `PG*`, except `PGOPTIONS`, which it always adds.
+/// Sets everything that sqlx would otherwise read from `PG*`, except `PGOPTIONS`, which it always
+/// adds.
 pub fn connect_options(sockets: &Path, database: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(sockets)

@@ -1,4 +1,4 @@
-//! One run of the `postgres` program, from its start to its end.
+//! One run of the `postgres` program, from start to exit.
 use std::{
     fs::{self, OpenOptions},
     os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
@@ -24,19 +24,19 @@ use super::{
     stale,
 };
 
-/// Crash recovery comes before readiness.
+/// Includes crash recovery.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(5);
 const LOG_LINES_SHOWN: usize = 8;
 
-/// For each signal, how long the server may take: fast shutdown, immediate shutdown, none.
+/// How long the server may take after each signal: fast shutdown, immediate shutdown, kill.
 const SHUTDOWN: [(Signal, Duration); 3] = [
     (Signal::SIGINT, Duration::from_secs(10)),
     (Signal::SIGQUIT, Duration::from_secs(5)),
     (Signal::SIGKILL, Duration::from_secs(5)),
 ];
 
-/// What trades durability for speed; a cluster for tests is thrown away anyway.
+/// Settings that trade durability for speed; a test cluster is deleted anyway.
 const EPHEMERAL: [&str; 8] = [
     "fsync=off",
     "full_page_writes=off",
@@ -48,7 +48,7 @@ const EPHEMERAL: [&str; 8] = [
     "shared_buffers=64MB",
 ];
 
-/// All that is needed to start the server, and to start it again.
+/// Everything needed to start and restart the server.
 #[derive(Debug)]
 pub struct Plan {
     pub options: Options,
@@ -59,12 +59,11 @@ pub struct Plan {
     pub log: PathBuf,
 }
 
-/// A running server. Must be started and kept by a thread that outlives it: see
-/// [`DeathSignal`].
+/// A running server. It must be started and kept by a thread that outlives it; see [`DeathSignal`].
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Only to be closed: see [`Server::open_lifeline`].
+    /// Kept only to be closed; see [`Server::open_lifeline`].
     lifeline: Option<ChildStdin>,
 }
 
@@ -121,7 +120,8 @@ impl Plan {
         let log = log.map_err(StartError::at(&self.log))?;
         let also = log.try_clone().map_err(StartError::at(&self.log))?;
         command.stdout(log).stderr(also);
-        // A group of its own: ^C in the terminal is for us, and we stop the server when done.
+        // A separate process group: Ctrl-C in the terminal is for us, and we stop the server when
+        // done.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Ok(command)
     }
@@ -130,10 +130,10 @@ impl Plan {
         self.data.join("postmaster.pid")
     }
 
-    /// The server's own file tells: line 1 its process id, line 8 its state.
+    /// Reads the server's own pid file: line 1 is its process id, line 8 its state.
     ///
-    /// `left_over` is what an earlier server wrote there. In a container that was started again it
-    /// had the same process id, more likely than not.
+    /// `left_over` is what an earlier server left there. In a restarted container it most likely
+    /// had the same process id.
     async fn await_ready(&self, server: &mut Server, left_over: &str) -> Result<(), StartError> {
         let pid_file = self.pid_file();
         let since = Instant::now();
@@ -155,7 +155,7 @@ impl Plan {
         }
     }
 
-    /// That the server did `what`, with what it last said.
+    /// An error that says the server did `what`, with the last lines of its log.
     fn failure(&self, what: String) -> StartError {
         let text = String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned();
         let lines: Vec<&str> = text.lines().collect();
@@ -165,7 +165,7 @@ impl Plan {
 }
 
 impl Server {
-    /// Waits until the server ends by itself; says how.
+    /// Waits until the server exits on its own; returns its exit status.
     pub async fn ended(&mut self) -> String {
         match self.child.wait().await {
             Ok(status) => status.to_string(),
@@ -173,10 +173,10 @@ impl Server {
         }
     }
 
-    /// Ends the server, more and more firmly. It rolls back what its clients have open.
+    /// Stops the server, escalating signals. It rolls back its clients' open transactions.
     pub async fn shut_down(&mut self) {
         for (signal, patience) in SHUTDOWN {
-            // `None` once the process was waited for: its number may belong to somebody else.
+            // `None` once the process has been waited for: its id may have been reused.
             let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
             let _ = kill(Pid::from_raw(pid), signal); // it may have ended just now
             if timeout(patience, self.child.wait()).await.is_ok() {
@@ -186,8 +186,8 @@ impl Server {
         }
     }
 
-    /// Stands in for the death signal where the kernel has none: a helper that reads from a pipe
-    /// which only we hold, and shuts the server down when that closes.
+    /// Replaces the death signal on kernels without one: a helper reads from a pipe that only we
+    /// hold, and shuts the server down when the pipe closes.
     fn open_lifeline(&self, data: &Path) -> Result<Option<ChildStdin>, StartError> {
         const HELPER: &str =
             r#"read _; [ "$(head -n1 "$2/postmaster.pid")" = "$1" ] && kill -INT "$1""#;
@@ -204,8 +204,8 @@ impl Server {
 mod tests {
     use super::*;
 
-    /// A shell that runs the tests in the background lets them ignore SIGINT, and `sleep` would
-    /// inherit that; a real server sets its own handler. GNU's `env` undoes it.
+    /// A shell that runs the tests in the background makes them ignore SIGINT, which `sleep` would
+    /// inherit; a real server sets its own handler. GNU's `env` resets it.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn without_a_death_signal_the_helper_ends_the_server() {

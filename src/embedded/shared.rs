@@ -1,7 +1,7 @@
-//! Lends a cluster to the processes of a test run, for as long as one of them is alive.
+//! The shared test cluster, which runs while any process of a test run uses it.
 //!
-//! Enters: a folder. Leaves: the file `ready` in it, naming the folder of the server's socket.
-//! Each user holds `users.lock` shared; whoever starts the lender holds `start.lock`.
+//! In: a folder. Out: the file `ready` in it, with the folder of the server's socket. Each user
+//! holds a shared lock on `users.lock`; the process that starts the server holds `start.lock`.
 use std::{
     fs::{self, File},
     num::NonZero,
@@ -15,18 +15,18 @@ use anyhow::{Context as _, bail};
 use super::{Cluster, DATABASE, Options, folders::write_whole, own_exe};
 use crate::config::EmbeddedEnvironment;
 
-/// Names the folder of the socket.
+/// Contains the folder of the socket.
 pub const READY: &str = "ready";
-/// Held shared by each user.
+/// Locked shared by each user.
 pub const IN_USE: &str = "users.lock";
-/// Held by whoever starts or ends the server.
+/// Locked by a process that starts or stops the server.
 pub const STARTING: &str = "start.lock";
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const FEWEST_CONNECTIONS: u32 = 100;
 const CONNECTIONS_PER_CORE: u32 = 12;
 
-/// Runs a cluster in `folder` until nobody has used it for `environment.test_idle`.
+/// Runs a cluster in `folder` until it has been unused for `environment.test_idle`.
 pub async fn lend(folder: &Path, environment: EmbeddedEnvironment) -> anyhow::Result<()> {
     let idle = environment.test_idle;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -51,7 +51,7 @@ pub async fn lend(folder: &Path, environment: EmbeddedEnvironment) -> anyhow::Re
     Ok(())
 }
 
-/// Returns with [`STARTING`] held, so that nobody can come in before all is cleared away.
+/// Returns with [`STARTING`] locked, so that no user can join until everything is cleaned up.
 async fn until_unused(folder: &Path, idle: Duration) -> anyhow::Result<File> {
     let (users, starting) = (lock_file(folder, IN_USE)?, lock_file(folder, STARTING)?);
     let mut unused_since = Instant::now();
@@ -60,7 +60,7 @@ async fn until_unused(folder: &Path, idle: Duration) -> anyhow::Result<File> {
         if !is_free(&users)? {
             unused_since = Instant::now();
         } else if unused_since.elapsed() >= idle && starting.try_lock().is_ok() {
-            // Users come in under this lock, so this look is the last one.
+            // Users join under this lock, so this check is final.
             if is_free(&users)? {
                 return Ok(starting);
             }

@@ -1,6 +1,6 @@
-//! What an earlier run may have left: a server without a master, or the lock files of a dead one.
+//! Cleans up after an earlier run: an orphaned server, or the lock files of a dead one.
 //!
-//! Called while the launcher's lock is held, so whatever is found here belongs to nobody.
+//! Called with the launcher's lock held, so nothing found here has an owner.
 use std::{
     fs,
     path::Path,
@@ -20,14 +20,14 @@ const FAST_SHUTDOWN: Duration = Duration::from_secs(15);
 const IMMEDIATE_SHUTDOWN: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Makes `data` and `sockets` free for a new server.
+/// Frees `data` and `sockets` for a new server.
 pub fn clear(data: &Path, sockets: &Path) -> Result<(), StartError> {
     let pid_file = data.join("postmaster.pid");
     if let Some(pid) = named_in(&pid_file) {
         stop_orphan(pid, data)?;
         await_sessions(data)?;
-        // Postgres knows what to do about a dead server, and frees its shared memory; but it would
-        // take the file at its word when some other process has the number by now.
+        // Postgres handles the file of a dead server and frees its shared memory, but it trusts the
+        // file when another process has the id by now.
         if kill(pid, None) != Err(Errno::ESRCH) {
             remove(&pid_file)?;
         }
@@ -45,7 +45,7 @@ fn remove(file: &Path) -> Result<(), StartError> {
     }
 }
 
-/// The server's process id is the first line.
+/// The process id is on the first line.
 fn named_in(pid_file: &Path) -> Option<Pid> {
     let content = fs::read_to_string(pid_file).ok()?;
     content.lines().next()?.trim().parse().ok().filter(|pid| *pid > 1).map(Pid::from_raw)
@@ -65,8 +65,8 @@ fn stop_orphan(pid: Pid, data: &Path) -> Result<(), StartError> {
     Err(StartError::Orphan { data: data.into(), pid: pid.as_raw() })
 }
 
-/// The sessions of a server that was killed notice it only when they next wait. They may still
-/// write, and a second server beside them would ruin the data.
+/// The sessions of a killed server notice only when they next wait. Until then they may write, and
+/// a second server running beside them would corrupt the data.
 fn await_sessions(data: &Path) -> Result<(), StartError> {
     let remaining = || processes().find(|pid| serves(*pid, data));
     if ended(FAST_SHUTDOWN, || remaining().is_none()) {
@@ -76,13 +76,14 @@ fn await_sessions(data: &Path) -> Result<(), StartError> {
         .map_or(Ok(()), |pid| Err(StartError::Orphan { data: data.into(), pid: pid.as_raw() }))
 }
 
-/// Empty where there is no `/proc`.
+/// Empty on systems without `/proc`.
 fn processes() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw)
 }
 
-/// Whether `pid` is a Postgres on `data`. A zombie is not: it has neither program nor folder.
+/// Whether `pid` is a Postgres process on `data`. A zombie is not: it has neither program nor
+/// folder.
 fn serves(pid: Pid, data: &Path) -> bool {
     if !cfg!(target_os = "linux") {
         let listed =
@@ -91,7 +92,7 @@ fn serves(pid: Pid, data: &Path) -> bool {
         return text.is_some_and(|line| line.contains(&format!("-D {}", data.display())));
     }
     let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).ok();
-    // After an upgrade the program is shown as `postgres (deleted)`.
+    // After an upgrade the program shows as `postgres (deleted)`.
     let is_postgres = link("exe").is_some_and(|exe| {
         exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres"))
     });

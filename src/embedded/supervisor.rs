@@ -1,7 +1,6 @@
-//! The thread that starts the server, watches it, starts it again whenever it ends, and stops it.
+//! The thread that starts the server, restarts it whenever it exits, and stops it.
 //!
-//! A thread of its own, because the server ends with the thread that started it, and those of
-//! tokio come and go.
+//! It is a dedicated thread because the server dies with the thread that started it, and tokio's threads come and go.
 use std::{
     sync::mpsc,
     thread::{Builder, JoinHandle},
@@ -18,20 +17,20 @@ use super::{
     server::{Plan, Server},
 };
 
-/// Wait before the server is started again; doubles each time up to the second, and begins anew once the
-/// server has run for [`STEADY`].
+/// First and longest wait before a restart; the wait doubles each time and resets once the server has run for
+/// [`STEADY`].
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 const STEADY: Duration = Duration::from_mins(1);
 
-/// How the server is, seen from outside.
+/// State of the server as reported by readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     Up,
-    /// It ended by itself and is being started again, for as long as it takes.
+    /// The server exited unexpectedly and is being restarted, for as long as that takes.
     Restarting,
 }
 
-/// Handle of the thread; the server stops when it is dropped.
+/// Handle to the thread; dropping it stops the server.
 #[derive(Debug)]
 pub struct Supervisor {
     stop: Option<oneshot::Sender<()>>,
@@ -60,7 +59,7 @@ impl Supervisor {
 }
 
 impl Drop for Supervisor {
-    /// Blocks until the server has ended, a few milliseconds as a rule.
+    /// Blocks until the server has stopped, usually a few milliseconds.
     fn drop(&mut self) {
         drop(self.stop.take());
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
@@ -101,7 +100,7 @@ async fn keep(
     }
 }
 
-/// The server, started again; `None` when it is not wanted any more.
+/// Restarts the server; `None` when it should stop instead.
 async fn until_started(
     plan: &Plan,
     wait: &mut Duration,
@@ -123,7 +122,7 @@ async fn until_started(
     }
 }
 
-/// How the server ended by itself; `None` when it was stopped.
+/// How the server exited on its own; `None` when it was stopped.
 async fn until_ended(server: &mut Server, stopped: &mut oneshot::Receiver<()>) -> Option<String> {
     tokio::select! {
         how = server.ended() => Some(how),

@@ -1,4 +1,4 @@
-//! What stands in for the cluster where there are no Unix sockets, users and signals.
+//! Replacement for the cluster on systems without Unix sockets, users and signals.
 use std::{convert::Infallible, path::PathBuf};
 
 use sqlx::postgres::PgConnectOptions;
@@ -13,7 +13,7 @@ pub enum Health {
     Gone(String),
 }
 
-/// Never exists: [`Cluster::start`] only says what to do instead.
+/// Never constructed: [`Cluster::start`] always fails with advice.
 #[derive(Debug)]
 pub struct Cluster(Infallible);
 

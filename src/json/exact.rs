@@ -1,16 +1,16 @@
-//! Whole numbers beyond 64 bits, which a parsed value has only roughly.
+//! Integers beyond 64 bits, which a parsed value keeps only approximately.
 use std::collections::HashMap;
 
 use serde_json::{Value, value::RawValue};
 
-/// The value as text, with the digits of such numbers taken from `text`, which it was read from.
+/// The value as text, with the digits of such integers taken from `text`, which it was parsed from.
 pub fn exact(value: &Value, text: &str) -> String {
     let mut out = String::new();
     write(&mut out, value, text);
     out
 }
 
-/// Whether there may be such a number: they are read as if they had a fraction.
+/// Whether the value may contain such an integer: it is parsed as a float.
 pub fn may_be_rough(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64(),
@@ -36,7 +36,7 @@ fn write(out: &mut String, value: &Value, text: &str) {
             out.push(']');
         }
         Value::Object(members) => {
-            // Of a repeated name the last one counts, here as there.
+            // With a repeated name the last one wins, as it does in the parsed value.
             let texts: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
             out.push('{');
             for (n, (name, member)) in members.iter().enumerate() {

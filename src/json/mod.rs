@@ -1,4 +1,4 @@
-//! How much JSON holds, told without building it, and what a parsed value does not tell.
+//! Properties of JSON text found without parsing it into values, and details that parsed values lose.
 mod exact;
 
 use std::{collections::HashMap, fmt, io};
@@ -8,10 +8,10 @@ use serde_json::{Value, value::RawValue};
 
 pub use exact::{exact, may_be_rough};
 
-/// The values in JSON text, or more: each comes after a comma, is the first one in a bracket, or is the
-/// whole. Commas and brackets within strings count as well.
+/// An upper bound for the number of values in JSON text: every value follows a comma, is the first in a bracket, or is
+/// the whole text. Commas and brackets inside strings are counted too.
 pub fn values_at_most(text: &[u8]) -> usize {
-    // Counts of one byte each let the compiler look at many bytes at once.
+    // One-byte counters let the compiler vectorize the loop.
     let marks = text.chunks(255).map(|chunk| {
         let count: u8 = chunk.iter().map(|byte| u8::from(matches!(byte, b',' | b'[' | b'{'))).sum();
         usize::from(count)
@@ -19,20 +19,20 @@ pub fn values_at_most(text: &[u8]) -> usize {
     1 + marks.sum::<usize>()
 }
 
-/// Whether JSON text holds more than `most` values. What is no JSON is left to the parser, which finds
-/// it before it comes to more values than that.
+/// Whether JSON text contains more than `most` values. Invalid JSON is left to the parser, which fails before it has
+/// produced more than that.
 pub fn has_more_values(text: &[u8], most: usize) -> bool {
     if values_at_most(text) <= most {
         return false;
     }
     let mut left = most;
     let mut parser = serde_json::Deserializer::from_slice(text);
-    // Most texts with many commas have them within strings.
+    // Texts with many commas usually have them inside strings, so the bound alone does not decide.
     let counted = Counted(&mut left).deserialize(&mut parser);
     counted.is_err_and(|error| error.is_data())
 }
 
-/// Takes one from the count for each value; the one too many is an error of the data.
+/// Counts down once per value; one value too many is a data error.
 struct Counted<'a>(&'a mut usize);
 
 impl<'de> DeserializeSeed<'de> for Counted<'_> {
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for Counted<'_> {
     }
 }
 
-/// Whether a value is longer than `most` bytes once it is written; not more than those are looked at.
+/// Whether a value is longer than `most` bytes when serialized; stops there.
 pub fn is_longer(value: &Value, most: usize) -> bool {
     struct Room(usize);
     impl io::Write for Room {
@@ -105,12 +105,12 @@ pub fn is_longer(value: &Value, most: usize) -> bool {
     serde_json::to_writer(Room(most), value).is_err()
 }
 
-/// The text of a member of an object; of a repeated one the last.
+/// The text of an object's member; the last one when the name is repeated.
 pub fn member<'a>(text: &'a [u8], name: &str) -> Option<&'a RawValue> {
     serde_json::from_slice::<HashMap<String, &RawValue>>(text).ok()?.remove(name)
 }
 
-/// Whether U+0000 stands anywhere in a value, names of members included.
+/// Whether U+0000 occurs anywhere in a value, including member names.
 pub fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),

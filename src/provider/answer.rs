@@ -1,4 +1,4 @@
-//! Reading an HTTP answer of the provider: rate headers, waits and a body of bounded size.
+//! Reads an HTTP response of the provider: rate headers, waits and a body of bounded size.
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -7,10 +7,10 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 use super::wire;
 
-/// No wait asked of us is believed beyond this; a typing error there must not stop us for years.
+/// Upper bound for any requested wait, so that a mistake on their side cannot stop us for years.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
-/// What an answer said about our call budget; `None` where it said nothing.
+/// What a response says about our call budget; `None` where it says nothing.
 ///
 /// Source: RingCentral's guide on rate limits, headers `X-Rate-Limit-*`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,17 +34,17 @@ impl RateHeaders {
         }
     }
 
-    /// Without the calls left, which a penalty puts at 0 whatever was used: how long it lasts is
-    /// told by `Retry-After`.
+    /// Drops the calls left, which a penalty sets to 0 regardless of usage; `Retry-After` tells how
+    /// long it lasts.
     pub(super) fn in_penalty(self) -> Self {
         Self { remaining: None, ..self }
     }
 }
 
-/// The wait asked for by `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3).
+/// The wait requested by `Retry-After`, as seconds or as a date (RFC 9110, 10.2.3).
 ///
-/// A date is compared with the answer's own `Date`, so that a clock that differs from ours does no
-/// harm; with our clock only when there is none.
+/// A date is compared with the response's own `Date`, so that clock differences do not matter, and
+/// with our clock only when there is none.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?;
     if let Ok(secs) = value.parse() {
@@ -61,14 +61,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     Some(headers.get(name)?.to_str().ok()?.trim())
 }
 
-/// Why a body did not arrive whole.
+/// Why a body could not be read completely.
 #[derive(Debug)]
 pub(super) enum BodyError {
     TooLarge,
     Lost(reqwest::Error),
 }
 
-/// Reads at most `limit` bytes, so that no answer can fill the memory.
+/// Reads at most `limit` bytes, so that no response can exhaust memory.
 pub(super) async fn body(
     mut response: reqwest::Response,
     limit: usize,

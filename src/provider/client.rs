@@ -1,4 +1,4 @@
-//! The two calls we make: hand a recording over, and ask how a job stands.
+//! The two calls we make: submit a recording, and get the status of a job.
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::{config, jobs::WebhookUrl};
 const SUBMIT_LIMIT: usize = 1 << 20;
 const STATUS_LIMIT: usize = 64 << 20;
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
-/// Shorter than the keep-alive of common servers: a connection that dies under a submission leaves
-/// its fate unknown, a new one costs a handshake.
+/// Shorter than the keep-alive of common servers: if a connection dies during a submission its outcome is unknown,
+/// whereas a new connection costs only a handshake.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
-/// Longest job id taken; the published ones are UUIDs.
+/// Longest job id accepted; the published ones are UUIDs.
 const LONGEST_ID: usize = 200;
 
-/// Speaks to the provider for one app and user. Cheap to clone; clones share the access token.
+/// Calls the provider for one app and user. Cheap to clone; clones share the access token.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -42,24 +42,24 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The provider took a job.
+/// The provider accepted a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// `None` from services of 2022, which answered without a body: only the webhook tells.
+    /// `None` from services of 2022, which responded without a body: only the webhook delivers the result.
     pub job_id: Option<String>,
     pub rate: RateHeaders,
 }
 
-/// How a job stands.
+/// The status of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusAnswer {
     pub message: Message,
-    /// The answer byte for byte, for keeping.
+    /// The response byte for byte, for storage.
     pub body: Bytes,
     pub rate: RateHeaders,
 }
 
-/// An answer that is not about our token any more, and the token it was given for.
+/// A response that is no longer about our token, and the token it was given for.
 struct Answer {
     status: StatusCode,
     rate: RateHeaders,
@@ -74,7 +74,7 @@ enum CallError {
 }
 
 impl Client {
-    /// `timeout` bounds each request; one call with all its token requests takes twice that.
+    /// `timeout` bounds each request; a whole call, including its token requests, takes at most twice that.
     ///
     /// # Errors
     /// When the TLS backend cannot be set up.
@@ -98,14 +98,14 @@ impl Client {
         Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens) })
     }
 
-    /// Hands a recording over; the result arrives at `webhook`, perhaps before this returns.
+    /// Submits a recording; the result arrives at `webhook`, possibly before this returns.
     ///
-    /// `request_body` is sent as given. Every 202 is an acceptance, also without a readable body; so is any
-    /// other 2xx whose body is empty or a JSON object. Source: RingCentral's guide, `POST
+    /// `request_body` is sent as given. Every 202 means accepted, even without a readable body; so does any other 2xx
+    /// whose body is empty or a JSON object. Source: RingCentral's guide, `POST
     /// /ai/insights/v1/async/analyze-interaction?webhook=…`.
     ///
     /// # Errors
-    /// Each variant of [`SubmitError`] asks for something else of the caller; see there.
+    /// Each variant of [`SubmitError`] requires a different reaction of the caller; see there.
     pub async fn submit(
         &self,
         request_body: &Map<String, Value>,
@@ -138,12 +138,12 @@ impl Client {
         })
     }
 
-    /// Asks how a job stands. Costs as much of the call budget as a submission.
+    /// Gets the status of a job. Counts as much toward the call budget as a submission.
     ///
     /// Source: RingCentral's guide and OpenAPI document, `GET /ai/status/v1/jobs/{jobId}`.
     ///
     /// # Errors
-    /// [`StatusError::UnknownJob`] is an answer about the job; all others are about the question.
+    /// [`StatusError::UnknownJob`] is about the job; all others are about the request.
     pub async fn status(&self, provider_job_id: &str) -> Result<StatusAnswer, StatusError> {
         let mut url = endpoint(&self.root, wire::STATUS_PATH);
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -184,7 +184,7 @@ impl Client {
         })
     }
 
-    /// Sends with a token, and once more with a fresh one if the first is not accepted.
+    /// Sends the request, and sends it again with a new token if the first one is rejected.
     async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<Answer, CallError> {
         let deadline = Instant::now() + 2 * self.timeout;
         let first = self.send(&request, deadline).await?;
@@ -221,11 +221,11 @@ impl Client {
     }
 }
 
-/// `path` below the base URL, which may have a path of its own. A user name in it would become a
-/// second `Authorization` header beside ours.
+/// `path` below the base URL, which may have a path of its own. A user name in the URL would become a second
+/// `Authorization` header.
 fn endpoint(root: &Url, path: &str) -> Url {
     let mut url = root.clone();
-    // These fail only for URLs that cannot have one.
+    // These fail only for URLs that cannot have a user.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -233,8 +233,8 @@ fn endpoint(root: &Url, path: &str) -> Url {
     url
 }
 
-/// `None` for a success that is none of the provider's, such as the page of a proxy. A body that was
-/// lost on the way takes nothing back.
+/// `None` for a success that is not the provider's, such as a proxy's page. A body lost in transit does not undo the
+/// acceptance.
 fn accepted(
     status: StatusCode,
     body: Result<&[u8], &BodyError>,

@@ -1,6 +1,6 @@
-//! What goes wrong between us and the provider, split by what the caller must do about it.
+//! Errors between us and the provider, grouped by what the caller must do about them.
 //!
-//! No error holds a URL, a token or a credential: a webhook URL is a secret of its own.
+//! No error contains a URL, a token or a credential: a webhook URL is itself a secret.
 use std::fmt;
 use std::time::Duration;
 
@@ -14,29 +14,30 @@ use super::auth::TokenError;
 use super::secrets::Secrets;
 use super::unreadable::Unreadable;
 
-/// Most errors kept of one answer, and the most characters of one of their texts.
+/// Maximum number of errors kept per response, and of characters per text.
 const MOST_ERRORS: usize = 50;
 const MOST_CHARS: usize = 1000;
-/// Most characters looked at: what is cut before secrets are taken out may be half of one.
+/// Maximum number of characters searched for secrets, more than are kept: cutting before redacting could leave half of
+/// a secret.
 const MOST_READ: usize = 8 * MOST_CHARS;
 
-/// One fault as the provider names it. Branch on `code`, never on `message`; show neither before
-/// [`ProviderError::without`] took out what they quote.
+/// One error as the provider reports it. Branch on `code`, never on `message`, and show neither before
+/// [`ProviderError::without`] has redacted them.
 ///
 /// Source: RingCentral's OpenAPI document, `CaiErrorResponse`, and its guide on platform errors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProviderError {
-    /// Such as `CAI-101` or `CMN-401`; `unknown` when the answer named none.
+    /// Such as `CAI-101` or `CMN-401`; `unknown` when the response has none.
     pub code: String,
     pub message: String,
-    /// The request member at fault.
+    /// The request parameter at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
 }
 
 impl ProviderError {
-    /// Reads both shapes: `{errors: […]}` of the analytics endpoints, and the platform's, which
-    /// repeats a code at the top. The inner list is the more exact one and wins.
+    /// Reads both formats: `{errors: […]}` of the analytics endpoints, and the platform's, which repeats a code at the
+    /// top level. The inner list is more specific and takes precedence.
     pub(super) fn list(body: &Value) -> Vec<Self> {
         let Some(top) = body.as_object() else { return Vec::new() };
         let inner: Vec<Self> = top
@@ -73,7 +74,7 @@ impl ProviderError {
         }
     }
 
-    /// Without what it may quote of our request, and shortened: fit to be kept and shown.
+    /// Redacts quotes of our request's secrets and shortens the texts, so that they can be stored and shown.
     #[must_use]
     pub fn without(self, secrets: &Secrets) -> Self {
         let clean = |text: String| bounded(&secrets.redacted(&text));
@@ -85,14 +86,14 @@ impl ProviderError {
     }
 }
 
-/// As much of a text as is looked at, up to the end of a word.
+/// The part of a text that is searched, cut at a word boundary.
 fn read(text: &str) -> String {
     let Some((end, _)) = text.char_indices().nth(MOST_READ) else { return text.to_owned() };
     let whole_words = text.get(..end).and_then(|text| Some(text.rsplit_once(' ')?.0));
     format!("{} …", whole_words.unwrap_or_default())
 }
 
-/// Shortened, and without NUL, which Postgres cannot store.
+/// Shortened, with NUL, which Postgres cannot store, replaced.
 fn bounded(text: &str) -> String {
     text.chars()
         .take(MOST_CHARS)
@@ -100,7 +101,7 @@ fn bounded(text: &str) -> String {
         .collect()
 }
 
-/// The codes only: messages are the provider's prose and may quote the request.
+/// Only the codes: messages are free text and may quote the request.
 fn codes(errors: &[ProviderError]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._- ()".contains(&byte);
     let is_code = |code: &str| code.len() <= 40 && code.bytes().all(plain);
@@ -109,23 +110,23 @@ fn codes(errors: &[ProviderError]) -> String {
     codes.collect::<Vec<_>>().join(", ")
 }
 
-/// Why the provider did not take a job.
+/// Why the provider did not accept a job.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// It is about the recording or what was asked: sending the same job again will not help.
+    /// About the recording or the request parameters: the same submission will be rejected again.
     #[error("provider refused the job with {status} ({})", codes(errors))]
     Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
-    /// A 429: send nothing of this rate group before `retry_after` is over.
+    /// A 429: send nothing in this rate group until `retry_after` has passed.
     #[error("provider asked us to slow down")]
     Throttled { retry_after: Option<Duration>, rate: RateHeaders },
-    /// Any other 4xx, a redirect or a 501: nothing was submitted, and nothing said about the job. No other job
-    /// will fare better, until somebody has mended the URL, or what is in the way.
+    /// Any other 4xx, a redirect or a 501: nothing was submitted, and the response is not about the job. Every job will
+    /// fail until an operator fixes the URL or whatever is in the way.
     #[error("provider answered {status} ({}), which is not about the job", codes(errors))]
     Misdirected { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
     /// A 5xx, 408, 425, or a success that is not the provider's: retry later.
     ///
-    /// The contract does not say whether a 5xx may still mean an accepted job; we take it not to,
-    /// but for 502 and 504, which speak of a server that did not answer.
+    /// The contract does not say whether a 5xx can still mean an accepted job. We assume it cannot, except for 502 and
+    /// 504, which report a server that did not respond.
     #[error("provider answered {status}")]
     Broken {
         status: StatusCode,
@@ -133,14 +134,14 @@ pub enum SubmitError {
         retry_after: Option<Duration>,
         rate: RateHeaders,
     },
-    /// Surely not sent: name resolution, connection or TLS failed.
+    /// Certainly not sent: name resolution, connecting or TLS failed.
     #[error("provider could not be reached")]
     Unreachable(#[source] reqwest::Error),
-    /// The connection or the patience ended after the request may have been read: the job may run.
+    /// The connection failed or timed out after the request may have been read: the job may be running.
     #[error("the fate of the submission is unknown")]
     UnknownFate(#[source] reqwest::Error),
-    /// Our credentials were refused, or a fresh token was, or what our app may do does not suffice; nothing was
-    /// submitted. `status` and `rate` are `None` when the login was refused.
+    /// Our credentials or a new token were rejected, or the app lacks a permission; nothing was submitted. `status` and
+    /// `rate` are `None` when the token endpoint rejected the credentials.
     #[error("provider does not accept our credentials ({})", codes(errors))]
     Unauthorized {
         status: Option<StatusCode>,
@@ -153,7 +154,7 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// What the answer said about our budget; `None` when there was no answer of that rate group.
+    /// What the response says about our budget; `None` without a response from that rate group.
     pub fn rate(&self) -> Option<RateHeaders> {
         match self {
             Self::Refused { rate, .. }
@@ -165,7 +166,7 @@ impl SubmitError {
         }
     }
 
-    /// The wait that was asked for, whichever endpoint did.
+    /// The requested wait, from either endpoint.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after, .. } | Self::Broken { retry_after, .. } => *retry_after,
@@ -175,7 +176,7 @@ impl SubmitError {
     }
 }
 
-/// Bytes of an answer, for keeping; its `Debug` tells only their number.
+/// Bytes of a response, for storage; `Debug` shows only their number.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawBody(pub Bytes);
 
@@ -185,26 +186,26 @@ impl fmt::Debug for RawBody {
     }
 }
 
-/// Why the standing of a job could not be told.
+/// Why the status of a job is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
-    /// A 400, or a 404 that is about the job: the provider has no such job, or no longer has.
+    /// A 400, or a 404 about the job: the provider does not have the job, or no longer has it.
     #[error("provider does not know the job ({status}, {})", codes(errors))]
     UnknownJob { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
-    /// Any other 4xx or a redirect: asking again will not help before somebody has mended what it is about.
+    /// Any other 4xx or a redirect: asking again does not help until an operator fixes the cause.
     #[error("provider refused the question with {status} ({})", codes(errors))]
     Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
-    /// A 429: send nothing of this rate group before `retry_after` is over.
+    /// A 429: send nothing in this rate group until `retry_after` has passed.
     #[error("provider asked us to slow down")]
     Throttled { retry_after: Option<Duration>, rate: RateHeaders },
     #[error("provider answered {status}")]
     Broken { status: StatusCode, retry_after: Option<Duration>, rate: RateHeaders },
-    /// A 200 that is no status answer; `body` holds what came.
+    /// A 200 that is not a status response; `body` contains it.
     #[error("provider's status answer is unreadable")]
     Unreadable { why: Unreadable, body: RawBody, rate: RateHeaders },
     #[error("provider's status answer is larger than {limit} bytes")]
     TooLarge { limit: usize, rate: RateHeaders },
-    /// No whole answer, for whatever reason: ask again later.
+    /// No complete response, for whatever reason: ask again later.
     #[error("provider could not be reached")]
     Unreachable(#[source] reqwest::Error),
     #[error("provider does not accept our credentials ({code})")]
@@ -214,7 +215,7 @@ pub enum StatusError {
 }
 
 impl StatusError {
-    /// What the answer said about our budget; `None` when there was no answer of that rate group.
+    /// What the response says about our budget; `None` without a response from that rate group.
     pub fn rate(&self) -> Option<RateHeaders> {
         match self {
             Self::UnknownJob { rate, .. }
@@ -228,7 +229,7 @@ impl StatusError {
         }
     }
 
-    /// The wait that was asked for, whichever endpoint did.
+    /// The requested wait, from either endpoint.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after, .. } | Self::Broken { retry_after, .. } => *retry_after,

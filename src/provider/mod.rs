@@ -1,7 +1,7 @@
 //! The provider: RingCentral's Interaction Analytics API, or anything that speaks its contract.
 //!
-//! The only module that knows the provider's JSON. Requests go out through [`Client`]; what comes
-//! back, on the webhook or from the status endpoint, is read by [`result::parse`].
+//! The only module that knows the provider's JSON. [`Client`] sends requests; [`result::parse`]
+//! reads what comes back through the webhook or from the status endpoint.
 mod answer;
 mod auth;
 mod client;

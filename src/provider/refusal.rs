@@ -1,26 +1,25 @@
-//! Whose fault an answer is that is no success. `docs/refusals.md` has every status and code as a table, and a
-//! test reads it.
+//! Classifies error responses by cause. `docs/refusals.md` lists every status and code in a table, which a test checks.
 use reqwest::StatusCode;
 
 use super::errors::ProviderError;
 
-/// What a refusal is about.
+/// The cause of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The recording, or what was asked about it: the same request will be refused again.
+    /// The recording or the request parameters: the same request will be rejected again.
     Request,
-    /// Our credentials, or what our app may do.
+    /// Our credentials, or the permissions of our app.
     Credentials,
-    /// The URL, or something between us and the provider: it says nothing about any job.
+    /// The URL, or something between us and the provider: the response is not about any job.
     Address,
-    /// We call too often.
+    /// Our call rate.
     Limit,
-    /// It is out of order for now.
+    /// A temporary failure of the provider.
     Outage,
 }
 
 impl Refusal {
-    /// Of a submission. `has_content`: the recording came in it.
+    /// For a submission. `has_content`: the request contained the recording.
     pub fn of_submission(status: StatusCode, errors: &[ProviderError], has_content: bool) -> Self {
         match status {
             // Nothing else in a request can be too large.
@@ -37,15 +36,15 @@ impl Refusal {
         }
     }
 
-    /// Of a question for a job.
+    /// For a status request.
     pub fn of_any(status: StatusCode, errors: &[ProviderError]) -> Self {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Credentials,
             StatusCode::TOO_MANY_REQUESTS => Self::Limit,
-            // These two ask for a repetition.
+            // These two ask for a retry.
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => Self::Outage,
             status if status.is_client_error() && is_about_login(errors) => Self::Credentials,
-            // What is not there will not be there at once either.
+            // Missing functionality will not appear within a retry interval.
             StatusCode::NOT_IMPLEMENTED => Self::Address,
             status if status.is_client_error() || status.is_redirection() => Self::Address,
             _ => Self::Outage,
@@ -53,8 +52,8 @@ impl Refusal {
     }
 }
 
-/// Whether a 404 says that there is no such job: it names an error, and not that of a wrong URL. Nothing at all
-/// is taken for one as well, the page of somebody else is not.
+/// Whether a 404 means that the job does not exist: it names an error other than that of a wrong URL. An empty body
+/// counts too; some other server's page does not.
 pub(super) fn is_about_job(errors: &[ProviderError], body: &[u8]) -> bool {
     let is_of_address = |error: &ProviderError| {
         error.code == "CMN-120" || error.code.starts_with("AGW-") || error.code.starts_with("OAU-")
@@ -65,13 +64,13 @@ pub(super) fn is_about_job(errors: &[ProviderError], body: &[u8]) -> bool {
     }
 }
 
-/// OAuth's own codes come with parameters of the login.
+/// OAuth's own codes come with parameters of the login, not of the request.
 fn is_about_login(errors: &[ProviderError]) -> bool {
     errors.iter().any(|error| error.code.starts_with("OAU-"))
 }
 
-/// Names a parameter, or is of a kind that is about nothing else. Our webhook URL is no part of what the caller
-/// asked for.
+/// Names a parameter, or is of a kind that is always about the request. Our webhook URL is not part of what the caller
+/// requested.
 fn is_about_request(error: &ProviderError) -> bool {
     let is_of_request = error.parameter.is_some()
         || error.code.starts_with("CAI-")

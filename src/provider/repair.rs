@@ -1,13 +1,13 @@
-//! Mends JSON text that `serde_json` refuses for one bad character or number.
+//! Repairs JSON text that `serde_json` rejects because of a bad character or number.
 //!
-//! Only for bodies already refused: lexical, in two passes, and blind to the grammar, so the result
-//! still has to be parsed. Everything mended is counted.
+//! Only for bodies that were rejected: it works lexically, in two passes, without a grammar, so the
+//! result must still be parsed. Every repair is counted.
 use crate::insights::Issue;
 
-/// Beyond this a body is noise, and mending it would only use up memory.
+/// A body that needs more repairs is noise, and repairing it would only use up memory.
 const MOST_REPAIRS: usize = 100_000;
 
-/// The text after mending, and what was done to it.
+/// The repaired text, and what was repaired.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Repaired {
     pub text: String,
@@ -48,7 +48,7 @@ impl Repaired {
     }
 }
 
-/// `None` when there is too much to mend.
+/// `None` when there is too much to repair.
 pub(super) fn repair(body: &[u8]) -> Option<Repaired> {
     let stripped = body.strip_prefix(b"\xEF\xBB\xBF");
     let mut repaired = Repaired { byte_order_mark: stripped.is_some(), ..Repaired::default() };

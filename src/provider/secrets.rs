@@ -1,5 +1,5 @@
-//! What a text of the provider may quote of our request and nobody may read: webhook URLs, which let
-//! anyone deliver, our access token, and the credentials in the URL of a recording.
+//! Redacts secrets of our request that the provider's texts may quote: webhook URLs, which allow
+//! anyone to deliver, our access token, and the credentials in a recording's URL.
 use std::ops::Range;
 
 use url::Url;
@@ -8,28 +8,28 @@ use uuid::Uuid;
 use super::unescaped::Unescaped;
 use crate::jobs::{Token, WebhookUrl};
 
-/// In the place of a secret.
+/// Replaces a secret.
 const REDACTED: &str = "[redacted]";
-/// Names of the query members whose values are secrets however short they are.
+/// Query parameters with these in their name have secret values, however short.
 const TELLING_NAMES: &[&str] =
     &["token", "key", "secret", "signature", "sig", "password", "pass", "auth", "code", "cred"];
 
-/// Found in whatever way a text escapes them.
+/// Secrets, found however a text escapes them.
 #[derive(Debug, Default)]
 pub struct Secrets {
-    /// How the tokens of webhook URLs begin.
+    /// The first characters of the webhook tokens.
     tokens: Vec<Vec<u8>>,
     values: Vec<Needle>,
 }
 
 struct Needle {
     bytes: Vec<u8>,
-    /// What comes before the secret, so that it is one.
+    /// Length of the text that must precede the secret for it to count.
     lead: usize,
 }
 
 impl Secrets {
-    /// The webhook tokens of the job, whichever attempt they are of, and its recording's URL.
+    /// The webhook tokens of all attempts of the job, and the credentials in its recording's URL.
     pub fn of_job(job_id: Uuid, content_uri: Option<&str>) -> Self {
         let mut secrets = Self::default();
         secrets.tokens.push(Unescaped::of(&Token::opening(job_id)).bytes().to_vec());
@@ -39,7 +39,8 @@ impl Secrets {
         secrets
     }
 
-    /// Of a submission: its webhook URL, the token it was sent with, and the recording's URL.
+    /// For a submission: its webhook URL, its access token, and the credentials in the recording's
+    /// URL.
     pub(super) fn of_request(
         webhook: &WebhookUrl,
         bearer: &str,
@@ -57,7 +58,7 @@ impl Secrets {
         secrets
     }
 
-    /// The text without them.
+    /// The text with all secrets replaced.
     pub fn redacted(&self, text: &str) -> String {
         let unescaped = Unescaped::of(text);
         let mut places: Vec<_> = self.places(&unescaped, text).collect();
@@ -69,7 +70,7 @@ impl Secrets {
                 continue;
             }
             if place.start >= done {
-                // Not between two characters: then nothing of the text is safe to show.
+                // Not a character boundary: then no part of the text is safe to show.
                 let Some(before) = text.get(done..place.start) else { return REDACTED.to_owned() };
                 clean += before;
                 clean += REDACTED;
@@ -80,12 +81,12 @@ impl Secrets {
         clean + rest
     }
 
-    /// Whether the text quotes one.
+    /// Whether the text quotes a secret.
     pub(super) fn are_in(&self, text: &str) -> bool {
         self.places(&Unescaped::of(text), text).next().is_some()
     }
 
-    /// Where they are written, in no order.
+    /// Where the secrets occur, in no particular order.
     fn places<'a>(
         &'a self,
         unescaped: &'a Unescaped,
@@ -104,7 +105,7 @@ impl Secrets {
         tokens.map(|token| around(text, token)).chain(values)
     }
 
-    /// A secret wherever it stands after `lead`.
+    /// Adds a secret that counts where it follows `lead`.
     fn value(&mut self, lead: &str, value: &str) {
         let lead = Unescaped::of(lead).bytes().to_vec();
         let secret = Unescaped::of(value);
@@ -139,7 +140,7 @@ impl Secrets {
         }
     }
 
-    /// Without what comes before it only if it is no word that any sentence may have.
+    /// Adds the value without context, unless it could be an ordinary word.
     fn value_alone(&mut self, value: &str, is_telling: bool) {
         let has_digit = value.bytes().any(|byte| byte.is_ascii_digit());
         let long_enough = if is_telling {
@@ -170,7 +171,7 @@ fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// The URL that a token stands in, or the token: as far as there is neither white space nor a quote.
+/// The URL around a token, or the token alone: everything up to white space or a quote.
 fn around(text: &str, token: Range<usize>) -> Range<usize> {
     let ends = |c: char| c.is_whitespace() || "\"'`<>()[]{},;".contains(c);
     let before = text.get(..token.start).and_then(|text| text.rfind(ends));

@@ -1,14 +1,14 @@
-//! Text without its escapes, and where each byte of it came from.
+//! Text with its escapes decoded, and the origin of each byte.
 use std::ops::Range;
 
-/// Escapes of escapes are undone so many times.
+/// How many layers of escapes are decoded.
 const MOST_ROUNDS: usize = 4;
 
-/// The same text whatever way it was escaped: percent-encoded, in JSON, in a form or in HTML.
+/// The same bytes however the text was escaped: percent-encoded, in JSON, in a form or in HTML.
 #[derive(Debug)]
 pub(super) struct Unescaped {
     bytes: Vec<u8>,
-    /// Of each byte: where it was written.
+    /// For each byte, its range in the original text.
     places: Vec<Range<usize>>,
 }
 
@@ -30,7 +30,7 @@ impl Unescaped {
         &self.bytes
     }
 
-    /// Where these bytes were written; `None` for none.
+    /// The range of these bytes in the original text; `None` for an empty range.
     pub fn place(&self, range: Range<usize>) -> Option<Range<usize>> {
         let places = self.places.get(range)?;
         Some(places.first()?.start..places.last()?.end)
@@ -69,7 +69,7 @@ impl Meant {
     }
 }
 
-/// What the text begins with, and how many bytes it is written in. `rest` is not empty.
+/// The first unit of the text, and its length in bytes. `rest` is not empty.
 fn first(rest: &[u8]) -> (Meant, usize) {
     match rest {
         [b'%', high, low, ..] => {
@@ -86,7 +86,7 @@ fn first(rest: &[u8]) -> (Meant, usize) {
         }
         [b'\\', plain @ (b'/' | b'"' | b'\'' | b'\\'), ..] => return (Meant::Byte(*plain), 2),
         [b'&', b'a', b'm', b'p', b';', ..] => return (Meant::Byte(b'&'), 5),
-        // In a form; anywhere else it only makes two texts more alike.
+        // A space in a form; elsewhere it only makes more texts match.
         [b'+', ..] => return (Meant::Byte(b' '), 1),
         _ => {}
     }

@@ -1,14 +1,14 @@
-//! What keeps a body from being a message of the provider.
+//! Why a body is not a message of the provider.
 
-/// `serde_json` refuses what is nested this deep.
+/// `serde_json` rejects JSON nested this deep.
 pub(super) const TOO_DEEP: usize = 128;
 
-/// Why bytes are no message. Quotes nothing of them.
+/// Why bytes are not a message. Never quotes them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     #[error("the body is empty")]
     Empty,
-    /// `at` counts bytes, after mending if there was something to mend.
+    /// `at` counts bytes, after repairs if there were any.
     #[error("the body is not JSON at byte {at}")]
     NotJson { at: usize },
     #[error("the body ends in the middle of its JSON")]

@@ -7,9 +7,9 @@
 pub const TOKEN_PATH: &str = "/restapi/oauth/token";
 /// Ends a session.
 pub const REVOKE_PATH: &str = "/restapi/oauth/revoke";
-/// Takes a recording; the result comes to the URL in query parameter `webhook`.
+/// Accepts a recording; the result is sent to the URL in query parameter `webhook`.
 pub const ANALYZE_PATH: &str = "/ai/insights/v1/async/analyze-interaction";
-/// Followed by a job id: tells how the job stands.
+/// Followed by a job id: returns the job's status.
 pub const STATUS_PATH: &str = "/ai/status/v1/jobs";
 pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 

@@ -54,7 +54,7 @@ pub async fn submit(
         None => accept(&emulator, job(request_id, webhook, submission, faults), &connection).await,
     };
     if is_slow {
-        // Only now: who does not wait for the answer may still have handed over a job.
+        // Slow only at this point: a client that gives up waiting may still have submitted a job.
         tokio::time::sleep(emulator.settings.slow_by).await;
     }
     Ok(answer)
@@ -79,7 +79,7 @@ fn job(
     }
 }
 
-/// Keeps the job, sets to work on it, and answers.
+/// Stores the job, starts work on it and returns the response.
 async fn accept(emulator: &Arc<Emulator>, job: Job, connection: &Cut) -> Response {
     let (job_id, faults) = (job.id.clone(), job.faults.clone());
     let (told, first_delivery) = oneshot::channel();
@@ -91,14 +91,15 @@ async fn accept(emulator: &Arc<Emulator>, job: Job, connection: &Cut) -> Respons
             anyhow::Ok(())
         }
     };
-    // A task of its own: a client that hangs up in between leaves no job that nobody works on.
+    // A separate task: a client that disconnects midway must not leave an accepted job that never
+    // runs.
     if let Err(error) = tokio::spawn(accepting).await.unwrap_or_else(|panic| Err(panic.into())) {
         tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
         return broken().into_response();
     }
     tracing::info!(provider_job_id = job_id, faults = ?faults, "the sandbox accepted a job");
     if faults.contains(&Fault::Early) {
-        // An error only says that there was nothing to deliver.
+        // The sender is dropped when there was nothing to deliver.
         let _ = first_delivery.await;
     }
     if faults.contains(&Fault::Reset) {
@@ -151,7 +152,7 @@ fn read(
     }
 }
 
-/// The refusal that a fault puts in the place of an acceptance.
+/// The error response with which a fault replaces an acceptance.
 fn spoilt(emulator: &Emulator, faults: &[Fault], headers: &HeaderMap) -> Option<Response> {
     if faults.contains(&Fault::Unauthorized) {
         return Some(emulator.sessions.end_of(headers).into_response());
@@ -186,7 +187,7 @@ fn broken() -> Refusal {
     Refusal::platform(status, "CMN-201", "Service is temporarily unavailable")
 }
 
-/// What tells this recording from others; for content, a digest.
+/// Identifies the recording across submissions: its URI, or a digest of inline content.
 fn recording(submission: &Submission) -> String {
     submission.content_uri.clone().unwrap_or_else(|| {
         let mut hasher = DefaultHasher::new();

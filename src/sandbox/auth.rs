@@ -1,7 +1,7 @@
 //! Token and revoke endpoints, and the check of bearer tokens.
 //!
-//! Source: `RingCentral` guide, "JWT auth flow", "Refresh token flow" and "Token revocation"; codes
-//! from its published samples and captures.
+//! Source: `RingCentral` guide, "JWT auth flow", "Refresh token flow" and "Token revocation"; error
+//! codes from its published samples and from captures.
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -27,7 +27,7 @@ use crate::{config::SandboxSettings, provider::wire};
 
 /// Lifetime of a refresh token.
 const REFRESH: Duration = Duration::from_hours(7 * 24);
-/// Ended sessions remembered, to tell a token that once was good from one that never was.
+/// How many ended sessions to remember, to tell a token that has ended from one that never existed.
 const ENDED: usize = 200;
 
 #[derive(Debug, Default)]
@@ -95,7 +95,7 @@ impl Sessions {
         Err(Refusal::platform(StatusCode::FORBIDDEN, "CMN-401", message))
     }
 
-    /// Opens a session and gives the body of the token answer.
+    /// Opens a session and returns the body of the token response.
     fn open(&self, settings: &SandboxSettings, lifetime: Duration) -> serde_json::Value {
         let now = Instant::now();
         let refresh = settings.refresh_tokens.then(token);
@@ -126,7 +126,8 @@ impl Sessions {
         body
     }
 
-    /// Whether `token` was a refresh token; its session ends, since it serves once.
+    /// Whether `token` is a valid refresh token; redeeming it ends its session, since it works only
+    /// once.
     fn redeem(&self, token: &str) -> bool {
         let now = Instant::now();
         let mut known = self.known();
@@ -205,7 +206,7 @@ fn grant(
     Ok(emulator.sessions.open(settings, lifetime))
 }
 
-/// The lifetime asked for, 600 to 3600 seconds, but never more than the setting.
+/// The requested lifetime, 600 to 3600 seconds, capped by the setting.
 fn lifetime(settings: &SandboxSettings, asked: Option<&str>) -> Result<Duration, Refusal> {
     let Some(asked) = asked else { return Ok(settings.token_lifetime) };
     match asked.parse() {

@@ -1,4 +1,4 @@
-//! A listener whose connections a handler can cut, so that a request ends without any answer.
+//! A listener whose connections a handler can cut, so that a request ends without a response.
 use std::{
     io,
     net::SocketAddr,
@@ -19,12 +19,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Handle on the connection a request came by.
+/// A handle on the connection that a request arrived on.
 #[derive(Debug, Clone, Default)]
 pub struct Cut(Arc<AtomicBool>);
 
 impl Cut {
-    /// From now on nothing is written; the client sees the connection end.
+    /// Stops all further writes; the client sees the connection end.
     pub fn cut(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

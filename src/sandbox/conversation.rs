@@ -1,4 +1,4 @@
-//! Who says what when: cues become sentence-like utterances, speakers get their ids, and silence goes.
+//! Turns transcript cues into sentence-like utterances, assigns speaker ids and removes silence.
 use super::{
     decode::Levels,
     number,
@@ -14,7 +14,7 @@ pub struct Utterance {
     pub text: String,
     /// Index into [`Conversation::speakers`].
     pub speaker: usize,
-    /// Share of the utterance in which speech was measured, 0 to 1.
+    /// Fraction of the utterance in which speech was measured, 0 to 1.
     pub confidence: f64,
 }
 
@@ -23,8 +23,8 @@ impl Utterance {
         Segment { start: self.start, end: self.end }
     }
 
-    /// Each word with its start and end: spread evenly over the utterance, as the provider's times
-    /// of key phrases show.
+    /// Each word with its start and end in seconds, spread evenly over the utterance; the times of the provider's key
+    /// phrases show the same spacing.
     pub fn words(&self) -> Vec<(&str, f64, f64)> {
         let words: Vec<&str> = self.text.split_whitespace().collect();
         let each = (self.end - self.start) / number::of(words.len().max(1));
@@ -44,20 +44,20 @@ pub struct Turn {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Speaker {
-    /// `"0"`, `"1"` … by order of first speech, or the enrolled id.
+    /// `"0"`, `"1"` … in order of first speech, or the enrolled id.
     pub id: String,
-    /// As the transcript calls them; empty when it does not.
+    /// Name in the transcript; empty when it has none.
     pub name: String,
 }
 
 impl Speaker {
-    /// How a summary calls them.
+    /// The name used in summaries.
     pub fn title(&self) -> String {
         if self.name.is_empty() { format!("Speaker {}", self.id) } else { self.name.clone() }
     }
 }
 
-/// What one speaker can be heard on: a channel, or all channels together.
+/// Where a speaker can be heard: one channel, or all channels mixed.
 #[derive(Debug, Clone)]
 pub struct Voice {
     /// Mean square of each frame.
@@ -65,7 +65,7 @@ pub struct Voice {
     pub speech: Vec<Segment>,
 }
 
-/// One voice for each channel when the speakers are kept apart, else one for the recording.
+/// One voice per channel when channels separate the speakers, otherwise one for the whole recording.
 pub fn voices(levels: &Levels, separate: bool) -> Vec<Voice> {
     let of = |levels: Vec<f64>| Voice { speech: speech::segments(&levels), levels };
     if separate && levels.channels.len() > 1 {
@@ -75,14 +75,14 @@ pub fn voices(levels: &Levels, separate: bool) -> Vec<Voice> {
     }
 }
 
-/// Gives the cues of a transcript that names nobody to the voice that is loudest during each.
+/// Assigns cues of a transcript without speaker names to the voice that is loudest during each cue.
 pub fn attribute(cues: &mut [Cue], voices: &[Voice]) {
     if voices.len() < 2 || cues.iter().any(|cue| !cue.speaker.is_empty()) {
         return;
     }
     for cue in cues {
         let span = Segment { start: cue.start, end: cue.end };
-        // Any floor does here and below, as only the order counts.
+        // The floor value does not matter here or below: loudness is only compared.
         let loudness = |voice: &Voice| speech::energy(&voice.levels, &[span], -100.0);
         let loudest = voices
             .iter()
@@ -99,8 +99,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Splits `cues`, in time order, into sentences. `ids` are enrolled ids, given out in order of
-    /// first speech.
+    /// Splits `cues`, in time order, into sentences. `ids` are enrolled ids, assigned in order of first speech.
     pub fn new(cues: &[Cue], ids: &[String]) -> Self {
         let mut conversation = Self::default();
         for cue in cues {
@@ -132,7 +131,7 @@ impl Conversation {
         })
     }
 
-    /// Utterances of `speaker` as spans.
+    /// The utterances of `speaker` as time spans.
     pub fn spans(&self, speaker: usize) -> Vec<Segment> {
         self.utterances.iter().filter(|u| u.speaker == speaker).map(Utterance::span).collect()
     }
@@ -148,8 +147,8 @@ impl Conversation {
         (0..self.speakers.len()).filter_map(loudest).collect()
     }
 
-    /// Measures how much of each utterance is speech; with `drop_silence`, cuts utterances to the
-    /// speech inside them and removes those without any.
+    /// Sets each utterance's confidence to the fraction of it that is speech. With `drop_silence`, also trims
+    /// utterances to the speech inside them and removes those that have none.
     pub fn listen(&mut self, assigned: &[&Voice], drop_silence: bool) {
         for utterance in &mut self.utterances {
             let span = utterance.span();
@@ -189,7 +188,7 @@ impl Conversation {
     }
 }
 
-/// Pieces that end in `.`, `!` or `?` before a space; the rest as it is.
+/// Splits after `.`, `!` or `?` followed by a space; a remainder without one is kept as it is.
 fn sentences(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut open = String::new();

@@ -1,6 +1,7 @@
-//! A recording in, the loudness of each channel over time out; samples are never held as a whole.
+//! Measures the loudness of each channel of a recording over time, without holding all samples.
 //!
-//! Reads what symphonia reads: WAV (PCM, mu-law, A-law, ADPCM), MP3, MP4 and AAC, Ogg Vorbis, FLAC, Matroska.
+//! Supports what symphonia is built with here: WAV (PCM, mu-law, A-law, ADPCM), MP3, MP4 and AAC, Ogg Vorbis, FLAC,
+//! Matroska.
 use std::{io::Cursor, time::Duration};
 
 use symphonia::core::{
@@ -26,7 +27,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Mean power of all channels, frame by frame: the recording heard as mono.
+    /// Mean power over all channels, frame by frame: the recording as mono.
     pub fn mixed(&self) -> Vec<f64> {
         let longest = self.channels.iter().map(Vec::len).max().unwrap_or(0);
         let share = number::of(self.channels.len().max(1));
@@ -38,7 +39,7 @@ impl Levels {
     }
 }
 
-/// Why a recording could not be read; the text goes to whoever submitted it.
+/// Why a recording could not be read; the message is sent to the submitter.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     #[error("it is no audio that can be read: {0}")]
@@ -49,7 +50,7 @@ pub enum DecodeError {
     TooLong(Duration),
 }
 
-/// Measures the loudness of the recording in `bytes`. Works for seconds: run it off the executor.
+/// Measures the loudness of the recording in `bytes`. Takes seconds of CPU: run it off the executor.
 pub fn levels(bytes: Vec<u8>, longest: Duration) -> Result<Levels, DecodeError> {
     let source =
         MediaSourceStream::new(Box::new(Cursor::new(bytes)), MediaSourceStreamOptions::default());
@@ -82,7 +83,7 @@ fn measure(
         }
         let sound = match decoder.decode(&packet) {
             Ok(sound) => sound,
-            // One damaged packet is a click in the sound, not the end of it.
+            // One damaged packet is a click in the sound and must not fail the whole recording.
             Err(Error::DecodeError(_)) => continue,
             Err(error) => return Err(DecodeError::Unreadable(error.to_string())),
         };
@@ -108,16 +109,16 @@ fn next_packet(
 ) -> Result<Option<symphonia::core::packet::Packet>, DecodeError> {
     match format.next_packet() {
         Ok(packet) => Ok(packet),
-        // A recording cut off in the middle ends where it ends.
+        // A truncated recording is measured up to where it breaks off.
         Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(DecodeError::Unreadable(error.to_string())),
     }
 }
 
-/// Sums one channel into frames.
+/// Accumulates the samples of one channel into frames.
 struct Meter {
     rate: u32,
-    /// Samples in a frame.
+    /// Samples per frame.
     per_frame: usize,
     samples: usize,
     sum: f64,
@@ -158,7 +159,7 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// The fixtures of `tests/fixtures/audio/make.sh`: left 440 Hz at -6 dB from 0.5 s to 1.0 s.
+    /// Checks the fixtures of `tests/fixtures/audio/make.sh`: left channel 440 Hz at -6 dB from 0.5 s to 1.0 s.
     fn assert_tone(bytes: &[u8]) {
         let levels = levels(bytes.to_vec(), Duration::from_mins(1)).unwrap();
         assert_eq!(levels.channels.len(), 2);

@@ -1,7 +1,7 @@
-//! Delivers a result to its webhook until it is acknowledged, with the faults that were asked for.
+//! Delivers a result to its webhook until it is acknowledged, applying the requested faults.
 //!
-//! Source: `RingCentral` guide 2023 on: only 200 acknowledges, else up to five redeliveries with
-//! exponential backoff. The intervals and the timeout are ours.
+//! Source: `RingCentral` guide, 2023 and later: only status 200 acknowledges; otherwise there are up to five
+//! redeliveries with exponential backoff. The intervals and the timeout are our own choice.
 use std::{io::Write as _, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -23,7 +23,7 @@ use crate::{
     provider::wire,
 };
 
-/// Bytes that the fault `large` adds.
+/// Bytes of padding that the fault `large` adds.
 const PADDING: usize = 5 << 20;
 
 pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender<()>>) {
@@ -38,7 +38,7 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
         }
         let answer = courier.send(number).await;
         if let Some(told) = told.take() {
-            // Nobody waits unless the delivery was to come before the 202.
+            // There is no receiver unless the delivery must precede the 202.
             let _ = told.send(());
         }
         let is_acknowledged =
@@ -57,14 +57,14 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
     }
 }
 
-/// Keeps a late delivery back, and a reordered one until another job's result has overtaken it.
+/// Delays a late delivery, and a reordered one until another job's result has overtaken it.
 async fn hold(emulator: &Emulator, job: &Job) {
     let late = emulator.settings.late_by;
     if job.faults.contains(&Fault::Late) {
         tokio::time::sleep(late).await;
     }
     if job.faults.contains(&Fault::Reordered) {
-        // Out of patience is fine: there was nobody to overtake.
+        // A timeout is fine: there was no other delivery to wait for.
         let _ = tokio::time::timeout(late, emulator.delivered.notified()).await;
     }
 }
@@ -76,12 +76,12 @@ fn acknowledges(answer: u16, rule: Acknowledge) -> bool {
     }
 }
 
-/// Wait after `tries` tries: `first`, and twice as long each time.
+/// Wait after `tries` tries: `first`, doubled for each further try.
 fn backoff(first: Duration, tries: u32) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
 }
 
-/// Brings one result to one webhook, and writes down what it does.
+/// Sends one result to one webhook and records each try.
 struct Courier<'a> {
     emulator: &'a Emulator,
     job: &'a Job,
@@ -90,7 +90,7 @@ struct Courier<'a> {
 }
 
 impl Courier<'_> {
-    /// Status of the answer; `None` when there was none.
+    /// Status of the response; `None` when there was none.
     async fn send(&self, number: u32) -> Option<u16> {
         let body = self.message.body(number);
         let sending = Sending {
@@ -154,7 +154,7 @@ impl Message {
         Self { headers, body, is_chunked, is_first_truncated }
     }
 
-    /// What the delivery of this number carries: of a truncated result, the first ends in the middle.
+    /// The body of this delivery. A truncated result breaks off in the middle on its first delivery.
     fn body(&self, number: u32) -> &[u8] {
         let is_truncated = self.is_first_truncated && number == 1;
         if is_truncated { &self.body[..self.body.len() / 2] } else { &self.body }
@@ -180,7 +180,7 @@ impl Message {
     }
 }
 
-/// Numbers become texts, as the provider's own schema has them, and texts numbers.
+/// Turns numbers into strings, as the provider's own schema declares them, and `speakerId` into a number.
 fn swap_types(value: &mut Value) {
     match value {
         Value::Number(number) => *value = json!(number.to_string()),
@@ -201,7 +201,7 @@ fn swap_types(value: &mut Value) {
 
 fn gzipped(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = encoder.write_all(body);
     encoder.finish().unwrap_or_default()
 }

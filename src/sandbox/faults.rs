@@ -1,7 +1,7 @@
-//! Misbehaviour on demand: by name, per request or at random.
+//! Faults that the sandbox injects: chosen by name per request, or at random.
 //!
-//! A request's own faults come from header `X-Sandbox-Faults`, or from a query member of its
-//! `contentUri`; only requests that name none meet those of the settings.
+//! A request chooses faults with the header `X-Sandbox-Faults` or a query parameter of its
+//! `contentUri`; the faults of the settings apply only to requests that choose none.
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-/// Header of a submission; names separated by commas.
+/// Request header of a submission: fault names separated by commas.
 pub const HEADER: &str = "x-sandbox-faults";
-/// Member of the query of `contentUri`, for callers that cannot set headers.
+/// Query parameter of `contentUri`, for callers that cannot set headers.
 pub const QUERY: &str = "sandbox-faults";
-/// Between the faults of one submission of a `contentUri` and those of the next.
+/// Separates the faults of one submission of a `contentUri` from those of the next.
 const TURNS: char = ';';
-/// Recordings remembered, with their faults met and their submissions; beyond this the memory starts
-/// anew.
+/// How many recordings to remember, with the faults they met and their submissions; beyond that the
+/// memory is cleared.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum Fault {
     Chunked,
 }
 
-/// Every fault by name; `docs/sandbox.md` tells what each does.
+/// Every fault by name; `docs/sandbox.md` describes each.
 const NAMES: &[(&str, Fault)] = &[
     ("unauthorized", Fault::Unauthorized),
     ("forbidden", Fault::Forbidden),
@@ -72,7 +72,7 @@ const NAMES: &[(&str, Fault)] = &[
     ("reordered", Fault::Reordered),
     ("duplicate", Fault::Duplicate),
     ("truncated", Fault::Truncated),
-    ("malformed", Fault::Truncated), // its former name
+    ("malformed", Fault::Truncated), // former name
     ("wrong-types", Fault::WrongTypes),
     ("large", Fault::Large),
     ("gzip", Fault::Gzip),
@@ -80,8 +80,8 @@ const NAMES: &[(&str, Fault)] = &[
 ];
 
 impl Fault {
-    /// Whether it spoils the answer to a submission. Asked for in a `contentUri`, such a fault is
-    /// met once for each recording: a client that tries again must be able to succeed.
+    /// Whether it replaces or delays the response to a submission. When a `contentUri` asks for
+    /// such a fault, it applies once per recording, so that a retry can succeed.
     fn spoils_answer(self) -> bool {
         matches!(
             self,
@@ -113,21 +113,21 @@ pub struct Faults {
     /// From the settings, each with its probability.
     rolls: Vec<(Fault, f64)>,
     seed: u64,
-    /// Submissions of each recording that met the rolls.
+    /// How often each recording was submitted, for random faults and faults by turn.
     submissions: Mutex<HashMap<String, u32>>,
-    /// Faults that were met, each with its recording.
+    /// Faults already applied, each with its recording.
     met: Mutex<HashSet<(Fault, String)>>,
 }
 
 impl Faults {
-    /// Reads the faults of the settings: `name` or `name=probability`.
+    /// Parses the faults of the settings: `name` or `name=probability`.
     pub fn new(settings: &[String], seed: u64) -> anyhow::Result<Self> {
         let rolls = settings.iter().map(|text| roll(text)).collect::<anyhow::Result<_>>()?;
         Ok(Self { rolls, seed, submissions: Mutex::default(), met: Mutex::default() })
     }
 
-    /// The faults of one submission. `recording` tells recordings apart: the URI, or a name for
-    /// the content.
+    /// The faults of one submission. `recording` identifies the recording: its URI, or a digest of
+    /// its content.
     pub fn of(&self, header: Option<&str>, recording: &str) -> Result<Vec<Fault>, UnknownFault> {
         if let Some(names) = header {
             return named(names);
@@ -141,12 +141,12 @@ impl Faults {
             return Ok(faults);
         }
         let mut faults = self.rolled(recording);
-        // A client that logs in again must be let in, however often the settings say otherwise.
+        // Even at probability 1, a client that logs in again must get through.
         faults.retain(|f| *f != Fault::Unauthorized || self.is_first(*f, recording));
         Ok(faults)
     }
 
-    /// Each submission of the recording has its own; those after the last meet what that one met.
+    /// Each submission of the recording has its own list; submissions beyond the last repeat it.
     fn in_turn(&self, names: &str, recording: &str) -> Result<Vec<Fault>, UnknownFault> {
         let mut turns = names.split(TURNS).map(named).collect::<Result<Vec<_>, _>>()?;
         let nth = usize::try_from(self.nth_submission(recording)).unwrap_or(usize::MAX);
@@ -157,7 +157,7 @@ impl Faults {
     fn rolled(&self, recording: &str) -> Vec<Fault> {
         let nth = self.nth_submission(recording);
         let hits = self.rolls.iter().filter(|(fault, probability)| {
-            // All submissions of a recording, or none: what is told of two of them is to be equal.
+            // Decided per recording, not per submission: two submissions must get equal bodies.
             let nth = if *fault == Fault::SameBody { 0 } else { nth };
             chance(self.seed, nth, *fault, without_origin(recording)) < *probability
         });
@@ -183,7 +183,8 @@ impl Faults {
     }
 }
 
-/// From 0 to below 1, and the same whenever and among whatever others the submission comes.
+/// A number in [0, 1) that depends only on its arguments, not on when or in which order submissions
+/// arrive.
 fn chance(seed: u64, nth: u32, fault: Fault, recording: &str) -> f64 {
     let mut hash = Sha256::new();
     hash.update(seed.to_be_bytes());
@@ -193,7 +194,7 @@ fn chance(seed: u64, nth: u32, fault: Fault, recording: &str) -> f64 {
     f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// The address without scheme, host and port, which tests take as they come.
+/// The URL without scheme, host and port, since tests run on arbitrary ports.
 fn without_origin(recording: &str) -> &str {
     match recording.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
@@ -251,7 +252,7 @@ mod tests {
         assert!(faults(&[]).unwrap().of(Some("nope"), "x").is_err());
     }
 
-    /// What each of these submissions meets, by recording.
+    /// The faults that these submissions meet, sorted by recording.
     fn met(order: impl Iterator<Item = u32>, origin: &str) -> Vec<(u32, Vec<Fault>)> {
         let faults = faults(&["lost=0.5", "gzip=0.5"]).unwrap();
         let of = |call| faults.of(None, &format!("{origin}/{call}.wav")).unwrap();

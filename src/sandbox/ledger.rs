@@ -1,9 +1,8 @@
-//! Jobs of the sandbox, in memory and, when a path is set, in an append-only file of JSON lines.
+//! The sandbox's jobs, in memory and, when a path is set, in an append-only file of JSON lines.
 //!
-//! A job is on disk before it is accepted, so that a restart finishes what was promised. What is
-//! delivered is written down before it is sent, and its answer after: the file is evidence of what a
-//! receiver was told. It holds webhook URLs and recordings' addresses and is readable by its owner
-//! only.
+//! A job is on disk before it is accepted, so that a restart completes it. Each delivery is
+//! recorded before it is sent and its response afterwards: the file is evidence of what a receiver
+//! was sent. It contains webhook URLs and recording URLs and is readable only by its owner.
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
@@ -27,9 +26,9 @@ pub struct Job {
     #[serde(rename = "jobId")]
     pub id: String,
     pub created: DateTime<Utc>,
-    /// Value of `RCRequestId` on the submission's answer.
+    /// Value of `RCRequestId` on the response to the submission.
     pub request_id: String,
-    /// `None`: nobody asked to be told.
+    /// `None` when no callback was requested.
     pub webhook: Option<String>,
     pub request: Submission,
     pub faults: Vec<Fault>,
@@ -52,27 +51,27 @@ pub struct Finished {
     pub response: Value,
 }
 
-/// One delivery that is about to be sent; nothing tells that it ever was but its [`Try`].
+/// A delivery that is about to be sent. Whether it was sent is known only from its [`Try`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sending {
     pub at: DateTime<Utc>,
     pub number: u32,
-    /// Of the body as it goes over the wire.
+    /// Of the body as sent over the wire.
     pub bytes: usize,
     /// In base64.
     pub sha256: String,
 }
 
-/// One delivery and what came of it.
+/// A delivery and its outcome.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Try {
     pub at: DateTime<Utc>,
     pub number: u32,
-    /// `None` when no answer came.
+    /// `None` when there was no response.
     pub answer: Option<u16>,
-    /// Whether this was the last one.
+    /// Whether this was the last delivery.
     pub settled: bool,
 }
 
@@ -113,12 +112,12 @@ pub struct Ledger {
     jobs: Mutex<BTreeMap<String, Job>>,
     retention: Duration,
     file: Option<Arc<Mutex<File>>>,
-    /// Held for as long as the ledger is open: two writers would lose each other's jobs.
+    /// Held while the ledger is open: two writers would lose each other's jobs.
     lock: Option<File>,
 }
 
 impl Ledger {
-    /// Reloads the file, if any, without the jobs that are past `retention` at `now`.
+    /// Loads the file, if any, leaving out jobs past `retention` at `now`.
     pub fn open(
         path: Option<&Path>,
         retention: Duration,
@@ -145,7 +144,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Durable when this returns; forgets jobs past their retention on the way.
+    /// Durable when this returns; also forgets jobs past their retention.
     pub async fn accept(&self, job: Job) -> anyhow::Result<()> {
         let now = job.created;
         self.write(Entry::Accepted(Box::new(job)), true).await?;
@@ -157,22 +156,23 @@ impl Ledger {
         self.write(Entry::Finished { job_id: job_id.to_owned(), finished }, true).await
     }
 
-    /// In the file when this returns, though not on disk: a process that is killed does not lose it.
+    /// In the file when this returns, but not synced: it survives a killed process, not a power
+    /// failure.
     pub async fn sending(&self, job_id: &str, sending: Sending) -> anyhow::Result<()> {
         self.write(Entry::Sending { job_id: job_id.to_owned(), sending }, false).await
     }
 
-    /// Not awaited by the disk: lost to a crash, a delivery is only repeated.
+    /// Not synced: if a crash loses it, the delivery is repeated.
     pub async fn delivered(&self, job_id: &str, delivery: Try) -> anyhow::Result<()> {
         self.write(Entry::Delivery { job_id: job_id.to_owned(), delivery }, false).await
     }
 
-    /// `None` when there is no such job at `now`, or no longer.
+    /// `None` when the job does not exist or has expired at `now`.
     pub fn job(&self, job_id: &str, now: DateTime<Utc>) -> Option<Job> {
         self.jobs().get(job_id).filter(|job| !is_past(job, self.retention, now)).cloned()
     }
 
-    /// Jobs with work left: to be analysed or delivered.
+    /// Jobs that still need analysis or delivery.
     pub fn unsettled(&self) -> Vec<String> {
         self.jobs().values().filter(|job| !job.settled).map(|job| job.id.clone()).collect()
     }
@@ -209,7 +209,7 @@ fn apply(entry: &Entry, jobs: &mut BTreeMap<String, Job>) {
         Entry::Accepted(_) | Entry::Sending { .. } => {}
         Entry::Finished { finished, .. } => {
             job.finished = Some(finished.clone());
-            // The recording has done its part.
+            // The recording is no longer needed.
             job.request.content = None;
             job.settled |= job.webhook.is_none() || job.faults.contains(&Fault::Lost);
         }
@@ -246,7 +246,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Puts `entries` in place of the file in one step and gives it back open at its end.
+/// Replaces the file with `entries` atomically and returns it open at its end.
 fn rewrite(path: &Path, entries: &[Entry]) -> anyhow::Result<File> {
     let new = path.with_extension("new");
     let mut file = private().create(true).truncate(true).write(true).open(&new)?;

@@ -1,14 +1,14 @@
-//! Gets a recording and the transcript beside it: one plain GET each, redirects followed, size bounded.
+//! Downloads a recording and the transcript beside it: plain GETs, redirects followed, size bounded.
 use anyhow::{Context as _, bail, ensure};
 use reqwest::Client;
 use url::Url;
 
 use super::transcript::{self, Cue};
 
-/// Bytes of the longest transcript read; a day of speech is less.
+/// Maximum size of a transcript in bytes; a day of speech is smaller.
 const LONGEST_TRANSCRIPT: u64 = 8 << 20;
 
-/// The bytes behind `url`, at most `limit` of them. Errors never hold the URL, whose query may be secret.
+/// Downloads `url`, at most `limit` bytes. Errors never contain the URL, whose query may be secret.
 pub async fn fetch(client: &Client, url: Url, limit: u64) -> anyhow::Result<Vec<u8>> {
     let mut response = client.get(url).send().await.map_err(reqwest::Error::without_url)?;
     let status = response.status();
@@ -24,8 +24,8 @@ pub async fn fetch(client: &Client, url: Url, limit: u64) -> anyhow::Result<Vec<
     Ok(bytes)
 }
 
-/// The transcript beside the recording at `url`: the same address ending in `.vtt`, with its query and
-/// then without. `None` when neither is a transcript.
+/// The transcript beside the recording at `url`: the same URL ending in `.vtt`, first with its query, then without.
+/// `None` when neither is a transcript.
 pub async fn transcript(client: &Client, url: &Url) -> Option<Vec<Cue>> {
     for candidate in beside(url) {
         let Ok(bytes) = fetch(client, candidate, LONGEST_TRANSCRIPT).await else { continue };

@@ -1,7 +1,7 @@
-//! The provider emulator: speaks `RingCentral`'s wire contract, analyses real audio, misbehaves on demand.
+//! An emulator of the provider: speaks `RingCentral`'s wire contract, analyzes real audio, injects faults.
 //!
-//! A submission enters at `analyze`, becomes a job in the `ledger`, is turned into a result by `work`
-//! and leaves through `deliver`. `docs/sandbox.md` tells facts of the provider from our guesses.
+//! A submission enters through `analyze` and becomes a job in the `ledger`; `work` turns it into a result, and
+//! `deliver` sends that to the webhook. `docs/sandbox.md` separates facts about the provider from guesses.
 mod analyze;
 mod auth;
 mod connection;
@@ -62,14 +62,14 @@ use crate::{
     supervise::TaskResult,
 };
 
-/// A sandbox that is bound to its address and not yet serving.
+/// A sandbox that is bound to its address but not serving yet.
 pub struct Sandbox {
     listener: TcpListener,
     base_url: Url,
     emulator: Arc<Emulator>,
 }
 
-/// What every endpoint and every job shares.
+/// State shared by all endpoints and jobs.
 struct Emulator {
     settings: Arc<SandboxSettings>,
     sessions: Sessions,
@@ -77,22 +77,22 @@ struct Emulator {
     auth: Mutex<Limiter>,
     faults: Faults,
     ledger: Ledger,
-    /// Fetches recordings; follows redirects.
+    /// Downloads recordings; follows redirects.
     media: Clients,
-    /// Delivers results; does not.
+    /// Delivers results; does not follow redirects.
     webhooks: Clients,
-    /// Told after each job's last delivery.
+    /// Notified after each job's last delivery.
     delivered: Notify,
     jobs: TaskTracker,
     stop: CancellationToken,
 }
 
-/// Value of `RCRequestId` on the answer.
+/// Value of `RCRequestId` on the response.
 #[derive(Debug, Clone)]
 struct RequestId(String);
 
 impl Sandbox {
-    /// Takes the address and opens the ledger.
+    /// Binds the address and opens the ledger.
     ///
     /// # Errors
     /// When the address is taken, the ledger cannot be read or is in use, or the settings name an
@@ -136,18 +136,17 @@ impl Sandbox {
         })
     }
 
-    /// Where clients on this machine reach it.
+    /// URL at which clients on this machine reach it.
     pub fn base_url(&self) -> Url {
         self.base_url.clone()
     }
 
-    /// Address of the recording in the box, fit for `contentUri`.
+    /// URL of the bundled recording, for use as `contentUri`.
     pub fn recording_url(&self) -> Url {
         recording_at(&self.base_url)
     }
 
-    /// Serves until `stop`. Jobs that are then unfinished go on at the next start if there is a
-    /// ledger, and are lost otherwise.
+    /// Serves until `stop`. Unfinished jobs resume at the next start if there is a ledger; otherwise they are lost.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
         let emulator = self.emulator;
         for job_id in emulator.ledger.unsettled() {
@@ -155,7 +154,7 @@ impl Sandbox {
         }
         let app = router(Arc::clone(&emulator)).into_make_service_with_connect_info::<Cut>();
         let end = emulator.stop.clone();
-        // Handlers may wait for a job (fault `early`): jobs are told first.
+        // Handlers may be waiting for a job (fault `early`), so jobs are stopped first.
         let until = async move {
             stop.cancelled().await;
             end.cancel();
@@ -177,7 +176,7 @@ impl Emulator {
         });
     }
 
-    /// Answers within rate group "Auth".
+    /// Runs `answer` within rate group "Auth".
     fn in_auth_group(&self, answer: impl FnOnce() -> Result<Response, Refusal>) -> Response {
         let standing = locked(&self.auth).admit(Instant::now());
         let answer =
@@ -209,14 +208,14 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .with_state(emulator)
 }
 
-/// Address of the recording in the box of the sandbox at `base`.
+/// URL of the bundled recording of the sandbox at `base`.
 pub fn recording_at(base: &Url) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("/media/{}", samples::RECORDING));
     url
 }
 
-/// Checks the token, then the rate group "Heavy" that submissions and status calls share.
+/// Checks the token, then the rate group "Heavy" that submissions and status requests share.
 async fn in_heavy_group(
     State(emulator): State<Arc<Emulator>>,
     request: Request,
@@ -244,7 +243,7 @@ async fn with_request_id(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// "All addresses" is none to connect to.
+/// Replaces the unspecified address, which clients cannot connect to, with localhost.
 fn reachable(mut address: SocketAddr) -> anyhow::Result<Url> {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
@@ -252,7 +251,7 @@ fn reachable(mut address: SocketAddr) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("http://{address}"))?)
 }
 
-/// One for addresses on this machine, past any proxy, and one for all others.
+/// One client for addresses on this machine, bypassing any proxy, and one for all others.
 struct Clients {
     near: reqwest::Client,
     far: reqwest::Client,
@@ -271,7 +270,7 @@ impl Clients {
     }
 }
 
-/// Data behind our locks is whole between any two statements, also after a panic.
+/// The data behind these locks is consistent between statements, so a panic does not spoil it.
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

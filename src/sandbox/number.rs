@@ -1,12 +1,12 @@
-//! Conversions between counts and seconds, with their limits stated once.
+//! Conversions between counts and seconds, with their limits stated in one place.
 
-/// A count as a number to calculate with.
+/// A count as a float.
 #[expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
 pub fn of(count: usize) -> f64 {
     count as f64
 }
 
-/// The whole part of `number`; 0 for what is negative or no number.
+/// The integer part of `number`; 0 for negative numbers and NaN.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -16,7 +16,7 @@ pub fn whole(number: f64) -> usize {
     number as usize
 }
 
-/// Rounded to `decimals` places, the provider's way of writing times (2) and rates (1).
+/// Rounds to `decimals` places; the provider writes times with 2 and rates with 1.
 pub fn rounded(number: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
     (number * scale).round() / scale

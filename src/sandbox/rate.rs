@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::refusal::Refusal;
 use crate::provider::wire;
 
-/// One rate group of one user and app.
+/// The limiter of one rate group for one user and app.
 #[derive(Debug)]
 pub struct Limiter {
     group: &'static str,
@@ -20,14 +20,14 @@ pub struct Limiter {
     blocked_until: Option<Instant>,
 }
 
-/// How the group stands after a request; goes into the headers of its answer.
+/// The state of the group after a request, for the headers of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     group: &'static str,
     limit: u32,
     window: Duration,
     pub remaining: u32,
-    /// Set when the request is refused.
+    /// Set when the request is rejected.
     pub retry_after: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ impl Limiter {
         Self { group, limit, window, penalty, admitted: VecDeque::new(), blocked_until: None }
     }
 
-    /// Counts a request at `now`, which must not lie before that of an earlier call.
+    /// Counts a request at `now`, which must not be earlier than in previous calls.
     pub fn admit(&mut self, now: Instant) -> Standing {
         if self.blocked_until.is_some_and(|until| now < until) {
             return self.punish(now);
@@ -53,7 +53,7 @@ impl Limiter {
         self.standing(self.limit - used - 1, None)
     }
 
-    /// Starts the penalty, or starts it again.
+    /// Starts or restarts the penalty.
     pub fn punish(&mut self, now: Instant) -> Standing {
         self.blocked_until = Some(now + self.penalty);
         self.standing(0, Some(self.penalty))
@@ -66,7 +66,7 @@ impl Limiter {
 }
 
 impl Standing {
-    /// Adds what is not there yet, so that a handler's own 429 keeps its numbers.
+    /// Adds only missing headers, so that a handler's own 429 keeps its values.
     pub fn write(self, headers: &mut HeaderMap) {
         let numbers = [
             (wire::RATE_LIMIT, u64::from(self.limit)),
@@ -84,13 +84,13 @@ impl Standing {
         }
     }
 
-    /// The answer to a request beyond the limit.
+    /// The response to a request beyond the limit.
     pub fn refusal() -> Refusal {
         Refusal::platform(StatusCode::TOO_MANY_REQUESTS, "CMN-301", "Request rate exceeded")
     }
 }
 
-/// Whole seconds, rounded up: a wait must not be told too short.
+/// Whole seconds, rounded up so that clients do not retry too early.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

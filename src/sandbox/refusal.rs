@@ -1,4 +1,4 @@
-//! The three shapes in which the provider says no: platform, analytics (CAI) and OAuth errors.
+//! The provider's three error formats: platform, analytics (CAI) and OAuth.
 use axum::{
     Json,
     http::{StatusCode, header},
@@ -7,9 +7,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// One entry of `errors` in an analytics answer or a failed delivery.
+/// One entry of `errors` in an analytics response or a failed delivery.
 ///
-/// The provider documents CAI-101 alone; every other number here is a placeholder set in the settings.
+/// The provider documents only CAI-101; every other code here is a placeholder from the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CaiError {
@@ -20,7 +20,7 @@ pub struct CaiError {
 }
 
 impl CaiError {
-    /// CAI-101, the code of the provider's published examples. `rule` continues "It should be …".
+    /// CAI-101, the code of the provider's published examples. `rule` completes "It should be …".
     pub fn invalid(parameter: &str, rule: &str) -> Self {
         Self {
             error_code: "CAI-101".to_owned(),
@@ -30,7 +30,7 @@ impl CaiError {
     }
 }
 
-/// An answer other than success.
+/// An error response.
 #[derive(Debug)]
 pub struct Refusal {
     pub status: StatusCode,
@@ -39,12 +39,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Platform shape: the error once on top and once in `errors`.
+    /// Platform format: the error at the top level and again in `errors`.
     pub fn platform(status: StatusCode, code: &str, message: &str) -> Self {
         Self::nested(status, code, code, message)
     }
 
-    /// Platform shape whose outer code differs from the inner one, as for an unknown token.
+    /// Platform format whose outer code differs from the inner one, as for an unknown token.
     pub fn nested(status: StatusCode, outer: &str, inner: &str, message: &str) -> Self {
         let body = json!({
             "errorCode": outer,
@@ -58,7 +58,7 @@ impl Refusal {
         Self { status, body: json!({ "errors": errors }), challenge: None }
     }
 
-    /// 400 with OAuth's `error` and the platform's list.
+    /// 400 with OAuth's `error` and the platform's `errors`.
     pub fn oauth(error: &str, code: &str, description: &str) -> Self {
         let body = json!({
             "error": error,

@@ -1,6 +1,8 @@
-//! Reads a submission, as strictly as the provider's documents allow, and names every fault at once.
+//! Parses a submission as strictly as the provider's documentation allows and reports all errors at
+//! once.
 //!
-//! Unknown members pass: the provider's own samples send two that this call does not know.
+//! Unknown members are accepted: the provider's own samples send two that this call does not
+//! document.
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,7 +11,7 @@ use url::Url;
 use super::refusal::CaiError;
 use crate::{config::SandboxSettings, provider::wire};
 
-/// What of a submission matters to its result; kept in the ledger.
+/// The parts of a submission that affect its result; stored in the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Submission {
@@ -19,7 +21,7 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
     pub separate_speaker_per_channel: bool,
-    /// `None` when the service is to find out.
+    /// `None` when the service is to detect it.
     pub speaker_count: Option<usize>,
     pub speaker_ids: Vec<String>,
     pub enable_voice_activity_detection: bool,
@@ -28,18 +30,18 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Whether the insight was asked for, by name or with all.
+    /// Whether the insight was requested, by name or through `All`.
     pub fn wants(&self, name: &str) -> bool {
         self.names("All") || self.names(name)
     }
 
-    /// Whether the insight was asked for by name.
+    /// Whether the insight was requested by name.
     pub fn names(&self, name: &str) -> bool {
         self.insights.iter().any(|asked| asked == name)
     }
 }
 
-/// Checks `body` and picks from it; the error names each fault in the order of the documentation.
+/// Validates `body`; errors are listed in the order of the documentation.
 pub fn read(
     body: &Map<String, Value>,
     settings: &SandboxSettings,
@@ -70,7 +72,7 @@ pub fn read(
     if reader.errors.is_empty() { Ok(submission) } else { Err(reader.errors) }
 }
 
-/// Whether `text` is an address that one GET or POST can reach.
+/// Parses `text` as an HTTP or HTTPS URL with a host.
 pub fn web_address(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
@@ -129,7 +131,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// English only; `en` and every `en-…` pass, as only `en-US` is documented and none refused.
+    /// English only. `en` and every `en-…` are accepted: `en-US` alone is documented, but no other
+    /// is known to be rejected.
     fn language(&mut self) {
         let is_english = |text: &str| text == "en" || text.starts_with("en-");
         if self.text("languageCode").is_some_and(|text| !is_english(text)) {
@@ -156,7 +159,7 @@ impl<'a> Reader<'a> {
         usize::try_from(count).ok().filter(|count| *count > 0)
     }
 
-    /// Known under two names over the years. One unknown id fails the whole call.
+    /// The parameter has had two names over the years. One unknown id rejects the whole request.
     fn speaker_ids(&mut self, enrolled: &[String]) -> Vec<String> {
         let mut ids = Vec::new();
         for name in ["speakerIds", "enrollmentIds"] {
@@ -180,7 +183,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Exactly one of `contentUri` and `content`.
+    /// Requires exactly one of `contentUri` and `content`.
     fn recording(&mut self, settings: &SandboxSettings) -> Submission {
         let content_uri = self.text("contentUri").map(str::to_owned);
         let content = self.text("content").map(str::to_owned);

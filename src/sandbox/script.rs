@@ -1,16 +1,17 @@
-//! Words for recordings that come without a transcript: our own lines, laid over the measured speech.
+//! Words for recordings without a transcript: built-in lines laid over the measured speech.
 //!
-//! The first words say so. Who speaks when, and for how long, is real where speakers have channels.
+//! The first words say that the text is made up. On recordings with one speaker per channel, who speaks when and for
+//! how long is real.
 use super::{conversation::Voice, number, speech::Segment, transcript::Cue};
 
-/// Opens every scripted conversation, so that nobody takes it for what was said.
+/// Opens every scripted conversation, so that no reader mistakes it for what was said.
 pub const MARK: &str = "This is sandbox text.";
 
-/// Words a second that the lines are chosen for: 150 a minute, ordinary speech.
+/// Assumed words per second when choosing lines: 150 per minute, ordinary speech.
 const SPEED: f64 = 2.5;
-/// On a recording where everybody shares a channel, a pause this long changes the speaker.
+/// On a recording with a single channel, a pause of at least this many seconds changes the speaker.
 const CHANGE: f64 = 0.7;
-/// Turns of at most this many seconds have room for a word or two only.
+/// Turns of at most this many seconds get a line of a word or two.
 const SHORT: f64 = 1.0;
 
 const BRIEF: &[&str] = &["Okay.", "Right.", "I see.", "Sure."];
@@ -35,8 +36,7 @@ const SECOND: &[&str] = &[
     "Great, we trust your estimate.",
 ];
 
-/// Lines for the speech in `voices`: one speaker a voice, or `speakers` of them taking turns on the
-/// only one.
+/// Lines for the speech in `voices`: one speaker per voice, or `speakers` taking turns when there is only one voice.
 pub fn cues(voices: &[Voice], speakers: usize) -> Vec<Cue> {
     let turns = turns(voices, speakers.max(1));
     let count = turns.iter().map(|(_, speaker)| speaker + 1).max().unwrap_or(0);

@@ -1,10 +1,10 @@
-//! Finds speech in the loudness of a channel, and says how loud it is.
+//! Detects speech in the loudness of a channel and measures how loud it is.
 //!
-//! A frame is speech when it is louder than a threshold taken from the channel itself; short gaps
-//! are closed and short bursts dropped.
+//! A frame is speech when it is louder than a threshold derived from the channel; short gaps are
+//! closed and short bursts dropped.
 use super::{decode::FRAME, number};
 
-/// Pauses shorter than this many seconds belong to the speech around them: stops inside words.
+/// Pauses shorter than this many seconds, such as stops inside words, are part of the speech.
 const GAP: f64 = 0.3;
 /// Sounds shorter than this many seconds are clicks.
 const BURST: f64 = 0.1;
@@ -29,7 +29,7 @@ impl Segment {
     }
 }
 
-/// Seconds of speech in all.
+/// Total seconds of speech.
 pub fn talk_time(segments: &[Segment]) -> f64 {
     segments.iter().map(|segment| segment.length()).sum()
 }
@@ -52,8 +52,8 @@ pub fn segments(levels: &[f64]) -> Vec<Segment> {
     found
 }
 
-/// Energy on a scale of 0 to 100: the mean level of the speech inside `spans`, where `floor` dB of
-/// full scale is 0 and full scale is 100. `None` without speech.
+/// Energy on a scale of 0 to 100: the mean level of the speech inside `spans`, where `floor` (in dB
+/// of full scale) maps to 0 and full scale to 100. `None` without speech.
 pub fn energy(levels: &[f64], spans: &[Segment], floor: f64) -> Option<f64> {
     let threshold = threshold(levels);
     let inside = spans.iter().flat_map(|span| {
@@ -73,8 +73,8 @@ fn decibels(mean_square: f64) -> f64 {
     10.0 * mean_square.max(1e-10).log10()
 }
 
-/// 30 dB below the loudest speech, raised above the background noise when there is much of it, but
-/// never so far that a voice without pauses would count as noise.
+/// 30 dB below the loudest speech, raised above background noise where there is a lot of it, but
+/// never so far that a voice without pauses counts as noise.
 fn threshold(levels: &[f64]) -> f64 {
     let mut sorted: Vec<f64> = levels.iter().map(|level| decibels(*level)).collect();
     sorted.sort_by(f64::total_cmp);

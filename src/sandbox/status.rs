@@ -1,4 +1,4 @@
-//! `GET /ai/status/v1/jobs/{jobId}`: how a job stands, and its result once there is one.
+//! `GET /ai/status/v1/jobs/{jobId}`: the status of a job, and its result once it has one.
 use std::sync::Arc;
 
 use axum::{
@@ -39,7 +39,8 @@ pub async fn show(
     Ok(Json(envelope(&job, emulator.settings.retention)))
 }
 
-/// The job with its times around the response, as status answers and deliveries since 2023 have it.
+/// The response wrapped with the job and its times, as in status responses and in deliveries since
+/// 2023.
 pub fn envelope(job: &Job, retention: std::time::Duration) -> Value {
     let expires = chrono::TimeDelta::from_std(retention)
         .ok()

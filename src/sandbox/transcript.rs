@@ -1,18 +1,18 @@
 //! Reads the words of a recording from a `WebVTT` file: cue times, `<v Speaker>` and plain text.
 //!
-//! Source: W3C `WebVTT`, section 4. Styling, regions and notes carry no words and are skipped.
+//! Source: W3C `WebVTT`, section 4. Styling, regions and notes contain no speech and are skipped.
 
-/// What one voice says in one cue. Times are seconds.
+/// What one voice says in one cue. Times are in seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cue {
     pub start: f64,
     pub end: f64,
-    /// Empty when the file names nobody.
+    /// Empty when the file names no speaker.
     pub speaker: String,
     pub text: String,
 }
 
-/// The cues of a `WebVTT` file in time order; `None` when `text` is no such file or says nothing.
+/// The cues of a `WebVTT` file in time order; `None` when `text` is not `WebVTT` or has no cues.
 pub fn parse(text: &str) -> Option<Vec<Cue>> {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let header = text.lines().next()?;
@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Option<Vec<Cue>> {
     (!cues.is_empty()).then_some(cues)
 }
 
-/// Runs of lines without an empty one.
+/// Groups of lines separated by empty lines.
 fn blocks(text: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines: Vec<&str> = text.lines().collect();
     let blocks: Vec<Vec<&str>> =
@@ -35,7 +35,7 @@ fn blocks(text: &str) -> impl Iterator<Item = Vec<&str>> {
     blocks.into_iter().filter(|block| !block.is_empty())
 }
 
-/// One cue for each voice in the block; `None` for notes, styles and broken times.
+/// One cue per voice in the block; `None` for notes, styles and invalid times.
 fn cue(block: &[&str]) -> Option<Vec<Cue>> {
     // The times are on the first line, or on the second below an identifier.
     let at = block.iter().take(2).position(|line| line.contains("-->"))?;
@@ -72,7 +72,7 @@ fn seconds(text: &str) -> Option<f64> {
     })
 }
 
-/// The text of each voice, other tags removed and entities resolved; voices that say nothing left out.
+/// The text of each voice, with other tags removed and entities decoded; voices without text are left out.
 fn voices(payload: &str) -> Vec<(String, String)> {
     let mut found = vec![(String::new(), String::new())];
     let mut rest = payload;
@@ -106,7 +106,7 @@ fn unescaped(text: &str) -> String {
     let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&lrm;", ""), ("&rlm;", "")];
     let plain =
         pairs.iter().fold(text.to_owned(), |text, (entity, char)| text.replace(entity, char));
-    // Last, or `&amp;lt;` would become `<`.
+    // Must be last: otherwise `&amp;lt;` would become `<`.
     plain.replace("&amp;", "&")
 }
 

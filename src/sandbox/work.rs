@@ -1,4 +1,4 @@
-//! From accepted job to result: wait, download, decode, analyse, record; then deliver.
+//! From accepted job to delivered result: wait, download, decode, analyze, record, deliver.
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -14,7 +14,7 @@ use super::{
     transcript::Cue,
 };
 
-/// Does what is left of the job; `told` is dropped or sent to after the first delivery.
+/// Completes the job; `told` is sent to, or dropped, after the first delivery.
 pub async fn run(emulator: &Emulator, job_id: &str, told: Option<oneshot::Sender<()>>) {
     let Some(mut job) = emulator.ledger.job(job_id, now()) else { return };
     if job.finished.is_none() {
@@ -78,7 +78,7 @@ async fn analyse(emulator: &Emulator, job: &Job) -> Result<Value, CaiError> {
             let error: decode::DecodeError = error;
             Err(unusable(error.to_string()))
         }
-        // A decoder that panics on a damaged file must not take the job with it.
+        // A decoder that panics on a damaged file must not take the job down with it.
         Err(panicked) => {
             tracing::error!(provider_job_id = job.id, error = %panicked, "decoding panicked");
             Err(unusable("it is damaged".to_owned()))
@@ -86,7 +86,7 @@ async fn analyse(emulator: &Emulator, job: &Job) -> Result<Value, CaiError> {
     }
 }
 
-/// The bytes of the recording, and its words when a transcript lies beside it.
+/// The bytes of the recording, and its words when there is a transcript beside it.
 async fn recording(
     emulator: &Emulator,
     job: &Job,

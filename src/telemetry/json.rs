@@ -1,5 +1,5 @@
-//! One JSON object a line: `ts`, `level`, `msg` and `target`, then the fields of the spans around the
-//! event, outermost first, then its own. All names are flat; the innermost value of a name wins.
+//! Writes one JSON object per line: `ts`, `level`, `msg` and `target`, then the fields of the enclosing spans,
+//! outermost first, then the event's own. Names are flat; with equal names the innermost value wins.
 use std::{
     fmt::Write as _,
     io::Write,
@@ -28,7 +28,7 @@ pub struct JsonLines<W> {
     output: Mutex<W>,
 }
 
-/// Fields of a span, kept with it, or of an event. Few, so that a list is the quickest map.
+/// Fields of a span, stored with it, or of an event. There are few, so a list is faster than a map.
 #[derive(Default)]
 struct Fields(Vec<(&'static str, Value)>);
 
@@ -89,12 +89,12 @@ where
         let all: Vec<&Fields> = once(&first).chain(of_spans).chain(once(&own)).collect();
         let text = line(&all);
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that nobody can read any more is no reason to stop.
+        // A log that no one can read any more is no reason to stop.
         let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     }
 }
 
-/// The fields, outermost first; of a name only the innermost.
+/// The fields, outermost first; with equal names only the innermost.
 fn line(all: &[&Fields]) -> String {
     let mut text = String::from("{");
     for (depth, fields) in all.iter().enumerate() {
@@ -103,7 +103,7 @@ fn line(all: &[&Fields]) -> String {
                 continue;
             }
             let comma = if text.len() > 1 { "," } else { "" };
-            // Writing to memory does not fail; names of fields are identifiers.
+            // Writing to memory cannot fail; field names are identifiers.
             let _ = write!(text, "{comma}\"{name}\":{value}");
         }
     }
@@ -113,7 +113,7 @@ fn line(all: &[&Fields]) -> String {
 
 fn now() -> String {
     let mut text = String::new();
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = SystemTime.format_time(&mut Writer::new(&mut text));
     text
 }
@@ -143,7 +143,7 @@ impl Visit for Fields {
         self.set(field.name(), value.into());
     }
 
-    /// With what caused it, outermost first.
+    /// The error with its causes, outermost first.
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         let mut text = value.to_string();
         let mut cause = value.source();

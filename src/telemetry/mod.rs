@@ -1,5 +1,5 @@
-//! Logs: JSON lines, or readable ones in a terminal. What they must never hold, nobody puts in:
-//! requests are named by their route, URLs and bodies are not logged.
+//! Logs: JSON lines, or readable ones in a terminal. Code must never log secrets or content:
+//! requests are identified by route, and URLs and bodies are not logged.
 mod json;
 #[cfg(test)]
 mod reference;
@@ -15,14 +15,14 @@ use tracing_subscriber::{
 use self::json::JsonLines;
 use crate::config::{self, LogFormat};
 
-/// What other crates may say at most, whatever `RUST_LOG` asks for: below it, HTTP clients and
-/// database drivers write down URLs, headers and statements.
+/// Highest verbosity of other crates, whatever `RUST_LOG` says: beyond it, HTTP clients and
+/// database drivers log URLs, headers and statements.
 const MOST_OF_OTHERS: Level = Level::INFO;
 
-/// Starts logging to standard output. `quiet`: what is logged when `RUST_LOG` says nothing.
+/// Starts logging to standard output. `quiet` is the filter used when `RUST_LOG` is not set.
 ///
 /// # Errors
-/// When logging was started before.
+/// When logging is already initialized.
 pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
     let asked = config::log_filter();
     let filter = EnvFilter::new(asked.as_deref().unwrap_or(quiet));
@@ -42,8 +42,8 @@ pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
 
-/// Crates whose errors are told by whoever calls them: a recording that `symphonia` cannot read is
-/// refused, and no error of ours.
+/// Crates whose errors are reported by their caller: a recording that `symphonia` cannot read is
+/// rejected, which is not an error of ours.
 const SILENT: &str = "symphonia";
 
 fn is_discreet(metadata: &Metadata<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! Keeps `docs/logging.md` complete: every field that the sources log, and no other.
+//! Keeps `docs/logging.md` complete: it lists every field that the code logs, and no other.
 use std::{collections::BTreeSet, fs, path::Path};
 
 const REFERENCE: &str = include_str!("../../docs/logging.md");
@@ -49,7 +49,7 @@ fn described() -> BTreeSet<String> {
     cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect()
 }
 
-/// The names of the fields of all events and spans in `code`.
+/// The field names of all events and spans in `code`.
 fn fields(code: &str) -> impl Iterator<Item = String> {
     let events = LEVELS.iter().map(|level| format!("{level}!("));
     let spans = LEVELS.iter().map(|level| format!("{level}_span!("));
@@ -66,7 +66,7 @@ fn fields(code: &str) -> impl Iterator<Item = String> {
     arguments.chain(recorded).collect::<Vec<_>>().into_iter()
 }
 
-/// What stands between the commas of a macro's call, up to its closing parenthesis.
+/// The arguments of a macro call, up to its closing parenthesis.
 fn arguments(code: &str) -> Vec<&str> {
     let (mut found, mut start, mut depth) = (Vec::new(), 0, 1);
     let (mut in_text, mut is_escaped) = (false, false);

@@ -27,6 +27,6 @@ pub async fn keep_index_flushed(db: PgPool, stop: CancellationToken) -> TaskResu
 
 /// Has the index take in what was written since.
 pub async fn flush_index(db: &PgPool) -> sqlx::Result<()> {
-    sqlx::query!("select aftercall.settle_search()").execute(db).await?;
+    sqlx::query!("select aftercall.flush_search_index()").execute(db).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The held token: when to replace it, and who asks for the new one.
+//! The cached token: when to replace it, and which caller fetches the new one.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::time::Instant;
 
 use super::TokenError;
 
-/// Share of its lifetime after which a token is replaced.
+/// Fraction of its lifetime after which a token is replaced.
 const REFRESH_AT: f64 = 0.9;
-/// Pause after a failed early refresh, while the held token still works.
+/// Pause after a failed early refresh, while the cached token is still valid.
 const EARLY_PAUSE: Duration = Duration::from_secs(30);
-/// Pause after a 429 that names none: the penalty of the provider's rate group `Auth`.
+/// Pause after a 429 without `Retry-After`: the penalty of the provider's rate group `Auth`.
 const PENALTY: Duration = Duration::from_mins(1);
 
-/// A token and which of all we held it is, so that one is invalidated at most once.
+/// A token with its serial number, so that a newer token is not invalidated in its place.
 #[derive(Clone)]
 pub(in crate::provider) struct AccessToken {
     secret: SecretString,
@@ -28,7 +28,7 @@ impl AccessToken {
     }
 }
 
-/// A token fresh from the endpoint; `lifetime` counts from when it was asked for.
+/// A new token from the endpoint; `lifetime` counts from when it was requested.
 pub(super) struct Grant {
     pub token: SecretString,
     pub lifetime: Duration,
@@ -36,9 +36,9 @@ pub(super) struct Grant {
 
 #[derive(Default)]
 pub(super) struct Cache {
-    /// Locked while a token is fetched: whoever waits for the lock waits for that token.
+    /// Locked during a fetch: callers that wait for the lock wait for that token.
     state: Mutex<State>,
-    /// Fetches that ended, well or badly.
+    /// Completed fetches, successful or not.
     rounds: AtomicU64,
 }
 
@@ -57,7 +57,8 @@ struct Held {
 }
 
 impl Cache {
-    /// The held token, or what `fetch` brings; `fetch` is not polled when the former will do.
+    /// The cached token, or the result of `fetch`, which is polled only when the cached one will
+    /// not do.
     pub async fn current(
         &self,
         fetch: impl Future<Output = Result<Grant, TokenError>>,
@@ -68,7 +69,7 @@ impl Cache {
         if let Some(held) = state.held.as_ref().filter(|held| asked_at < held.refresh_at) {
             return Ok(held.token.clone());
         }
-        // A fetch that failed while this call waited for it is this call's failure too.
+        // If a fetch failed while this call waited for it, the failure is this call's too.
         if self.rounds.load(Ordering::SeqCst) != seen
             && let Some(failure) = state.failure.clone()
         {
@@ -110,7 +111,7 @@ impl State {
         token
     }
 
-    /// The refresh is early, so a failed one costs nothing while the held token still works.
+    /// Refreshes happen early, so a failed one costs nothing while the cached token is valid.
     fn fail(&mut self, failure: TokenError) -> Result<AccessToken, TokenError> {
         let now = Instant::now();
         if let TokenError::Throttled { retry_after } = &failure {

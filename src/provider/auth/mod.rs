@@ -16,11 +16,11 @@ use cache::{Cache, Grant};
 pub(super) use cache::AccessToken;
 
 const BODY_LIMIT: usize = 1 << 20;
-/// Taken when the answer has no `expires_in`: shorter than any lifetime the provider gives out.
+/// Used when the response has no `expires_in`: shorter than any lifetime the provider grants.
 const UNSTATED_LIFETIME: Duration = Duration::from_mins(5);
 const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
-/// What the app identifies itself with: its id and secret, and the JWT credential of its user.
+/// The app's id and secret, and the JWT credential of its user.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pub client_id: String,
@@ -34,7 +34,7 @@ pub enum TokenError {
     /// Wrong or revoked credentials; `code` is the OAuth error, such as `invalid_client (OAU-153)`.
     #[error("the token endpoint refused our credentials: {code}")]
     Refused { code: String },
-    /// A 429, or a call before the wait it asked for is over (then nothing was sent).
+    /// A 429, or a call before the requested wait is over (in which case nothing was sent).
     #[error("the token endpoint asked us to slow down")]
     Throttled { retry_after: Option<Duration> },
     #[error("the token endpoint answered {status}")]
@@ -48,7 +48,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// The wait that the token endpoint asked for.
+    /// The wait requested by the token endpoint.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after } | Self::Broken { retry_after, .. } => *retry_after,
@@ -76,12 +76,12 @@ impl Tokens {
         Self { http, url, timeout, credentials, cache: Cache::default() }
     }
 
-    /// A token that should be valid now; asks for one only when the held one is about to expire.
+    /// A token that should be valid now; fetches one only when the cached token is about to expire.
     pub async fn current(&self) -> Result<AccessToken, TokenError> {
         self.cache.current(self.fetch()).await
     }
 
-    /// Forgets `token` because the provider did not accept it; a newer one is kept.
+    /// Discards `token` because the provider rejected it; a newer one is kept.
     pub async fn invalidate(&self, token: &AccessToken) {
         self.cache.invalidate(token).await;
     }
@@ -124,7 +124,8 @@ impl Tokens {
     }
 }
 
-/// Only the two members we need: published samples lack others that the OpenAPI document requires.
+/// Reads only the two members we need: published samples lack others that the OpenAPI document
+/// requires.
 fn grant(body: &Value) -> Option<Grant> {
     let token = body.get("access_token")?.as_str()?;
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -140,7 +141,7 @@ fn grant(body: &Value) -> Option<Grant> {
     Some(Grant { token: token.into(), lifetime })
 }
 
-/// The OAuth error code and the provider's own, without any text that could quote a credential.
+/// The OAuth error code and the provider's own code, without text that could quote a credential.
 fn oauth_code(body: &Value, status: StatusCode) -> String {
     let code = |value: Option<&Value>| -> Option<String> {
         let text = value?.as_str()?;

@@ -1,8 +1,9 @@
-//! The provider gate: one row in Postgres decides for all replicas when the provider may be called.
+//! The provider gate: one row in Postgres that decides for all replicas when the provider may be
+//! called.
 //!
-//! RingCentral counts submissions, status polls and more in one group, "Heavy": by default 10 calls
-//! in a sliding window of 60 s, then a penalty of 60 s that every call sent during it starts anew
-//! (developer guide, "Rate limits").
+//! RingCentral counts submissions, status polls and more in one rate group, "Heavy": by default 10
+//! calls in a sliding window of 60 s, then a penalty of 60 s that restarts with every call sent
+//! during it (developer guide, "Rate limits").
 mod refusing;
 
 use std::time::Duration;
@@ -14,21 +15,21 @@ pub use self::refusing::{Blame, Refusing, Since, Standing, refused, standing, ta
 use super::RateHeaders;
 use crate::config::GateSettings;
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Purpose {
     Submission,
-    /// `share`: the part of the budget that polls may use, 1.0 when no submission waits.
+    /// `share`: the fraction of the budget that polls may use, 1.0 when no submission waits.
     Poll {
         share: f64,
     },
 }
 
-/// Calls travel for different times, so ours are spaced a little wider than the provider's window.
+/// Calls vary in latency, so our window is slightly wider than the provider's.
 const STRETCH: f64 = 1.05;
 
-/// Grants up to `wanted` calls and notes them as made. The row stays locked until the transaction
-/// ends, so replicas take turns; commit before calling.
+/// Grants up to `wanted` calls and records them as made. The row stays locked until the transaction
+/// ends, so replicas take turns; commit before calling the provider.
 pub async fn take(
     tx: &mut PgTransaction<'_>,
     settings: &GateSettings,
@@ -55,12 +56,12 @@ pub async fn take(
     if row.blocked {
         return Ok(0);
     }
-    // Only a call can teach us another limit, so one that says 0 must not stop all calls for good.
+    // Only a call can teach us a new limit, so a limit of 0 must not stop all calls for good.
     let seen = row.limit_seen.map(|seen| u32::try_from(seen).unwrap_or_default().max(1));
     let limit = seen.map_or(settings.limit, |seen| settings.limit.min(seen));
     let free = i64::from(limit) - i64::from(row.submissions) - i64::from(row.polls);
     let free = match purpose {
-        // One is enough to see whether it still refuses them all.
+        // One is enough to see whether the provider still rejects all submissions.
         Purpose::Submission if row.refusing => free.min(i64::from(!row.probed)),
         Purpose::Submission => free,
         Purpose::Poll { share } => {
@@ -74,7 +75,7 @@ pub async fn take(
     Ok(granted)
 }
 
-/// Takes back calls that [`take`] granted in this transaction and that found nothing to do.
+/// Returns calls that [`take`] granted in this transaction and that are not needed.
 pub async fn give_back(
     tx: &mut PgTransaction<'_>,
     purpose: Purpose,
@@ -97,7 +98,7 @@ pub async fn give_back(
     Ok(())
 }
 
-/// `probe`: until the next submission, while submissions are refused.
+/// `probe`: time until the next submission while submissions are rejected.
 async fn note_calls(
     tx: &mut PgTransaction<'_>,
     purpose: Purpose,
@@ -123,7 +124,7 @@ async fn note_calls(
     Ok(())
 }
 
-/// Nothing is sent for `pause` from now, by anybody.
+/// Blocks all calls of all replicas for `pause` from now.
 pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -138,8 +139,8 @@ pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()>
     Ok(())
 }
 
-/// Learns from the rate headers of an answer: the limit, and calls of the same group that others
-/// make (call log, recording downloads), which are noted as if they were ours.
+/// Learns from the rate headers of a response: the limit, and calls in the same group that other
+/// apps make (call log, recording downloads), which are recorded as if they were ours.
 pub async fn learn(db: impl PgExecutor<'_>, rate: &RateHeaders) -> sqlx::Result<()> {
     let Some(limit) = rate.limit else { return Ok(()) };
     let used = rate.remaining.map_or(0, |remaining| limit.saturating_sub(remaining));
@@ -160,7 +161,7 @@ pub async fn learn(db: impl PgExecutor<'_>, rate: &RateHeaders) -> sqlx::Result<
     Ok(())
 }
 
-/// When the `position`th submission from now can have been sent, and until when nothing is.
+/// Estimates when the `position`th submission from now will be sent, and until when none is.
 ///
 /// Free calls of the window go at once, the others at the pace of the limit.
 pub async fn forecast(

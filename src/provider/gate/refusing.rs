@@ -1,15 +1,15 @@
-//! While the provider refuses every submission for what is no fault of theirs, one is sent now and then, by
-//! whichever replica comes first, to see whether it is over.
+//! The state in which the provider rejects every submission for reasons unrelated to it: one probe at a time, from any
+//! replica, tests whether it is over.
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
-/// What the provider refuses submissions for.
+/// Why the provider rejects submissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusing {
     pub blame: Blame,
-    /// `None` when no submission was sent: the login was refused.
+    /// `None` when no submission was sent because the token endpoint rejected the credentials.
     pub status: Option<u16>,
     pub code: Option<String>,
 }
@@ -17,7 +17,7 @@ pub struct Refusing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Blame {
-    /// Our credentials, or what our app may do.
+    /// Our credentials, or the permissions of our app.
     #[sqlx(rename = "auth")]
     Credentials,
     /// The URL, or something between us and the provider.
@@ -25,7 +25,7 @@ pub enum Blame {
     Address,
 }
 
-/// How the gate stands.
+/// The state of the gate.
 #[derive(Debug, Clone)]
 pub struct Standing {
     pub blocked_until: Option<DateTime<Utc>>,
@@ -39,7 +39,7 @@ pub struct Since {
     pub next_probe_at: DateTime<Utc>,
 }
 
-/// From now on one submission is let through every `probe`. Says whether that is news.
+/// Records the rejection: from now on one submission is let through every `probe`. Returns whether this is new.
 pub async fn refused(
     db: impl PgExecutor<'_>,
     what: &Refusing,
@@ -67,7 +67,7 @@ pub async fn refused(
     .await
 }
 
-/// The provider dealt with a submission as such: it refuses them no longer. Since when it did, if this is news.
+/// Records that the provider processed a submission, which ends the state. Returns since when it lasted, if it did.
 pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         r#"

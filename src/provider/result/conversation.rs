@@ -1,4 +1,4 @@
-//! `conversationalInsights`: summaries, key phrases, topics, tasks and names yet unknown.
+//! Reads `conversationalInsights`: summaries, key phrases, topics, tasks and unknown names.
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
@@ -6,15 +6,15 @@ use serde_json::{Map, Value};
 use super::read::{Code, Element, Issues, storable};
 use crate::insights::ConversationInsight;
 
-/// Members that have a column of their own.
+/// Members that have their own column.
 const COLUMNS: [&str; 5] = ["start", "end", "confidence", "speakerId", "enrollmentId"];
-/// Where the text may be, best first: the guide of 2024 says `sentence` for extracts, `question` is
+/// Where the text may be, best first: `sentence` for extracts is from the guide of 2024, `question`
 /// from the OpenAPI document.
 const TEXTS: [&str; 3] = ["value", "sentence", "question"];
 
 pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Vec<ConversationInsight> {
     let mut rows = Vec::new();
-    // A name may appear in several entries; its values are then numbered on.
+    // A name may appear in several entries; the numbering of its values continues.
     let mut next: HashMap<String, i32> = HashMap::new();
     let at = top.at.member("conversationalInsights");
     for (index, value) in top.list("conversationalInsights", issues).iter().enumerate() {

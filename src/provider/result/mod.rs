@@ -1,8 +1,9 @@
-//! The envelope: the bytes of a webhook delivery or a status answer in, a [`Message`] out.
+//! The envelope: bytes of a webhook delivery or a status response in, a [`Message`] out.
 //!
-//! Tolerant by element: whatever cannot become a row stays in [`Analysis::document`] and is named
-//! in its issues. Both generations of the envelope are read: the bare one of 2022, and the one since
-//! 2023 with job id and times. Source: RingCentral's guide and OpenAPI document; where official
+//! Tolerant per element: whatever cannot become a row stays in [`Analysis::document`] and is listed
+//! in its issues. Both envelope generations are read: the bare one of 2022, and the one with job id
+//! and times used since 2023. Source: RingCentral's guide and OpenAPI document; where official
+//! payloads contradict the official schema, the payloads.
 //! payloads contradict the official schema, the payloads.
 mod conversation;
 mod drift;
@@ -26,34 +27,35 @@ use crate::{
 use drift::Walk;
 use read::{Element, Issues};
 
-/// Raised when the same bytes would give other rows, so that stored results can be read anew.
+/// Increase when the same bytes would yield different rows, so that stored results can be reparsed.
 pub const PARSER_VERSION: i32 = 3;
 
-/// What the provider told about one job.
+/// What the provider says about one job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// `None` in the envelope of 2022.
     pub provider_job_id: Option<String>,
     pub creation_time: Option<DateTime<Utc>>,
     pub completion_time: Option<DateTime<Utc>>,
-    /// When the provider forgets the job.
+    /// When the provider deletes the job.
     pub expiration_time: Option<DateTime<Utc>>,
     pub verdict: AnalysisStatus,
-    /// What in it the known contract does not have.
+    /// What deviates from the known contract.
     pub drift: Vec<Finding>,
 }
 
-/// Told by member `status` alone, never by the shape of `response`.
+/// Determined by member `status` alone, never by the shape of `response`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnalysisStatus {
     Success(Box<Analysis>),
-    /// May be empty: a failure that names no error is still one.
+    /// May be empty: a failure without errors is valid.
     Fail(Vec<ProviderError>),
-    /// Status answers only.
+    /// Only in status responses.
     InProgress,
 }
 
-/// Reads the body of a webhook delivery or a status answer. Of a repeated key the last one counts.
+/// Parses the body of a webhook delivery or a status response. With repeated keys the last one
+/// wins.
 pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
     let (value, repaired) = json(body)?;
     let Value::Object(top) = value else { return Err(Unreadable::NotAnObject) };
@@ -91,7 +93,7 @@ pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
     })
 }
 
-/// Strict first, since nearly all bodies are sound; mended only when refused.
+/// Strict first, since nearly all bodies are valid; repaired only when rejected.
 fn json(body: &[u8]) -> Result<(Value, Repaired), Unreadable> {
     let refused = match serde_json::from_slice(body) {
         Ok(value) => return Ok((value, Repaired::default())),
@@ -137,13 +139,13 @@ fn time(top: &Map<String, Value>, name: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| time.to_utc())
 }
 
-/// The result object as text. `text` is sound: it has been parsed.
+/// The result object as text. `text` is valid JSON: it has been parsed.
 fn document(text: &[u8]) -> Result<Vec<Member>, Unreadable> {
     let sound = std::str::from_utf8(text).ok().and_then(|text| raw::response(text).ok());
     sound.ok_or(Unreadable::NotJson { at: 0 })
 }
 
-/// Members that are no list of insights we know, such as `trackerInsights`, stay in the document
+/// Members that are not lists of known insights, such as `trackerInsights`, stay in the document
 /// without an issue: there are no rows they could have become.
 fn analysis(members: &Map<String, Value>, document: Vec<Member>, repaired: &Repaired) -> Analysis {
     let mut issues = Issues::starting_with(repaired.issues());

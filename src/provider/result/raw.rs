@@ -1,5 +1,5 @@
-//! Members of a JSON object as the text they were sent as, so that what is served later is what came,
-//! digit for digit.
+//! Members of a JSON object as the original text, so that what is served later matches what was received, digit for
+//! digit.
 use std::collections::HashMap;
 
 use serde::{
@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 
 use crate::insights::Member;
 
-/// Members in the order of their first appearance; of a repeated name the last value counts.
+/// Members in order of first appearance; with repeated names the last value wins.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
-/// The members of member `response` of this envelope, which has been parsed as a whole before.
+/// The members of `response` in this envelope, which has already been parsed as a whole.
 pub(super) fn response(envelope: &str) -> serde_json::Result<Vec<Member>> {
     let Members(top) = serde_json::from_str(envelope)?;
     let Some((_, response)) = top.into_iter().find(|(name, _)| name == "response") else {

@@ -1,17 +1,17 @@
-//! Reading one member at a time: the value if it is usable, an issue with its pointer if not.
+//! Reads one member at a time: the value if it is usable, otherwise an issue with its JSON pointer.
 use serde_json::{Map, Value};
 
 use crate::{insights::Issue, json};
 
-/// Issues kept of one result; one more sums up the rest.
+/// Issues kept per result; one more sums up the rest.
 pub(super) const MOST_ISSUES: usize = 100;
 /// Seconds; about 115 days, longer than any recording.
 const LONGEST: f64 = 1e7;
-/// Bytes of a name or an id. Indexes hold no endless ones, and each row has a copy.
+/// Bytes in a name or an id. Index entries are limited in size, and each row has a copy.
 const LONGEST_LABEL: usize = 200;
 const TIME_RANGE: &str = "not within 0 and 10000000 seconds";
 
-/// Stable slugs of issues.
+/// Stable codes of issues.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Code {
     Missing,
@@ -33,7 +33,7 @@ impl Code {
     }
 }
 
-/// Where we are in the result object; becomes a JSON pointer only when there is an issue.
+/// The position in the result object; becomes a JSON pointer only when there is an issue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At<'a> {
     parent: Option<&'a At<'a>>,
@@ -56,7 +56,7 @@ impl<'a> At<'a> {
         Self { parent: Some(self), step: Step::Index(index) }
     }
 
-    /// Names need no escaping: only members that we look for are ever pointed at.
+    /// Names need no escaping: only members that we look for appear in pointers.
     fn pointer(&self) -> String {
         let parent = self.parent.map(At::pointer).unwrap_or_default();
         match self.step {
@@ -103,8 +103,8 @@ impl Issues {
     }
 }
 
-/// An object of the result. Its readers return `None` for a member that is absent, null or, with
-/// an issue, unusable.
+/// An object of the result. Its methods return `None` for a member that is absent, null or, with an
+/// issue, unusable.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element<'a> {
     pub members: &'a Map<String, Value>,
@@ -128,7 +128,7 @@ impl<'a> Element<'a> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
-    /// An issue when the member is absent or null.
+    /// Adds an issue when the member is absent or null.
     pub fn require(&self, name: &str, issues: &mut Issues) -> Option<&'a Value> {
         let value = self.get(name);
         if value.is_none() {
@@ -137,7 +137,7 @@ impl<'a> Element<'a> {
         value
     }
 
-    /// The items of a list; none when it is absent.
+    /// The items of a list; empty when it is absent.
     pub fn list(&self, name: &str, issues: &mut Issues) -> &'a [Value] {
         match self.get(name) {
             None => &[],
@@ -149,12 +149,12 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// A string, or a number as text; NUL, which Postgres cannot store, as U+FFFD.
+    /// A string, or a number as text; NUL, which Postgres cannot store, becomes U+FFFD.
     pub fn text(&self, name: &str, issues: &mut Issues) -> Option<String> {
         text(self.get(name)?, &self.at.member(name), issues)
     }
 
-    /// A short text that names something.
+    /// A short text used as a name or id.
     pub fn label(&self, name: &str, issues: &mut Issues) -> Option<String> {
         let label = self.text(name, issues)?;
         if label.len() > LONGEST_LABEL {
@@ -164,7 +164,7 @@ impl<'a> Element<'a> {
         Some(label)
     }
 
-    /// A number, or a string that holds one.
+    /// A number, or a string that contains one.
     pub fn number(&self, name: &str, issues: &mut Issues) -> Option<f64> {
         let value = self.get(name)?;
         let number = number(value);
@@ -184,12 +184,12 @@ impl<'a> Element<'a> {
         Some(confidence)
     }
 
-    /// Both names that the provider used for it over the years.
+    /// Tries both names that the provider has used over the years.
     pub fn speaker(&self, issues: &mut Issues) -> Option<String> {
         self.label("speakerId", issues).or_else(|| self.label("enrollmentId", issues))
     }
 
-    /// Start and end in seconds; neither when the end comes first.
+    /// Start and end in seconds; neither if the end precedes the start.
     pub fn span(&self, issues: &mut Issues) -> (Option<f64>, Option<f64>) {
         let (start, end) = (self.seconds("start", issues), self.seconds("end", issues));
         if start.zip(end).is_some_and(|(start, end)| end < start) {
@@ -205,7 +205,7 @@ impl<'a> Element<'a> {
             issues.add(&self.at.member(name), Code::Range, TIME_RANGE);
             return None;
         }
-        // Negative zero passes the check; adding zero makes it plain.
+        // Negative zero passes the check; adding zero normalizes it.
         Some(seconds + 0.0)
     }
 }
@@ -225,16 +225,16 @@ pub(super) fn text(value: &Value, at: &At<'_>, issues: &mut Issues) -> Option<St
     }
 }
 
-/// `None` as well for a string that is not plainly a number.
+/// `None` also for a string that is not a plain number.
 pub(super) fn number(value: &Value) -> Option<f64> {
     let Value::String(text) = value else { return value.as_f64() };
     let text = text.trim();
-    // `f64::from_str` would also take "inf" and "nan".
+    // `f64::from_str` would also accept "inf" and "nan".
     let plain = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
     text.bytes().all(plain).then(|| text.parse().ok()).flatten().filter(|n: &f64| n.is_finite())
 }
 
-/// JSON text that Postgres can also read as `jsonb`, which has no NUL.
+/// JSON text that Postgres can read as `jsonb`, which does not allow NUL.
 pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> String {
     if !json::has_nul(value) {
         return value.to_string();

@@ -1,4 +1,4 @@
-//! `speakerInsights`: how many speakers, and how each of them talked.
+//! Reads `speakerInsights`: the number of speakers, and how each of them talked.
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Speakers {
     speakers
 }
 
-/// A whole number; `2.0` and `"2"` are.
+/// A whole number; `2.0` and `"2"` qualify.
 fn count(element: &Element<'_>, issues: &mut Issues) -> Option<i32> {
     let count = element.number("speakerCount", issues)?;
     let whole = count.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(&count);
@@ -75,7 +75,7 @@ fn one(
     speakers.insights.push(SpeakerInsight { speaker_id, name: name.to_owned(), value, number });
 }
 
-/// What of the value can be compared and averaged; see [`SpeakerInsight::number`].
+/// The part of the value that can be compared and averaged; see [`SpeakerInsight::number`].
 fn measure(name: &str, element: &Element<'_>, issues: &mut Issues) -> Option<f64> {
     let value = element.get("value")?;
     let at = element.at.member("value");
@@ -87,7 +87,7 @@ fn measure(name: &str, element: &Element<'_>, issues: &mut Issues) -> Option<f64
             }
             share
         }
-        // The label is the value, the speed stands beside it; an old table has a number instead.
+        // The value is a label with the speed beside it; an old table has a number instead.
         "Pace" => element.number("wpm", issues).or_else(|| number(value)),
         "Energy" | "QuestionsAsked" => {
             let found = number(value);
@@ -100,7 +100,7 @@ fn measure(name: &str, element: &Element<'_>, issues: &mut Issues) -> Option<f64
     }
 }
 
-/// 0 to 100: the first part of `"58:42"`, or a bare number. Rounding may leave the sum off by one.
+/// 0 to 100: the first part of `"58:42"`, or a bare number. Rounding may put the sum off by one.
 fn talk_share(value: &Value) -> Option<f64> {
     let share = match value.as_str().and_then(|text| text.split_once(':')) {
         None => number(value)?,
@@ -114,8 +114,8 @@ fn talk_share(value: &Value) -> Option<f64> {
     (0.0..=100.0).contains(&share).then_some(share)
 }
 
-/// Objects in every payload; the schema of 2022 says strings, so those are read as well. The text is in
-/// `text`, or in `question` as that of the whole conversation is.
+/// Objects in every payload; the schema of 2022 says strings, so those are read too. The text is in `text`, or in
+/// `question`, as for the questions of the whole conversation.
 fn questions(
     speaker_id: &str,
     element: &Element<'_>,

@@ -1,11 +1,11 @@
-//! The parser against sound and half-right bodies. All payloads are made up here.
+//! The parser with valid and partly valid bodies. All payloads are made up.
 use serde_json::{Value, json};
 
 use super::read::MOST_ISSUES;
 use super::*;
 use crate::insights::Issue;
 
-/// What services of 2022 sent: no envelope beyond the status.
+/// What services sent in 2022: no envelope beyond the status.
 pub(super) fn bare() -> Value {
     json!({
         "status": "Success",
@@ -31,7 +31,7 @@ pub(super) fn bare() -> Value {
     })
 }
 
-/// What services send since 2023.
+/// What services have sent since 2023.
 pub(super) fn enveloped() -> Value {
     let mut body = bare();
     let top = body.as_object_mut().unwrap();
@@ -69,7 +69,7 @@ pub(super) fn success(message: Message) -> Analysis {
     }
 }
 
-/// The analysis of a success whose `response` is `response`.
+/// The analysis of a success with this `response`.
 fn analysed(response: Value) -> Analysis {
     let mut body = json!({ "status": "Success" });
     body["response"] = response;

@@ -1,4 +1,4 @@
-//! `utteranceInsights`: who said what, when, and in what mood.
+//! Reads `utteranceInsights`: who said what, when, and with which emotion.
 use serde_json::Value;
 
 use super::read::{Code, Element, Issues, expected, storable};
@@ -16,7 +16,7 @@ pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Vec<Utterance> {
         .collect()
 }
 
-/// No row without text and times: it could be neither shown nor put in order.
+/// No row without text and times: it could be neither shown nor ordered.
 fn utterance(seq: i32, element: &Element<'_>, issues: &mut Issues) -> Option<Utterance> {
     for name in ["start", "end", "text"] {
         element.require(name, issues);
@@ -37,7 +37,7 @@ fn utterance(seq: i32, element: &Element<'_>, issues: &mut Issues) -> Option<Utt
     })
 }
 
-/// The first readable one. Other insights about an utterance have no column; they stay in the
+/// The first readable emotion. Other insights about an utterance have no column; they stay in the
 /// document without an issue.
 fn emotion(element: &Element<'_>, issues: &mut Issues) -> (Option<String>, Option<f64>) {
     let at = element.at.member("insights");

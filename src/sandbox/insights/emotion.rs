@@ -1,7 +1,7 @@
-//! The emotion of an utterance: the one with most words of a small lexicon in it, else Neutral.
+//! The emotion of an utterance: the one with the most lexicon words in it, otherwise Neutral.
 use serde_json::{Value, json};
 
-/// The provider's names, ours the words. The first of equals wins, so the order is from strong to weak.
+/// The names are the provider's, the words ours. On a tie the first wins, so strong emotions precede weak ones.
 const LEXICON: &[(&str, &[&str])] = &[
     (
         "Anger",
@@ -41,7 +41,7 @@ const LEXICON: &[(&str, &[&str])] = &[
     ("Anticipation", &["await", "expect", "hope", "hopefully", "looking", "soon", "waiting"]),
 ];
 
-/// The insight `Emotion`. With h of m lexicon words for the winner the confidence is (h+1)/(m+2).
+/// The insight `Emotion`. The confidence is (h+1)/(m+2) for h winning words out of m lexicon words.
 pub fn of(text: &str) -> Value {
     let words: Vec<String> =
         text.split(|c: char| !c.is_alphabetic() && c != '\'').map(str::to_lowercase).collect();

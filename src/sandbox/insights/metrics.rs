@@ -1,6 +1,6 @@
-//! Energy, pace, talk ratio and questions of each speaker.
+//! Energy, pace, talk-to-listen ratio and questions of each speaker.
 //!
-//! Pace, ratio and questions use the rules that reproduce the provider's published sample exactly.
+//! The rules for pace, ratio and questions reproduce the provider's published sample exactly.
 use serde_json::{Value, json};
 
 use super::{
@@ -63,7 +63,8 @@ pub fn talk_to_listen(material: &Material<'_>) -> Vec<Value> {
     shares.into_iter().enumerate().map(view).collect()
 }
 
-/// `1` member a speaker, in their order; `value` sees the speaker's turns.
+/// One object per speaker, in speaker order, with the members that `value` derives from the
+/// speaker's turns.
 fn each_speaker(material: &Material<'_>, value: impl Fn(&[Turn]) -> Value) -> Vec<Value> {
     let turns = material.conversation.turns();
     let speakers = material.conversation.speakers.iter().enumerate();
@@ -83,12 +84,13 @@ fn talk(turns: &[Turn]) -> f64 {
     turns.iter().map(|turn| turn.end - turn.start).sum()
 }
 
-/// Words over minutes of talk, one decimal; 0 without talk.
+/// Words per minute of talk, rounded to one decimal; 0 without talk.
 fn words_per_minute(words: usize, seconds: f64) -> f64 {
     if seconds <= 0.0 { 0.0 } else { number::rounded(number::of(words) * 60.0 / seconds, 1) }
 }
 
-/// Per cent of `whole` (all talk when `None`) that each talks. Two speakers always make 100.
+/// Percentage of `whole` (of all talk when `None`) that each speaker talks. Two speakers always add
+/// up to 100.
 fn shares(times: &[f64], whole: Option<f64>) -> Vec<usize> {
     let all = whole.unwrap_or_else(|| times.iter().sum());
     let share = |time: &f64| {
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn ratios_of_two_mirror_and_those_of_many_are_shares() {
-        // The provider's published call: 58.08 % against 41.92 % is printed as 58:42 and 42:58.
+        // The provider's published call prints 58.08 % against 41.92 % as 58:42 and 42:58.
         assert_eq!(shares(&[58.08, 41.92], None), [58, 42]);
         assert_eq!(shares(&[50.5, 49.5], None), [51, 49]);
         assert_eq!(shares(&[10.0, 20.0, 30.0], None), [17, 33, 50]);

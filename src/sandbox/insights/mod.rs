@@ -1,7 +1,7 @@
-//! Makes the provider's result object from a conversation; only what was asked for goes in.
+//! Builds the provider's result object from a conversation, with only the requested insights.
 //!
-//! Numbers follow the formulas worked out from the provider's published samples; words follow rules
-//! simple enough to check by hand. `docs/sandbox.md` lists both.
+//! Numbers follow the formulas derived from the provider's published samples; words follow rules
+//! that can be checked by hand. `docs/sandbox.md` lists both.
 mod emotion;
 mod metrics;
 mod phrases;
@@ -19,19 +19,19 @@ use super::{
 };
 use crate::config::SandboxSettings;
 
-/// Everything that an insight may be computed from.
+/// The inputs of every insight.
 struct Material<'a> {
     conversation: &'a Conversation,
-    /// For each speaker, where they are heard.
+    /// The voice of each speaker.
     voices: &'a [&'a Voice],
     /// Seconds.
     duration: f64,
     settings: &'a SandboxSettings,
 }
 
-/// The provider's `response` for a recording of which `levels` were measured.
+/// The provider's `response` for a recording whose loudness is `levels`.
 ///
-/// `cues` are the words; without them our own script is laid over the speech.
+/// `cues` are the words; without them a built-in script is laid over the speech.
 pub fn result(
     levels: &Levels,
     cues: Option<Vec<Cue>>,
@@ -59,7 +59,7 @@ pub fn result(
             "insights": speakers(&material, request),
         },
         "conversationalInsights": conversational(&conversation, request),
-        // Ours, and unknown to the provider: which words these are, and what was measured.
+        // Not in the provider's format: which words these are, and what was measured.
         "sandbox": {
             "words": words,
             "duration": super::number::rounded(levels.duration, 2),
@@ -108,7 +108,7 @@ fn speakers(material: &Material<'_>, request: &Submission) -> Vec<Value> {
         .collect()
 }
 
-/// In the order of the provider's samples; an insight without values is there with none.
+/// In the order of the provider's samples; an insight without values is present with an empty list.
 fn conversational(conversation: &Conversation, request: &Submission) -> Vec<Value> {
     let phrases = phrases::found(&conversation.utterances);
     let turns = conversation.turns();
@@ -125,7 +125,7 @@ fn conversational(conversation: &Conversation, request: &Submission) -> Vec<Valu
     });
     add("Topics", wants("Topics"), &|| phrases::topics(&phrases));
     add("Tasks", wants("Tasks"), &|| tasks::values(conversation));
-    // Requested as `Title`, answered as `Titles`; none of the samples for `All` has it.
+    // Requested as `Title`, returned as `Titles`; none of the samples for `All` contains it.
     add("Titles", request.names("Title"), &|| summary::title(conversation, &phrases));
     add("AbstractiveSummaryLong", wants("AbstractiveSummaryLong"), &|| {
         summary::long(conversation, &turns, &phrases)

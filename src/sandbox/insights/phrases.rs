@@ -1,11 +1,11 @@
-//! Key phrases and topics: runs of words between stop words, ranked by how often they are said.
+//! Key phrases and topics: runs of words between stop words, ranked by frequency and length.
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
 use super::super::{conversation::Utterance, number};
 
-/// Words that carry no subject: function words, and the verbs and courtesies of any call.
+/// Words that carry no subject: function words, and verbs and courtesies common to all calls.
 const STOP: &str = "a about after again all also am an and another any are as ask at back be because \
     been before but by bye call called calling can check come could day days did do does each else \
     even every for from get give go going good goodbye got great had happy has have he hear hello \
@@ -16,16 +16,16 @@ const STOP: &str = "a about after again all also am an and another any are as as
     this those three time to today tomorrow too two up us very want was way we week welcome well were \
     what when where which who why will with within wonderful would yes yet you your arrive glad four \
     five six seven eight nine ten let's i'm i'll we'll you'll it's that's don't can't";
-/// At most this many different phrases.
+/// Maximum number of distinct phrases.
 const MOST: usize = 10;
 /// Longer runs are cut to their last words, which in English name the thing.
 const LONGEST: usize = 3;
 
-/// A phrase and each place where it is said, in time order.
+/// A phrase with every place where it occurs, in time order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Phrase {
     pub text: String,
-    /// Times said times words: what the ranking is by.
+    /// Occurrences times words; the ranking is by this.
     pub weight: usize,
     /// Seconds.
     pub places: Vec<(f64, f64)>,
@@ -49,18 +49,18 @@ pub fn found(utterances: &[Utterance]) -> Vec<Phrase> {
         .filter_map(|text| {
             let places = places.remove(&text)?;
             let words = text.split(' ').count();
-            // One word said once is chance.
+            // A single word that occurs once is noise.
             let counts = words > 1 || places.len() > 1;
             counts.then(|| Phrase { weight: places.len() * words, text, places })
         })
         .collect();
-    // Stable: among equals, the one said first.
+    // The sort is stable: of equals, the first said stays first.
     phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.weight));
     phrases.truncate(MOST);
     phrases
 }
 
-/// `KeyPhrases`: one value for each place, in time order; confidence is the weight against the heaviest.
+/// `KeyPhrases`: one value per occurrence, in time order; confidence is the weight relative to the heaviest.
 pub fn values(phrases: &[Phrase]) -> Vec<Value> {
     let heaviest = phrases.first().map_or(1, |phrase| phrase.weight);
     let mut values: Vec<(f64, Value)> = Vec::new();
@@ -75,7 +75,7 @@ pub fn values(phrases: &[Phrase]) -> Vec<Value> {
     values.into_iter().map(|(_, value)| value).collect()
 }
 
-/// `Topics`: the three heaviest phrases that come up more than once, from first to last mention.
+/// `Topics`: the three heaviest phrases that occur more than once, each from first to last mention.
 pub fn topics(phrases: &[Phrase]) -> Vec<Value> {
     let heaviest = phrases.first().map_or(1, |phrase| phrase.weight);
     let topic = |phrase: &Phrase| {
@@ -88,7 +88,7 @@ pub fn topics(phrases: &[Phrase]) -> Vec<Value> {
     phrases.iter().filter(|phrase| phrase.places.len() > 1).take(3).filter_map(topic).collect()
 }
 
-/// How much of what the conversation is about is in `text`: the weights of the phrases in it.
+/// How much of the conversation's subject `utterance` carries: the total weight of the phrases in it.
 pub fn weight_in(utterance: &Utterance, phrases: &[Phrase]) -> usize {
     let said: Vec<String> = runs(utterance).into_iter().map(|(text, ..)| text).collect();
     phrases.iter().filter(|phrase| said.contains(&phrase.text)).map(|phrase| phrase.weight).sum()
@@ -133,7 +133,7 @@ fn is_stop(word: &str) -> bool {
     word.chars().count() < 2 || is_number || STOP.split_whitespace().any(|stop| stop == word)
 }
 
-/// The English rules of thumb; irregular words stay as they are.
+/// Rules of thumb for English; irregular words stay as they are.
 fn singular(word: &str) -> String {
     match word {
         _ if word.len() < 4

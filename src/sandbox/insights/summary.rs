@@ -9,12 +9,12 @@ use super::{
     phrases::{self, Phrase},
 };
 
-/// Turns that make a paragraph of the long summary.
+/// Turns per paragraph of the long summary.
 const PARAGRAPH: usize = 6;
 
-/// The weightiest sixth of the utterances (at least one, at most five), in time order.
+/// The heaviest sixth of the utterances (at least one, at most five), in time order.
 ///
-/// An utterance weighs what the key phrases in it weigh, over the root of its words: long sentences
+/// An utterance weighs as much as its key phrases divided by the square root of its word count, so that long sentences
 /// do not win by length alone.
 pub fn extractive(conversation: &Conversation, phrases: &[Phrase]) -> Vec<Value> {
     let weight = |said: &Utterance| {
@@ -56,7 +56,7 @@ pub fn short(conversation: &Conversation, phrases: &[Phrase]) -> Vec<Value> {
     ]
 }
 
-/// One paragraph for every [`PARAGRAPH`] turns; `groupId` counts them.
+/// One paragraph per [`PARAGRAPH`] turns, numbered by `groupId`.
 pub fn long(conversation: &Conversation, turns: &[Turn], phrases: &[Phrase]) -> Vec<Value> {
     let confidence = coverage(phrases, conversation);
     let paragraph = |(index, turns): (usize, &[Turn])| {
@@ -112,7 +112,7 @@ fn listed(items: &[String]) -> String {
     }
 }
 
-/// Confidence of a composed text: the share of utterances that hold one of the phrases.
+/// Confidence of a composed text: the fraction of utterances that contain one of the phrases.
 fn coverage(phrases: &[Phrase], conversation: &Conversation) -> f64 {
     let said = &conversation.utterances;
     let held = said.iter().filter(|said| phrases::weight_in(said, phrases) > 0).count();

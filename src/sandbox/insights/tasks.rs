@@ -1,15 +1,15 @@
-//! Tasks: sentences in which somebody promises to do something, or asks somebody to.
+//! Tasks: sentences in which a speaker promises to do something, or asks for it.
 use serde_json::{Value, json};
 
 use super::super::conversation::{Conversation, Utterance};
 
-/// Words with which a speaker takes something on.
+/// Openings of a promise.
 const PROMISES: &[&str] = &["i will ", "i'll ", "we will ", "we'll ", "let me "];
-/// Words with which a speaker hands something over.
+/// Openings of a request.
 const REQUESTS: &[&str] =
     &["please send ", "please call ", "please check ", "can you send ", "could you send "];
 
-/// A promise is assigned to whoever makes it; whom a request is for is not known, so it has no assignee.
+/// A promise is assigned to its speaker; the addressee of a request is unknown, so it has no assignee.
 pub fn values(conversation: &Conversation) -> Vec<Value> {
     let task = |said: &Utterance| {
         let text = said.text.to_lowercase();

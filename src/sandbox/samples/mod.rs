@@ -1,4 +1,4 @@
-//! The recording in the box, for trying things out: a support call of 48 s, one speaker a channel.
+//! The bundled recording for demos and tests: a support call of 48 s, one speaker per channel.
 use axum::{
     extract::Path,
     http::{StatusCode, header},
@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 pub const RECORDING: &str = "support-call.wav";
 const TRANSCRIPT: &str = "support-call.vtt";
 
-/// `GET /media/{file}`; needs no token, as `contentUri` must be fetchable by a plain GET.
+/// `GET /media/{file}`; needs no token, since `contentUri` must be fetchable by a plain GET.
 pub async fn serve(Path(file): Path<String>) -> Response {
     match file.as_str() {
         RECORDING => {

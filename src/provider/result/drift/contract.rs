@@ -1,24 +1,24 @@
 //! The known contract of a body, member by member: every name and type in the guides and documents
-//! of 2022 to 2026 and in the payloads published with them. Where those contradict one another each
-//! of them is known. What else comes is drift.
+//! of 2022 to 2026 and in the payloads published with them. Where they contradict each other, all
+//! variants are known. Anything else is drift.
 use Shape::{Any, Insights, List, Number, Object, OneOf, Text, TextOrNumber};
 
-/// What a value may look like.
+/// The allowed form of a value.
 #[derive(Debug)]
 pub(super) enum Shape {
     Any,
     Text,
     Number,
     TextOrNumber,
-    /// A text of a closed list.
+    /// A string from a closed list.
     OneOf(&'static [&'static str]),
     List(&'static Shape),
     Object(&'static Members),
-    /// An object that its member `name` tells apart from others.
+    /// An object whose member `name` selects its known members.
     Insights(&'static [(&'static str, &'static Members)]),
 }
 
-/// In the order in which the provider sends them, which makes them quick to find.
+/// In the order in which the provider sends them, which speeds up the lookup.
 pub(super) type Members = [(&'static str, &'static Shape)];
 
 pub(super) static ENVELOPE: &Members = &[
@@ -41,7 +41,7 @@ pub(super) static RESULT: &Members = &[
     ("utteranceInsights", &List(&UTTERANCE)),
     ("speakerInsights", &SPEAKERS),
     ("conversationalInsights", &List(&CONVERSATION)),
-    // Seen by one client of 2023, documented nowhere.
+    // Seen by one client in 2023, documented nowhere.
     ("trackerInsights", &List(&Any)),
 ];
 

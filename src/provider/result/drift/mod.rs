@@ -1,7 +1,7 @@
-//! What differs from the known contract: a walk over a body beside the contract's shapes.
+//! Finds differences from the known contract by walking a body alongside the contract's shapes.
 //!
-//! Values are never told: of what is not known the findings have the name, where it stood, and the
-//! types and names inside. All of it is bounded, whatever was sent.
+//! Findings never contain values, only the unknown name, its path, and the types and names inside.
+//! They are bounded regardless of the input.
 mod contract;
 #[cfg(test)]
 mod tests;
@@ -12,25 +12,25 @@ use super::Unreadable;
 use crate::drift::{Finding, Kind};
 use contract::{ENVELOPE, FAILURE, Members, RESULT, Shape};
 
-/// Different findings of one body; one more stands for the rest.
+/// Distinct findings per body; one more stands for the rest.
 pub(super) const MOST_FINDINGS: usize = 20;
-/// Longest name that is told.
+/// Longest name reported, in bytes.
 const LONGEST_NAME: usize = 64;
-/// Digits that a name may have: with more it is rather an id, a date or a telephone number.
+/// Digits a name may have; with more it is probably an id, a date or a phone number.
 const MOST_DIGITS: usize = 4;
-/// In the place of what does not look like a name.
+/// Replaces anything that does not look like a name.
 const UNNAMED: &str = "(unnamed)";
-/// Types that a sample tells at most, and how deep it looks.
+/// Maximum number of types in a sample, and its depth.
 const SAMPLE_SIZE: usize = 24;
 const SAMPLE_DEPTH: usize = 4;
 
-/// Where we are, and what was found on the way.
+/// The current path and the findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// `*` stands for any index, the name of a known insight for its index.
+    /// `*` stands for any index; a known insight's name replaces its index.
     path: Vec<&'static str>,
     found: Vec<Found>,
-    /// There is more than [`MOST_FINDINGS`]; nothing more is looked for.
+    /// [`MOST_FINDINGS`] is exceeded, so the walk stops.
     is_full: bool,
 }
 
@@ -43,7 +43,7 @@ struct Found {
 }
 
 impl Walk {
-    /// All but the response.
+    /// Everything except the response.
     pub fn envelope(&mut self, top: &Map<String, Value>) {
         self.members(top, ENVELOPE);
     }
@@ -54,7 +54,7 @@ impl Walk {
         self.path.pop();
     }
 
-    /// A failure that names no error is still one.
+    /// A failure without errors is valid.
     pub fn failure(&mut self, response: &Value) {
         if !response.is_null() {
             self.path.push("response");
@@ -103,7 +103,7 @@ impl Walk {
                 break;
             }
             let is_this = |(known, _): &(&str, _)| known == name;
-            // Most come in the order of the contract.
+            // Most members come in the order of the contract.
             let at = if known.get(next).is_some_and(is_this) {
                 Some(next)
             } else {
@@ -122,7 +122,7 @@ impl Walk {
         }
     }
 
-    /// Without a name it is none that could be known or unknown; the reader reports that.
+    /// Without a name it is neither known nor unknown; the reader reports that.
     fn insight(
         &mut self,
         value: &Value,
@@ -164,7 +164,7 @@ impl Walk {
 }
 
 impl Shape {
-    /// Whether there is nothing to look into, and nothing to tell.
+    /// Whether the value conforms and has no members to check.
     fn is_plainly(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Any, _)
@@ -177,7 +177,7 @@ impl Shape {
 }
 
 impl Unreadable {
-    /// The difference that makes a body unreadable, where it is one from the contract.
+    /// The contract violation that makes the body unreadable, if it is one.
     pub fn drift(&self) -> Vec<Finding> {
         let (kind, path) = match self {
             Self::NotAnObject => (Kind::UnexpectedType, ""),
@@ -189,7 +189,7 @@ impl Unreadable {
     }
 }
 
-/// `name` if it looks like one, so that neither content nor an endless number of names gets through.
+/// `name` if it looks like a name, so that neither content nor unbounded names get through.
 fn shown(name: &str) -> &str {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.$:".contains(&byte);
     let digits = || name.bytes().filter(u8::is_ascii_digit).count();
@@ -211,7 +211,7 @@ fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// `value` with types in the place of its values; of a list its first item.
+/// `value` with types in place of values, and lists reduced to their first item.
 fn sample(value: &Value, depth: usize, left: &mut usize) -> Value {
     *left = left.saturating_sub(1);
     match value {

@@ -1,17 +1,17 @@
-//! What is drift, what is not, and how much of it is told.
+//! What counts as drift, and how much of it is reported.
 use serde_json::json;
 
 use super::*;
 use crate::provider::result::{parse, tests::enveloped};
 
-/// Must never be told.
+/// Must never be reported.
 const CANARY: &str = "canary 4711";
 
 fn drift(body: &Value) -> Vec<Finding> {
     parse(body.to_string().as_bytes()).map_or_else(|why| why.drift(), |message| message.drift)
 }
 
-/// Of a success with that response, as kind, path and name.
+/// Findings of a success with that response, as kind, path and name.
 fn found(response: Value) -> Vec<(Kind, String, String)> {
     let mut body = json!({ "status": "Success" });
     body["response"] = response;
