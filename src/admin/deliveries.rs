@@ -13,12 +13,12 @@ use uuid::Uuid;
 use super::views::DeliveryView;
 use crate::{
     api::{
-        ApiState,
+        ApiError, ApiPath, ApiQuery, ApiState,
         problems::{Code, Problems, codes},
     },
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
-    http::{self, ApiError, ApiPath, ApiQuery, Limit, NoParameters, Page, Timestamp},
+    http::{self, Limit, NoParameters, Page, Timestamp},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

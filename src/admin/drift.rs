@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        ApiState,
+        ApiError, ApiQuery, ApiState,
         problems::{Code, Problems, codes},
     },
     callers::{Caller, Scope},
     drift::{self, Drift, Kind},
-    http::{ApiError, ApiQuery, NoParameters},
+    http::NoParameters,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

@@ -7,11 +7,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::{
-        ApiState,
+        ApiError, ApiQuery, ApiState,
         problems::{Code, Problems, codes},
     },
     callers::{Caller, Scope},
-    http::{ApiError, ApiQuery, NoParameters},
+    http::NoParameters,
     jobs::ErrorClass,
     provider::gate::{self, Blame, Since, Standing},
 };

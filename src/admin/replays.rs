@@ -18,12 +18,12 @@ use super::{
 };
 use crate::{
     api::{
-        ApiState,
+        ApiError, ApiJson, ApiPath, ApiQuery, ApiState,
         problems::{Code, OF_BODY, Problems, codes},
     },
     callers::{Caller, Scope},
     deliveries::Outcome,
-    http::{ApiError, ApiJson, ApiPath, ApiQuery, NoParameters},
+    http::NoParameters,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

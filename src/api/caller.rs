@@ -6,11 +6,8 @@ use axum::{
     http::{header, request::Parts},
 };
 
-use super::ApiState;
-use crate::{
-    callers::{self, Caller},
-    http::{ApiError, Kind, Turn},
-};
+use super::{Activity, ApiError, ApiState, RequestPermit};
+use crate::callers::{self, Caller, Scope};
 
 impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
@@ -34,9 +31,21 @@ impl FromRequestParts<ApiState> for Caller {
             caller
         };
         tracing::Span::current().record("caller", &caller.name);
-        if let Some(turn) = parts.extensions.get::<Turn>() {
-            turn.take(Kind::Request, caller.id)?;
+        if let Some(permit) = parts.extensions.get::<RequestPermit>() {
+            permit.count_as(Activity::Request, caller.id)?;
         }
         Ok(caller)
+    }
+}
+
+impl Caller {
+    /// # Errors
+    /// `missing-scope` (403) if the key lacks it.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.scopes.contains(&scope) {
+            Ok(())
+        } else {
+            Err(ApiError::MissingScope(scope.name()))
+        }
     }
 }

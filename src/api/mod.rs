@@ -1,12 +1,27 @@
-//! What the handlers of the REST API share: the state, the caller of a request, and the job it is about.
+//! What the handlers of the REST API share: the state, the caller of a request, the job it is about,
+//! extractors and middleware, and the problems that a request may fail with.
+mod bodies;
 mod caller;
+mod code;
+mod concurrency;
+mod error;
+mod extract;
 mod job;
+mod layers;
 mod owned;
 pub mod paths;
+mod problem;
 pub mod problems;
 mod state;
 
+pub use bodies::Bodies;
+pub use code::Code;
+pub use concurrency::{Activity, ConcurrencyLimits, RequestPermit};
+pub use error::ApiError;
+pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use job::{JobView, QueueView};
+pub use layers::{fallbacks, layered};
 pub use owned::OwnedJob;
 pub use paths::Links;
+pub use problem::Problem;
 pub use state::{ApiState, Shared};

@@ -3,10 +3,9 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::ApiState;
+use super::{ApiError, ApiPath, ApiState};
 use crate::{
     callers::Caller,
-    http::{ApiError, ApiPath},
     jobs::{self, Job, State},
 };
 

@@ -1,5 +1,4 @@
-//! The problems an operation answers when it fails: named beside its handler, spelled out in the document
-//! of the API.
+//! The problems of each operation: declared beside its handler, described in the OpenAPI document.
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -8,15 +7,15 @@ use utoipa::{
     openapi::{Content, Ref, RefOr, Response, example::ExampleBuilder},
 };
 
-pub use crate::http::Code;
+pub use super::Code;
 
-/// Explains every problem code; its `type` points here.
+/// Explains every problem code; the `type` of a problem points into it.
 pub const ERRORS: &str = include_str!("../../docs/errors.md");
 
-/// For `responses` of an operation: the problems of every operation, and its own, which [`codes`] names.
+/// For `responses` of an operation: the problems of every operation, and its own, given by [`codes`].
 pub struct Problems<const OWN: u32 = 0>;
 
-/// Of every operation: it takes a key and parameters, its caller has a share, and all depends on Postgres.
+/// Of every operation: each takes an API key and parameters, is limited per caller, and needs Postgres.
 const OF_ALL: u32 = codes(&[
     Code::InvalidParameter,
     Code::Unauthorized,
@@ -27,7 +26,7 @@ const OF_ALL: u32 = codes(&[
     Code::TookTooLong,
 ]);
 
-/// Of those that read a body, with [`crate::http::ApiJson`].
+/// Of those that read a body, with [`super::ApiJson`].
 pub const OF_BODY: u32 = codes(&[
     Code::MalformedBody,
     Code::NotJson,
@@ -42,7 +41,7 @@ pub const OF_JOB: u32 = codes(&[Code::JobNotFound]);
 /// Of those about the result of a job.
 pub const OF_RESULT: u32 = OF_JOB | codes(&[Code::ResultNotAvailable]);
 
-/// A bit for each: lists cannot be parameters of a type.
+/// One bit for each code: a type cannot have a list as its parameter.
 pub const fn codes(list: &[Code]) -> u32 {
     let (mut bits, mut n) = (0, 0);
     while n < list.len() {
@@ -55,18 +54,18 @@ pub const fn codes(list: &[Code]) -> u32 {
 impl<const OWN: u32> IntoResponses for Problems<OWN> {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut by_status: BTreeMap<String, Vec<Code>> = BTreeMap::new();
-        let is_answered = |code: &&Code| (OF_ALL | OWN) & codes(&[**code]) != 0;
-        for code in Code::ALL.iter().filter(is_answered) {
+        let is_declared = |code: &&Code| (OF_ALL | OWN) & codes(&[**code]) != 0;
+        for code in Code::ALL.iter().filter(is_declared) {
             by_status.entry(code.status().as_u16().to_string()).or_default().push(*code);
         }
-        let answered = by_status.into_iter();
-        answered.map(|(status, codes)| (status, RefOr::T(response(&codes)))).collect()
+        let responses = by_status.into_iter();
+        responses.map(|(status, codes)| (status, RefOr::T(response(&codes)))).collect()
     }
 }
 
-/// What one status stands for.
+/// The response of one status, which its codes share.
 fn response(codes: &[Code]) -> Response {
-    let told: Vec<String> =
+    let descriptions: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}", code.name(), explanation(*code))).collect();
     let examples = codes.iter().map(|code| {
         let example = ExampleBuilder::new().summary(code.title()).value(Some(example(*code)));
@@ -75,7 +74,7 @@ fn response(codes: &[Code]) -> Response {
     let content = Content::builder()
         .schema(Some(Ref::from_schema_name("Problem")))
         .examples_from_iter(examples);
-    let mut response = Response::new(told.join("\n\n"));
+    let mut response = Response::new(descriptions.join("\n\n"));
     response.content.insert("application/problem+json".to_owned(), RefOr::T(content.build()));
     response
 }

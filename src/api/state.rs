@@ -1,14 +1,14 @@
 //! What every handler of the REST API may reach.
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use axum::extract::FromRef;
 use sqlx::PgPool;
 
+use super::Bodies;
 use crate::{
     callers::{KeyCache, KeyWatch},
     config::{GateSettings, TextLimits},
     events::Feed,
-    http::{Bodies, Cursors, Pace},
+    http::{Cursors, Pace},
     insights::ResultLoader,
     jobs::Announcer,
 };
@@ -53,11 +53,5 @@ impl Deref for ApiState {
 
     fn deref(&self) -> &Shared {
         &self.0
-    }
-}
-
-impl FromRef<ApiState> for Bodies {
-    fn from_ref(state: &ApiState) -> Self {
-        state.bodies.clone()
     }
 }

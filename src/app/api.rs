@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     admin,
-    api::ApiState,
+    api::{self, ApiState, ConcurrencyLimits},
     config::ApiSettings,
-    http::{self, OpsState, Shares},
+    http::{self, OpsState},
     intake, query,
 };
 
@@ -41,6 +41,6 @@ pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Rout
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
     }
     let all = routes.with_state(state).merge(pages::router(document)).merge(http::health(health));
-    let shares = Shares::new(settings);
-    http::layered(http::fallbacks(all), "api", settings.request_timeout, shares)
+    let limits = ConcurrencyLimits::new(settings);
+    api::layered(api::fallbacks(all), settings.request_timeout, limits)
 }

@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use crate::{http::Problem, insights, query};
+use crate::{api::Problem, insights, query};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -71,7 +71,7 @@ fn name_items_of_pages(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// No parameter may be empty, which [`crate::http::ApiQuery`] sees to.
+/// No parameter may be empty, which [`crate::api::ApiQuery`] sees to.
 fn tell_that_nothing_is_empty(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };

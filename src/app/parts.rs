@@ -7,14 +7,14 @@ use sqlx::PgPool;
 use url::Url;
 
 use crate::{
-    api::{ApiState, Shared},
+    api::{ApiState, Bodies, Shared},
     callers::{KeyCache, KeyWatch},
     config::{ApiSettings, Settings, bytes},
     db,
     dispatch::Dispatcher,
     drift::{DriftCounter, Recorder},
     events::{Feed, Listener},
-    http::{self, Bodies, Cursors, OpsState, Pace},
+    http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
     jobs::Announcer,
     provider,
@@ -86,7 +86,11 @@ impl Parts {
             known_keys: KeyCache::default(),
             watched_keys: watched_keys.clone(),
             feed: feed.clone(),
-            export_pace: Pace::of_exports(granted),
+            export_pace: Pace {
+                patience: granted.export_patience,
+                bytes_a_second: u32::try_from(granted.export_min_rate.as_u64()).unwrap_or(u32::MAX),
+                longest: granted.export_max_time,
+            },
             results: ResultLoader::default(),
         });
         let router = super::router(state, health, granted);

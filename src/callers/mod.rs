@@ -17,6 +17,6 @@ pub struct Caller {
     pub id: Uuid,
     pub name: String,
     pub key_id: String,
-    /// What this key may do beyond the caller's own jobs; see [`Caller::require`].
+    /// What this key may do beyond the caller's own jobs; see `Caller::require`, in `api/`.
     pub scopes: Vec<Scope>,
 }

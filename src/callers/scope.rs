@@ -1,9 +1,6 @@
 //! What a key may do beyond what every key may.
 use clap::ValueEnum;
 
-use super::Caller;
-use crate::http::ApiError;
-
 /// Rights beyond a caller's own jobs. None of them contains another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scope {
@@ -27,19 +24,5 @@ impl Scope {
     /// Those of the names that this version knows; a newer one may have stored others.
     pub(super) fn known(names: &[String]) -> Vec<Self> {
         names.iter().filter_map(|name| Self::from_str(name, false).ok()).collect()
-    }
-}
-
-impl Caller {
-    /// Insists on a scope of the key.
-    ///
-    /// # Errors
-    /// `missing-scope`, answered 403.
-    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.scopes.contains(&scope) {
-            Ok(())
-        } else {
-            Err(ApiError::MissingScope(scope.name()))
-        }
     }
 }

@@ -1,33 +1,31 @@
 //! Conditional requests: `ETag`, `If-None-Match`, `If-Match` (RFC 9110, sections 8.8.3 and 13.1).
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{self, InvalidHeaderValue},
+    },
     response::{IntoResponse, Response},
 };
 
-use super::ApiError;
-
-/// `answer` with its entity tag, or 304 when the client has it already. `etag` is quoted.
+/// `response` with its entity tag, or 304 when the client has this version already. `etag` is quoted.
 pub fn conditional(
     headers: &HeaderMap,
     etag: &str,
-    answer: impl IntoResponse,
-) -> Result<Response, ApiError> {
-    let value = HeaderValue::from_str(etag).map_err(|error| ApiError::Internal(error.into()))?;
+    response: impl IntoResponse,
+) -> Result<Response, InvalidHeaderValue> {
+    let value = HeaderValue::from_str(etag)?;
     let is_known = names(headers, &header::IF_NONE_MATCH, etag);
     let mut response =
-        if is_known { StatusCode::NOT_MODIFIED.into_response() } else { answer.into_response() };
+        if is_known { StatusCode::NOT_MODIFIED.into_response() } else { response.into_response() };
     response.headers_mut().insert(header::ETAG, value);
     Ok(response)
 }
 
-/// Insists that the client knows this version, if it names one. The tags of jobs are weak, as their
-/// views are not kept byte for byte, and yet name versions exactly: `W/` does not matter here.
-pub fn precondition(headers: &HeaderMap, etag: &str) -> Result<(), ApiError> {
-    let is_asked = headers.contains_key(header::IF_MATCH);
-    if is_asked && !names(headers, &header::IF_MATCH, etag) {
-        return Err(ApiError::PreconditionFailed(etag.to_owned()));
-    }
-    Ok(())
+/// Whether the request may change this version: `If-Match` names it, or is absent. `W/` does not matter
+/// here, as the tags of jobs are weak (their views are not kept byte for byte) and yet name versions
+/// exactly.
+pub fn if_match(headers: &HeaderMap, etag: &str) -> bool {
+    !headers.contains_key(header::IF_MATCH) || names(headers, &header::IF_MATCH, etag)
 }
 
 fn names(headers: &HeaderMap, name: &HeaderName, etag: &str) -> bool {

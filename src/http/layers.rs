@@ -1,10 +1,8 @@
-//! The middleware around every route of a listener: request id, log span, panics, deadline, problems,
-//! and what HTTP itself asks of a request.
-use std::{sync::Arc, time::Duration};
-
+//! Middleware that a listener puts around its routes: request id, log span, panics, and the check of
+//! the `Host` header.
 use axum::{
     Router,
-    body::{Body, HttpBody as _},
+    body::HttpBody as _,
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::{Next, from_fn_with_state},
@@ -17,89 +15,68 @@ use tower_http::{
 };
 use uuid::Uuid;
 
-use super::{
-    ApiError, Problem, Shares, Wait, holding::Holding, serve::HostFault, shortened, upload::Awaited,
-};
-
-/// Most bytes of a request's path that its problem repeats.
-const MAX_INSTANCE: usize = 256;
+use super::serve::HostFault;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Unknown paths and wrong methods are problems too.
-pub fn fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router
-        .fallback(async || ApiError::NoSuchRoute)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+/// How a listener's requests are logged, and what is added to their responses.
+#[derive(Debug, Clone, Copy)]
+pub struct Observer {
+    /// Its name in the log.
+    pub listener: &'static str,
+    /// Adds to a response what only the request says: its URI and its id.
+    pub complete: fn(Response, &Uri, &str) -> Response,
 }
 
-/// Adds the middleware. A request passes it from top to bottom, its response from bottom to top.
-pub fn layered<S: Clone + Send + Sync + 'static>(
-    router: Router<S>,
-    listener: &'static str,
-    limit: Duration,
-    shares: Shares,
-) -> Router<S> {
-    let refused = |fault| ApiError::from(fault).into_response();
-    // Few `from_fn` layers: each of them clones the whole stack below it, for every request.
-    router.layer(
-        ServiceBuilder::new()
-            .layer(nosniff())
-            .layer(from_fn_with_state(listener, observed))
-            .layer(CatchPanicLayer::custom(ApiError::from_panic))
-            .layer(ValidateRequestHeaderLayer::custom(hosted(refused)))
-            .layer(from_fn_with_state((limit, shares), limited)),
-    )
-}
-
-/// Adds the log span and the request id only, for a listener whose answers stay bare.
+/// Adds the log span and the request id, for a listener whose error responses have no body.
 pub fn observed_only(router: Router, listener: &'static str) -> Router {
+    let observer = Observer { listener, complete: |response, _, _| response };
     router.layer(
         ServiceBuilder::new()
-            .layer(from_fn_with_state(listener, observed))
+            .layer(from_fn_with_state(observer, observed))
             .layer(CatchPanicLayer::new())
-            .layer(ValidateRequestHeaderLayer::custom(hosted(refused_barely))),
+            .layer(ValidateRequestHeaderLayer::custom(checked_host(rejected))),
     )
 }
 
-/// Not even those: for questions that are asked every few seconds.
+/// Adds neither: for probes, which come every few seconds.
 pub fn bare(router: Router) -> Router {
     router.layer(
         ServiceBuilder::new()
             .layer(nosniff())
             .layer(CatchPanicLayer::new())
-            .layer(ValidateRequestHeaderLayer::custom(hosted(refused_barely))),
+            .layer(ValidateRequestHeaderLayer::custom(checked_host(rejected))),
     )
 }
 
-fn refused_barely(_: HostFault) -> Response {
+fn rejected(_: HostFault) -> Response {
     StatusCode::BAD_REQUEST.into_response()
 }
 
-/// Browsers take an answer for what its `Content-Type` says, and for nothing else.
+/// Browsers must not guess another type than what `Content-Type` says.
 pub fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
     let nosniff = HeaderValue::from_static("nosniff");
     SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, nosniff)
 }
 
-/// Turns requests away whose `Host` is not in order.
+/// Rejects requests with a bad `Host` header.
 #[expect(clippy::result_large_err, reason = "signature asked for by ValidateRequestHeaderLayer")]
-fn hosted(
-    refused: fn(HostFault) -> Response,
+pub fn checked_host(
+    rejected: fn(HostFault) -> Response,
 ) -> impl Fn(&mut Request) -> Result<(), Response> + Clone {
     move |request| match request.extensions().get::<HostFault>() {
-        Some(fault) => Err(refused(*fault)),
+        Some(fault) => Err(rejected(*fault)),
         None => Ok(()),
     }
 }
 
-/// Goes with an answer that is one of too many for a line each; whoever gives it tells how many.
+/// Marks a response that is not worth a log line of its own: the handler logs how many there were.
 #[derive(Debug, Clone, Copy)]
 pub struct Untold;
 
-/// Gives the request an id, writes one log line about it, and the body of a problem. The path is logged
-/// as its route only: real paths and queries may hold secrets.
-async fn observed(State(listener): State<&'static str>, request: Request, next: Next) -> Response {
+/// Gives the request an id, logs it in one line, and completes its response. The path is logged as its
+/// route only: real paths and queries may hold secrets.
+pub async fn observed(State(observer): State<Observer>, request: Request, next: Next) -> Response {
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = given
         .filter(|id| is_request_id(id))
@@ -109,7 +86,7 @@ async fn observed(State(listener): State<&'static str>, request: Request, next: 
     let span = tracing::info_span!(
         "request",
         request_id = id,
-        listener,
+        listener = observer.listener,
         route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
         method = known(request.method()),
         caller = tracing::field::Empty,
@@ -118,7 +95,7 @@ async fn observed(State(listener): State<&'static str>, request: Request, next: 
     );
     let started = tokio::time::Instant::now();
     let response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
-    let mut response = problem_completed(response, &uri, &id);
+    let mut response = (observer.complete)(response, &uri, &id);
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let bytes = response.body().size_hint().exact();
@@ -133,7 +110,7 @@ async fn observed(State(listener): State<&'static str>, request: Request, next: 
     response
 }
 
-/// The name of a method that HTTP has; any other may be of any length.
+/// The name of a method that HTTP defines; others could be of any length.
 fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] =
         ["GET", "POST", "PUT", "HEAD", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
@@ -143,36 +120,4 @@ fn known(method: &Method) -> &'static str {
 fn is_request_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
-/// Writes the body of a problem, now that the request is at hand.
-fn problem_completed(mut response: Response, uri: &Uri, request_id: &str) -> Response {
-    let problem = response.extensions_mut().remove::<Arc<Problem>>();
-    let Some(mut problem) = problem.and_then(Arc::into_inner) else { return response };
-    problem.instance = Some(shortened(uri.path().to_owned(), MAX_INSTANCE));
-    problem.request_id = Some(request_id.to_owned());
-    let (mut parts, _) = response.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    match serde_json::to_vec(&problem) {
-        Ok(body) => Response::from_parts(parts, body.into()),
-        Err(error) => ApiError::Internal(Box::new(error)).into_response(),
-    }
-}
-
-/// Gives the request its turn, which lasts until its answer is sent; and answers with a problem when a
-/// handler takes longer than `limit`, besides the wait it was asked for, or when its body does.
-async fn limited(
-    State((limit, shares)): State<(Duration, Shares)>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    let wait = Wait::asked(request.uri(), request.headers()).map_or(Duration::ZERO, Wait::duration);
-    let (mut parts, body) = request.into_parts();
-    let (body, awaited) = Awaited::watch(body);
-    let turn = shares.turn();
-    parts.extensions.insert(turn.clone());
-    let answer = next.run(Request::from_parts(parts, body));
-    let too_late = |_| if awaited.is_so() { ApiError::BodyTooSlow } else { ApiError::TookTooLong };
-    let answer = tokio::time::timeout(limit + wait, answer).await.map_err(too_late)?;
-    Ok(answer.map(|body| Body::new(Holding::new(body, turn))))
 }

@@ -1,36 +1,30 @@
-//! Plumbing of the HTTP listeners that knows no business: problems, extractors, pages, state.
-mod bodies;
-mod code;
+//! Plumbing of the HTTP listeners: what any service would need, whatever it serves.
 mod combined_query;
 mod etag;
-mod extract;
 mod faults;
 mod holding;
 mod layers;
+mod media_type;
 mod ndjson;
 mod ops;
 mod page;
 mod permits;
-mod problem;
 mod query;
 mod serve;
-mod turn;
 mod upload;
 mod wait;
 
-pub use bodies::Bodies;
-pub use code::Code;
 pub use combined_query::CombinedQuery;
-pub use etag::{conditional, hex, precondition};
-pub use extract::{ApiJson, ApiPath, is_json};
+pub use etag::{conditional, hex, if_match};
 pub use faults::{Fault, Faults, closest, shortened};
-pub use layers::{Untold, fallbacks, layered, observed_only};
+pub use holding::Holding;
+pub use layers::{Observer, Untold, checked_host, nosniff, observed, observed_only};
+pub use media_type::is_json;
 pub use ndjson::{NdjsonWriter, Pace, StreamError, ndjson};
 pub use ops::{Check, OpsState, health, ops};
-pub use page::{Cursors, Page};
-pub use permits::Permit;
-pub use problem::{ApiError, Problem};
-pub use query::{ApiQuery, Limit, NoParameters, Timestamp};
-pub use serve::{Terms, bind, serve, site};
-pub use turn::{Kind, Shares, Turn};
+pub use page::{CursorMismatch, Cursors, Page};
+pub use permits::{Exhausted, Permit, Permits};
+pub use query::{Limit, NoParameters, Timestamp, read_query};
+pub use serve::{HostFault, Terms, bind, serve, site};
+pub use upload::Awaited;
 pub use wait::Wait;

@@ -17,8 +17,6 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use crate::config::ApiSettings;
-
 /// Lines are sent once there are this many bytes of them.
 const CHUNK: usize = 64 * 1024;
 /// Chunks that wait to be sent.
@@ -31,8 +29,8 @@ pub enum StreamError {
     Gone,
     #[error("the client reads too slowly")]
     TooSlow,
-    #[error("the key was revoked or has expired")]
-    KeyEnded,
+    #[error("the client is no longer authorized")]
+    Unauthorized,
     #[error("it took too long")]
     TookTooLong,
     #[error("the rows ended early")]
@@ -50,16 +48,6 @@ pub struct Pace {
     pub bytes_a_second: u32,
     /// Longest time from the first line to the last.
     pub longest: Duration,
-}
-
-impl Pace {
-    pub fn of_exports(of: &ApiSettings) -> Self {
-        Self {
-            patience: of.export_patience,
-            bytes_a_second: u32::try_from(of.export_min_rate.as_u64()).unwrap_or(u32::MAX),
-            longest: of.export_max_time,
-        }
-    }
 }
 
 /// Where the lines of an answer go.
@@ -149,7 +137,9 @@ async fn to_the_end(
     match &ended {
         Ok(()) => {}
         Err(StreamError::Gone) => tracing::debug!("the client left before the end"),
-        Err(error @ (StreamError::TooSlow | StreamError::TookTooLong | StreamError::KeyEnded)) => {
+        Err(
+            error @ (StreamError::TooSlow | StreamError::TookTooLong | StreamError::Unauthorized),
+        ) => {
             tracing::warn!("broke off: {error}");
         }
         Err(error) => tracing::error!(error = error as &dyn std::error::Error, "broke off"),

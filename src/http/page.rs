@@ -13,7 +13,7 @@ use sha2::Sha256;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
-use super::{ApiError, Limit};
+use super::Limit;
 
 const MAC_BYTES: usize = 16;
 
@@ -62,6 +62,10 @@ fn next_link(request: &Uri, cursor: &str) -> String {
     format!("<{}?{}>; rel=\"next\"", request.path(), query.finish())
 }
 
+/// A cursor that this listing has not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CursorMismatch;
+
 /// Seals positions into opaque cursors, bound to one listing of one caller.
 #[derive(Clone)]
 pub struct Cursors {
@@ -87,18 +91,22 @@ impl Cursors {
     }
 
     /// The position in a cursor of the same listing.
-    pub fn open<const N: usize>(&self, listing: &str, cursor: &str) -> Result<[u8; N], ApiError> {
+    pub fn open<const N: usize>(
+        &self,
+        listing: &str,
+        cursor: &str,
+    ) -> Result<[u8; N], CursorMismatch> {
         let position = self.open_any(listing, cursor)?;
-        position.try_into().map_err(|_| ApiError::CursorMismatch)
+        position.try_into().map_err(|_| CursorMismatch)
     }
 
     /// The same for positions of any length.
-    pub fn open_any(&self, listing: &str, cursor: &str) -> Result<Vec<u8>, ApiError> {
-        let mut bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| ApiError::CursorMismatch)?;
-        let length = bytes.len().checked_sub(MAC_BYTES).ok_or(ApiError::CursorMismatch)?;
+    pub fn open_any(&self, listing: &str, cursor: &str) -> Result<Vec<u8>, CursorMismatch> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| CursorMismatch)?;
+        let length = bytes.len().checked_sub(MAC_BYTES).ok_or(CursorMismatch)?;
         let mac = bytes.split_off(length);
         let is_ours = subtle::ConstantTimeEq::ct_eq(&mac[..], &self.mac(listing, &bytes)[..]);
-        if bool::from(is_ours) { Ok(bytes) } else { Err(ApiError::CursorMismatch) }
+        if bool::from(is_ours) { Ok(bytes) } else { Err(CursorMismatch) }
     }
 
     fn mac(&self, listing: &str, position: &[u8]) -> [u8; MAC_BYTES] {

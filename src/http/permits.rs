@@ -1,67 +1,73 @@
-//! How much of a kind may be in hand at once: in all, and of one caller.
+//! A counter with two limits: how many permits there are in all, and how many one holder may have.
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use uuid::Uuid;
-
-/// Clones share what they count.
-#[derive(Debug, Clone)]
-pub struct Permits(Arc<Counted>);
+/// Permits by holder, such as a caller's id. Clones share what they count.
+#[derive(Debug)]
+pub struct Permits<K: Eq + Hash>(Arc<Counted<K>>);
 
 #[derive(Debug)]
-struct Counted {
+struct Counted<K: Eq + Hash> {
     most: usize,
-    most_per_caller: usize,
-    held: Mutex<Held>,
+    most_per_holder: usize,
+    held: Mutex<Held<K>>,
 }
 
-#[derive(Debug, Default)]
-struct Held {
-    all: usize,
-    /// Callers that hold some, and how many.
-    by_caller: HashMap<Uuid, usize>,
-}
-
-/// Some of them; given back when this is dropped.
 #[derive(Debug)]
-pub struct Permit {
-    counted: Arc<Counted>,
-    caller_id: Uuid,
+struct Held<K: Eq + Hash> {
+    all: usize,
+    /// Never zero: a holder without permits has no entry.
+    by_holder: HashMap<K, usize>,
+}
+
+/// One or more permits of one holder; returned when this is dropped.
+#[derive(Debug)]
+pub struct Permit<K: Eq + Hash + Copy> {
+    counted: Arc<Counted<K>>,
+    holder: K,
     count: usize,
 }
 
-/// Whose limit is reached.
+/// Which limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exhausted {
-    Caller,
-    Process,
+    Holder,
+    All,
 }
 
-impl Permits {
-    pub fn new(most: usize, most_per_caller: usize) -> Self {
-        Self(Arc::new(Counted { most, most_per_caller, held: Mutex::default() }))
+impl<K: Eq + Hash + Copy> Permits<K> {
+    pub fn new(most: usize, most_per_holder: usize) -> Self {
+        let held = Mutex::new(Held { all: 0, by_holder: HashMap::new() });
+        Self(Arc::new(Counted { most, most_per_holder, held }))
     }
 
-    pub fn take(&self, caller_id: Uuid, count: usize) -> Result<Permit, Exhausted> {
+    pub fn take(&self, holder: K, count: usize) -> Result<Permit<K>, Exhausted> {
         let mut held = self.0.held();
-        let of_caller = held.by_caller.get(&caller_id).copied().unwrap_or_default() + count;
-        if of_caller > self.0.most_per_caller {
-            return Err(Exhausted::Caller);
+        let of_holder = held.by_holder.get(&holder).copied().unwrap_or_default() + count;
+        if of_holder > self.0.most_per_holder {
+            return Err(Exhausted::Holder);
         }
         if held.all + count > self.0.most {
-            return Err(Exhausted::Process);
+            return Err(Exhausted::All);
         }
         held.all += count;
-        held.by_caller.insert(caller_id, of_caller);
-        Ok(Permit { counted: self.0.clone(), caller_id, count })
+        held.by_holder.insert(holder, of_holder);
+        Ok(Permit { counted: self.0.clone(), holder, count })
     }
 }
 
-impl Permit {
-    pub fn caller_id(&self) -> Uuid {
-        self.caller_id
+impl<K: Eq + Hash> Clone for Permits<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Eq + Hash + Copy> Permit<K> {
+    pub fn holder(&self) -> K {
+        self.holder
     }
 
     pub fn count(&self) -> usize {
@@ -69,20 +75,20 @@ impl Permit {
     }
 }
 
-impl Counted {
-    fn held(&self) -> MutexGuard<'_, Held> {
+impl<K: Eq + Hash> Counted<K> {
+    fn held(&self) -> MutexGuard<'_, Held<K>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Permit {
+impl<K: Eq + Hash + Copy> Drop for Permit<K> {
     fn drop(&mut self) {
         let mut held = self.counted.held();
         held.all -= self.count;
-        if let Some(count) = held.by_caller.get_mut(&self.caller_id) {
+        if let Some(count) = held.by_holder.get_mut(&self.holder) {
             *count -= self.count;
             if *count == 0 {
-                held.by_caller.remove(&self.caller_id);
+                held.by_holder.remove(&self.holder);
             }
         }
     }
@@ -93,19 +99,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_leaves_some_to_others_and_nothing_is_kept_of_those_who_left() {
+    fn one_holder_leaves_some_to_others_and_returned_permits_leave_no_trace() {
         let permits = Permits::new(3, 2);
-        let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
-        let held = [permits.take(a, 1).unwrap(), permits.take(a, 1).unwrap()];
-        assert_eq!(permits.take(a, 1).unwrap_err(), Exhausted::Caller);
-        let of_b = permits.take(b, 1).unwrap();
-        assert_eq!(permits.take(c, 1).unwrap_err(), Exhausted::Process);
+        let held = [permits.take('a', 1).unwrap(), permits.take('a', 1).unwrap()];
+        assert_eq!(permits.take('a', 1).unwrap_err(), Exhausted::Holder);
+        let of_b = permits.take('b', 1).unwrap();
+        assert_eq!(permits.take('c', 1).unwrap_err(), Exhausted::All);
         drop(of_b);
-        let of_c = permits.take(c, 1).unwrap();
+        let of_c = permits.take('c', 1).unwrap();
         drop((held, of_c));
-        assert_eq!(permits.take(a, 3).unwrap_err(), Exhausted::Caller);
-        drop(permits.take(a, 2).unwrap());
+        assert_eq!(permits.take('a', 3).unwrap_err(), Exhausted::Holder);
+        drop(permits.take('a', 2).unwrap());
         let held = permits.0.held();
-        assert!(held.all == 0 && held.by_caller.is_empty(), "{held:?}");
+        assert!(held.all == 0 && held.by_holder.is_empty(), "{held:?}");
     }
 }

@@ -1,7 +1,6 @@
 //! Query strings: every fault of one at once, and what parameters of all lists look like.
 use std::fmt;
 
-use axum::{extract::FromRequestParts, http::request::Parts};
 use chrono::{DateTime, Utc};
 use serde::{
     Deserialize, Deserializer,
@@ -10,26 +9,15 @@ use serde::{
 use url::form_urlencoded;
 use utoipa::IntoParams;
 
-use super::{ApiError, Fault, Faults, closest};
-
-/// The parameters of a request, all of them optional. A key may be repeated where it is a list.
-#[derive(Debug)]
-pub struct ApiQuery<T>(pub T);
+use super::{Fault, Faults, closest};
 
 /// Insists that there are no parameters.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct NoParameters {}
 
-impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for ApiQuery<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        read(parts.uri.query().unwrap_or_default()).map(Self).map_err(ApiError::InvalidParameters)
-    }
-}
-
-fn read<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Faults> {
+/// The parameters of a query string, or what is wrong with each of them.
+pub fn read_query<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Faults> {
     let is_plain = |value: &str| !value.is_empty() && !value.contains('\0');
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     match serde_html_form::from_str(query) {
@@ -187,7 +175,7 @@ mod tests {
     }
 
     fn faults(query: &str) -> Vec<(String, &'static str)> {
-        let faults = read::<Query>(query).unwrap_err();
+        let faults = read_query::<Query>(query).unwrap_err();
         let faults = faults.into_listed().into_iter();
         faults.map(|fault| (fault.parameter.unwrap(), fault.code)).collect()
     }
@@ -212,13 +200,13 @@ mod tests {
     #[test]
     fn of_very_many_wrong_ones_only_the_first_are_looked_into() {
         let many: Vec<_> = (0..20_000).map(|n| format!("p{n}=1")).collect();
-        let faults = read::<Query>(&many.join("&")).unwrap_err();
+        let faults = read_query::<Query>(&many.join("&")).unwrap_err();
         assert_eq!((faults.listed().len(), faults.count()), (100, MOST_DIAGNOSED));
     }
 
     #[test]
     fn an_unknown_name_gets_a_hint_and_a_wrong_value_the_rule() {
-        let faults = read::<Query>("creatdAfter=&limit=ten&exact=yes").unwrap_err();
+        let faults = read_query::<Query>("creatdAfter=&limit=ten&exact=yes").unwrap_err();
         let details: Vec<_> = faults.listed().iter().map(|fault| fault.detail.as_str()).collect();
         assert_eq!(details[0], "is not a parameter; did you mean createdAfter?");
         assert_eq!(details[1], "must be a whole number from 1 to 200");
@@ -227,12 +215,13 @@ mod tests {
 
     #[test]
     fn lists_may_be_repeated() {
-        let query: Query = read("tag=a&tag=b&createdAfter=2026-05-01T02:00:00%2B02:00").unwrap();
+        let query: Query =
+            read_query("tag=a&tag=b&createdAfter=2026-05-01T02:00:00%2B02:00").unwrap();
         assert_eq!(query.tag, ["a", "b"]);
         assert_eq!(query.limit, None);
         assert_eq!(query.created_after.unwrap().0.to_rfc3339(), "2026-05-01T00:00:00+00:00");
-        assert!(read::<Query>("").is_ok());
-        assert!(read::<NoParameters>("").is_ok());
-        assert!(read::<NoParameters>("a=1").is_err());
+        assert!(read_query::<Query>("").is_ok());
+        assert!(read_query::<NoParameters>("").is_ok());
+        assert!(read_query::<NoParameters>("a=1").is_err());
     }
 }

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     api::{
-        ApiState, JobView,
+        ApiError, ApiJson, ApiQuery, ApiState, JobView, Problem,
         problems::{Code, OF_BODY, Problems, codes},
     },
     callers::Caller,
-    http::{ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters, Problem},
+    http::{Fault, Faults, NoParameters},
     jobs::{self, Change},
     json,
 };
@@ -51,7 +51,7 @@ pub struct SubmitBatch {
 #[schema(example = json!({ "data": [{
     "index": 1, "status": 422,
     "problem": {
-        "type": "/docs/errors#validation-failed", "title": "Request is not valid", "status": 422,
+        "type": "/docs/errors#validation-failed", "title": "Invalid request", "status": 422,
         "detail": "the request has 1 fault(s); see errors", "code": "validation-failed",
         "errors": [{ "pointer": "#/encoding", "code": "missing", "detail": "is required" }],
     },

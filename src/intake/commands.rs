@@ -9,10 +9,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::{
-        ApiState, JobView, OwnedJob,
+        ApiError, ApiQuery, ApiState, JobView, OwnedJob,
         problems::{Code, OF_JOB, Problems, codes},
     },
-    http::{ApiError, ApiQuery, NoParameters},
+    http::NoParameters,
     jobs,
 };
 

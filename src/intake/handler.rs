@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     api::{
-        ApiState, JobView, Links,
+        ApiError, ApiJson, ApiQuery, ApiState, JobView, Links,
         problems::{Code, OF_BODY, Problems, codes},
     },
     callers::Caller,
-    http::{ApiError, ApiJson, ApiQuery, NoParameters},
+    http::NoParameters,
     jobs::{self, Job, NewJob, idempotency::Key},
 };
 
@@ -109,13 +109,11 @@ fn accepted(job: Job) -> Result<(Answer, Response), ApiError> {
 /// The 202 of a new job, and of the request that asked for it before.
 fn answer(location: &str, json: String, etag: Option<&str>) -> Result<Response, ApiError> {
     let mut response = (StatusCode::ACCEPTED, json).into_response();
-    let value =
-        |text: &str| HeaderValue::from_str(text).map_err(|error| ApiError::Internal(error.into()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::LOCATION, value(location)?);
+    headers.insert(header::LOCATION, HeaderValue::from_str(location)?);
     if let Some(etag) = etag {
-        headers.insert(header::ETAG, value(etag)?);
+        headers.insert(header::ETAG, HeaderValue::from_str(etag)?);
     }
     Ok(response)
 }

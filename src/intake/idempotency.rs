@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgTransaction;
 
 use crate::{
+    api::ApiError,
     callers::Caller,
-    http::ApiError,
     jobs::idempotency::{self, Key, Reserved},
 };
 

@@ -20,10 +20,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::members::{member, no_nul, text};
 use crate::{
     api::{
-        ApiState, JobView, OwnedJob, paths,
+        ApiError, ApiJson, ApiQuery, ApiState, JobView, OwnedJob, paths,
         problems::{Code, OF_BODY, OF_RESULT, Problems, codes},
     },
-    http::{self, ApiError, ApiJson, ApiQuery, Fault, Faults, NoParameters},
+    http::{self, Fault, Faults, NoParameters},
     insights::{self, SpeakersView},
     jobs::{self, EventKind, Note},
 };
@@ -69,7 +69,9 @@ async fn name_speakers(
     let known = insights::speakers(&mut tx, job.id).await?;
     let names = names(body.value, &known).map_err(ApiError::ValidationFailed)?;
     // Last of all checks: RFC 9110, section 13.2.1.
-    http::precondition(&headers, &job.etag())?;
+    if !http::if_match(&headers, &job.etag()) {
+        return Err(ApiError::PreconditionFailed(job.etag()));
+    }
     if insights::name_speakers(&mut tx, job.id, &names).await? {
         let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
         let kind = EventKind::SpeakersNamed;

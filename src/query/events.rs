@@ -21,12 +21,11 @@ use uuid::Uuid;
 
 use crate::{
     api::{
-        ApiState, OwnedJob,
+        Activity, ApiError, ApiQuery, ApiState, OwnedJob, RequestPermit,
         problems::{Code, OF_JOB, Problems, codes},
     },
     callers::Caller,
     events::{self, Event, EventScope, NoConnection, Point, Subscription},
-    http::{ApiError, ApiQuery, Kind, Turn},
     jobs::State as JobState,
 };
 
@@ -94,7 +93,7 @@ struct Stream {
 async fn stream(
     State(state): State<ApiState>,
     caller: Caller,
-    turn: Turn,
+    permit: RequestPermit,
     ApiQuery(query): ApiQuery<Stream>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -104,7 +103,7 @@ async fn stream(
     let whose = EventScope { caller_id: caller.id, job_id: query.job_id };
     let listing = format!("events {} {:?}", caller.id, query.job_id);
     let from = resumed_at(&state, &listing, &headers).await?;
-    turn.take(Kind::Stream, caller.id)?;
+    permit.count_as(Activity::Stream, caller.id)?;
     let subscription = state.feed.subscribe(whose).await?;
     let (stop, end) = (state.feed.stop().clone(), Instant::now() + LONGEST);
     let key = Arc::new(state.watched_keys.key(&caller.key_id));

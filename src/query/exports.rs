@@ -9,14 +9,12 @@ use uuid::Uuid;
 use super::filters::JobFilters;
 use crate::{
     api::{
-        ApiState, JobView,
+        Activity, ApiError, ApiQuery, ApiState, JobView, RequestPermit,
         problems::{Code, Problems, codes},
     },
     callers::{Caller, WatchedKey},
     db,
-    http::{
-        self, ApiError, ApiQuery, CombinedQuery, Kind, NdjsonWriter, Permit, StreamError, Turn,
-    },
+    http::{self, CombinedQuery, NdjsonWriter, Permit, StreamError},
     insights,
     jobs::{self, Filter},
 };
@@ -29,13 +27,17 @@ pub fn router() -> OpenApiRouter<ApiState> {
 struct Begun {
     pool: PgPool,
     connection: PoolConnection<Postgres>,
-    permit: Permit,
+    permit: Permit<Uuid>,
     key: WatchedKey,
 }
 
 /// A connection for an export.
-async fn begin(state: &ApiState, turn: &Turn, caller: &Caller) -> Result<Begun, ApiError> {
-    let permit = turn.hand_over(Kind::Export, caller.id)?;
+async fn begin(
+    state: &ApiState,
+    request: &RequestPermit,
+    caller: &Caller,
+) -> Result<Begun, ApiError> {
+    let permit = request.hand_over(Activity::Export, caller.id)?;
     let connection = db::for_streaming(&state.db, state.export_pace.longest).await?;
     let key = state.watched_keys.key(&caller.key_id);
     Ok(Begun { pool: state.db.clone(), connection, permit, key })
@@ -66,11 +68,11 @@ struct ResumeJobs {
 async fn jobs(
     State(state): State<ApiState>,
     caller: Caller,
-    turn: Turn,
+    request: RequestPermit,
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
     let mut export = jobs::Export::new(caller.id, &Filter::from(filters), resume.cursor);
-    let begun = begin(&state, &turn, &caller).await?;
+    let begun = begin(&state, &request, &caller).await?;
     Ok(http::ndjson("jobs.ndjson", state.export_pace, async move |lines| {
         let Begun { pool, mut connection, permit: _permit, key } = begun;
         let rows = export.rows(&mut connection).map_ok(JobView::exported);
@@ -125,12 +127,12 @@ impl TryFrom<String> for UtteranceId {
 async fn utterances(
     State(state): State<ApiState>,
     caller: Caller,
-    turn: Turn,
+    request: RequestPermit,
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
     let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
     let mut export = insights::Export::new(caller.id, &Filter::from(filters), after);
-    let begun = begin(&state, &turn, &caller).await?;
+    let begun = begin(&state, &request, &caller).await?;
     Ok(http::ndjson("utterances.ndjson", state.export_pace, async move |lines| {
         let Begun { pool, mut connection, permit: _permit, key } = begun;
         write((&pool, &key), export.rows(&mut connection), lines).await
@@ -152,6 +154,6 @@ async fn write<T: Serialize + Sync>(
     let mut closed = pool.close_event();
     tokio::select! {
         written = closed.do_until(all) => written?,
-        () = key.ended() => Err(StreamError::KeyEnded),
+        () = key.ended() => Err(StreamError::Unauthorized),
     }
 }

@@ -14,11 +14,11 @@ use uuid::Uuid;
 use super::{filters::JobFilters, views::EventView};
 use crate::{
     api::{
-        ApiState, JobView, OwnedJob, QueueView, paths,
+        Activity, ApiError, ApiQuery, ApiState, JobView, OwnedJob, QueueView, RequestPermit, paths,
         problems::{Code, OF_JOB, Problems, codes},
     },
     callers::Caller,
-    http::{self, ApiError, ApiQuery, CombinedQuery, Kind, Limit, Page, Turn, Wait},
+    http::{self, CombinedQuery, Limit, Page, Wait},
     jobs::{self, Filter, Job, ListPosition, State as JobState},
     provider::gate,
 };
@@ -61,13 +61,13 @@ struct ShowJob {
 async fn show(
     State(state): State<ApiState>,
     asked: OwnedJob,
-    turn: Turn,
+    permit: RequestPermit,
     ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
     let job = match query.wait.or(preferred) {
-        Some(wait) => final_within(wait, &turn, &state, &asked).await?,
+        Some(wait) => final_within(wait, &permit, &state, &asked).await?,
         None => asked.find(&state.db).await?,
     };
     let mut view = JobView::from(job);
@@ -90,7 +90,7 @@ async fn show(
 /// The job once it is final, or as it is at the end of the wait.
 async fn final_within(
     wait: Wait,
-    turn: &Turn,
+    permit: &RequestPermit,
     state: &ApiState,
     asked: &OwnedJob,
 ) -> Result<Job, ApiError> {
@@ -99,7 +99,7 @@ async fn final_within(
     if job.state.is_final() {
         return Ok(job);
     }
-    turn.take(Kind::Wait, asked.caller.id)?;
+    permit.count_as(Activity::Wait, asked.caller.id)?;
     let key = state.watched_keys.key(&asked.caller.key_id);
     let finished = tokio::select! {
         finished = waiting.finished(wait.duration()) => finished,
@@ -255,5 +255,5 @@ pub fn position(
     cursor: Option<&str>,
 ) -> Result<Option<i32>, ApiError> {
     let open = |cursor| state.cursors.open::<4>(listing, cursor).map(i32::from_be_bytes);
-    cursor.map(open).transpose()
+    Ok(cursor.map(open).transpose()?)
 }

@@ -11,10 +11,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::views::{InsightView, InsightsView, ResultView};
 use crate::{
     api::{
-        ApiState, JobView, OwnedJob, paths,
+        ApiError, ApiQuery, ApiState, JobView, OwnedJob, paths,
         problems::{OF_RESULT, Problems},
     },
-    http::{self, ApiError, ApiQuery, NoParameters},
+    http::{self, NoParameters},
     insights::{self, SpeakersView},
 };
 

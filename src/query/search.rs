@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::{filters::JobFilters, results::not_cached, views::HitView};
 use crate::{
     api::{
-        ApiState,
+        ApiError, ApiQuery, ApiState,
         problems::{Code, Problems, codes},
     },
     callers::Caller,
-    http::{ApiError, ApiQuery, CombinedQuery, Limit, Page},
+    http::{CombinedQuery, Limit, Page},
     insights::search::{Match, Range, Scope, Search, Unsearchable, UtteranceKey},
     jobs::Filter,
 };

@@ -14,11 +14,10 @@ use uuid::Uuid;
 use super::results::not_cached;
 use crate::{
     api::{
-        ApiState, OwnedJob, paths,
+        ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{OF_RESULT, Problems},
     },
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
-    http::{ApiError, ApiQuery},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {

@@ -10,9 +10,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    api::{ApiState, problems::Problems},
+    api::{ApiError, ApiQuery, ApiState, problems::Problems},
     callers::Caller,
-    http::{ApiError, ApiQuery, Limit},
+    http::Limit,
     stats::{self, Bucket, Dimension, Key, Measure, Measures, Question, Row, Selection, Sort},
 };
 

@@ -10,10 +10,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{jobs::position, results::not_cached, search, views::UtteranceView};
 use crate::{
     api::{
-        ApiState, OwnedJob, paths,
+        ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_RESULT, Problems, codes},
     },
-    http::{ApiError, ApiQuery, Limit, Page},
+    http::{Limit, Page},
     insights::{self, UtteranceFilter, UtteranceRow},
 };
 

@@ -2,8 +2,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aftercall::{
+    api::{Code, ConcurrencyLimits, fallbacks, layered},
     app, config,
-    http::{Code, OpsState, Shares, fallbacks, layered, ops},
+    http::{OpsState, ops},
 };
 use axum::{
     Router,
@@ -30,8 +31,8 @@ fn operators(app: &TestApp) -> Router {
     ops(OpsState::new(db, started, app.draining.clone(), app::takes_submissions))
 }
 
-fn shares() -> Shares {
-    Shares::new(&config::load(None).unwrap().settings.api)
+fn limits() -> ConcurrencyLimits {
+    ConcurrencyLimits::new(&config::load(None).unwrap().settings.api)
 }
 
 #[test]
@@ -94,7 +95,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
         panic!("the secret is hush");
     }
     let router = Router::new().route("/panic", get(panicking));
-    let router = layered(fallbacks(router), "api", Duration::from_mins(1), shares());
+    let router = layered(fallbacks(router), Duration::from_mins(1), limits());
     let answer = Answer::of(&router, bare("GET", "/panic")).await;
     let problem = answer.problem(500, "internal");
     assert_eq!(problem.get("detail"), None);
@@ -105,7 +106,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_a_problem() {
     let router = Router::new().route("/slow", get(std::future::pending::<()>));
-    let router = layered(fallbacks(router), "api", Duration::from_millis(1), shares());
+    let router = layered(fallbacks(router), Duration::from_millis(1), limits());
     Answer::of(&router, bare("GET", "/slow")).await.problem(504, "took-too-long");
 }
 

@@ -7,7 +7,7 @@ use mediatype::MediaType;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::http::ApiError;
+use crate::api::ApiError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

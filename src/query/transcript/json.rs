@@ -3,7 +3,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{http::ApiError, insights::Spoken, jobs::Job};
+use crate::{api::ApiError, insights::Spoken, jobs::Job};
 
 /// A speaker's turn ends with a pause of so many seconds.
 const PAUSE: f64 = 1.5;

@@ -27,10 +27,10 @@ use self::{
 use super::results::not_cached;
 use crate::{
     api::{
-        ApiState, OwnedJob, paths,
+        ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_RESULT, Problems, codes},
     },
-    http::{self, ApiError, ApiQuery},
+    http,
     insights::{self, Spoken},
     jobs::Job,
 };

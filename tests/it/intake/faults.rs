@@ -29,7 +29,7 @@ async fn all_faults_come_at_once() {
     insta::assert_json_snapshot!(without(problem, &["/requestId"]), @r##"
     {
       "type": "/docs/errors#validation-failed",
-      "title": "Request is not valid",
+      "title": "Invalid request",
       "status": 422,
       "detail": "the request has 7 fault(s); see errors",
       "instance": "/v1/jobs",

@@ -77,12 +77,12 @@ async fn a_job_without_a_result_says_so() {
     for part in ["result", "utterances", "speakers", "insights"] {
         let answer = app.get(&format!("/v1/jobs/{}/{part}", job.id)).await;
         let problem = answer.problem(404, "result-not-available");
-        assert_eq!(problem["detail"], "the job is submitted; it has no result");
+        assert_eq!(problem["detail"], "the job is submitted and has no result");
     }
     app.deliver(&job.webhook, fixture("seed/failure.json")).await;
     let answer = app.get(&format!("/v1/jobs/{}/result", job.id)).await;
     let problem = answer.problem(404, "result-not-available");
-    assert_eq!(problem["detail"], "the job is failed; it has no result");
+    assert_eq!(problem["detail"], "the job is failed and has no result");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn an_unknown_job_and_no_job_id_are_told_apart() {
     let id = Uuid::now_v7();
     let answer = app.get(&format!("/v1/jobs/{id}")).await;
     let problem = answer.problem(404, "job-not-found");
-    assert_eq!(problem["detail"], format!("there is no job {id} for this caller"));
+    assert_eq!(problem["detail"], format!("this caller has no job {id}"));
     for part in ["", "/result", "/timeline"] {
         app.get(&format!("/v1/jobs/42{part}")).await.problem(400, "invalid-parameter");
     }

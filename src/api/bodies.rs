@@ -1,32 +1,31 @@
-//! Bodies of requests, read only as far as there is memory for what becomes of them.
+//! Reads request bodies, as far as there is memory for what becomes of them.
 use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use uuid::Uuid;
 
-use super::{
-    ApiError,
-    permits::{Exhausted, Permit, Permits},
-};
+use super::ApiError;
 use crate::{
     config::{ApiSettings, bytes},
+    http::{Exhausted, Permit, Permits},
     json,
 };
 
 /// Unit in which memory is counted.
 const PAGE: usize = 4096;
-/// A body takes its own size so many times at most: as a tree, as the parameter of a statement, and as
-/// the message to the database, of which the last two lie in buffers that double as they grow; and once
-/// more until the allocator has given back what the one before it left.
+/// Most copies of a body at one time: its bytes, the parsed tree, the statement's parameter and the message to
+/// the database. The last two are in buffers that double as they grow, and one more copy allows for
+/// what the allocator has yet to return from the previous body.
 const COPIES: usize = 6;
-/// Each of its values takes up to this much in the tree.
+/// Most memory that one value takes in the parsed tree.
 const VALUE_BYTES: usize = 1024;
-/// What takes no more than this is small: it finds room however many large ones there are.
+/// Up to this, a body is small. Small bodies have a pool of their own, so that large ones cannot
+/// crowd them out.
 const SMALL: usize = 256 * 1024;
-/// Of all memory, one part in so many is for small ones.
+/// One part in so many of all memory is the pool for small bodies.
 const SMALL_SHARE: usize = 8;
 
-/// The memory for all bodies in hand. Clones share it.
+/// The memory for all bodies in progress. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Bodies {
     longest: usize,
@@ -35,16 +34,19 @@ pub struct Bodies {
     large: Pool,
 }
 
+/// Keyed by caller; requests whose caller is unknown share one limit.
+type Pages = Permits<Option<Uuid>>;
+
 #[derive(Debug, Clone)]
 struct Pool {
-    pages: Permits,
-    /// What is larger than that has all of it to itself.
+    pages: Pages,
+    /// A body that needs more than this may still be read: it takes all of it.
     most_per_caller: usize,
 }
 
-/// Memory that is given back when this is dropped.
+/// Memory that is returned when this is dropped.
 #[derive(Debug, Default)]
-pub struct Held(Option<Permit>);
+pub struct Held(Option<Permit<Option<Uuid>>>);
 
 impl Bodies {
     pub fn new(of: &ApiSettings) -> Self {
@@ -61,17 +63,21 @@ impl Bodies {
     /// The whole body, and the memory for all that is made of it.
     ///
     /// # Errors
-    /// When it is too large, ends early, holds too many values, or there is no memory for it now: for
-    /// this caller (429), or for anybody (503).
-    pub async fn read(&self, caller_id: Uuid, mut body: Body) -> Result<(Bytes, Held), ApiError> {
+    /// When the body is too large, ends early or holds too many values, or when there is no memory for it
+    /// now: none left to this caller (429), or none at all (503).
+    pub async fn read(
+        &self,
+        caller_id: Option<Uuid>,
+        mut body: Body,
+    ) -> Result<(Bytes, Held), ApiError> {
         let announced = body.size_hint().exact().and_then(|size| usize::try_from(size).ok());
         let announced = announced.unwrap_or_default();
         if announced > self.longest {
             return Err(ApiError::BodyTooLarge);
         }
-        // All of it at once: of many that come together some are taken, instead of none being whole.
+        // Reserved in full up front: of many concurrent bodies some are read, instead of none being completed.
         let mut held = self.hold(caller_id, announced * COPIES)?;
-        // Only what is written to takes memory.
+        // Pages that are not written to take no memory.
         let mut whole = BytesMut::with_capacity(announced);
         while let Some(frame) = body.frame().await {
             let lost = || ApiError::MalformedBody("the body ended before it was complete".into());
@@ -85,7 +91,7 @@ impl Bodies {
             }
             whole.extend_from_slice(&data);
         }
-        // Counted first: each takes a multiple of its text once it is parsed.
+        // Counted before parsing: a parsed value takes a multiple of its text.
         if json::has_more_values(&whole, self.max_values) {
             return Err(ApiError::TooManyValues(self.max_values));
         }
@@ -94,23 +100,23 @@ impl Bodies {
         Ok((whole.freeze(), held))
     }
 
-    fn hold(&self, caller_id: Uuid, bytes: usize) -> Result<Held, ApiError> {
+    fn hold(&self, caller_id: Option<Uuid>, bytes: usize) -> Result<Held, ApiError> {
         let pool = if bytes <= SMALL { &self.small } else { &self.large };
         let pages = bytes.div_ceil(PAGE).min(pool.most_per_caller);
         match pool.pages.take(caller_id, pages) {
             Ok(permit) => Ok(Held(Some(permit))),
-            Err(Exhausted::Caller) => Err(ApiError::CallerMemory),
-            Err(Exhausted::Process) => Err(ApiError::OverBudget),
+            Err(Exhausted::Holder) => Err(ApiError::CallerMemory),
+            Err(Exhausted::All) => Err(ApiError::OverBudget),
         }
     }
 
     /// Makes sure that `held` suffices for `bytes`.
-    fn grow(&self, held: &mut Held, caller_id: Uuid, bytes: usize) -> Result<(), ApiError> {
+    fn grow(&self, held: &mut Held, caller_id: Option<Uuid>, bytes: usize) -> Result<(), ApiError> {
         let pages = held.0.as_ref().map_or(0, Permit::count);
         if bytes.div_ceil(PAGE) <= pages {
             return Ok(());
         }
-        // Given back first: it may be all there is.
+        // Returned first: the limit may leave room for one of the two only.
         held.0 = None;
         *held = self.hold(caller_id, bytes)?;
         Ok(())

@@ -1,0 +1,61 @@
+//! The codes of all problems, with their statuses and titles.
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($variant:ident: $status:ident, $name:tt, $title:tt;)*) => {
+        /// Identifies a kind of problem: match on it. `/docs/errors` explains each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[schema(as = ProblemCode)]
+        pub enum Code {
+            $(#[serde(rename = $name)] $variant,)*
+        }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// As in JSON.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedBody: BAD_REQUEST, "malformed-body", "Body is not valid JSON";
+    InvalidParameter: BAD_REQUEST, "invalid-parameter", "Invalid parameter";
+    CursorMismatch: BAD_REQUEST, "cursor-mismatch", "Cursor does not match";
+    Unauthorized: UNAUTHORIZED, "unauthorized", "No valid API key";
+    MissingScope: FORBIDDEN, "missing-scope", "Missing scope";
+    JobNotFound: NOT_FOUND, "job-not-found", "Job not found";
+    ResultNotAvailable: NOT_FOUND, "result-not-available", "Result not available";
+    DeliveryNotFound: NOT_FOUND, "delivery-not-found", "Delivery not found";
+    NoSuchRoute: NOT_FOUND, "no-such-route", "Path not found";
+    MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
+    NotAcceptable: NOT_ACCEPTABLE, "not-acceptable", "No acceptable media type";
+    BodyTooSlow: REQUEST_TIMEOUT, "body-too-slow", "Body was sent too slowly";
+    StateConflict: CONFLICT, "state-conflict", "Not possible in this state";
+    PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "Precondition failed";
+    BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "Body too large";
+    NotJson: UNSUPPORTED_MEDIA_TYPE, "not-json", "Body must be JSON";
+    ValidationFailed: UNPROCESSABLE_ENTITY, "validation-failed", "Invalid request";
+    IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
+    CallerLimit: TOO_MANY_REQUESTS, "caller-limit", "Caller limit reached";
+    Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";
+    Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable";
+    Busy: SERVICE_UNAVAILABLE, "busy", "Too many concurrent requests";
+    TooManyWaits: SERVICE_UNAVAILABLE, "too-many-waits", "Too many concurrent waits";
+    TooManyStreams: SERVICE_UNAVAILABLE, "too-many-streams", "Too many concurrent event streams";
+    TooManyExports: SERVICE_UNAVAILABLE, "too-many-exports", "Too many concurrent exports";
+    TookTooLong: GATEWAY_TIMEOUT, "took-too-long", "Response took too long";
+}

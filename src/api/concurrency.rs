@@ -1,0 +1,125 @@
+//! How much a process and each caller may do at the same time.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use uuid::Uuid;
+
+use super::ApiError;
+use crate::{
+    config::ApiSettings,
+    http::{Exhausted, Permit, Permits},
+};
+
+/// What is limited, each separately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// From the head of a request to the last byte of its response, unless it counts as one of the others.
+    Request,
+    Wait,
+    Stream,
+    Export,
+}
+
+impl Activity {
+    /// Its plural, and the setting that limits it in a process.
+    pub fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Request => ("requests", "api.max_requests"),
+            Self::Wait => ("waits", "api.max_waits"),
+            Self::Stream => ("event streams", "api.max_streams"),
+            Self::Export => ("exports", "api.max_exports"),
+        }
+    }
+}
+
+/// The limits of a process, with what counts against them. Clones share it.
+#[derive(Debug, Clone)]
+pub struct ConcurrencyLimits(Arc<ByActivity>);
+
+#[derive(Debug)]
+struct ByActivity {
+    requests: Permits<Uuid>,
+    waits: Permits<Uuid>,
+    streams: Permits<Uuid>,
+    exports: Permits<Uuid>,
+}
+
+impl ConcurrencyLimits {
+    pub fn new(of: &ApiSettings) -> Self {
+        Self(Arc::new(ByActivity {
+            requests: Permits::new(of.max_requests, of.max_requests_per_caller),
+            waits: Permits::new(of.max_waits, of.max_waits_per_caller),
+            streams: Permits::new(of.max_streams, of.max_streams_per_caller),
+            exports: Permits::new(of.max_exports.into(), of.max_exports_per_caller.into()),
+        }))
+    }
+
+    /// Holds no permit yet: the caller is known only once the API key has been checked.
+    pub(super) fn request(&self) -> RequestPermit {
+        RequestPermit { limits: self.clone(), held: Arc::default() }
+    }
+
+    fn take(&self, activity: Activity, caller_id: Uuid) -> Result<Permit<Uuid>, ApiError> {
+        let permits = match activity {
+            Activity::Request => &self.0.requests,
+            Activity::Wait => &self.0.waits,
+            Activity::Stream => &self.0.streams,
+            Activity::Export => &self.0.exports,
+        };
+        permits.take(caller_id, 1).map_err(|exhausted| match exhausted {
+            Exhausted::Holder => ApiError::CallerLimit(activity),
+            Exhausted::All => ApiError::TooMany(activity),
+        })
+    }
+}
+
+/// What one request counts as until its response has been sent. Clones belong to the same request.
+#[derive(Debug, Clone)]
+pub struct RequestPermit {
+    limits: ConcurrencyLimits,
+    held: Arc<Mutex<Option<Permit<Uuid>>>>,
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestPermit {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let permit = parts.extensions.get::<Self>().cloned();
+        permit.ok_or_else(|| ApiError::Internal("a request without a permit".into()))
+    }
+}
+
+impl RequestPermit {
+    /// From now on the request counts as `activity`, and as nothing else.
+    ///
+    /// # Errors
+    /// `caller-limit` (429), or the code that says that the process has too many of them (503).
+    pub fn count_as(&self, activity: Activity, caller_id: Uuid) -> Result<(), ApiError> {
+        let permit = self.limits.take(activity, caller_id)?;
+        self.set(Some(permit));
+        Ok(())
+    }
+
+    /// The same for work that goes on outside the handler: it counts until the permit is dropped.
+    ///
+    /// # Errors
+    /// As for [`RequestPermit::count_as`].
+    pub fn hand_over(&self, activity: Activity, caller_id: Uuid) -> Result<Permit<Uuid>, ApiError> {
+        let permit = self.limits.take(activity, caller_id)?;
+        self.set(None);
+        Ok(permit)
+    }
+
+    /// The caller, once it is known.
+    pub fn caller_id(&self) -> Option<Uuid> {
+        self.held().as_ref().map(Permit::holder)
+    }
+
+    fn set(&self, permit: Option<Permit<Uuid>>) {
+        *self.held() = permit;
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Permit<Uuid>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
