@@ -4,8 +4,8 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 ENV SQLX_OFFLINE=true
 
-# The dependencies alone, under empty sources: this layer lasts until Cargo.lock changes. `target` is no
-# cache mount on purpose: cargo goes by file times, and would take another checkout's build for this one's.
+# Builds the dependencies with empty sources: this layer is valid until Cargo.lock changes. `target` is deliberately not
+# a cache mount: cargo compares file times and would take another checkout's build for this one's.
 COPY Cargo.toml Cargo.lock ./
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     mkdir src && touch src/lib.rs && \
@@ -13,13 +13,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked
 
 COPY . .
-# The empty sources were built after the real ones were last changed.
+# Otherwise the empty sources would be newer than the real ones.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     touch src/*.rs && \
     cargo build --release --locked && \
     mkdir data
 
-# Brings CA certificates, which the provider's TLS is checked against; no shell, no package manager.
+# Contains CA certificates for the provider's TLS, but no shell and no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=dev
 ARG REVISION=unknown
@@ -30,10 +30,10 @@ LABEL org.opencontainers.image.title="Aftercall" \
       org.opencontainers.image.revision="$REVISION"
 
 COPY --from=build /src/target/release/aftercall /aftercall
-# A volume mounted here takes its owner from this folder.
+# A volume mounted here gets its owner from this folder.
 COPY --from=build --chown=65532:65532 /src/data /data
 ENV AFTERCALL_DATA_DIR=/data
-# Settings in files: mount them as /etc/aftercall/config/<AFTERCALL_ENV>.toml.
+# Settings files: mount them as /etc/aftercall/config/<AFTERCALL_ENV>.toml.
 WORKDIR /etc/aftercall
 USER 65532:65532
 

@@ -1,7 +1,7 @@
-//! The yardstick for ingest: the rows that the service writes for one delivery, taken from its
-//! tables and written again for other jobs, a hundred jobs a transaction, with one multi-row
-//! `insert … select from unnest` a table. No HTTP, no JSON, no hashing, no checks of any kind: all
-//! values but the job's id are made beforehand.
+//! The baseline for ingest: the rows that the service writes for one delivery, copied from its
+//! tables and inserted for other jobs, a hundred jobs per transaction, with one multi-row `insert …
+//! select from unnest` per table. No HTTP, JSON, hashing or checks: all values except the job ids
+//! are prepared beforehand.
 use std::{
     ops::Range,
     sync::Arc,
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::store::Store;
 
-/// Deliveries in one transaction.
+/// Deliveries per transaction.
 const BATCH: u32 = 100;
 
-/// Tables a delivery adds rows to: name, columns but `job_id`, and their types.
+/// Tables that a delivery adds rows to: name, columns except `job_id`, and their types.
 pub const TABLES: [(&str, &str, &str); 10] = [
     (
         "deliveries",
@@ -62,18 +62,18 @@ pub const TABLES: [(&str, &str, &str); 10] = [
             interrupts, interrupted",
         "text, int, int, int, bigint, float8, bigint, int, int",
     ),
-    // Of a job's events only the last one is the delivery's.
+    // Of a job's events only the last one belongs to the delivery.
     ("job_events", "seq, kind, detail", "int, text, json"),
 ];
 
-/// One table's statement and the arrays it is given for a whole batch.
+/// One table's statement and its arrays for a whole batch.
 struct Table {
     statement: String,
     rows_per_job: usize,
     columns: Vec<Column>,
 }
 
-/// A column of a batch, as the driver sends it.
+/// A column of a batch, in the form the driver sends.
 enum Column {
     Uuid(Vec<Option<Uuid>>),
     Text(Vec<Option<String>>),
@@ -104,7 +104,8 @@ impl Template {
         Ok(Self { tables })
     }
 
-    /// Writes the rows for these jobs, over so many connections; deliveries a second.
+    /// Writes the rows for these jobs over `connections` connections; returns deliveries per
+    /// second.
     pub async fn write(
         self: &Arc<Self>,
         store: &Store,
@@ -155,7 +156,7 @@ fn is_text(kind: &str) -> bool {
     !matches!(kind, "uuid" | "bytea" | "int" | "float8" | "bool")
 }
 
-/// What the job then adds to statistics, its trigger writes.
+/// The trigger writes what the job then adds to the statistics.
 const COMPLETE: &str = "update aftercall.jobs set state = 'completed', version = version + 1, \
     completed_via = 'webhook', due_at = null, finished_at = now() where id = any($1)";
 
@@ -222,7 +223,7 @@ impl Column {
     }
 }
 
-/// A column of the rows, once for each job of a batch.
+/// A column of the rows, repeated for each job of a batch.
 fn values<'r, T>(rows: &'r [sqlx::postgres::PgRow], n: usize) -> sqlx::Result<Vec<Option<T>>>
 where
     T: Clone + sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,

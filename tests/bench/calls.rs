@@ -1,4 +1,4 @@
-//! The three calls under load: a delivery, a submission, the reading of a result.
+//! The three calls under load: delivering, submitting, and reading a result.
 use std::{ops::Range, sync::Arc};
 
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use super::{
     store::{SUBMISSION, Store},
 };
 
-/// These paths of the API, in turn.
+/// GET requests for these API paths, in turn.
 pub fn get(service: &Service, database: &Database, paths: &[String]) -> Requests {
     let head = |path: &String| {
         let key = &database.key;
@@ -25,7 +25,7 @@ pub fn get(service: &Service, database: &Database, paths: &[String]) -> Requests
     }
 }
 
-/// A service with its database.
+/// A service and its database.
 pub struct Subject<'a> {
     pub stand: &'a Stand,
     pub database: &'a Database,
@@ -34,7 +34,7 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// A delivery for each of these jobs.
+    /// One delivery for each of these jobs.
     pub fn deliveries(&self, payload: &Payload, jobs: Range<u32>) -> anyhow::Result<Requests> {
         let heads = jobs.map(|n| {
             Ok(format!(
@@ -73,7 +73,7 @@ impl Subject<'_> {
         get(self.service, self.database, &paths)
     }
 
-    /// As much as the service takes, with the processor time it took.
+    /// Measures maximum throughput, and the CPU time it takes.
     pub async fn load(
         &self,
         requests: &Requests,
@@ -88,7 +88,7 @@ impl Subject<'_> {
         Ok(Sample::of(&run, count, service, postgres))
     }
 
-    /// At half of what it takes.
+    /// Measures latency at half the maximum throughput.
     pub async fn half_load(
         &self,
         requests: &Requests,

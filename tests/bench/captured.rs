@@ -1,4 +1,4 @@
-//! The SQL that the service runs for a request, read from the server's log, as a `pgbench` script.
+//! The SQL that the service runs for a request, taken from Postgres's log, as a `pgbench` script.
 use std::{fs, path::PathBuf};
 
 use sqlx::AssertSqlSafe;
@@ -9,7 +9,7 @@ use super::{
     stand::{Database, Service, Stand},
 };
 
-/// One script for each of the paths: the statements of its request but for those about the caller's key.
+/// One script per path: the statements of its request, except those about the caller's key.
 pub async fn statements(
     stand: &Stand,
     database: &Database,
@@ -39,7 +39,7 @@ fn log(stand: &Stand) -> PathBuf {
     stand.folder.join("cluster/postgres.log")
 }
 
-/// Statements with their parameters in place.
+/// Statements with their parameters inlined.
 fn script(log: &str) -> String {
     let mut records: Vec<String> = Vec::new();
     for line in log.lines() {
@@ -67,7 +67,7 @@ fn script(log: &str) -> String {
     script
 }
 
-/// `values`: `$1 = 'a', $2 = NULL`. From the last to the first, so that `$1` is not taken for a part of `$10`.
+/// `values`: `$1 = 'a', $2 = NULL`. Replaces the last first, so that `$1` does not match part of `$10`.
 fn in_place(statement: &str, values: &str) -> String {
     let mut statement = statement.to_owned();
     let count = values.matches('$').count();
@@ -82,7 +82,7 @@ fn in_place(statement: &str, values: &str) -> String {
     statement
 }
 
-/// Up to the closing quote, with nothing in it that `pgbench` would take for a variable.
+/// The value up to the closing quote, with nothing in it that `pgbench` would take for a variable.
 fn escaped(quoted: &str) -> String {
     let mut text = String::new();
     let mut chars = quoted.chars().peekable();

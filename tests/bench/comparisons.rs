@@ -1,4 +1,5 @@
-//! Throughput against bare SQL on the same Postgres, in turns, and latency at half of it.
+//! Throughput against bare SQL on the same Postgres, in alternating rounds, and latency at half of
+//! it.
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -12,15 +13,14 @@ use super::{
     report::{Budget, Line, Sample, median},
 };
 
-/// Numbers of clients that `pgbench` is tried with, and connections of the service's clients.
+/// Client counts to try with `pgbench`, and connection counts of the service's clients.
 const CLIENTS: [u32; 5] = [2, 4, 8, 16, 32];
-/// Connections of the sender of clips: two batches of 100. A call is large enough for a dozen to
-/// fill a batch.
+/// Connections that send clips: two batches of 100. Calls are so large that a dozen fill a batch.
 const CLIP_SENDERS: u32 = 200;
 const CALL_SENDERS: u32 = 64;
 const P99_MS: f64 = 25.0;
 
-/// Deliveries; returns the numbers of jobs that have results now.
+/// Deliveries; returns the numbers of the jobs that have results afterwards.
 pub async fn ingest(
     subject: &Subject<'_>,
     plan: &Plan,
@@ -33,7 +33,7 @@ pub async fn ingest(
     let senders = if payload.body.len() > 65_536 { CALL_SENDERS } else { CLIP_SENDERS };
     let jobs = store.submitted(count).await?;
     let requests = subject.deliveries(payload, jobs.clone())?;
-    subject.load(&requests, count, senders).await?; // warms up, and makes the rows to copy
+    subject.load(&requests, count, senders).await?; // warms up, and creates the rows to copy
     let done = store.id(jobs.start)?;
     let template = Arc::new(Template::of(&store.pool, done).await?);
     let delivery = pgbench::delivery(store, done).await?;
@@ -76,7 +76,7 @@ pub async fn ingest(
         &sample,
         format!("pgbench, 1 a tx, {} clients", clients.number),
         median(single),
-        // Of a long call the commit is next to nothing, whoever pays for it.
+        // For a long call the commit hardly matters, on either side.
         if senders == CLIP_SENDERS { Budget::AtLeast(2.5) } else { Budget::None },
     ));
     let requests = subject.deliveries(payload, store.submitted(count).await?)?;
@@ -124,7 +124,7 @@ pub async fn submissions(
     Ok(())
 }
 
-/// `GET /v1/jobs/{id}/result` for these jobs, which hold results of that payload.
+/// `GET /v1/jobs/{id}/result` for these jobs, whose results come from this payload.
 pub async fn reads(
     subject: &Subject<'_>,
     plan: &Plan,
@@ -162,7 +162,7 @@ pub async fn reads(
     Ok(())
 }
 
-/// The number that did best.
+/// The best client count so far.
 #[derive(Default)]
 struct Best {
     number: u32,

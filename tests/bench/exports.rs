@@ -25,7 +25,7 @@ const EXPORTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Rows a second of each, in turns.
+/// Rows per second of each, in alternating rounds.
 pub async fn exports(side: &Side, rounds: u32, mut show: impl FnMut(Line)) -> anyhow::Result<()> {
     for (name, query) in EXPORTS {
         let (mut exported, mut copied) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
-//! The same calls with a million jobs stored and with ten thousand: two databases, two services, one
-//! Postgres, in turns.
+//! The same calls with a million stored jobs and with ten thousand: two databases and two services
+//! on one Postgres, in alternating rounds.
 use super::{
     Plan,
     calls::Subject,
@@ -7,7 +7,7 @@ use super::{
     report::{Budget, Line, Sample, median},
 };
 
-/// Different jobs that are read.
+/// Number of distinct jobs that are read.
 const READ: u32 = 5_000;
 const CONNECTIONS: u32 = 16;
 const SENDERS: u32 = 200;

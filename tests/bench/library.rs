@@ -1,4 +1,4 @@
-//! A million conversations to ask about, loaded by COPY in minutes: what the nth one is follows from n.
+//! A million conversations to query, loaded by COPY in minutes; the nth one is derived from n.
 use std::{
     fmt::Write as _,
     sync::{
@@ -14,14 +14,14 @@ use uuid::Uuid;
 
 use super::words::{Chance, said};
 
-/// Jobs of one transaction while seeding.
+/// Jobs per transaction while seeding.
 const CHUNK: u32 = 5_000;
 const WRITERS: u32 = 2;
-/// Results whose shapes are stored, and that are counted, with one statement, as when they are delivered.
+/// Results whose shapes and counts are stored by one statement, as in the service's batches.
 const RESULTS: usize = 100;
-/// How far back the jobs reach, in milliseconds: within last month's partition on every day of a month.
+/// Age of the oldest job in milliseconds: within last month's partition on every day of a month.
 const PAST_MS: u64 = 27 * 24 * 3600 * 1000;
-/// Utterances of a job, on average; from half to one and a half of it.
+/// Utterances per job on average; each job has between half and one and a half times as many.
 const UTTERANCES: u32 = 10;
 const SPEAKERS: [&str; 2] = ["0", "1"];
 const EMOTIONS: [&str; 5] = ["Neutral", "Joy", "Anger", "Sadness", "Fear"];
@@ -31,7 +31,7 @@ const AUDIO_TYPES: [&str; 3] = ["CallCenter", "Meeting", "Voicemail"];
 pub struct Library {
     pool: PgPool,
     caller: Uuid,
-    /// What utterances of the caller have among their lexemes.
+    /// The lexeme that marks the caller's utterances.
     scope: String,
     newest_ms: u64,
     step_ms: u64,
@@ -39,7 +39,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// Loads that many jobs into an empty database; the last one is the newest.
+    /// Loads `jobs` jobs into an empty database; the last one is the newest.
     pub async fn fill(pool: &PgPool, jobs: u32) -> anyhow::Result<Self> {
         let (caller, scope) = sqlx::query_as(
             "select id, aftercall.search_scope(id, 'pg_catalog.english') from aftercall.callers",
@@ -49,7 +49,7 @@ impl Library {
         let newest_ms = u64::try_from(Uuid::now_v7().as_u128() >> 80)?;
         let step_ms = PAST_MS / u64::from(jobs);
         let library = Self { pool: pool.clone(), caller, scope, newest_ms, step_ms, jobs };
-        // Built in one go at the end, which takes a tenth of the time.
+        // Dropped and rebuilt at the end, which takes a tenth of the time.
         sqlx::raw_sql("drop index aftercall.utterances_fts").execute(pool).await?;
         let next = Arc::new(AtomicU32::new(0));
         let mut writers = JoinSet::new();
@@ -103,12 +103,12 @@ impl Library {
         Ok(())
     }
 
-    /// A job somewhere, another one for each `n`.
+    /// A pseudo-random job, a different one for each `n`.
     pub fn some(&self, n: u32) -> u32 {
         (n + 1).wrapping_mul(2_654_435_761) % self.jobs
     }
 
-    /// The moment so many days before the newest job.
+    /// The timestamp `days` days before the newest job.
     pub fn day(&self, days: u32) -> String {
         moment(self.newest_ms - u64::from(days) * 24 * 3600 * 1000)
     }
@@ -145,7 +145,7 @@ impl Library {
         self.write_conversation(id, &mut chance, tables)
     }
 
-    /// What was found in a job's recording, and its shape.
+    /// The findings of a job's recording, and its shape.
     fn write_conversation(
         &self,
         id: Uuid,
@@ -207,7 +207,7 @@ fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
-/// Rows in COPY's text format, and what follows from them.
+/// Rows in COPY's text format, and values derived from them.
 #[derive(Default)]
 struct Tables {
     jobs: String,
@@ -265,7 +265,7 @@ set maintenance_work_mem = '1GB';
 create index utterances_fts on aftercall.utterances using gin (fts);
 reset maintenance_work_mem
 ";
-/// Of the first thousand utterances, those that the service would have stored otherwise.
+/// Of the first thousand utterances, those that the service would have stored differently.
 const FOREIGN: &str = "
 select count(*) from (select * from aftercall.utterances order by job_id, seq limit 1000) u
 join aftercall.jobs j on j.id = u.job_id

@@ -1,7 +1,8 @@
-//! The load generator: keep-alive HTTP/1.1 connections on one thread, requests written beforehand.
+//! The load generator: keep-alive HTTP/1.1 connections on one thread, with requests prepared
+//! beforehand.
 //!
-//! Closed loop finds the maximum; open loop sends at a fixed rate and measures from the moment a
-//! request was due, so that a server that stalls cannot hide it.
+//! The closed loop finds the maximum; the open loop sends at a fixed rate and measures from the
+//! time a request was due, so that a stalling server cannot hide it.
 use std::{
     net::SocketAddr,
     sync::{
@@ -18,25 +19,26 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Longest wait for one answer.
+/// Longest wait for one response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Requests to one address. Each is its head followed by the body they share.
+/// Requests to one address. Each is its own head followed by a shared body.
 #[derive(Debug, Clone)]
 pub struct Requests {
     pub address: SocketAddr,
-    /// Request line and headers with the empty line; taken in turn, again from the first at the end.
+    /// Request lines and headers including the empty line, used in turn and repeated from the
+    /// start.
     pub heads: Arc<Vec<String>>,
     pub body: Arc<Vec<u8>>,
     /// The only status that is not an error.
     pub status: u16,
 }
 
-/// What came of one load.
+/// The result of one run.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub per_second: f64,
-    /// Of every request, in milliseconds, ascending.
+    /// Latency of every request in milliseconds, ascending.
     latencies_ms: Vec<f64>,
 }
 
@@ -46,7 +48,7 @@ impl Run {
         Self::of(f64::from(count) / elapsed.as_secs_f64(), latencies)
     }
 
-    /// What somebody else measured.
+    /// For measurements made elsewhere.
     pub fn of(per_second: f64, mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
         Self {
@@ -55,19 +57,19 @@ impl Run {
         }
     }
 
-    /// Milliseconds within which `percent` of the requests were answered.
+    /// Milliseconds within which `percent` of the requests were completed.
     pub fn percentile(&self, percent: usize) -> f64 {
         let last = self.latencies_ms.len().saturating_sub(1);
         self.latencies_ms.get(last * percent / 100).copied().unwrap_or_default()
     }
 }
 
-/// Sends `count` requests, each connection its next one as soon as it has an answer.
+/// Sends `count` requests; each connection sends its next one as soon as it has a response.
 pub async fn closed(requests: &Requests, count: u32, connections: u32) -> anyhow::Result<Run> {
     run(requests, count, connections, None).await
 }
 
-/// Sends `count` requests, `rate` a second.
+/// Sends `count` requests at `rate` per second.
 pub async fn open(
     requests: &Requests,
     count: u32,
@@ -154,7 +156,7 @@ impl Connection {
         Ok(Self { stream, out: Vec::new(), buffer: vec![0; 64 * 1024] })
     }
 
-    /// The status of the answer; its body is read and dropped.
+    /// Returns the status of the response; its body is read and discarded.
     async fn call(&mut self, head: &[u8], body: &[u8]) -> anyhow::Result<u16> {
         self.out.clear();
         self.out.extend_from_slice(head);
@@ -178,7 +180,7 @@ impl Connection {
     }
 }
 
-/// Status and length of the whole answer, once all of its head is there.
+/// Status and total length of the response, once its head is complete.
 fn head_of(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize)>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..end])?;

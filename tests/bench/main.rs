@@ -1,5 +1,6 @@
 //! The benchmark: Aftercall against bare SQL on the same Postgres, side by side in one run, and the
-//! budgets it has to keep. Starts all it needs, stops and removes it again. See docs/benchmark.md.
+//! budgets it must meet. Starts everything it needs and removes it afterwards. See
+//! docs/benchmark.md.
 mod bare;
 mod calls;
 mod captured;
@@ -64,22 +65,22 @@ struct Args {
     bench: bool,
 }
 
-/// How much of everything.
+/// The size of each measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub rounds: u32,
     /// Starts of the service.
     pub starts: u32,
-    /// Calls of one round.
+    /// Calls per round.
     pub clips: u32,
     pub calls: u32,
     pub submissions: u32,
     pub reads: u32,
     pub call_reads: u32,
-    /// Jobs stored, for growth.
+    /// Stored jobs for the growth comparison.
     pub few: u32,
     pub many: u32,
-    /// Requests of one kind of query.
+    /// Requests per kind of query.
     pub questions: u32,
 }
 
@@ -171,9 +172,9 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     table.write(args)
 }
 
-/// A library of conversations, and a small one.
+/// Queries a large library of conversations and a small one.
 ///
-/// `only`: `queries`, and perhaps with what the names of some begin.
+/// `only`: `queries`, optionally with prefixes of the query names to run.
 async fn ask(stand: &Stand, plan: &Plan, only: &[String], table: &mut Table) -> anyhow::Result<()> {
     let wants = |name: &str| only.len() == 1 || only.iter().any(|only| name.starts_with(only));
     let few = Side::new(stand, "few", plan.few).await?;
@@ -188,7 +189,7 @@ async fn ask(stand: &Stand, plan: &Plan, only: &[String], table: &mut Table) -> 
     Ok(())
 }
 
-/// From the start of the process to ready, with a database that is up and migrated.
+/// From process start to ready, with a database that is up and migrated.
 async fn starts(stand: &Stand, database: &Database, plan: &Plan) -> anyhow::Result<Line> {
     let mut times = Vec::new();
     for _ in 0..plan.starts {
@@ -206,7 +207,7 @@ async fn grow(few: &Subject<'_>, plan: &Plan, lines: &mut Vec<Line>) -> anyhow::
     growth::growth(few, &many, plan, lines).await
 }
 
-/// Shows each line as soon as it is known.
+/// Prints each line as soon as it is measured.
 #[derive(Default)]
 struct Table {
     lines: Vec<Line>,

@@ -1,7 +1,7 @@
-//! What the provider delivers: a short clip, and a long call.
+//! Deliveries of the provider: a short clip and a long call.
 use serde_json::{Value, json};
 
-/// Utterances of the long call.
+/// Utterances in the long call.
 const CALL_UTTERANCES: u32 = 400;
 const WORDS: [&str; 16] = [
     "thanks", "for", "calling", "about", "the", "delayed", "parcel", "which", "should", "have",
@@ -22,7 +22,7 @@ pub fn clip() -> Payload {
     payload("clip", 1)
 }
 
-/// A call of 400 utterances with emotions and the time of each word.
+/// A call of 400 utterances with emotions and word timings.
 pub fn call() -> Payload {
     payload("call", CALL_UTTERANCES)
 }

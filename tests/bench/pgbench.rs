@@ -1,5 +1,5 @@
-//! `pgbench` as the yardstick: scripts that write or read the same rows, prepared statements, its
-//! best number of clients.
+//! `pgbench` as the baseline: scripts that write or read the same rows, prepared statements, and
+//! the client count that performs best.
 use std::{fmt::Write as _, fs, process::Stdio, time::Duration};
 
 use anyhow::Context as _;
@@ -14,7 +14,7 @@ use super::{
     store::{REQUEST, Store},
 };
 
-/// A script in a file. Each transaction finds `:n`, a number no other one of the run has.
+/// A script file. Each transaction sees a number `:n` that is unique in the run.
 #[derive(Debug, Clone)]
 pub struct Script {
     path: String,
@@ -38,7 +38,7 @@ impl Script {
         texts.iter().enumerate().map(one).collect()
     }
 
-    /// Latencies of about `count` transactions, each of one of these scripts.
+    /// Latencies of about `count` transactions, each running one of these scripts.
     pub async fn latencies(
         scripts: &[Self],
         stand: &Stand,
@@ -68,7 +68,7 @@ impl Script {
         Ok(Run::of(rate, latencies))
     }
 
-    /// Transactions a second of about `count` transactions that begin with number `first`.
+    /// Transactions per second over about `count` transactions, numbered from `first`.
     pub async fn run(
         &self,
         stand: &Stand,
@@ -146,7 +146,7 @@ pub async fn delivery(store: &Store, job_id: Uuid) -> anyhow::Result<String> {
     Ok(script)
 }
 
-/// `('a', 1::int)`, without a colon that `pgbench` could take for a variable.
+/// `('a', 1::int)`, without a colon that `pgbench` would take for a variable.
 fn values(row: &[String], types: &[&str]) -> String {
     let literals = row.iter().zip(types).map(|(literal, kind)| {
         let literal = literal.trim();
@@ -156,7 +156,7 @@ fn values(row: &[String], types: &[&str]) -> String {
     format!("({})", literals.collect::<Vec<_>>().join(", "))
 }
 
-/// The rows of a submission, in the one statement that it takes.
+/// The rows of a submission, written by one statement, as in the service.
 pub fn submission(store: &Store, caller_id: Uuid) -> String {
     let colons = |json: &str| format!("E'{}'::json", json.replace(':', "\\x3a"));
     format!(
@@ -174,7 +174,7 @@ pub fn submission(store: &Store, caller_id: Uuid) -> String {
     )
 }
 
-/// One row of `results` by its key, of a job between these numbers.
+/// One row of `results` by its key, for a job between these numbers.
 pub fn result(store: &Store, first: u32, last: u32) -> String {
     format!(
         "\\set n random({first}, {last})\n\

@@ -1,9 +1,9 @@
-//! Memory and processor time of other processes, from `/proc`.
+//! Memory and CPU time of other processes, from `/proc`.
 use std::{fs, time::Duration};
 
 use anyhow::Context as _;
 
-/// Ticks a second in `/proc/PID/stat`; the same on every Linux (`USER_HZ`).
+/// Length of a tick in `/proc/PID/stat`; the same on every Linux (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ impl Process {
         self.status("VmRSS:")
     }
 
-    /// The most resident memory it ever had, in MiB.
+    /// Peak resident memory, in MiB.
     pub fn peak_mib(self) -> anyhow::Result<f64> {
         self.status("VmHWM:")
     }
@@ -27,12 +27,12 @@ impl Process {
         Ok(kib.parse::<f64>()? / 1024.0)
     }
 
-    /// Processor time it has used.
+    /// CPU time used so far.
     pub fn used(self) -> Duration {
         Stat::read(self.0).map_or(Duration::ZERO, |stat| TICK * stat.own)
     }
 
-    /// The same with its children, those that have ended included.
+    /// CPU time including children, also those that have exited.
     pub fn used_by_family(self) -> Duration {
         let all = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -46,7 +46,7 @@ impl Process {
     }
 }
 
-/// Of `/proc/PID/stat`, in ticks.
+/// Fields of `/proc/PID/stat`, in ticks.
 struct Stat {
     parent: u32,
     own: u32,
@@ -56,7 +56,7 @@ struct Stat {
 impl Stat {
     fn read(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the name, in parentheses; the third one is the first after it.
+        // The second field is the name in parentheses; the third follows it.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = |n: usize| fields.get(n)?.parse::<u32>().ok();
         let (own, waited_for) = (ticks(11)? + ticks(12)?, ticks(13)? + ticks(14)?);

@@ -1,5 +1,5 @@
-//! What callers ask about a million conversations, beside the same SQL run by `pgbench`, and with ten
-//! thousand of them.
+//! Queries over a million conversations, compared with the same SQL run by `pgbench` and with ten thousand
+//! conversations.
 use super::{
     Plan,
     calls::get,
@@ -11,12 +11,12 @@ use super::{
     stand::{Database, Service, Stand},
 };
 
-/// Requests at once.
+/// Concurrent requests.
 const CONNECTIONS: u32 = 2;
-/// Different requests of one question.
+/// Distinct requests per question.
 const VARIANTS: u32 = 20;
 
-/// A database full of conversations and the service before it.
+/// A database full of conversations and a service in front of it.
 pub struct Side {
     pub database: Database,
     pub library: Library,
@@ -40,9 +40,9 @@ impl Side {
 struct Question {
     name: &'static str,
     path: fn(&Library, u32) -> String,
-    /// Longest 99th percentile, in milliseconds.
+    /// Highest allowed 99th percentile, in milliseconds.
     most_ms: Option<f64>,
-    /// Whether it may take 1.3 times as long with a million jobs as with ten thousand.
+    /// Whether it may take at most 1.3 times as long with a million jobs as with ten thousand.
     grows_little: bool,
 }
 
@@ -116,7 +116,7 @@ const fn timed(name: &'static str, path: fn(&Library, u32) -> String, most_ms: f
     Question { name, path, most_ms: Some(most_ms), grows_little: false }
 }
 
-/// Each question: on both sides in turns, then beside `pgbench` on the larger one.
+/// Runs each question on both sides in turns, then compares the larger side with `pgbench`.
 pub async fn questions(
     stand: &Stand,
     few: &Side,

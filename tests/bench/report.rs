@@ -1,17 +1,17 @@
-//! The table for people and the same as JSON for machines.
+//! The results as a table for people and as JSON for machines.
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::load::Run;
 
-/// What a figure has to be.
+/// The limit that a figure must meet.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Budget {
     AtLeast(f64),
     AtMost(f64),
-    /// Shown for what it tells.
+    /// Informative only.
     None,
 }
 
@@ -19,24 +19,24 @@ pub enum Budget {
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     pub what: String,
-    /// Calls a second, or the figure itself.
+    /// Calls per second, or the figure itself.
     pub measured: f64,
     pub unit: &'static str,
     pub compared_with: String,
     pub compared: Option<f64>,
-    /// What the budget is about: the ratio, or the figure itself.
+    /// The value the budget applies to: the ratio, or the figure itself.
     pub value: f64,
     pub budget: Budget,
     pub met: bool,
     pub p50_ms: Option<f64>,
     pub p99_ms: Option<f64>,
-    /// Processor time of each call, in microseconds: the service's and Postgres's.
+    /// CPU time per call in microseconds, of the service and of Postgres.
     pub service_us: Option<f64>,
     pub postgres_us: Option<f64>,
 }
 
 impl Line {
-    /// A figure that has a budget by itself.
+    /// A figure with its own budget.
     pub fn figure(what: impl Into<String>, value: f64, unit: &'static str, budget: Budget) -> Self {
         let met = match budget {
             Budget::AtLeast(least) => value >= least,
@@ -59,7 +59,7 @@ impl Line {
         }
     }
 
-    /// A throughput against another one; the ratio has the budget.
+    /// A throughput compared with another; the budget applies to the ratio.
     pub fn ratio(
         what: impl Into<String>,
         measured: &Sample,
@@ -80,7 +80,7 @@ impl Line {
         }
     }
 
-    /// The latency of a load at a fixed rate; its 99th percentile has the budget.
+    /// The latency at a fixed rate; the budget applies to its 99th percentile.
     pub fn latency(what: impl Into<String>, run: &Run, most_ms: f64) -> Self {
         let p99 = run.percentile(99);
         let line = Self::figure(what, p99, "/s", Budget::AtMost(most_ms));
@@ -127,7 +127,7 @@ impl Sample {
     }
 }
 
-/// The middle value, or the upper one of the two in the middle; 0 of nothing.
+/// The middle value, or the upper one of the two in the middle; 0 for no values.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_unstable_by(f64::total_cmp);

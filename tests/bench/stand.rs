@@ -1,4 +1,4 @@
-//! What is measured: a private durable Postgres, and the service as a process of its own.
+//! The system under test: a private durable Postgres, and the service as a separate process.
 use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -25,16 +25,16 @@ use super::{
 
 const EXE: &str = env!("CARGO_BIN_EXE_aftercall");
 const CONNECTIONS: u32 = 150;
-/// Time the service may take to start before the benchmark gives up.
+/// How long the service may take to start before the benchmark gives up.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Postgres with its defaults, and the folder that goes with it.
+/// Postgres with default settings, and the working folder.
 pub struct Stand {
     cluster: Option<Cluster>,
     pub folder: PathBuf,
     pub pgbench: PathBuf,
     pub postgres: Process,
-    /// Variables of the service.
+    /// Environment variables of the service.
     settings: Vec<(String, String)>,
 }
 
@@ -43,12 +43,12 @@ pub struct Database {
     pub name: &'static str,
     pub pool: PgPool,
     pub key: String,
-    /// For another process; the socket's folder lets nobody else in.
+    /// For other processes; the socket's folder admits no other user.
     pub url: String,
 }
 
 impl Stand {
-    /// `settings`: of the service, as `section.key=value`.
+    /// `settings`: the service's, as `section.key=value`.
     pub async fn start(folder: &Path, settings: &[String]) -> anyhow::Result<Self> {
         let variable = |setting: &String| {
             let (key, value) = setting.split_once('=').context("--set takes KEY=VALUE")?;
@@ -98,7 +98,7 @@ impl Stand {
         Ok(Database { name, pool, key: key.text.expose_secret().to_owned(), url })
     }
 
-    /// Stops the server and removes everything it wrote; `keep` leaves the files.
+    /// Stops the server and removes all its files unless `keep` is set.
     pub async fn stop(mut self, keep: bool) -> anyhow::Result<()> {
         if let Some(cluster) = self.cluster.take() {
             cluster.stop().await;
@@ -114,13 +114,13 @@ fn pool_options() -> PoolOptions {
     PoolOptions { max_connections: 8, acquire_timeout: Duration::from_secs(30) }
 }
 
-/// `aftercall serve` with the roles api and webhook; ends with this value.
+/// `aftercall serve` with the roles api and webhook; killed on drop.
 pub struct Service {
     child: Child,
     pub api: SocketAddr,
     pub webhook: SocketAddr,
     pub process: Process,
-    /// From the start of the process to the first 200 of `/readyz`.
+    /// From process start to the first 200 of `/readyz`.
     pub ready_after: Duration,
 }
 
@@ -173,7 +173,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Nothing in it is worth a graceful end.
+        // Nothing in it needs a graceful shutdown.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

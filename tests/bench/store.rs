@@ -1,5 +1,5 @@
-//! Jobs to deliver to and jobs to read, made in bulk. The nth job has an id and a token that
-//! follow from n, so that `pgbench` can name it as well.
+//! Jobs to deliver to and jobs to read, created in bulk. Id and token of the nth job are derived
+//! from n, so that `pgbench` can compute them too.
 use std::{cell::Cell, ops::Range};
 
 use aftercall::jobs::Token;
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::payload::PROVIDER_JOB_ID;
 
-/// Rows of one statement while seeding.
+/// Rows per statement while seeding.
 const CHUNK: u32 = 50_000;
-/// How far back the jobs of [`Store::seed`] reach, in milliseconds; within last month's partition.
+/// Age of the oldest job of [`Store::seed`] in milliseconds; within last month's partition.
 const PAST_MS: u64 = 20 * 24 * 3600 * 1000;
 
 pub struct Store {
     pub pool: PgPool,
-    /// The id of a job but for its last twelve digits, which are its number.
+    /// A job id without its last twelve digits, which are the job's number.
     pub prefix: String,
     next: Cell<u32>,
 }
@@ -31,7 +31,7 @@ impl Store {
         Ok(format!("{}{n:012x}", self.prefix).parse()?)
     }
 
-    /// What the webhook URL of the job ends in. Its secret is the job's id, twice.
+    /// The last segment of the job's webhook URL. Its secret is the job's id, twice.
     pub fn token(&self, n: u32) -> anyhow::Result<String> {
         let id = self.id(n)?;
         let mut secret = [0; 32];
@@ -40,13 +40,13 @@ impl Store {
         Ok(Token::new(id, secret).reveal())
     }
 
-    /// Numbers for `count` jobs that nobody has made yet.
+    /// Reserves numbers for `count` new jobs.
     pub fn numbers(&self, count: u32) -> Range<u32> {
         let first = self.next.replace(self.next.get() + count);
         first..first + count
     }
 
-    /// Numbers of `count` new jobs that wait for their results.
+    /// Creates `count` jobs that wait for their results; returns their numbers.
     pub async fn submitted(&self, count: u32) -> anyhow::Result<Range<u32>> {
         let numbers = self.numbers(count);
         let first = numbers.start;
@@ -79,7 +79,7 @@ impl Store {
         Ok(numbers)
     }
 
-    /// Makes `count` completed jobs of the last weeks, with small results.
+    /// Creates `count` completed jobs of the last weeks, with small results.
     pub async fn seed(&self, count: u32) -> anyhow::Result<()> {
         let newest = u64::try_from(Uuid::now_v7().as_u128() >> 80)?;
         let step = PAST_MS / u64::from(count);
@@ -101,7 +101,7 @@ impl Store {
         Ok(())
     }
 
-    /// Some jobs that have results, evenly spread over all of [`Self::seed`].
+    /// Jobs that have results, spread evenly over those of [`Self::seed`].
     pub async fn completed(&self, count: u32) -> anyhow::Result<Vec<Uuid>> {
         let query = "select job_id from (select job_id, row_number() over (order by job_id) as n, \
             count(*) over () as whole from aftercall.results) r \
@@ -110,14 +110,14 @@ impl Store {
         Ok(sqlx::query_scalar(query).bind(count).fetch_all(&self.pool).await?)
     }
 
-    /// Writes what is pending to disk, so that no measurement pays for the one before.
+    /// Writes pending data to disk, so that no measurement pays for an earlier one.
     pub async fn settle(&self) -> anyhow::Result<()> {
         sqlx::raw_sql("checkpoint").execute(&self.pool).await?;
         Ok(())
     }
 }
 
-/// What is kept of [`SUBMISSION`].
+/// The request that is stored for [`SUBMISSION`].
 pub const REQUEST: &str = r#"{"contentUri":"https://media.example/recordings/1.wav","encoding":"Wav","languageCode":"en-US","source":"RingCentral","audioType":"CallCenter","insights":["All"]}"#;
 /// The body of `POST /v1/jobs`.
 pub const SUBMISSION: &str = r#"{"contentUri":"https://media.example/recordings/1.wav","encoding":"Wav","languageCode":"en-US","source":"RingCentral","audioType":"CallCenter","insights":["All"],"externalId":"call-1","tags":["bench"],"metadata":{"team":"north"}}"#;

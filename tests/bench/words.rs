@@ -1,19 +1,19 @@
-//! What is said in the library: made-up words, common ones often and rare ones seldom, and a few real
-//! ones at known rates. No stemmer changes any of them, so that their lexemes can be written down.
+//! The words of the library: made-up words, common ones often and rare ones seldom, plus a few real words at known
+//! rates. No stemmer changes any of them, so their lexemes are known in advance.
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// Words of which one is said in one utterance of so many.
+/// Words with their rate: each occurs in one of so many utterances.
 pub const PLANTED: [(&str, usize); 4] =
     [("refund", 10), ("parcel", 100), ("walrus", 1_000), ("turbot lagoon", 50_000)];
-/// Powers of two of different words.
+/// Number of distinct words, as a power of two.
 const LEXICON_BITS: usize = 14;
 
-/// Numbers that look like chance and follow from a seed (`SplitMix64`).
+/// A pseudo-random generator (`SplitMix64`).
 pub struct Chance(u64);
 
 impl Chance {
     pub fn new(seed: u32) -> Self {
-        // Seeds in a row would share most of their numbers, one after the other.
+        // Consecutive seeds would otherwise produce mostly the same numbers, shifted.
         let first = Self(u64::from(seed).wrapping_mul(0xd1b5_4a32_d192_ed03)).next();
         Self(first)
     }
@@ -30,15 +30,15 @@ impl Chance {
         usize::try_from(self.next() % end).unwrap_or_default()
     }
 
-    /// Small ones much oftener, about as words are used (Zipf): each power of two is as likely.
+    /// Favors small ranks, roughly like word frequencies (Zipf): each power of two is equally likely.
     fn rank(&mut self) -> usize {
         let bits = self.below(LEXICON_BITS);
         (1 << bits) - 1 + self.below(1 << bits)
     }
 }
 
-/// An utterance: its text, its lexemes as a tsvector, and how many words it has. `scope` is the lexeme of the
-/// caller and English.
+/// An utterance: its text, its lexemes as a tsvector, and its word count. `scope` is the lexeme of the caller and
+/// English.
 pub fn said(chance: &mut Chance, scope: &str) -> (String, String, usize) {
     let mut text = String::new();
     for _ in 0..6 + chance.below(10) {
@@ -70,7 +70,7 @@ fn push(text: &mut String, word: &str) {
     text.push_str(word);
 }
 
-/// Ends in `k`, which no English suffix does.
+/// Ends in `k`, which is not part of any English suffix.
 fn word(mut rank: usize) -> String {
     const BEGINNINGS: [&str; 16] = [
         "ba", "de", "fi", "go", "ju", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "wo", "zu",

@@ -1,7 +1,7 @@
-//! Keeps the import direction of `src/` as `lib.rs` draws it: stages over tables over plumbing.
+//! Checks the import directions of `src/` as drawn in `lib.rs`: stages over tables over plumbing.
 use std::{fs, path::Path};
 
-/// Module → the only sibling modules it may name. `app` and `cli` put the others together.
+/// Module → the only sibling modules it may import. `app` and `cli` assemble the others.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("supervise", &[]),
     ("config", &[]),
@@ -75,7 +75,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("rollup", &["stats", "supervise"]),
     ("retention", &["config", "db", "jobs", "supervise"]),
-    // The emulator shares the wire's names with the client, and nothing else: see the test below.
+    // The emulator shares only the wire's names with the client; see the test below.
     ("sandbox", &["config", "provider", "supervise"]),
 ];
 
@@ -89,12 +89,12 @@ const MAY_HOLD_SQL: &[&str] = &[
     "insights",
     "drift",    // own tables
     "db",       // schema and partitions
-    "embedded", // makes its database
+    "embedded", // creates its database
     "events",   // the timelines of jobs, across jobs
-    "provider", // the gate's row
+    "provider", // the row of the gate
 ];
 
-/// A statement that changes a job for all to see.
+/// A statement that makes a change of a job visible to everyone.
 const WRITES_EVENTS: &str = "insert into aftercall.job_events";
 
 #[test]
@@ -172,7 +172,7 @@ fn src() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Path and text of `src/<module>.rs` and of everything in `src/<module>/`, without its tests.
+/// Path and text of `src/<module>.rs` and of everything in `src/<module>/`, without tests.
 fn sources(module: &str) -> Vec<(String, String)> {
     let mut todo = vec![src().join(format!("{module}.rs")), src().join(module)];
     let mut found = Vec::new();
@@ -190,7 +190,7 @@ fn sources(module: &str) -> Vec<(String, String)> {
     found
 }
 
-/// First segments after `crate::`, grouped imports included; comments are skipped.
+/// First path segments after `crate::`, including grouped imports; comments are skipped.
 fn named_modules(text: &str) -> Vec<String> {
     let code: String = text
         .lines()

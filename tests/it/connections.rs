@@ -1,4 +1,4 @@
-//! Connections as they come: slow, silent, too many, or with a client that does not read.
+//! Connection handling: slow, silent or too many connections, and clients that do not read.
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{app::TestApp, eventually, soon};
 
-/// A listener of its own.
+/// A running listener.
 struct Served {
     address: SocketAddr,
     stop: CancellationToken,
@@ -48,14 +48,14 @@ impl Served {
         Connection(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// From another address of this machine.
+    /// Connects from another address of this machine.
     async fn connect_from(&self, address: &str) -> Connection {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
         Connection(socket.connect(self.address).await.unwrap())
     }
 
-    /// A client that takes few bytes and then no more, as it does not read.
+    /// A client that takes a few bytes and then stops reading.
     async fn connect_and_not_read(&self, path: &str) -> Connection {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -72,7 +72,7 @@ impl Connection {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// What is answered, up to the end of the connection.
+    /// The response, up to the end of the connection.
     async fn rest(&mut self) -> std::io::Result<Vec<u8>> {
         let mut told = Vec::new();
         soon("the end of the connection", self.0.read_to_end(&mut told)).await.map(|_| told)
@@ -85,7 +85,7 @@ impl Connection {
             && told == *b"HTTP/"
     }
 
-    /// Its answer is there, and nothing more is going on.
+    /// Waits for a response, after which the connection is idle.
     async fn idle(mut self) -> Self {
         self.send(&get_request("/")).await;
         let mut told = Vec::new();
@@ -95,7 +95,7 @@ impl Connection {
         self
     }
 
-    /// Whether it was closed without a word.
+    /// Whether it was closed without a response.
     async fn is_closed(&mut self) -> bool {
         self.rest().await.is_ok_and(|told| told.is_empty())
     }
@@ -109,7 +109,7 @@ fn greeting() -> Router {
     Router::new().route("/", get(async || "hello"))
 }
 
-/// `/wait` answers never, and tells that it was asked.
+/// `/wait` never responds, and reports that it was requested.
 fn waiting(asked: tokio::sync::mpsc::UnboundedSender<()>) -> Router {
     let wait = async move || {
         asked.send(()).unwrap();
@@ -166,7 +166,7 @@ async fn a_head_is_of_bounded_length() {
     served.stop().await;
 }
 
-/// An answer without end, and the moment at which it is given up.
+/// An endless response, and a signal for when it is dropped.
 fn endless() -> (Router, oneshot::Receiver<()>) {
     let (held, dropped) = oneshot::channel::<()>();
     let held = Arc::new(Mutex::new(Some(held)));
@@ -222,7 +222,7 @@ async fn the_one_idle_for_longest_makes_room_and_no_other() {
     assert!(idle.is_closed().await);
     assert!(next.is_answered().await);
 
-    // Nobody is idle any more.
+    // No connection is idle any more.
     let mut all = Vec::new();
     for _ in 0..2 {
         let mut connection = served.connect().await;
@@ -291,7 +291,7 @@ async fn a_request_has_one_host() {
     webhook.stop().await;
 }
 
-/// Status and body of the last answer on a connection.
+/// Status and body of the last response on a connection.
 async fn ask(served: &Served, request: &str) -> (u16, String) {
     let mut connection = served.connect().await;
     connection.send(request).await;

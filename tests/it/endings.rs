@@ -1,4 +1,4 @@
-//! Why a job ended is not forgotten, and what cannot be read is not asked for over and over.
+//! The cause of a job's end is kept, and unreadable results are polled less and less often.
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wiremock::ResponseTemplate;
@@ -107,7 +107,7 @@ async fn a_failed_job_says_who_brought_the_news() {
     assert_eq!(app.last_event(unconfirmed).await, told);
 }
 
-/// Seconds until the job is asked for again.
+/// Seconds until the next poll of the job.
 async fn wait(app: &TestApp, id: Uuid) -> f64 {
     let query =
         "select extract(epoch from due_at - now())::float8 from aftercall.jobs where id = $1";
@@ -131,7 +131,7 @@ async fn what_cannot_be_read_is_asked_for_less_and_less_often_and_kept_once() {
     let events = ["queued", "submitting", "submitted", "delivery"];
     assert_eq!(app.timeline(job.id).await, events);
 
-    // Not beyond the deadline, when it is asked for once more.
+    // The wait never exceeds the deadline, when the job is polled once more.
     let near = "update aftercall.jobs set deadline_at = now() + interval '1 minute',
         due_at = now() - interval '1 s' where id = $1";
     app.about(job.id, near).await;

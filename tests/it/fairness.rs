@@ -1,4 +1,4 @@
-//! What one caller has in hand leaves room for others.
+//! What one caller uses leaves room for others.
 use std::{net::SocketAddr, time::Duration};
 
 use aftercall::{
@@ -24,10 +24,10 @@ use tower::ServiceExt as _;
 use crate::support::{answer::Answer, app::TestApp, eventually, seed::seed};
 
 const UTTERANCES: &str = "/v1/exports/utterances.ndjson";
-/// More than sockets and buffers on the way can hold.
+/// More than the sockets and buffers along the way can hold.
 const LONG: i32 = 40_000;
 
-/// The API on a real socket, and keys of two callers who both have a long export before them.
+/// The API on a real socket, and keys of two callers that each have a long export.
 struct Stand {
     app: TestApp,
     url: String,
@@ -53,7 +53,7 @@ impl Stand {
         self.http.get(&self.url).bearer_auth(key).send().await.unwrap()
     }
 
-    /// An export of which nothing but the beginning is read.
+    /// An export whose client stops reading after the beginning.
     async fn stalled(&self) -> (reqwest::Response, Vec<u8>) {
         let mut response = self.export(&self.app.key).await;
         assert_eq!(response.status(), 200);
@@ -95,7 +95,7 @@ async fn who_takes_all_exports_and_stalls_leaves_some_to_others() {
     assert!(other.text().await.unwrap().ends_with("}\n"));
 }
 
-/// The first line of the answer to an upload that is announced and never comes.
+/// The first line of the response to an upload that is announced but never sent.
 async fn stalled_upload(target: SocketAddr, key: &str, size: usize) -> String {
     let mut stream = TcpStream::connect(target).await.unwrap();
     let head = format!(
@@ -130,7 +130,7 @@ async fn whose_upload_stalls_leaves_memory_to_others() {
     assert_eq!(app.send(request, body).await.status, StatusCode::ACCEPTED);
 }
 
-/// Reads on until the end, or until it is broken off: then `false`.
+/// Reads to the end, or until the stream is broken off (`false`).
 async fn read_on(mut export: reqwest::Response, read: &mut Vec<u8>) -> bool {
     loop {
         match export.chunk().await {
@@ -141,7 +141,7 @@ async fn read_on(mut export: reqwest::Response, read: &mut Vec<u8>) -> bool {
     }
 }
 
-/// Where to go on: after the last whole line, which is then the last of what was read.
+/// The cursor to resume from: after the last whole line, to which `read` is truncated.
 fn cursor(read: &mut Vec<u8>) -> String {
     let whole = read.iter().rposition(|byte| *byte == b'\n').unwrap();
     read.truncate(whole + 1);
@@ -150,7 +150,7 @@ fn cursor(read: &mut Vec<u8>) -> String {
     format!("{}.{}", last["jobId"].as_str().unwrap(), last["seq"])
 }
 
-/// A stalled export is ended, gives back what it holds, and can be gone on with.
+/// A stalled export is ended, releases its resources, and can be resumed.
 async fn is_ended_and_resumed(stand: Stand) {
     let (stalled, mut read) = stand.stalled().await;
     let open = "select count(*) from pg_stat_activity
@@ -196,7 +196,7 @@ async fn no_export_keeps_its_snapshot_for_longer_than_is_said() {
     is_ended_and_resumed(stand.await).await;
 }
 
-/// An answer of which only the head has been read.
+/// A response of which only the head has been read.
 async fn held(app: &TestApp, request: Builder) -> axum::response::Response {
     app.api.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }

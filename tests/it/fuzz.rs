@@ -1,4 +1,4 @@
-//! The invariants that the fuzz targets hunt for, here on what they have found and on damaged payloads.
+//! The invariants of the fuzz targets, tested with their corpus and with damaged payloads.
 #[path = "../fuzz/invariants.rs"]
 mod invariants;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::fixture;
 
-/// Every file of a corpus.
+/// Runs `holds` on every file of a corpus.
 fn replay(corpus: &str, holds: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(corpus);
     let mut seen = 0;
@@ -50,7 +50,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every pointer into `value`, the root first.
+/// All JSON pointers into `value`, the root first.
 fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     all.push(at.to_owned());
     match value {

@@ -1,4 +1,4 @@
-//! `aftercall healthcheck --url`, asked about a sandbox in a process of its own.
+//! `aftercall healthcheck --url` against a sandbox in a separate process.
 use std::{
     io::{BufRead as _, BufReader},
     process::{Command, Stdio},

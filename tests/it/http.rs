@@ -1,4 +1,4 @@
-//! What all answers have in common: problems, request ids, health, documentation.
+//! What all responses have in common: problems, request ids, health, documentation.
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aftercall::{

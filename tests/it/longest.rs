@@ -1,4 +1,4 @@
-//! The longest legal value of every member at once, through the whole system.
+//! The longest valid value of every member at once, through the whole system.
 use aftercall::{config::RetentionSettings, insights::search, retention::Retention, stats};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::support::app::{Submitted, TestApp, webhook_of};
 
-/// So many characters of four bytes that Postgres cannot compress; another text for each `n`.
+/// `chars` four-byte characters that Postgres cannot compress; a different text for each `n`.
 fn long(n: u32, chars: usize) -> String {
     let mut state = n.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     let next = |_| {
@@ -24,7 +24,7 @@ fn many(count: u32, chars: usize) -> Vec<String> {
 
 fn request() -> Value {
     let contexts: Vec<_> = (0..20).map(|_| json!({ "phrases": many(50, 1000) })).collect();
-    // 50 members and, with quotes and commas, just within 8 KiB.
+    // 50 members and, with quotes and commas, barely within 8 KiB.
     let metadata: serde_json::Map<_, _> =
         (0..50).map(|n| (long(n, 19), Value::from(long(n, 20)))).collect();
     json!({
@@ -39,7 +39,7 @@ fn request() -> Value {
     })
 }
 
-/// Everything that a result may have, as long as it is taken; and, in the same places, what is longer.
+/// Every part of a result at its longest accepted length and, in the same places, beyond it.
 fn result(job: &Submitted) -> Value {
     let speakers = many(3, 50);
     let utterances: Vec<_> = (0..40_u32)
@@ -80,7 +80,7 @@ fn result(job: &Submitted) -> Value {
     })
 }
 
-/// A job with the longest of everything, and its result.
+/// A job with the longest value of everything, and its result.
 async fn completed(app: &TestApp) -> Submitted {
     let key = "k".repeat(255);
     let post = app.request("POST", "/v1/jobs").header("idempotency-key", key);
@@ -156,7 +156,7 @@ async fn the_longest_of_everything_goes_through_the_whole_system() {
     }
 }
 
-/// All that goes on by itself takes it.
+/// All background work can process it.
 async fn background(app: &TestApp) {
     let db = &app.db.pool;
     let merged = stats::merge(db, 100).await.unwrap();

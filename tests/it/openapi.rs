@@ -1,4 +1,4 @@
-//! The checked-in API document is the one that is served.
+//! The checked-in API document matches the served one.
 use std::{fs, path::Path};
 
 use boon::{Compiler, Draft, Schemas};
@@ -53,7 +53,7 @@ fn a_job_links_to_all_that_can_be_read_of_it() {
     assert_eq!(linked, readable.into_iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>());
 }
 
-/// Whether an example is given with it, or with the schema of what it is or holds.
+/// Whether the content, or the schema of it or its items, has an example.
 fn has_example(document: &Value, content: &Value) -> bool {
     let schema = content["$ref"].as_str().map_or(content, |path| {
         document.pointer(path.trim_start_matches('#')).unwrap_or_else(|| panic!("no {path}"))
@@ -74,7 +74,7 @@ fn every_body_has_an_example() {
         let successes = successes.filter(|(status, _)| status.starts_with('2'));
         let bodies = successes.map(|(_, response)| response).chain([&operation["requestBody"]]);
         for (kind, content) in bodies.filter_map(|body| body["content"].as_object()).flatten() {
-            // Whatever came, byte for byte.
+            // Returns the stored bytes, whatever they are.
             if operation["operationId"] != "getDeliveryBody" {
                 assert!(has_example(&document, content), "{} {kind}", operation["operationId"]);
             }
@@ -82,7 +82,7 @@ fn every_body_has_an_example() {
     }
 }
 
-/// Where examples are: the place of the schema, and the example.
+/// All examples with the location of their schema.
 fn examples(at: &str, value: &Value, found: &mut Vec<(String, Value)>) {
     match value {
         Value::Array(items) => {
@@ -91,7 +91,8 @@ fn examples(at: &str, value: &Value, found: &mut Vec<(String, Value)>) {
             }
         }
         Value::Object(members) => {
-            // Of a body or a parameter the schema is beside it, of a schema it is the schema's own.
+            // For a body or a parameter the schema is beside the example; for a schema it is the
+            // schema itself.
             let schema =
                 if members.contains_key("schema") { format!("{at}/schema") } else { at.to_owned() };
             let of_schema = |example: &Value| (schema.clone(), example.clone());

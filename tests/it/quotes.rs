@@ -1,5 +1,5 @@
-//! What the provider says of a failure may quote our webhook URL and the credentials in the recording's URL.
-//! Wherever it is kept or shown, these are gone.
+//! The provider's error texts may quote our webhook URL and the credentials in the recording's URL. They must be
+//! redacted wherever the texts are stored or shown.
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded::byte_serialize};
@@ -11,20 +11,20 @@ use crate::support::app::TestApp;
 const RECORDING: &str =
     "https://hush-user:hush-pass@media.example/a.wav?access_token=hush%2Ftoken&sig=hush#hush-part";
 
-/// A job whose recording lies behind credentials.
+/// A job whose recording URL contains credentials.
 async fn submit(app: &TestApp) -> Uuid {
     let body = json!({ "contentUri": RECORDING, "encoding": "Wav" });
     app.post("/v1/jobs", &body).await.id()
 }
 
-/// The webhook URL that the provider was last told.
+/// The webhook URL that was last sent to the provider.
 async fn webhook(app: &TestApp) -> Url {
     let sent = app.submissions().await;
     let (_, url) = sent.last().unwrap().url.query_pairs().next().unwrap();
     Url::parse(&url).unwrap()
 }
 
-/// An error that says all it knows, in every way there is to write it.
+/// An error that quotes everything, in every possible escaping.
 fn telling(webhook: &str) -> Value {
     let percent: String = byte_serialize(format!("{webhook} {RECORDING}").as_bytes()).collect();
     let json = format!("{webhook} {RECORDING}").replace('/', "\\/").replace('&', "\\u0026");
@@ -37,8 +37,7 @@ fn telling(webhook: &str) -> Value {
     ]})
 }
 
-/// All that is kept and shown of the jobs, but for the request, which the provider needs, and the bytes as
-/// they came.
+/// Everything stored and shown about the job, except the request, which the provider needs, and the original bytes.
 async fn told(app: &TestApp, id: Uuid) -> Vec<(&'static str, String)> {
     let get = async |path: String| {
         let answer = app.get(&path).await;

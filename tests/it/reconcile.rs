@@ -1,4 +1,4 @@
-//! What the webhook does not bring: polls, lost attempts, the deadline.
+//! Everything the webhook does not deliver: polls, lost attempts, deadlines.
 use aftercall::jobs;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,7 +46,7 @@ async fn an_overdue_job_is_completed_by_a_poll() {
     let result = app.get(&format!("/v1/jobs/{}/result", job.id)).await.json();
     assert_eq!(result["utteranceInsights"][1]["start"], 4.800_000_000_000_001);
 
-    // The webhook that comes after all has nothing new to say.
+    // The late webhook delivers nothing new.
     let late = fixture("seed/success.json");
     assert_eq!(app.deliver(&job.webhook, late).await.status, 200);
     assert_eq!(app.delivery_outcomes(job.id).await, ["accepted", "superseded"]);
@@ -109,7 +109,7 @@ async fn a_job_that_the_provider_forgot_is_sent_again() {
     assert_eq!(app.last_event(job.id).await["because"], "forgotten");
     assert_eq!(app.dispatcher.drain().await, 1);
     assert_eq!(app.attempt_outcomes(job.id).await, ["accepted", "accepted"]);
-    // What the first attempt may still bring counts.
+    // Results of the first attempt still count.
     app.deliver(&job.webhook, fixture("seed/success.json")).await;
     assert_eq!(state(&app, job.id).await, "completed");
 }
@@ -189,7 +189,7 @@ async fn no_job_times_out_before_its_last_question() {
     for job in [&first, &second] {
         app.pass_deadline(job.id).await;
     }
-    // The first question is answered 429, so the second is not asked at all.
+    // The first poll gets a 429, so the second is not sent at all.
     app.reconciler.round().await.unwrap();
     app.reconciler.round().await.unwrap();
     assert_eq!(app.polls().await.len(), 1);
@@ -296,7 +296,7 @@ async fn polls_leave_room_for_submissions() {
         app.make_due(job.id).await;
     }
     app.submit().await;
-    // Four of ten calls are gone, and a submission waits: polls get a fifth of ten.
+    // Four of ten calls are used and a submission waits, so polls get a fifth of ten.
     reconciler.round().await.unwrap();
     assert_eq!(app.polls().await.len(), 2);
     assert_eq!(app.dispatcher.drain().await, 1);
@@ -318,7 +318,7 @@ async fn a_429_ends_the_round_and_closes_the_gate() {
     let blocked = "select count(*) from aftercall.provider_gate
         where blocked_until between now() + interval '30 s' and now() + interval '37 s'";
     assert_eq!(app.count(blocked).await, 1);
-    // Polls that were not made are not counted either.
+    // Polls that were not sent are not counted either.
     assert_eq!(app.count("select cardinality(polls)::int8 from aftercall.provider_gate").await, 1);
     app.submit().await;
     assert_eq!(app.dispatcher.drain().await, 0);

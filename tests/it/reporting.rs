@@ -1,4 +1,4 @@
-//! Dashboards: what they may rely on, and that they see what the API tells.
+//! Views for dashboards: their stable columns, and that they agree with the API.
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -87,7 +87,7 @@ async fn rows(app: &TestApp, query: &'static str) -> Vec<Value> {
     sqlx::query_scalar(query).fetch_all(&app.db.pool).await.unwrap()
 }
 
-/// Milliseconds, as the API tells them.
+/// The API returns seconds; dashboards have milliseconds.
 fn seconds(row: &Value, name: &str) -> f64 {
     row[name].as_f64().unwrap() / 1000.0
 }

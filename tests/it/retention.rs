@@ -1,4 +1,4 @@
-//! Housekeeping: partitions ahead of the calendar, and rows whose time is over.
+//! Retention: partitions ahead of time, and removal of expired rows.
 use aftercall::{config::RetentionSettings, jobs::Token, retention::Retention};
 use serde_json::json;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ async fn apply_retention(db: &TestDb, partitions_ahead: u32) {
     Retention { db: db.pool.clone(), settings }.apply().await.unwrap();
 }
 
-/// Whether all tables have a partition for the month that is so many months ahead.
+/// Whether all tables have a partition for the month `ahead` months from now.
 async fn has_month(db: &TestDb, ahead: i32) -> bool {
     let query = "select count(to_regclass('aftercall.' || name || to_char(
             date_trunc('month', now() at time zone 'UTC') + make_interval(months => $2),

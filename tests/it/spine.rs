@@ -1,4 +1,5 @@
-//! All stages at once: listeners on real sockets, workers running, and the sandbox as the provider.
+//! All stages together: listeners on real sockets, running workers, and the sandbox as the
+//! provider.
 use std::{net::SocketAddr, time::Duration};
 
 use aftercall::{
@@ -40,8 +41,8 @@ async fn serve(router: Router) -> Url {
     Url::parse(&format!("http://{address}")).unwrap()
 }
 
-/// The service with its workers running against a sandbox with these settings; with the sandbox's
-/// own recording.
+/// The service with running workers against a sandbox with these settings; also returns the URL of
+/// the sandbox's recording.
 async fn running(settings: &SandboxSettings, stop: &CancellationToken) -> (TestApp, Url) {
     let mut app = TestApp::with(|settings| {
         settings.dispatch.poll_interval = Duration::from_millis(20);

@@ -1,4 +1,4 @@
-//! The tests' own databases: separate, migrated, gone afterwards.
+//! The tests' own databases: separate, migrated, removed afterwards.
 use sqlx::{Connection as _, PgConnection};
 
 use crate::support::db::TestDb;

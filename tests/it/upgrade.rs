@@ -1,4 +1,4 @@
-//! What an earlier version stored is served by this one as if it had stored it itself.
+//! Data stored by an earlier version is served as if this version had stored it.
 use aftercall::{
     admin::replay::Replayer,
     callers::{self, KeyTerms},
@@ -22,10 +22,10 @@ use crate::support::{
     fixture,
 };
 
-/// The last migration of the version that had no queries but for jobs by id.
+/// The last migration of the version whose only query was a job by id.
 const EARLIER: i64 = 8;
 
-/// Tables of that version and their columns, but for those that the database computes.
+/// The tables of that version and their columns, except generated ones.
 const TABLES: &str = "
     select format('%I.%I', table_schema, table_name),
         string_agg(quote_ident(column_name), ', ' order by ordinal_position)
@@ -36,11 +36,11 @@ const TABLES: &str = "
             where oid = format('%I.%I', table_schema, table_name)::regclass)
     group by 1";
 
-/// Replaces what is in `to` by what is in `from`.
+/// Replaces the rows in `to` with those in `from`.
 async fn copy(from: &PgPool, to: &PgPool) {
     let tables: Vec<(String, String)> = sqlx::query_as(TABLES).fetch_all(to).await.unwrap();
     let mut to = to.acquire().await.unwrap();
-    // Neither foreign keys nor triggers: all that follows from a row is copied as well.
+    // Foreign keys and triggers are off, since everything that follows from a row is copied too.
     let run = |statement: String| sqlx::raw_sql(AssertSqlSafe(statement));
     run("set session_replication_role = replica".to_owned()).execute(&mut *to).await.unwrap();
     for (table, columns) in tables {
@@ -55,7 +55,7 @@ async fn copy(from: &PgPool, to: &PgPool) {
     run("reset session_replication_role".to_owned()).execute(&mut *to).await.unwrap();
 }
 
-/// Three completed jobs, each in its language and with its tags, one that failed and one that was canceled.
+/// Three completed jobs with different languages and tags, a failed one and a canceled one.
 async fn stored(app: &TestApp) {
     for (number, language) in ["en-US", "de-DE", "en-US"].into_iter().enumerate() {
         let request = json!({ "contentUri": RECORDING, "encoding": "Wav", "languageCode": language,
@@ -84,7 +84,7 @@ async fn stored(app: &TestApp) {
     assert_eq!(answer.status, 200);
 }
 
-/// Every kind of question about these jobs.
+/// Every kind of query about these jobs.
 async fn questions(app: &TestApp) -> Vec<String> {
     let list = app.get("/v1/jobs").await.json();
     let jobs = list["data"].as_array().unwrap();
@@ -144,7 +144,7 @@ async fn what_an_earlier_version_stored_is_found_in_every_way() {
     }
 }
 
-/// The version before the one that tells answers apart by attempt.
+/// The last version that did not distinguish results by attempt.
 const TOLD_APART_BY_BYTES: i64 = 16;
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn what_was_taken_for_a_duplicate_of_another_attempt_can_be_replayed() {
     app.deliver(&done.webhook, fixture("seed/success.json")).await;
     let upgraded = TestDb::at(TOLD_APART_BY_BYTES).await;
     copy(&app.db.pool, &upgraded.pool).await;
-    // Numbers of changes begin anew.
+    // Numbers of changes restart.
     sqlx::query("select aftercall.merge_stats(null)").execute(&upgraded.pool).await.unwrap();
     let failure = fixture("seed/failure.json");
     for (job, attempt, outcome, body) in [
@@ -193,10 +193,10 @@ async fn what_was_taken_for_a_duplicate_of_another_attempt_can_be_replayed() {
     assert_eq!(state, "failed");
 }
 
-/// The version before the one that keeps an Idempotency-Key for all API keys of a caller.
+/// The last version that kept an Idempotency-Key per API key instead of per caller.
 const BY_API_KEY: i64 = 18;
 
-/// How the version before stores a key.
+/// How that version stores a key.
 const STORE_BY_API_KEY: &str = "
     insert into aftercall.idempotency_keys as k (api_key_id, route, key, fingerprint, location, body)
     select id, 'POST /v1/jobs', $2, sha256('{}'), $3, '{}' from aftercall.api_keys where name = $1
@@ -226,7 +226,7 @@ async fn idempotency_keys_become_the_callers_and_the_newest_counts() {
     };
     assert_eq!(of_callers().await, ["/new", "/other"]);
 
-    // The version before runs on for a while, and finds all of its own.
+    // The earlier version runs on for a while, and must find its own keys.
     assert_eq!(store_by_api_key(&upgraded, "b", "order-7", "/again").await, 0);
     for (api_key, location) in [("a", "/first"), ("b", "/second")] {
         assert_eq!(store_by_api_key(&upgraded, api_key, "order-8", location).await, 1);

@@ -1,4 +1,4 @@
-// Reads the documentation as a newcomer does: everything is there, from this server alone, and can be tried out.
+// Reads the documentation as a newcomer would: everything is there, comes from this server, and can be tried out.
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
@@ -18,7 +18,7 @@ try {
   const elsewhere = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
-  // What the policy of a page forbids is told to the page as well, also where the console is silent.
+  // Violations of the page's policy are also reported to the page, even where the console shows nothing.
   await page.addInitScript(() => {
     globalThis.violations = [];
     addEventListener("securitypolicyviolation", (event) =>
@@ -45,7 +45,7 @@ try {
   assert.deepEqual(new Set(listed.map(told)), new Set(operations.map(told)));
   if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
 
-  // With a key, the list of jobs can be asked for on the page itself.
+  // With a key, the list of jobs can be requested on the page itself.
   await page.locator(".auth-wrapper .authorize").first().click();
   await page.locator(".auth-container input").fill(process.env.AFTERCALL_KEY);
   await page.locator(".auth-btn-wrapper .authorize").click();
@@ -61,7 +61,7 @@ try {
   assert.ok((await list.locator(".responses-wrapper").innerText()).includes("cursor-mismatch"));
   if (process.env.SCREENSHOT) await list.screenshot({ path: process.env.SCREENSHOT.replace(".png", "-list.png") });
 
-  // The key is not kept: not in the browser, and so not over a reload.
+  // The key is not stored in the browser, so it is gone after a reload.
   const kept = () => page.evaluate(() => [...Object.entries(localStorage), ...Object.entries(sessionStorage)]);
   assert.deepEqual(await kept(), []);
   assert.deepEqual(await page.context().cookies(), []);
@@ -70,7 +70,7 @@ try {
   await page.waitForSelector(".auth-wrapper .authorize.unlocked");
   assert.deepEqual(await kept(), []);
 
-  // Each code is an anchor: the `type` of a problem is a link to its explanation.
+  // Each code is an anchor: the `type` of a problem links to its explanation.
   await page.goto(`${api}/docs/errors#validation-failed`);
   assert.equal(await page.locator(":target").innerText(), "validation-failed");
   assert.notEqual(await page.locator(":target").evaluate((it) => getComputedStyle(it).backgroundColor), "rgba(0, 0, 0, 0)");

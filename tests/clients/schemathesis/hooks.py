@@ -1,12 +1,12 @@
-"""What the OpenAPI document cannot say, so that data made from it is what a caller could send.
+"""Rules that the OpenAPI document cannot express, so that data generated from it is what a caller could send.
 
-- A cursor cannot be made up: one that was not handed out is refused, however well it is formed.
-- An `Idempotency-Key` names one request: the same one with another body is refused. So does `If-Match` name a version.
+- A cursor cannot be made up: one that the service did not issue is rejected, however well-formed.
+- An `Idempotency-Key` belongs to one request and is rejected with another body. `If-Match` names one version.
 - A recording comes as `contentUri` or as `content`, and speakers as `speakerIds` or as `enrollmentIds`: exactly one of
-  each, which `oneOf` would say at the price of every generated client's types.
-- Some parameters belong together, a search needs a word to look for, and only speakers of a result can be named.
+  each, which `oneOf` could express, but it would spoil the types of every generated client.
+- Some parameters depend on each other, a search needs a word to search for, and only speakers of a result can be named.
 
-Data that is to be refused is sent as it was made.
+Data meant to be rejected is sent as generated.
 """
 import uuid
 

@@ -17,7 +17,7 @@ const api = createClient<paths>({
   headers: { Authorization: `Bearer ${env("AFTERCALL_KEY")}` },
 });
 
-/** The body of a success; the problem otherwise. */
+/** Returns the body of a success; throws the problem otherwise. */
 function got<T>(answer: { data?: T; error?: components["schemas"]["Problem"] | undefined }): T {
   assert.ok(answer.data !== undefined, answer.error && `${answer.error.code}: ${answer.error.detail}`);
   return answer.data;

@@ -1,4 +1,4 @@
-//! From what the provider sends to what an operator is shown about it.
+//! From unknown members in deliveries to the drift report that operators see.
 use aftercall::{
     callers::Scope,
     drift::{Finding, Kind},
@@ -13,10 +13,10 @@ use crate::support::{
     fixture, without,
 };
 
-/// Must be nowhere in what is counted.
+/// Must not appear anywhere in the report.
 const CANARY: &str = "canary 4711";
 
-/// A success with a new insight, a new member, a new type, a new emotion.
+/// A success with an unknown insight, member, type and emotion.
 fn novel() -> String {
     json!({
         "status": "Success",
@@ -33,7 +33,7 @@ fn novel() -> String {
     .to_string()
 }
 
-/// What an operator is shown, once everything is written down.
+/// The report, once everything has been written.
 async fn shown(app: &TestApp) -> Vec<Value> {
     app.recorder.write().await;
     let reader = Operator::new(app, &[Scope::AdminRead]).await;
@@ -134,7 +134,7 @@ async fn the_list_is_bounded_and_forgets_what_is_gone() {
         select 'unknown_member', '/n' || n, 'n', '\"number\"', 1, gen_random_uuid()
         from generate_series(1, 499) n";
     sqlx::query(rows).execute(&app.db.pool).await.unwrap();
-    // Two members are new; there is room for one.
+    // Two members are new, but there is room for only one.
     let body = |more: &str| format!(r#"{{"status": "Fail", "first": 1, "second": 2{more}}}"#);
     for more in ["", ", \"third\": 3"] {
         deliver(&app, &job, &body(more)).await;
@@ -169,10 +169,10 @@ async fn a_finding_that_the_table_does_not_take_keeps_no_other_one_out() {
         name: name.to_owned(),
         sample: Value::Null,
     };
-    // No name that is read from a delivery has a NUL in it.
+    // No name that is parsed from a delivery contains a NUL.
     app.reconciler.drift.note(job.id, vec![finding("\0"), finding("mood"), finding("pulse")]);
     let seen = |name: &str| ("unknown_member".to_owned(), name.to_owned(), 1);
     assert_eq!(counted(&app).await, [seen("mood"), seen("pulse")]);
-    // It is not tried for ever.
+    // It is not retried forever.
     assert_eq!(counted(&app).await, [seen("mood"), seen("pulse")]);
 }

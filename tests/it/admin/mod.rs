@@ -1,4 +1,4 @@
-//! Operators look at what was delivered, whosever job it is about, and have it read again.
+//! Operators inspect deliveries of all callers and have them reparsed.
 mod drift;
 mod moments;
 mod provider;
@@ -18,7 +18,7 @@ use crate::support::{
 
 const BOTH: &[Scope] = &[Scope::AdminRead, Scope::AdminWrite];
 
-/// Somebody with a key of their own who has no jobs.
+/// An operator with a key and no jobs.
 struct Operator<'a> {
     app: &'a TestApp,
     bearer: String,
@@ -48,7 +48,7 @@ fn ids(page: &Value) -> Vec<Uuid> {
     rows.map(|row| row["id"].as_str().unwrap().parse().unwrap()).collect()
 }
 
-/// A delivery that an earlier parser could not read and the present one can.
+/// A delivery that an earlier parser could not read and the current one can.
 pub async fn once_unreadable(app: &TestApp, job: &Submitted, body: &str) -> Uuid {
     app.deliver(&job.webhook, "{".to_owned()).await;
     let statement = "update aftercall.deliveries

@@ -1,11 +1,12 @@
-//! Dates that Postgres has no room for, wherever a date is asked for.
+//! Timestamps beyond Postgres's range, for every parameter that takes one.
 use aftercall::callers::Scope;
 use serde_json::{Value, json};
 
 use super::Operator;
 use crate::support::app::TestApp;
 
-/// The first and the last that chrono reads, and those that the four digits of RFC 3339 end at.
+/// The first and last timestamp that chrono parses, and those at the limits of RFC 3339's
+/// four-digit year.
 const EXTREMES: [&str; 8] = [
     "-262143-01-01T00:00:00Z",
     "+262142-12-31T23:59:59.999999999Z",
@@ -17,7 +18,7 @@ const EXTREMES: [&str; 8] = [
     "9999-12-31",
 ];
 
-/// Path and name of every documented parameter that is a date or a moment.
+/// Path and name of every documented parameter that is a date or a timestamp.
 fn moments() -> Vec<(String, String)> {
     let document: Value = serde_json::from_str(&aftercall::app::document().unwrap()).unwrap();
     let mut found = Vec::new();
@@ -41,7 +42,7 @@ async fn no_date_is_too_much_for_postgres() {
         for value in EXTREMES {
             let value = value.replace('+', "%2B");
             let query = format!("{path}?q=a&{name}={value}");
-            // Most take no `q`.
+            // Most paths take no `q`.
             let query = if path == "/v1/search" { query } else { query.replace("q=a&", "") };
             let status = operator.get(&query).await.status;
             assert!([200, 400].contains(&status.as_u16()), "{query}: {status}");

@@ -1,4 +1,4 @@
-//! Operators see that the provider refuses everything, and why.
+//! Operators see that the provider rejects everything, and why.
 use aftercall::callers::Scope;
 use axum::http::StatusCode;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Deliveries listed and shown, those that nobody could use first of all.
+//! Listing and showing deliveries, above all those in quarantine.
 use std::io::Write as _;
 
 use axum::http::{Request, header};
@@ -116,7 +116,7 @@ async fn what_could_not_be_read_is_kept_shown_and_asked_for_again() {
     assert_eq!(body.header("content-type"), "application/json");
     assert_eq!(body.header("cache-control"), "private, no-store");
     assert_eq!(body.header("x-content-type-options"), "nosniff");
-    // The second one was recorded without its bytes, which are those of the first.
+    // The second delivery was stored without its bytes, which equal those of the first.
     let others = ids(&reader.get("/v1/admin/deliveries?quarantined=false").await.json());
     let body = reader.get(&format!("/v1/admin/deliveries/{}/body", others[0])).await;
     assert_eq!((others.len(), body.body), (1, damaged.into()));

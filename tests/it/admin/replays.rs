@@ -1,4 +1,4 @@
-//! Stored deliveries are read again, one and many, at once and beside everything else.
+//! Stored deliveries are reparsed: singly, in bulk, concurrently, and during other changes.
 use axum::http::{Request, StatusCode, header};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn success() -> String {
     fixture("seed/success.json")
 }
 
-/// A delivery that names a job of the provider which is not that of the attempt.
+/// A delivery whose provider job id is not the attempt's.
 async fn mismatched(app: &TestApp, job: &Submitted) -> Uuid {
     let body = fixture("delivery-2023.json").replace("@jobId", "rc-other");
     app.deliver(&job.webhook, body).await;
@@ -62,7 +62,7 @@ async fn what_a_better_parser_can_read_completes_the_job() {
     let told = json!({ "delivery": id, "outcome": "accepted", "by": "operator" });
     assert_eq!(app.last_event(job.id).await, told);
 
-    // The original stays as it was, and the replay is a delivery without bytes of its own.
+    // The original is unchanged, and the replay is a delivery without its own bytes.
     assert!(operator.quarantined().await.is_empty());
     assert_eq!(app.delivery_outcomes(job.id).await, ["malformed", "accepted"]);
     let page = operator.get(&format!("/v1/admin/deliveries?jobId={}", job.id)).await.json();
@@ -72,7 +72,7 @@ async fn what_a_better_parser_can_read_completes_the_job() {
     let body = operator.get(&format!("/v1/admin/deliveries/{}/body", ids(&page)[0])).await;
     assert_eq!(body.body, success());
 
-    // A replay that is replayed stands for its original.
+    // Replaying a replay replays the original.
     let again = operator.replay(ids(&page)[0], json!({})).await;
     assert_eq!((&again["replayOf"], &again["outcome"]), (&json!(id), &json!("superseded")));
 }
@@ -176,7 +176,7 @@ async fn many_are_replayed_page_by_page_and_counted_before() {
         assert_eq!(app.job(job.id).await["completedVia"], "replay");
         app.timeline(job.id).await;
     }
-    // Replays are not replayed themselves.
+    // Replays are not themselves replayed.
     let all = operator.replays(json!({ "filter": {}, "dryRun": true })).await;
     assert_eq!(all, json!({ "matched": 6 }));
 }
@@ -191,7 +191,7 @@ async fn a_delivery_that_postgres_refuses_spoils_nothing_but_itself() {
         once_unreadable(&app, &job, &success()).await;
         jobs.push(job);
     }
-    // A later replica's rule that this one does not know.
+    // A constraint added by a later version, which this version does not know.
     let rule = format!(
         "alter table aftercall.results add constraint no_luck check (job_id <> '{}')",
         jobs[1].id

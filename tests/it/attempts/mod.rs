@@ -1,5 +1,5 @@
-//! Answers are told apart by attempt, as callers meet it: the real process over HTTP, and a provider of 2022,
-//! which tells of all attempts of a job in the same bytes.
+//! Results are assigned to the right attempt, tested from outside: the real process over HTTP, and a 2022 provider,
+//! which reports all attempts of a job with the same bytes.
 mod relay;
 mod surplus;
 
@@ -46,7 +46,7 @@ impl Scene {
         Self { db, service, relay, job, _sandbox: sandbox }
     }
 
-    /// The next delivery reaches the service.
+    /// Lets the next delivery reach the service.
     async fn delivered(&mut self) {
         let held = self.relay.next().await;
         self.let_through(held).await;
@@ -64,7 +64,7 @@ impl Scene {
         self.service.job_when(&self.job, |job| job["state"] == state).await
     }
 
-    /// The job once its last event is of this kind.
+    /// Waits until the job's last event is of this kind; returns its detail.
     async fn told(&self, kind: &str) -> Value {
         let path = format!("/v1/jobs/{}/timeline?limit=200", self.job);
         eventually(kind, async || {
@@ -81,7 +81,7 @@ impl Scene {
         assert_eq!(status, 202, "{body}");
     }
 
-    /// What the job waits for is due.
+    /// Makes the job's next step due.
     async fn make_due(&self) {
         let statement = "update aftercall.jobs set due_at = now() - interval '1 second'";
         sqlx::query(statement).execute(&self.db.pool).await.unwrap();
@@ -95,7 +95,7 @@ impl Scene {
 
 #[tokio::test]
 async fn the_same_failure_after_a_retry_fails_the_job_again() {
-    // The 202 of 2023 and of 2022; without a job id nobody but the webhook can ever tell.
+    // With the 202 of 2023 and of 2022; without a job id only the webhook can report the end.
     for (envelope, has_id) in [(Envelope::WithJob, true), (Envelope::Bare, false)] {
         let mut scene = Scene::with("fail,same-body;fail,same-body", envelope, &[]).await;
         let first = scene.relay.next().await;
@@ -135,7 +135,7 @@ async fn a_success_in_the_bytes_of_an_earlier_attempt_completes_the_job() {
     scene.service.get(&format!("/v1/jobs/{}/result", scene.job)).await;
 }
 
-/// Also in the bytes of the same attempt, when the caller has asked for another try since.
+/// Even with the bytes of an earlier delivery of the same attempt, if the caller has retried the job since.
 #[tokio::test]
 async fn a_success_that_was_late_counts_when_it_is_sent_again_after_a_retry() {
     let mut scene = Scene::new("reset,duplicate;fail;").await;
@@ -172,7 +172,7 @@ async fn of_two_hung_attempts_the_failure_of_the_second_is_no_duplicate_of_the_f
     assert_eq!(scene.outcomes().await, ["late", "accepted"]);
 }
 
-/// Nobody but us said that it failed: the success that comes all the same was paid for.
+/// The failure was only presumed by us, and the late success has been paid for.
 #[tokio::test]
 async fn a_late_success_completes_a_job_that_we_presumed_to_have_failed() {
     let once = &[("AFTERCALL__DISPATCH__MAX_ATTEMPTS", "1")];

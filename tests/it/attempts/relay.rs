@@ -1,4 +1,4 @@
-//! Stands between the provider and the webhook listener, and lets deliveries through when a test says so.
+//! A relay between the provider and the webhook listener that holds deliveries until a test releases them.
 use axum::{
     Router,
     body::Bytes,
@@ -18,7 +18,7 @@ pub struct Relay {
     held: mpsc::UnboundedReceiver<Held>,
 }
 
-/// A delivery whose sender waits for the answer.
+/// A delivery whose sender waits for the response.
 pub struct Held {
     pub path: String,
     pub body: Bytes,
@@ -49,12 +49,12 @@ async fn hold(
 ) -> StatusCode {
     let (answer, answered) = oneshot::channel();
     let _ = held.send(Held { path: uri.path().to_owned(), body, answer });
-    // Let go of unanswered, it was lost on its way.
+    // Dropped without a response, the delivery counts as lost in transit.
     answered.await.unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
 impl Held {
-    /// Passes it on to the listener at `webhook`, and its answer back.
+    /// Passes it on to the listener at `webhook`, and passes the response back.
     pub async fn let_through(self, http: &reqwest::Client, webhook: &str) {
         let request = http.post(format!("{webhook}{}", self.path));
         let request = request.header(CONTENT_TYPE, "application/json").body(self.body);

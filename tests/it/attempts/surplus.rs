@@ -1,4 +1,4 @@
-//! What one leaked token can store: over a real socket, as whoever has it would send it.
+//! How much a single leaked token can store, tested over a real socket.
 use aftercall::config;
 use bytesize::ByteSize;
 use futures_util::{StreamExt as _, stream};
@@ -11,7 +11,7 @@ use crate::support::{
     fixture,
 };
 
-/// Rows, bytes of bodies, events and the job's version.
+/// Deliveries, bytes of bodies, events, and the job's version.
 async fn stored(db: &PgPool) -> (i64, i64, i64, i32) {
     let query = "select (select count(*) from aftercall.deliveries),
         (select coalesce(sum(octet_length(body)), 0)::bigint from aftercall.deliveries),
@@ -19,7 +19,7 @@ async fn stored(db: &PgPool) -> (i64, i64, i64, i32) {
     sqlx::query_as(query).fetch_one(db).await.unwrap()
 }
 
-/// Each is answered 200; ten at once.
+/// Sends the bodies, ten at a time; each gets a 200.
 async fn flood(app: &TestApp, job: &Submitted, bodies: impl Iterator<Item = String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}{}", listener.local_addr().unwrap(), job.webhook);
@@ -41,7 +41,7 @@ async fn after_the_end_deliveries_of_an_attempt_are_counted_and_not_kept() {
     let success = fixture("seed/success.json");
     app.deliver(&job.webhook, success.clone()).await;
     let size = 10_000;
-    // Successes that are none, failures, what cannot be read, and the same again and again.
+    // Superfluous successes, failures, unparsable bodies, and the same body again and again.
     let bodies = (0..400).map(|n| match n % 4 {
         0 => format!("{n:0size$}"),
         1 => format!(
@@ -55,7 +55,7 @@ async fn after_the_end_deliveries_of_an_attempt_are_counted_and_not_kept() {
     let (rows, bytes, events, version) = stored(&app.db.pool).await;
     assert_eq!(rows, 1 + most);
     assert!(bytes < 25_000 + most * 11_000, "{bytes} bytes");
-    // Of the surplus there is one event, which says how many they are.
+    // The surplus has a single event, which says how many there are.
     assert_eq!((events, i64::from(version)), (4 + most + 1, 4 + most + 1));
     let page = app.get(&format!("/v1/jobs/{}/timeline?limit=200", job.id)).await.json();
     let told = page["data"]
@@ -78,7 +78,7 @@ async fn before_the_end_bytes_are_bounded_and_the_result_still_counts() {
     let job = app.submitted().await;
     flood(&app, &job, (0..200).map(|n| format!("{n:030000}"))).await;
     let (rows, bytes, events, version) = stored(&app.db.pool).await;
-    // Three of 30,000 bytes; of what is left, nothing fits.
+    // Three bodies of 30,000 bytes; no further one fits the quota.
     assert_eq!((rows, bytes, events, version), (3, 90_000, 3 + 3 + 1, 3 + 3 + 1));
     assert_eq!(app.last_event(job.id).await["deliveries"], 197);
     assert_eq!(app.job(job.id).await["state"], "submitted");

@@ -1,5 +1,4 @@
-//! Internal apps: they hand over calls, and try again with the same key until they hear that it is
-//! kept.
+//! Internal apps: they submit calls, and retry with the same key until they get confirmation.
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
@@ -10,17 +9,17 @@ use uuid::Uuid;
 use super::media;
 use crate::support::{Pace, eventually_at};
 
-/// Requests in flight at once.
+/// Concurrent requests.
 const CALLERS: u32 = 12;
-/// One in so many is sent again although it was answered.
+/// One in this many requests is sent again although it got a response.
 const FORGETFUL: u32 = 9;
 
 const PACE: Pace = Pace { look_every: Duration::from_millis(50), patience: Duration::from_mins(5) };
 
-/// The job that each key was given.
+/// The job that each key returned.
 pub type Receipts = BTreeMap<String, Uuid>;
 
-/// Where calls are handed over.
+/// Where and as whom calls are submitted.
 #[derive(Debug, Clone)]
 pub struct Desk {
     /// The REST API of each replica.
@@ -30,7 +29,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Hands over calls 0 to `calls`.
+    /// Submits calls 0 to `calls`.
     pub async fn hand_over(&self, calls: u32) -> Receipts {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5));
         let http = http.build().unwrap();
@@ -39,8 +38,8 @@ impl Desk {
         join_all(callers).await.into_iter().flatten().collect()
     }
 
-    /// Asks for another try of every job that did not end well. Who gets no answer asks again, which may be
-    /// one try more.
+    /// Retries every job that did not end well. Requests without a response are repeated, which may cause one retry
+    /// more.
     pub async fn ask_again(&self) {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5));
         let http = http.build().unwrap();
@@ -63,7 +62,7 @@ impl Desk {
         }
     }
 
-    /// What the first replica says that can answer.
+    /// The response of the first replica that can give one.
     async fn asked(
         &self,
         http: &reqwest::Client,
@@ -73,7 +72,7 @@ impl Desk {
         eventually_at(PACE, "an answer", async || {
             let request = request(http, replicas.next().unwrap()).bearer_auth(&self.key);
             let answer = request.send().await.ok().filter(|answer| answer.status() != 503)?;
-            // A retry that was heard and not answered.
+            // A retry that was processed, but whose response was lost.
             let is_sound = answer.status().is_success() || answer.status() == StatusCode::CONFLICT;
             assert!(is_sound, "{:?}", answer.text().await);
             answer.json().await.ok()
@@ -81,7 +80,7 @@ impl Desk {
         .await
     }
 
-    /// One call after another.
+    /// Submits one call after another.
     async fn series(&self, http: &reqwest::Client, calls: impl Iterator<Item = u32>) -> Receipts {
         let mut receipts = Receipts::new();
         for call in calls {
@@ -95,7 +94,7 @@ impl Desk {
         receipts
     }
 
-    /// The job's id, once any replica has said that it keeps it.
+    /// The job's id, once any replica has confirmed it.
     async fn submit(&self, http: &reqwest::Client, call: u32, key: &str) -> Uuid {
         let body = media::request(&self.media, call);
         let mut tries = call;
@@ -104,7 +103,7 @@ impl Desk {
             tries += 1;
             let request = http.post(format!("{replica}/v1/jobs")).bearer_auth(&self.key);
             let sent = request.header("idempotency-key", key).json(&body).send().await;
-            // Gone, or without its database: the other one may know better.
+            // The replica is gone, or has no database: try the other one.
             let answer = sent.ok().filter(|answer| answer.status() != 503)?;
             assert_eq!(answer.status(), StatusCode::ACCEPTED, "{key}: {:?}", answer.text().await);
             let job: Value = answer.json().await.ok()?;

@@ -1,4 +1,4 @@
-//! What is done to the replicas and to Postgres while they work.
+//! Injects failures into the replicas and Postgres while they work.
 use std::{fmt, ops::Range, path::Path, time::Duration};
 
 use aftercall::embedded::Cluster;
@@ -16,15 +16,16 @@ use crate::{
     support::{eventually, eventually_at},
 };
 
-/// Between two blows to one replica, in milliseconds.
+/// Pause between two failures of one replica, in milliseconds.
 const PAUSE: Range<u64> = 500..5500;
 /// The same while it starts.
 const SHORT_PAUSE: Range<u64> = 0..300;
-/// Shares of the blows: the replica is asked to stop, or is killed again while it starts.
+/// Fraction of failures in which the replica is asked to stop, and in which it is killed again
+/// while starting.
 const POLITE: f64 = 0.25;
 const TWICE: f64 = 0.2;
 
-/// What was done.
+/// Failures injected.
 #[derive(Debug, Default)]
 pub struct Harm {
     pub kills: u32,
@@ -49,7 +50,7 @@ impl fmt::Display for Harm {
     }
 }
 
-/// `aftercall serve` in a place of its own, running or about to.
+/// `aftercall serve` in its own home folder, running or about to.
 #[derive(Debug)]
 pub struct Replica {
     pub home: Home,
@@ -62,14 +63,14 @@ impl Replica {
         Self { home, process }
     }
 
-    /// Whatever its exit status: Postgres may be gone at the same moment.
+    /// Ignores the exit status: Postgres may be down at the same time.
     pub async fn stop(&mut self) {
         self.process.signal(Signal::SIGTERM);
         eventually("the end of a replica", async || self.process.has_ended().then_some(())).await;
     }
 }
 
-/// Started again until it is ready, as an orchestrator would.
+/// Restarts until ready, as an orchestrator would.
 async fn start(home: &Home) -> Process {
     eventually_at(PATIENT, "a replica that is ready", async || {
         let mut process = home.start(["serve"]);
@@ -78,11 +79,11 @@ async fn start(home: &Home) -> Process {
     .await
 }
 
-/// Ends a replica time and again until `done`; both may be gone at the same moment.
+/// Stops or kills a replica repeatedly until `done`; both replicas may be down at the same time.
 pub async fn to_replica(replica: &mut Replica, seed: u64, done: &CancellationToken) -> Harm {
     let mut random = StdRng::seed_from_u64(seed);
     let mut harm = Harm::default();
-    // This waits for nothing: a blow is to fall at any moment.
+    // Not a wait for anything: failures must occur at random times.
     let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
     while done.run_until_cancelled(pause(random.random_range(PAUSE))).await.is_some() {
         if random.random_bool(POLITE) {
@@ -103,7 +104,7 @@ pub async fn to_replica(replica: &mut Replica, seed: u64, done: &CancellationTok
     harm
 }
 
-/// Lets Postgres crash `times` times while `jobs` jobs come to their ends, and recover.
+/// Crashes Postgres `times` times while `jobs` jobs progress, and lets it recover.
 pub async fn to_postgres(mut cluster: Cluster, root: &Path, times: u32, jobs: u32) -> Cluster {
     for crash in 1..=times {
         let mark = i64::from(jobs * crash / (times + 1));
@@ -115,12 +116,12 @@ pub async fn to_postgres(mut cluster: Cluster, root: &Path, times: u32, jobs: u3
     cluster
 }
 
-/// As `pg_ctl --mode=immediate restart` does it.
+/// Like `pg_ctl --mode=immediate restart`.
 async fn crashed(cluster: Cluster, root: &Path) -> Cluster {
     let pid = server_pid(root).unwrap();
     kill(Pid::from_raw(pid), Signal::SIGQUIT).unwrap();
     eventually("the crash", async || (!is_running(pid)).then_some(())).await;
-    // Its keeper would start it once and no more.
+    // Its supervisor would otherwise restart it.
     cluster.stop().await;
     embedded::start(root).await
 }

@@ -1,4 +1,4 @@
-//! Recordings, none like another: short, and each with a transcript or a length of its own.
+//! Short recordings, all different: each has its own transcript or its own length.
 use axum::{
     Router,
     extract::Path,
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 const SAMPLE_RATE: u32 = 8000;
-/// Of the silence before and behind the speech.
+/// Silence before and after the speech.
 const MARGIN_MS: u32 = 100;
 
-/// Serves `/calls/<number>.wav` and the transcript beside it; the base URL.
+/// Serves `/calls/<number>.wav` and the transcript beside it; returns the base URL.
 pub async fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/calls", listener.local_addr().unwrap());
@@ -34,22 +34,22 @@ async fn file(Path(file): Path<String>) -> Response {
     }
 }
 
-/// What submissions of some calls meet in turn, by the number of the call modulo [`SCRIPTED`]: attempts that end
-/// alike are told of in the same bytes, which nobody but the webhook ever brings.
+/// Faults of the successive submissions of some calls, by call number modulo [`SCRIPTED`]: attempts with the same end
+/// are reported with the same bytes, and only ever through the webhook.
 const SCRIPTS: [(u32, &str); 4] = [
-    // Its caller asks for another try, which fails alike.
+    // Its caller retries it, and the retry fails with the same bytes.
     (3, "no-job-id,fail"),
-    // The failure of the first comes when there is a second, which then fails alike.
+    // The failure of the first attempt arrives during the second, which then fails with the same bytes.
     (5, "no-job-id,reset,late,fail;no-job-id,late,fail;no-job-id"),
-    // The success of the first comes after the second has failed; its caller asks for a third, which
-    // succeeds alike.
+    // The success of the first arrives after the second has failed; the caller's retry makes a third, which succeeds
+    // with the same bytes.
     (11, "no-job-id,reset,late;no-job-id,fail;no-job-id"),
-    // Nobody ever tells.
+    // The result is never delivered.
     (13, "no-job-id,lost"),
 ];
 const SCRIPTED: u32 = 16;
 
-/// The request that hands over a call: one in eight as content, of a length that no other has.
+/// The submission of a call: one in eight has inline content, with a unique length.
 pub fn request(base: &str, call: u32) -> Value {
     let mut request = json!({
         "encoding": "Wav",
@@ -67,7 +67,7 @@ pub fn request(base: &str, call: u32) -> Value {
     request
 }
 
-/// Cues of two speakers that fit into a second.
+/// Cues of two speakers that fit into one second.
 fn transcript(call: u32) -> String {
     let mut text = "WEBVTT\n".to_owned();
     for cue in 0..2 + call % 4 {
@@ -86,7 +86,7 @@ fn transcript(call: u32) -> String {
     text
 }
 
-/// A tone between two silences: RIFF, PCM of 16 bits, one channel.
+/// A tone between two silences: RIFF, 16-bit PCM, one channel.
 fn wav(milliseconds: u32) -> Vec<u8> {
     let samples_in = |ms: u32| ms * SAMPLE_RATE / 1000;
     let (length, margin) = (samples_in(milliseconds), samples_in(MARGIN_MS));

@@ -1,8 +1,9 @@
-//! Two replicas that are killed, a provider that misbehaves in every way it knows, a Postgres that
-//! crashes: nothing may be lost, and nothing paid for twice.
+//! Two replicas that are killed, a provider with every known fault, a Postgres that crashes:
+//! nothing may be lost or paid for twice.
 //!
-//! [`world`] runs it all, [`check`] proves the outcome from the sandbox's ledger and the database
-//! alone, and [`mutations`] prove the checker. `docs/contributing.md` says how to run the long form.
+//! [`world`] runs everything, [`check`] proves the outcome from the sandbox's ledger and the
+//! database alone, and [`mutations`] prove the checker. `docs/contributing.md` tells how to run the
+//! long form.
 mod callers;
 mod check;
 mod harm;

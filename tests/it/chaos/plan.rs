@@ -1,4 +1,4 @@
-//! How much, and which misfortunes.
+//! The size of a run, and its faults.
 use std::{fmt, io::Write as _};
 
 /// Every fault the sandbox knows, each with its probability for a submission.
@@ -7,14 +7,14 @@ pub const FAULTS: &str = "unauthorized=0.01,forbidden=0.01,misdirected=0.005,pag
     early=0.05,fail=0.05,quote=0.01,lost=0.05,late=0.06,reordered=0.05,duplicate=0.1,truncated=0.06,\
     wrong-types=0.06,large=0.01,gzip=0.1,chunked=0.1";
 
-/// Jobs of the short form, which is part of every run of the tests.
+/// Jobs in the short form, which runs with all tests.
 const FEW: u32 = 100;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub jobs: u32,
     pub seed: u64,
-    /// Crashes of Postgres, spread over the run.
+    /// Postgres crashes, spread over the run.
     pub crashes: u32,
 }
 
@@ -28,12 +28,12 @@ impl Plan {
         Self { jobs, seed, crashes }
     }
 
-    /// Told at once, so that it is known whatever happens.
+    /// Printed at the start, so that it is known whatever happens.
     pub fn announce(&self) {
         self.tell("begins");
     }
 
-    /// Past the capture of the test harness: a seed is of no use if it is not seen.
+    /// Bypasses the test harness's capture, so that the seed is always visible.
     pub fn tell(&self, what: &str) {
         let _ = writeln!(std::io::stderr(), "{self}: {what}");
     }

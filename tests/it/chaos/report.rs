@@ -1,4 +1,4 @@
-//! What happened, in figures and, where something is wrong, in full.
+//! What happened, in figures and, for violations, in full.
 use std::{collections::BTreeSet, fmt, fmt::Write as _};
 
 use sqlx::PgConnection;
@@ -9,10 +9,10 @@ use super::check::{
     records::{Job, Records},
 };
 
-/// Jobs whose whole story is told.
+/// Number of jobs whose full history is printed.
 const STORIES: usize = 3;
 
-/// What was counted, and how often.
+/// Counts in the report: title and query.
 const COUNTS: [(&str, &str); 6] = [
     ("jobs", "select state, count(*) from aftercall.jobs group by 1 order by 1"),
     (
@@ -71,7 +71,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// All there is about the first jobs with something wrong.
+/// The full history of the first jobs with violations.
 pub async fn stories(db: &mut PgConnection, ledger: &Ledger, wrong: &[Violation]) -> String {
     let records = Records::load(db).await;
     let jobs: BTreeSet<_> = wrong.iter().filter_map(|violation| violation.job).collect();

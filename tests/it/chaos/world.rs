@@ -1,4 +1,4 @@
-//! Postgres, sandbox, replicas and callers, from start to rest.
+//! Postgres, sandbox, replicas and callers, from start to completion.
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -25,11 +25,11 @@ use crate::{
 
 /// `dispatch.unconfirmed_wait` of the replicas.
 pub const UNCONFIRMED_WAIT: Duration = Duration::from_secs(5);
-/// For what takes as long as there are jobs.
+/// For waits whose length depends on the number of jobs.
 pub const PATIENT: Pace =
     Pace { look_every: Duration::from_millis(200), patience: Duration::from_mins(10) };
 
-/// Everything is soon tried again, and the gate is open: 2,000 jobs in a minute or two.
+/// Short retry intervals and an open gate: 2,000 jobs in a minute or two.
 const HASTE: &[(&str, &str)] = &[
     ("AFTERCALL__DATABASE__MAX_CONNECTIONS", "7"),
     ("AFTERCALL__PROVIDER__TIMEOUT", "2s"),
@@ -51,7 +51,7 @@ const HASTE: &[(&str, &str)] = &[
 const MISCHIEF: &[(&str, &str)] = &[
     ("AFTERCALL__SANDBOX__FAULTS", FAULTS),
     ("AFTERCALL__SANDBOX__LATENCY", "200ms"),
-    // Later than another attempt is made.
+    // Longer than the wait before another attempt.
     ("AFTERCALL__SANDBOX__LATE_BY", "7s"),
     ("AFTERCALL__SANDBOX__SLOW_BY", "3s"),
     ("AFTERCALL__SANDBOX__RATE_LIMIT", "100000"),
@@ -62,7 +62,7 @@ const MISCHIEF: &[(&str, &str)] = &[
     ("AFTERCALL__SANDBOX__DELIVERY_TIMEOUT", "3s"),
 ];
 
-/// For a run in which nothing is killed: no answer is taken for lost because the machine is busy.
+/// For runs without kills: no response counts as lost because the machine is busy.
 const PEACE: &[(&str, &str)] =
     &[("AFTERCALL__PROVIDER__TIMEOUT", "20s"), ("AFTERCALL__DISPATCH__LEASE", "40s")];
 
@@ -102,7 +102,7 @@ impl World {
                 .set("AFTERCALL__API__LISTEN", format!("127.0.0.1:{}", places.api))
                 .set("AFTERCALL__WEBHOOK__LISTEN", format!("127.0.0.1:{}", places.webhook))
         };
-        // Each has its results sent to the other: what a replica knows must be in the database.
+        // Each replica's results are sent to the other one: all state must be in the database.
         let (one, other) = (Places::free(), Places::free());
         let homes = [replica(one, other.webhook), replica(other, one.webhook)];
         let api = |places: Places| format!("http://127.0.0.1:{}", places.api);
@@ -116,8 +116,8 @@ impl World {
         Self { cluster: Some(cluster), replicas, sandbox, sandbox_home, desk, options, folder }
     }
 
-    /// Callers hand over their calls, and all come to an end, while replicas and Postgres do not
-    /// come to rest.
+    /// Callers submit their calls and all jobs end while replicas and Postgres are killed again and
+    /// again.
     pub async fn suffer(&mut self, plan: &Plan) -> (Receipts, Harm) {
         let done = CancellationToken::new();
         let cluster = self.cluster.take().unwrap();
@@ -143,7 +143,7 @@ impl World {
         (receipts, to_postgres.with(&to_one).with(&to_other))
     }
 
-    /// Callers hand over their calls, and all come to an end, in peace.
+    /// Callers submit their calls and all jobs end, without kills.
     pub async fn work(&self, calls: u32) -> Receipts {
         let receipts = self.desk.hand_over(calls).await;
         all_finished(&self.options, &self.ledger()).await;
@@ -152,7 +152,7 @@ impl World {
         receipts
     }
 
-    /// Once the sandbox has nothing left to deliver, everything but Postgres ends.
+    /// Stops everything except Postgres once the sandbox has nothing left to deliver.
     pub async fn settle(&mut self) -> Ledger {
         eventually_at(PATIENT, "the last delivery", async || {
             Ledger::read(&self.ledger()).is_settled().then_some(())
@@ -178,7 +178,7 @@ pub fn options_of(cluster: &Cluster) -> PgConnectOptions {
     cluster.connect_options(DATABASE)
 }
 
-/// How many jobs are final; `None` while there is no database to ask.
+/// Number of final jobs; `None` while the database is unavailable.
 pub async fn finished(options: &PgConnectOptions) -> Option<i64> {
     let mut db = PgConnection::connect_with(options).await.ok()?;
     let count = "select count(*) from aftercall.jobs where finished_at is not null";
@@ -187,7 +187,7 @@ pub async fn finished(options: &PgConnectOptions) -> Option<i64> {
     Some(count)
 }
 
-/// Waits until no job is open. Those that only their deadline can end are brought to it.
+/// Waits until no job is open. Jobs that only their deadline can end are moved to it.
 async fn all_finished(options: &PgConnectOptions, ledger: &Path) {
     eventually_at(PATIENT, "the end of all jobs", async || {
         let mut db = PgConnection::connect_with(options).await.ok()?;
@@ -212,7 +212,7 @@ async fn all_finished(options: &PgConnectOptions, ledger: &Path) {
     .await;
 }
 
-/// Open jobs, and whether nobody can be asked for their results.
+/// Open jobs, and whether their results cannot be polled.
 async fn open_jobs(db: &mut PgConnection) -> sqlx::Result<BTreeMap<Uuid, bool>> {
     let open: Vec<(Uuid, bool)> = sqlx::query_as(
         "select id, state = 'submitted' and not exists (select from aftercall.attempts a
@@ -226,7 +226,7 @@ async fn open_jobs(db: &mut PgConnection) -> sqlx::Result<BTreeMap<Uuid, bool>> 
     Ok(open.into_iter().collect())
 }
 
-/// Ports of one replica, the same after each start.
+/// Ports of one replica, the same after each restart.
 #[derive(Debug, Clone, Copy)]
 struct Places {
     api: u16,

@@ -1,4 +1,4 @@
-//! Attempts of unknown fate: never repeated at once, never forgotten.
+//! Attempts with an unknown outcome: never repeated at once, never forgotten.
 use std::time::Duration;
 
 use aftercall::db::{self, PoolOptions};
@@ -14,7 +14,8 @@ use crate::support::{
     manual::{Held, Manual},
 };
 
-/// A process that has sent a submission, and the submission; the provider has not answered yet.
+/// A dispatcher that has sent a submission, and the submission, to which the provider has not
+/// responded yet.
 async fn sending(app: &TestApp) -> (JoinHandle<usize>, Held) {
     let provider = Manual::bind().await;
     let mut dispatcher = app.dispatcher.clone();
@@ -23,7 +24,8 @@ async fn sending(app: &TestApp) -> (JoinHandle<usize>, Held) {
     (sending, provider.submission().await)
 }
 
-/// A job whose first attempt may or may not have reached the provider; with the path of its webhook.
+/// A job whose first attempt may or may not have reached the provider, with the path of its
+/// webhook.
 async fn unconfirmed(app: &TestApp) -> (Uuid, String) {
     let id = app.submit().await;
     let (sending, held) = sending(app).await;
@@ -139,7 +141,7 @@ async fn a_killed_process_leaves_an_attempt_that_is_taken_up_again() {
     assert_eq!(app.timeline(id).await, events);
 }
 
-/// The first attempt's lease is taken away, and then its time to be confirmed is over.
+/// Expires the first attempt's lease, and then its time to be confirmed.
 async fn give_up(app: &TestApp, id: Uuid) {
     for _ in 0..2 {
         app.make_due(id).await;
@@ -213,13 +215,13 @@ async fn an_answer_is_kept_once_a_lost_database_is_back() {
     let mut dispatcher = app.dispatcher.clone();
     dispatcher.provider = client_of(&provider.url());
     dispatcher.settings.poll_interval = Duration::from_millis(1);
-    // Unlike the tests' own pool it trusts a connection that was just used, as the service does.
+    // Unlike the tests' pool, this one trusts recently used connections, as the service does.
     let size = PoolOptions { max_connections: 2, acquire_timeout: Duration::from_secs(3) };
     dispatcher.db = db::connect_later(app.db.connect_options(), size);
     let id = app.submit().await;
     let sending = tokio::spawn(async move { dispatcher.drain().await });
     let held = provider.submission().await;
-    // As a crash of Postgres does.
+    // As in a crash of Postgres.
     app.db.end_sessions().await;
     held.accept("rc-kept").await;
     sending.await.unwrap();

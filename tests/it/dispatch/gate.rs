@@ -1,4 +1,4 @@
-//! The provider gate: one budget for everybody.
+//! The provider gate: one budget for all replicas.
 use std::time::Duration;
 
 use aftercall::{
@@ -52,7 +52,7 @@ async fn calls_come_back_when_the_window_has_passed() {
     let db = TestDb::new().await;
     assert_eq!(submissions(&db, 2).await, 2);
     run(&db, "update aftercall.provider_gate set submissions = array[now() - interval '61 s', now() - interval '64 s']").await;
-    // Spaced a little wider than the provider's window, because calls travel for different times.
+    // The window is slightly wider than the provider's, because calls vary in latency.
     assert_eq!(submissions(&db, 9).await, 4);
 }
 

@@ -1,4 +1,4 @@
-//! Jobs are handed over: what each answer of the provider makes of them.
+//! Jobs are submitted: what each response of the provider does to them.
 mod fate;
 mod gate;
 mod refusals;

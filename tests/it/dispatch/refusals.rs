@@ -1,4 +1,4 @@
-//! Whose fault a refusal is: the tables of `docs/refusals.md`, row by row.
+//! The cause of a rejection: the tables of `docs/refusals.md`, row by row.
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use wiremock::ResponseTemplate;
 
 use crate::support::app::TestApp;
 
-/// The cells of each row of the table behind this heading.
+/// The cells of each row of the table under this heading.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let path = format!("{}/docs/refusals.md", env!("CARGO_MANIFEST_DIR"));
     let document = std::fs::read_to_string(path).unwrap();
@@ -18,7 +18,7 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     rows.skip(2).map(cells).collect()
 }
 
-/// Each code of a row, as the provider's answer.
+/// Each code of a row, as a response of the provider.
 fn answers(status: &str, codes: &str, parameter: &str) -> Vec<(String, ResponseTemplate)> {
     let status: u16 = status.parse().unwrap();
     let answer = |code: &str| match code {
@@ -30,7 +30,7 @@ fn answers(status: &str, codes: &str, parameter: &str) -> Vec<(String, ResponseT
             if parameter != "–" {
                 error["parameterName"] = parameter.into();
             }
-            // The platform's shape, whose outer code may differ.
+            // The platform's format, whose outer code may differ.
             let outer = if code.starts_with("CAI") { Value::Null } else { "TokenInvalid".into() };
             let body = json!({ "errorCode": outer, "message": "outer", "errors": [error] });
             ResponseTemplate::new(status).set_body_json(body)
@@ -45,7 +45,7 @@ async fn clear(app: &TestApp) {
     sqlx::query(statement).execute(&app.db.pool).await.unwrap();
 }
 
-/// How the queue goes on.
+/// What the rejection does to the queue.
 async fn others(app: &TestApp) -> &'static str {
     let query = "select case when refused_since is not null and probe_at > now() + interval '50 s'
                 and probe_at <= now() + interval '60 s' then 'one a minute'
@@ -126,7 +126,7 @@ fn forbidden() -> ResponseTemplate {
     ResponseTemplate::new(403).set_body_json(body)
 }
 
-/// The next probe is due, and jobs in the order that they were.
+/// Makes the next probe due, and keeps the order of the jobs.
 async fn a_minute_later(app: &TestApp) {
     for statement in [
         "update aftercall.provider_gate set probe_at = now() - interval '1 s' where probe_at is not null",
@@ -163,7 +163,7 @@ async fn while_all_are_refused_one_is_sent_a_minute_by_all_replicas_together() {
     }
     assert_eq!(states(&app, &ids).await, ["queued"; 5]);
     assert_eq!(app.count("select sum(failures)::int8 from aftercall.jobs").await, 0);
-    // Each probe takes another job.
+    // Each probe submits a different job.
     let tried = "select count(distinct job_id) from aftercall.attempts";
     assert_eq!(app.count(tried).await, 5);
 

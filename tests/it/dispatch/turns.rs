@@ -1,4 +1,4 @@
-//! Whose turn it is: never two dispatchers at one job, never one caller before all others.
+//! Order of submissions: one dispatcher per job, and callers take turns.
 use std::collections::HashSet;
 
 use aftercall::callers::{self, KeyTerms};
@@ -24,7 +24,7 @@ async fn two_dispatchers_never_share_a_job() {
     assert_eq!(app.count("select count(*) from aftercall.attempts").await, 20);
 }
 
-/// Queues jobs of two callers, five of one before two of the other, and lets them all be sent.
+/// Queues five jobs of one caller before two of another; returns the order in which they are sent.
 async fn order_of_callers(concurrency: usize) -> String {
     let app = TestApp::with(|settings| settings.dispatch.concurrency = concurrency).await;
     let other = callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await.unwrap();

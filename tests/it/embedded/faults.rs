@@ -1,4 +1,4 @@
-//! What an earlier run left behind, and servers that die.
+//! Remains of an earlier run, and servers that die.
 use std::{
     fs,
     os::unix::{fs::MetadataExt as _, process::CommandExt as _},
@@ -61,7 +61,7 @@ async fn a_pid_file_that_names_another_process_is_no_obstacle() {
     let scratch = Scratch::new();
     start(scratch.path()).await.stop().await;
     let data = data(scratch.path()).unwrap();
-    // Of the same user as the server, which alone makes Postgres itself refuse to start.
+    // Owned by the server's user, which is the only case in which Postgres itself refuses to start.
     let owner = fs::metadata(&data).unwrap();
     let mut sleep = Command::new("sleep");
     sleep.arg("60");

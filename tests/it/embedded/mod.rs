@@ -1,4 +1,4 @@
-//! The managed Postgres, alone and among everything that can go wrong around it.
+//! The managed Postgres, on its own and with everything that can go wrong around it.
 mod faults;
 mod processes;
 mod surroundings;
@@ -35,7 +35,7 @@ async fn connect(cluster: &Cluster) -> PgConnection {
     PgConnection::connect_with(&cluster.connect_options("postgres")).await.unwrap()
 }
 
-/// The folder with the data: the only one in `root` with a version in it.
+/// The data folder: the only one in `root` that contains a version file.
 pub fn data(root: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(root).ok()?.flatten().map(|entry| entry.path());
     entries.into_iter().find(|path| {
@@ -50,7 +50,7 @@ pub fn server_pid(root: &Path) -> Option<i32> {
     content.lines().next()?.parse().ok()
 }
 
-/// A zombie, which nobody may be there to wait for, does not run.
+/// A zombie, which may have no parent to wait for it, does not count as running.
 pub fn is_running(pid: i32) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_ok()
 }

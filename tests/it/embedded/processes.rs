@@ -1,4 +1,4 @@
-//! Another process owns the cluster, and is killed.
+//! A cluster owned by another process, which is killed.
 use std::{
     ffi::OsString,
     fs,
@@ -13,12 +13,12 @@ use sqlx::{Connection as _, PgConnection};
 use super::{connect, is_running, server_pid, start};
 use crate::support::{eventually, scratch::Scratch, ward::Ward};
 
-/// A process with a cluster in `folder/cluster`.
+/// A command that runs a cluster in `folder/cluster`.
 fn owner(folder: &Path) -> Command {
     owner_by(env!("CARGO_BIN_EXE_aftercall").as_ref(), folder)
 }
 
-/// [`owner`], by another copy of the binary under test.
+/// [`owner`], with another copy of the binary under test.
 pub fn owner_by(binary: &Path, folder: &Path) -> Command {
     let mut command = Command::new(binary);
     command.arg("pg-supervise").arg(folder).env("AFTERCALL_TEST_PG_IDLE", "600");
@@ -26,7 +26,7 @@ pub fn owner_by(binary: &Path, folder: &Path) -> Command {
     command
 }
 
-/// Waits for the cluster of `owner`; returns where it listens.
+/// Waits for the cluster of `owner`; returns the folder of its socket.
 pub async fn ready(owner: &mut Ward, folder: &Path) -> PathBuf {
     eventually("the cluster of another process", async || {
         assert_eq!(owner.try_wait().unwrap(), None, "it ended");

@@ -34,7 +34,7 @@ async fn a_path_too_long_for_a_socket_works() {
 
 #[tokio::test]
 async fn a_server_on_the_usual_port_is_not_in_the_way() {
-    // Fails if there is one already, which serves the test as well.
+    // Fails if a server is running already, which serves the test equally well.
     let _listener = TcpListener::bind("127.0.0.1:5432");
     let scratch = Scratch::new();
     let cluster = start(scratch.path()).await;
@@ -100,7 +100,7 @@ async fn root_may_name_the_user_of_the_server() {
     assert_eq!(words("Groups:"), [nobody.gid.as_raw()], "none of root's groups is left");
 }
 
-/// Copies the binary: the folder it was built in may be closed to others.
+/// A copy of the binary: its build folder may be closed to other users.
 fn binary_for_all(folder: &Path) -> PathBuf {
     let copy = folder.join("aftercall");
     fs::copy(env!("CARGO_BIN_EXE_aftercall"), &copy).unwrap();
@@ -111,7 +111,7 @@ fn binary_for_all(folder: &Path) -> PathBuf {
 #[tokio::test]
 async fn an_ordinary_user_needs_no_privileges() {
     if !geteuid().is_root() {
-        return; // then all other tests show it
+        return; // then all other tests cover this
     }
     let nobody = User::from_name("nobody").unwrap().unwrap();
     let scratch = Scratch::new();

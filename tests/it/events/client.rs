@@ -1,4 +1,4 @@
-//! A client of server-sent events.
+//! A client for server-sent events.
 use axum::{
     Router,
     body::Body,
@@ -19,7 +19,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Of the text of one block.
+    /// Parses the text of one block.
     pub fn read(block: &str) -> Self {
         let mut message = Self::default();
         for line in block.lines() {
@@ -43,23 +43,23 @@ impl Message {
 pub struct Stream {
     body: Body,
     text: String,
-    /// As an `EventSource` keeps it.
+    /// As kept by an `EventSource`.
     pub last_id: String,
 }
 
 impl Stream {
-    /// A stream of the key of `app`; it is open once this returns.
+    /// A stream with the key of `app`; it is open when this returns.
     pub async fn open(app: &TestApp, query: &str) -> Self {
         Self::of(&app.api, app.request("GET", &format!("/v1/events{query}"))).await
     }
 
-    /// The same, from `last_id` on.
+    /// The same, resumed after `last_id`.
     pub async fn resume(app: &TestApp, api: &Router, query: &str, last_id: &str) -> Self {
         let request = app.request("GET", &format!("/v1/events{query}"));
         Self::of(api, request.header("last-event-id", last_id)).await
     }
 
-    /// What `request` opens at `api`.
+    /// The stream that `request` opens at `api`.
     pub async fn of(api: &Router, request: Builder) -> Self {
         let request: Request<Body> = request.body(Body::empty()).unwrap();
         let response = soon("a stream", api.clone().oneshot(request)).await.unwrap();
@@ -87,7 +87,7 @@ impl Stream {
         }
     }
 
-    /// The next so many events.
+    /// The next `count` events.
     pub async fn take(&mut self, count: usize) -> Vec<Message> {
         let mut taken = Vec::with_capacity(count);
         while taken.len() < count {
@@ -96,7 +96,7 @@ impl Stream {
         taken
     }
 
-    /// Reads a block that only moves the place of the stream, such as the first one.
+    /// Reads a block that only moves the stream's position, such as the first one.
     pub async fn mark(&mut self) -> String {
         let frame = soon("a mark", self.body.frame()).await.unwrap().unwrap();
         let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();

@@ -1,4 +1,4 @@
-//! The one connection of the feed.
+//! The feed's only connection.
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
@@ -41,7 +41,7 @@ async fn without_an_announcement_the_feed_looks_by_itself() {
     let mut stream = Stream::open(&app, "").await;
     let id = app.submit().await;
     stream.next().await.unwrap();
-    // As the command line does it: nobody pokes.
+    // Like a change made by the command line: without an announcement.
     change(&mut app.db.pool.acquire().await.unwrap(), id).await;
     assert_eq!(stream.next().await.unwrap().seq(), 2);
 }
@@ -53,7 +53,7 @@ async fn while_nobody_waits_the_feed_asks_nothing() {
     let last_heard = "select count(*) from pg_stat_activity
         where datname = current_database() and query ilike 'listen %'";
     eventually("the feed", async || (app.count(last_heard).await == 1).then_some(())).await;
-    // Another process, where somebody does wait, hears what ours hears.
+    // Another process with a client that waits receives the same events.
     let (api, _feed) = app.another_process(&app.db.pool).await;
     let mut stream = Stream::of(&api, app.request("GET", "/v1/events")).await;
     for _ in 0..3 {

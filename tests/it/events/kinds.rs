@@ -1,4 +1,4 @@
-//! The kinds of events: what the code can write is what the table takes and what the API documents.
+//! The kinds of events: the code writes exactly those that the table accepts and the API documents.
 use std::collections::BTreeSet;
 
 use aftercall::jobs::EventKind;
@@ -10,7 +10,7 @@ fn written() -> BTreeSet<&'static str> {
     EventKind::ALL.into_iter().map(EventKind::name).collect()
 }
 
-/// What is between two marks, such as quotes.
+/// The texts between pairs of a delimiter, such as quotes.
 fn between(text: &str, mark: char) -> BTreeSet<&str> {
     text.split(mark).skip(1).step_by(2).collect()
 }

@@ -1,4 +1,4 @@
-//! Two thousand long-polls and as many streams on one process, on two connections to the database.
+//! Two thousand long polls and as many streams on one process, with two database connections.
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -20,18 +20,18 @@ use uuid::Uuid;
 
 use crate::support::{app::TestApp, eventually, soon};
 
-/// Of each kind.
+/// Clients of each kind.
 const CLIENTS: usize = 2000;
-/// Jobs that end in one transaction, and whose clients come at the same time.
+/// Jobs that end in one transaction, and whose clients connect at the same time.
 const TOGETHER: usize = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_wait_on_two_connections_and_each_is_told() {
-    // Both ends of each connection are ours.
+    // Both ends of each connection are in this process.
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let app = TestApp::with(|settings| {
-        // Of one caller.
+        // All clients belong to one caller.
         settings.api.max_waits_per_caller = CLIENTS;
         settings.api.max_streams_per_caller = CLIENTS;
     });
@@ -110,7 +110,7 @@ fn request(app: &TestApp, path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: aftercall\r\nauthorization: Bearer {}\r\n\r\n", app.key)
 }
 
-/// Sends the request, again after each wait that was in vain, and returns once the answer holds `wanted`.
+/// Sends the request, again after each expired wait, and returns once the response contains `wanted`.
 async fn told(
     address: SocketAddr,
     request: String,

@@ -1,4 +1,4 @@
-//! The feed of events: long-polls and streams.
+//! The feed of events: long polls and streams.
 mod client;
 mod connection;
 mod kinds;
@@ -24,12 +24,12 @@ async fn complete(app: &TestApp, job: &Submitted) {
     assert_eq!(app.deliver(&job.webhook, success()).await.status, 200);
 }
 
-/// Until so many wait.
+/// Waits until `count` clients are waiting.
 async fn waiting(app: &TestApp, count: usize) {
     eventually("others who wait", async || (app.feed.waiting() == count).then_some(())).await;
 }
 
-/// Events of this job as rows alone, with the numbers that follow.
+/// Adds an event to the job by SQL alone, with the next number.
 async fn change(db: &mut sqlx::PgConnection, job_id: Uuid) {
     let change = "with job as (
             update aftercall.jobs set version = version + 1 where id = $1 returning id, version

@@ -1,5 +1,5 @@
-//! Whatever order transactions commit in, each event is told once, in the order of its job, and a stream
-//! can be taken up after any of them.
+//! In whatever order transactions commit, each event is sent once, in its job's order, and a stream can be resumed
+//! after any of them.
 use std::collections::BTreeSet;
 
 use aftercall::events::{self, EventScope, Point, Snapshot};
@@ -12,12 +12,12 @@ use crate::support::app::TestApp;
 
 const CONNECTIONS: usize = 4;
 const JOBS: usize = 3;
-/// More than one of these are needed for what is missed.
+/// Small, so that missed events take several pages.
 const PAGE: i64 = 3;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// A transaction changes a job; it begins if it has not yet.
+    /// A transaction changes a job; it is started if necessary.
     Change {
         connection: usize,
         job: usize,
@@ -46,7 +46,7 @@ struct World {
     db: PgPool,
     jobs: Vec<Uuid>,
     connections: Vec<PgConnection>,
-    /// Which connection holds the row of each job.
+    /// The connection that holds each job's row lock.
     held: [Option<usize>; JOBS],
     seen: Snapshot,
     told: Vec<(Name, Point)>,
@@ -70,7 +70,7 @@ impl World {
     async fn step(&mut self, step: Step) {
         match step {
             Step::Change { connection, job } => {
-                // Whoever comes second would wait for the first.
+                // A second transaction would wait for the first.
                 if self.held[job].is_some_and(|holder| holder != connection) {
                     return;
                 }
@@ -105,7 +105,7 @@ impl World {
         }));
     }
 
-    /// What a stream that was at `point` is told when it comes back now.
+    /// The events that a stream resumed at `point` gets now.
     async fn told_from(&self, whose: EventScope, point: &Point) -> Vec<Name> {
         let now = Point { since: point.until.clone(), until: self.seen.clone(), position: 0 };
         let mut told = Vec::new();
@@ -198,7 +198,7 @@ async fn an_event_that_commits_after_a_later_one_still_comes() {
 async fn events_of_another_cluster_count_as_told() {
     let app = TestApp::start().await;
     let id = app.submit().await;
-    // As a dump of a busy cluster would bring them.
+    // As restored from a dump of a busy cluster.
     app.about(id, "update aftercall.job_events set xid = '9000000000' where job_id = $1").await;
     let seen = events::snapshot(&app.db.pool).await.unwrap();
     let new = async |seen: &Snapshot| events::since(&app.db.pool, seen, 10).await.unwrap().1.len();

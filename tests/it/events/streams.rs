@@ -62,7 +62,7 @@ async fn a_stream_goes_on_after_any_event_also_in_another_process() {
             messages.iter().map(|message| message.data.clone()).collect()
         };
         assert_eq!(of_jobs(&resumed.take(9 - n).await), of_jobs(&told[n..]));
-        // And it is live.
+        // The resumed stream also gets new events.
         change(&mut app.db.pool.acquire().await.unwrap(), jobs[0]).await;
         let next = resumed.next().await.unwrap();
         assert_eq!(next.event, "delivery");
@@ -71,7 +71,7 @@ async fn a_stream_goes_on_after_any_event_also_in_another_process() {
     }
 }
 
-/// What the last change did is undone, so that the timeline is as before.
+/// Undoes the last change, so that the timeline is as before.
 async fn change_back(app: &TestApp, id: Uuid) {
     app.about(id, "delete from aftercall.job_events where job_id = $1 and kind = 'delivery'").await;
 }

@@ -47,7 +47,7 @@ async fn a_final_job_is_answered_at_once_and_an_open_one_as_it_is_after_the_wait
     }
     complete(&app, &job).await;
     assert_eq!(ask("60").await["state"], "completed");
-    // Ended, then asked for again: it is waited for once more.
+    // A job that ended and was retried can be waited for again.
     let job = app.submitted().await;
     let failure = json!({ "status": "Fail", "response": { "errors": [] } }).to_string();
     let fail = async || app.deliver(&job.webhook, failure.clone()).await.status;

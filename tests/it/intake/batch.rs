@@ -1,4 +1,4 @@
-//! Many recordings with one request.
+//! Many recordings in one request.
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ async fn the_same_batch_again_gets_the_stored_answer() {
     assert_eq!(app.count(ALL_JOBS).await, 1);
     let other = json!({ "jobs": [good("b")] });
     post(&app, "batch-1", &other).await.problem(422, "idempotency-key-reused");
-    // A key is one of its route.
+    // Keys are separate per route.
     let single = app.request("POST", "/v1/jobs").header("idempotency-key", "batch-1");
     assert_eq!(app.send(single, good("c").to_string()).await.status, StatusCode::ACCEPTED);
 }

@@ -1,4 +1,4 @@
-//! Cancel, retry, and a place in the queue.
+//! Canceling, retrying, and the position in the queue.
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -34,7 +34,7 @@ async fn a_failed_job_is_retried_with_another_token_and_the_first_result_wins() 
     assert_eq!(answer.json()["state"], "queued");
     assert_eq!(app.dispatcher.drain().await, 1);
 
-    // The first attempt was not dead after all.
+    // The first attempt turns out to be alive.
     let success = json!({ "status": "Success", "response": { "utteranceInsights": [] } });
     app.deliver(&first.webhook, success.to_string()).await;
     assert_eq!(app.job(first.id).await["state"], "completed");

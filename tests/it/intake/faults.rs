@@ -1,4 +1,4 @@
-//! Bad input: each kind is refused with a clear problem, and leaves nothing behind.
+//! Invalid input: each kind is rejected with a clear problem and leaves nothing behind.
 use axum::{body::Body, http::header};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ async fn post(app: &TestApp, body: impl Into<Body>) -> Answer {
     app.send(app.request("POST", "/v1/jobs"), body).await
 }
 
-/// The smallest request with one member set.
+/// The smallest valid request with one member set.
 fn with(name: &str, value: impl Into<Value>) -> Value {
     let mut body = json!({ "contentUri": URI, "encoding": "Wav" });
     body[name] = value.into();
@@ -218,7 +218,7 @@ async fn whole_numbers_beyond_64_bits_come_back_digit_for_digit() {
     let items = format!(r#"{{"jobs":[{{"contentUri":"{URI}","encoding":"Wav"}},{job}]}}"#);
     shown(&app.send(batch, items).await);
     shown(&app.get("/v1/exports/jobs.ndjson").await);
-    // Counted as they are kept.
+    // Counted in the form in which it is stored.
     let long = format!(r#"{{"a":[{}0]}}"#, format!("1{},", "0".repeat(299)).repeat(28));
     let job = format!(r#"{{"contentUri":"{URI}","encoding":"Wav","metadata":{long}}}"#);
     assert_eq!(post(&app, job).await.faults(), ["#/metadata length"]);
@@ -246,7 +246,7 @@ async fn a_body_may_be_as_large_as_the_setting_says() {
     let app = TestApp::with(|settings| settings.api.max_body = bytesize::ByteSize::kib(64)).await;
     let frame = json!({ "content": "", "encoding": "Wav" }).to_string();
     let body = |size: usize| {
-        // Spaces make up for what base64 cannot fill.
+        // Spaces fill what base64 cannot.
         let content = "A".repeat((size - frame.len()) / 4 * 4);
         let body = json!({ "content": content, "encoding": "Wav" }).to_string();
         let gap = " ".repeat(size - body.len());

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: sent twice, paid for once.
+//! `Idempotency-Key`: a repeated request is paid for once.
 use aftercall::callers::{self, KeyTerms};
 use axum::http::{StatusCode, header};
 use secrecy::ExposeSecret as _;

@@ -1,4 +1,4 @@
-//! API keys: who gets in, and what they see.
+//! API keys: which requests are authorized, and what they see.
 use std::time::Duration;
 
 use aftercall::callers::{self, KeyTerms};
@@ -51,7 +51,7 @@ async fn revoked_and_expired_keys_are_refused() {
         .execute(db)
         .await
         .unwrap();
-    // A process that has just seen a key may honour it for one second more.
+    // A process that has used a key recently may accept it for another second.
     for key in [revoked, expired] {
         let value = format!("Bearer {}", key.text.expose_secret());
         let refused = eventually("the end of a key is noticed", async || {

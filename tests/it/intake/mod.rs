@@ -1,4 +1,4 @@
-//! Recordings come in: what is accepted, and what the provider is then sent.
+//! Submissions: what is accepted, and what is then sent to the provider.
 mod batch;
 mod commands;
 mod faults;

@@ -1,4 +1,4 @@
-//! A webhook that arrives before the 202 completes its job, always.
+//! A webhook that arrives before the 202 always completes its job.
 use tokio_util::sync::CancellationToken;
 
 use super::{ends, turns};

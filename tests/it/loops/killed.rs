@@ -1,5 +1,5 @@
-//! `kill -9` between a 200 and the next instruction loses nothing: what was acknowledged is there,
-//! and what was not is there whole or not at all.
+//! `kill -9` right after a 200 loses nothing: what was acknowledged is stored, and everything else
+//! is stored whole or not at all.
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
@@ -21,7 +21,7 @@ use crate::{
     support::{db::TestDb, fixture},
 };
 
-/// Of so many kills one comes before the answer is read.
+/// One in this many kills happens before the response is read.
 const BLIND: usize = 4;
 
 /// A submitted job and the path of its webhook.
@@ -59,7 +59,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
     waiting
 }
 
-/// Sends the result over a connection of its own.
+/// Sends the result over a new connection.
 fn send(service: &Service, job: &Waiting) -> TcpStream {
     let address = service.webhook.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -72,14 +72,14 @@ fn send(service: &Service, job: &Waiting) -> TcpStream {
     stream
 }
 
-/// Reads no more than the status line's beginning.
+/// Reads only the beginning of the status line.
 fn read_200(mut stream: TcpStream) {
     let mut status = *b"HTTP/1.1 ...";
     stream.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"HTTP/1.1 200");
 }
 
-/// What a job has of a result, before it is delivered once more.
+/// What is stored for a job before its result is delivered again.
 async fn stored(db: &PgPool, job: &Waiting) -> (String, i64, i64) {
     let query = "
         select state, (select count(*) from aftercall.results where job_id = id),
@@ -101,7 +101,7 @@ async fn what_was_answered_200_is_there_after_a_kill() {
         let stream = send(&service, job);
         let is_blind = number % BLIND == 0;
         if is_blind {
-            // A little later each time: from before the body is read to after the commit.
+            // A little later each time: from before the body is read until after the commit.
             (0..number * 99_991 % 1_000_003).for_each(|_| std::hint::spin_loop());
         } else {
             read_200(stream);

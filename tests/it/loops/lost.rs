@@ -1,7 +1,7 @@
-//! With every webhook lost all jobs are completed by polls, inside the provider's budget.
+//! With all webhooks lost, all jobs are completed by polls within the provider's budget.
 //!
-//! Nothing waits: time passes by making rows older, a third of the gate's window at once. Calls of
-//! three such periods are all that can fall into one window of the provider.
+//! There are no real waits: rows are aged by a third of the gate's window at a time, so that calls
+//! of at most three such periods fall into one window of the provider.
 use std::time::Duration;
 
 use super::{ends, turns};
@@ -10,12 +10,12 @@ use crate::support::{
     provider::Provider,
 };
 
-/// Calls a minute.
+/// Calls per minute.
 const LIMIT: usize = 50;
 const POLL_SHARE: f64 = 0.2;
-/// What [`POLL_SHARE`] of [`LIMIT`] is.
+/// [`POLL_SHARE`] of [`LIMIT`].
 const POLLS: usize = 10;
-/// A third of a minute, and a little: the gate spaces calls wider than the provider asks for.
+/// Slightly more than a third of a minute, since the gate's window is wider than the provider's.
 const PERIOD: &[&str] = &[
     "update aftercall.jobs set due_at = due_at - interval '21 s',
         deadline_at = deadline_at - interval '21 s'",
@@ -57,7 +57,7 @@ async fn with_every_webhook_lost_all_jobs_are_completed_by_polls_inside_the_budg
 fn check_budget(calls: &[(usize, usize)], jobs: usize) {
     let (submissions, polls): (Vec<_>, Vec<_>) = calls.iter().copied().unzip();
     assert_eq!(submissions.iter().sum::<usize>(), jobs);
-    // Every fifth job was asked for once too early.
+    // Every fifth job was polled once too early.
     assert_eq!(polls.iter().sum::<usize>(), jobs + jobs / 5);
     for window in calls.windows(3) {
         let all: usize = window.iter().map(|(submissions, polls)| submissions + polls).sum();

@@ -1,18 +1,18 @@
-//! What must hold every time, done many times. `TEST_TURNS=1000 cargo test --test it loops` for more
-//! turns than `cargo test` has time for.
+//! Properties that must hold every time, tested many times. `TEST_TURNS=1000 cargo test --test it
+//! loops` runs more turns than `cargo test` has time for.
 mod early;
 mod killed;
 mod lost;
 
 use sqlx::PgPool;
 
-/// How often: as `TEST_TURNS` says.
+/// The number of turns, from `TEST_TURNS` if set.
 fn turns(otherwise: usize) -> usize {
     let asked = std::env::var("TEST_TURNS").ok();
     asked.map_or(otherwise, |text| text.parse().expect("TEST_TURNS is a number"))
 }
 
-/// How jobs ended, and how many of them did so.
+/// How jobs ended, and how many ended that way.
 async fn ends(db: &PgPool) -> Vec<(String, i64)> {
     let query = "
         select concat_ws(', ', state || coalesce(' via ' || completed_via, ''),

@@ -1,5 +1,5 @@
-//! The same steps, taken by many at once: replicas, deliveries, callers and the clock, each in
-//! transactions of their own. No order can be predicted; what is promised holds all the same.
+//! The same steps taken concurrently: replicas, deliveries, callers and the clock, each in separate
+//! transactions. The order is unpredictable, but the promises must hold.
 use std::sync::Mutex;
 
 use futures_util::future::join_all;
@@ -21,7 +21,7 @@ fn whoever_does_it_at_once_no_promise_is_broken() {
     let run = |(jobs, actors): (Vec<bool>, Vec<Vec<Step>>)| {
         ground.runtime.block_on(run(&ground, &jobs, &actors))
     };
-    // What happened cannot be repeated, so there is nothing to shrink.
+    // A run cannot be repeated exactly, so there is nothing to shrink.
     runner(CASES, 0).run(&steps::crowd(), run).unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -40,7 +40,7 @@ async fn run(ground: &Ground, jobs: &[bool], actors: &[Vec<Step>]) -> TestCaseRe
     Ok(())
 }
 
-/// What the actors share.
+/// State shared by the actors.
 struct Crowd {
     world: World,
     jobs: usize,

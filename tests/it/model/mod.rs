@@ -1,9 +1,8 @@
-//! The state machine of a job against a model of it: random interleavings of everything that may
-//! happen to a few jobs, on a real Postgres. After each step the rows are those that the model
-//! predicts, and what is promised of every job holds.
+//! The state machine of a job against a model: random interleavings of everything that may happen to a few jobs, on a
+//! real Postgres. After each step the rows are as the model predicts, and the promises made for every job hold.
 //!
-//! `PROPTEST_CASES=2000 cargo test --test it model` for longer than `cargo test` does. [`explore`] goes through
-//! all orders of a few events instead, in the model alone.
+//! `PROPTEST_CASES=2000 cargo test --test it model` runs longer than `cargo test`. [`explore`] covers all orders of a
+//! few events, in the model alone.
 mod concurrent;
 mod explore;
 mod reference;
@@ -38,9 +37,9 @@ struct Case {
     world: World,
     jobs: Vec<Job>,
     now: i64,
-    /// Attempts whose process has not said how they went, and perhaps never will.
+    /// Attempts whose process has not reported their outcome, and perhaps never will.
     unanswered: Vec<(usize, i32)>,
-    /// Jobs that are being asked for.
+    /// Jobs that are being polled.
     targets: Vec<Target>,
 }
 
@@ -122,12 +121,12 @@ impl Case {
         Ok(())
     }
 
-    /// How many jobs a change applied to.
+    /// The number of jobs that a change applied to.
     fn each(&mut self, change: impl Fn(&mut Job) -> bool) -> u64 {
         self.jobs.iter_mut().map(|job| u64::from(change(job))).sum()
     }
 
-    /// Which of the due ones are taken is the matter of other tests; how many is not.
+    /// How many due jobs are claimed is checked here; which ones, in other tests.
     async fn claim(&mut self, most: usize) -> TestCaseResult {
         let due = self.jobs.iter().filter(|job| job.can_be_claimed(self.now)).count();
         let begun = self.world.claim(most).await;
@@ -200,7 +199,7 @@ impl Case {
     }
 }
 
-/// Takes one out.
+/// Removes one element.
 fn taken<T>(from: &mut Vec<T>, which: u8) -> Option<T> {
     (!from.is_empty()).then(|| from.remove(usize::from(which) % from.len()))
 }

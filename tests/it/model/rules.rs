@@ -1,9 +1,9 @@
-//! What is promised of every job, told without the model: by what was seen before and after a step.
+//! The promises made for every job, checked without the model, from the rows before and after a step.
 use super::{steps::UNCONFIRMED_WAIT, world::Seen};
 
 const FINAL: &[&str] = &["completed", "failed", "timed_out", "canceled"];
 
-/// The rule that was broken.
+/// Returns the rule that was broken.
 pub fn check(before: &Seen, after: &Seen) -> Result<(), &'static str> {
     let is = |state: &str| after.state == state;
     let is_final = FINAL.contains(&&*after.state);
@@ -43,8 +43,8 @@ fn is_allowed(before: &Seen, after: &Seen) -> bool {
         }
 }
 
-/// The last attempt was surely not taken, was not confirmed for as long as that is waited for, or was
-/// forgotten by the provider; or the caller asked for another one all the same.
+/// The last attempt was certainly not accepted, stayed unconfirmed for the configured wait, or was forgotten by the
+/// provider; or the caller retried the job.
 fn last_is_closed(before: &Seen) -> bool {
     let last_submission = before.events.iter().rposition(|event| event == "submitting");
     let since = &before.events[last_submission.unwrap_or(0)..];
@@ -59,7 +59,7 @@ fn last_is_closed(before: &Seen) -> bool {
         }
 }
 
-/// What a job's rows tell of its past, however many changed it at once.
+/// Rules for a job's history, however many processes changed it concurrently.
 pub fn check_history(seen: &Seen) -> Result<(), &'static str> {
     let count = |event: &str| seen.events.iter().filter(|it| it.starts_with(event)).count();
     let changes: Vec<_> = seen.events.iter().filter(|it| !it.starts_with("delivery")).collect();

@@ -1,18 +1,18 @@
-//! What may happen to a few jobs, in any order. Numbers choose among what there is (modulo its size),
-//! so that every sequence makes sense, also one that was shrunk.
+//! Everything that may happen to a few jobs, in any order. Numbers select from what exists (modulo its size), so that
+//! every sequence makes sense, even after shrinking.
 use std::time::Duration;
 
 use aftercall::jobs::RetryReason;
 use proptest::{collection::vec, prelude::*};
 
-/// All waits are whole minutes, far longer than a case takes: time passes by [`Step::Pass`] only.
+/// All waits are whole minutes, far longer than a case takes: time passes only through [`Step::Pass`].
 pub const LEASE: i64 = 2;
 pub const BACKOFF: i64 = 5;
 pub const POLL_AFTER: i64 = 10;
 pub const UNCONFIRMED_WAIT: i64 = 15;
 pub const DEADLINE: i64 = 60;
 pub const MAX_ATTEMPTS: u32 = 3;
-/// Deliveries to the webhook of an attempt that are kept although they end nothing.
+/// Deliveries per attempt that are stored although they end nothing.
 pub const ATTEMPT_DELIVERIES: u32 = 3;
 
 pub fn minutes(minutes: i64) -> Duration {
@@ -21,18 +21,18 @@ pub fn minutes(minutes: i64) -> Duration {
 
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// The dispatcher takes what is due.
+    /// The dispatcher claims due jobs.
     Claim {
         most: usize,
     },
-    /// A process learns what the provider answered, however late. A process that died never does.
+    /// A process learns the provider's response, however late. A process that died never does.
     Answer {
         which: u8,
         answer: Answer,
     },
-    /// Deliveries reach webhook URLs and commit together.
+    /// Deliveries arrive at webhook URLs and commit together.
     Deliver(Vec<Sent>),
-    /// The reconciler takes a submitted job to be asked for.
+    /// The reconciler claims a submitted job to poll it.
     ClaimPoll,
     AnswerPoll {
         which: u8,
@@ -52,31 +52,31 @@ pub enum Step {
     },
 }
 
-/// What became of a submission.
+/// The outcome of a submission.
 #[derive(Debug, Clone, Copy)]
 pub enum Answer {
     Accepted {
         with_id: bool,
     },
     Refused,
-    /// Broken once too often.
+    /// Failed too often.
     GivenUp,
     Released(RetryReason),
     Unknown,
 }
 
-/// A delivery to the webhook of one of all attempts that were ever made.
+/// A delivery to the webhook of any attempt ever made.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent {
     pub attempt: u8,
     pub told: Told,
 }
 
-/// What the provider says of a job.
+/// A report of the provider about a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Told {
     pub what: What,
-    /// Of which job it speaks.
+    /// The job id in the report.
     pub id: Id,
 }
 
@@ -86,7 +86,7 @@ pub enum What {
     Failure(u8),
     InProgress,
     Noise(u8),
-    /// The provider does not know the job. To a webhook the same as noise.
+    /// The provider does not know the job. For a webhook, the same as noise.
     Nothing,
 }
 
@@ -97,7 +97,7 @@ pub enum Id {
     Foreign,
 }
 
-/// What tells bodies apart that reach one job: two that are equal are the same bytes.
+/// Identifies the bodies that reach one job: equal values mean equal bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Content {
     what: What,
@@ -110,19 +110,19 @@ enum Named {
     Foreign,
 }
 
-/// A few jobs, some with their recording in the request, and what happens to them.
+/// A few jobs, some with inline content, and the steps that follow.
 pub fn case() -> impl Strategy<Value = (Vec<bool>, Vec<Step>)> {
     let steps = prop_oneof![9 => step().prop_map(|step| vec![step]), 1 => Just(given_up())];
     (vec(any::<bool>(), 1..=2), vec(steps, 1..50).prop_map(|steps| steps.concat()))
 }
 
-/// What chance alone seldom puts in a row: nobody answers, and the next attempts are made.
+/// A sequence that chance rarely produces: no response arrives, and the next attempts are made.
 fn given_up() -> Vec<Step> {
     let pass = Step::Pass { minutes: UNCONFIRMED_WAIT };
     vec![pass, Step::AbandonLeases, Step::RequeueUnconfirmed, Step::Claim { most: 2 }]
 }
 
-/// Jobs that several actors work on at once, and what each of them does.
+/// Jobs that several actors work on concurrently, and the steps of each actor.
 pub fn crowd() -> impl Strategy<Value = (Vec<bool>, Vec<Vec<Step>>)> {
     (vec(any::<bool>(), 4), vec(vec(step(), 20), 6))
 }
@@ -173,13 +173,13 @@ fn told() -> impl Strategy<Value = Told> {
         1 => (0..2_u8).prop_map(What::Noise),
         2 => Just(What::Nothing),
     ];
-    // Without an id, attempts are told of in equal bytes.
+    // Without an id, attempts are reported with equal bytes.
     let id = prop_oneof![4 => Just(Id::Own), 4 => Just(Id::Missing), 1 => Just(Id::Foreign)];
     (what, id).prop_map(|(what, id)| Told { what, id })
 }
 
 impl Told {
-    /// As bytes, said of the attempt that the provider calls `own`.
+    /// The body, about the attempt that the provider calls `own`.
     pub fn body(self, own: &str) -> String {
         let id = match self.id {
             Id::Own => format!(r#""jobId":"{own}","#),
@@ -201,7 +201,7 @@ impl Told {
         }
     }
 
-    /// Its body, said of this attempt.
+    /// Identifies its body when it is about this attempt.
     pub fn content(self, attempt: i32) -> Content {
         let has_id = !matches!(self.what, What::Noise(_) | What::Nothing);
         let names = match self.id {
@@ -222,12 +222,12 @@ impl Told {
     }
 }
 
-/// What is said in the only utterance of a success.
+/// The text of the only utterance of a success.
 pub fn words(n: u8) -> String {
     format!("Words {n}")
 }
 
-/// What the provider calls an attempt.
+/// The provider's id of an attempt.
 pub fn provider_job_id(job: usize, attempt: i32) -> String {
     format!("rc-{job}-{attempt}")
 }

@@ -24,25 +24,25 @@ use super::steps::{
     UNCONFIRMED_WAIT, minutes, provider_job_id,
 };
 
-/// Everything that the rows of one job hold. Times are whole minutes from now.
+/// Everything in the rows of one job. Times are in whole minutes from now.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct Seen {
     pub state: String,
-    /// Also the number of events, which are numbered without a gap.
+    /// Equals the number of events, which are numbered without gaps.
     pub version: i64,
     pub failures: u32,
     pub is_leased: bool,
-    /// Its class.
+    /// The error's class.
     pub error: Option<String>,
     pub has_content: bool,
     pub via: Option<String>,
-    /// The only utterance, told alike by document and row.
+    /// The text of the only utterance, equal in document and row.
     pub words: Option<String>,
     pub due_in: Option<i64>,
     pub deadline_in: i64,
     pub attempts: Vec<SeenAttempt>,
     pub deliveries: Vec<String>,
-    /// Each with what tells it from others of its kind.
+    /// Each with the detail that distinguishes it from others of its kind.
     pub events: Vec<String>,
 }
 
@@ -82,12 +82,12 @@ pub struct World {
     announcer: Announcer,
     caller: Uuid,
     jobs: Vec<Uuid>,
-    /// What each process that took a job holds, by number of job and attempt.
+    /// The claim that each process holds, by job and attempt number.
     held: Mutex<BTreeMap<(usize, i32), Arc<Claimed>>>,
 }
 
 impl World {
-    /// New jobs in the place of all others, some with content.
+    /// Replaces all jobs with new ones, some with content.
     pub async fn new(db: &PgPool, caller: Uuid, with_content: &[bool]) -> Self {
         sqlx::query("delete from aftercall.jobs").execute(db).await.unwrap();
         let mut world = Self {
@@ -127,7 +127,7 @@ impl World {
         self.jobs.iter().position(|job| *job == id).unwrap()
     }
 
-    /// Job and attempt of each submission that was begun.
+    /// Claims jobs; returns job and attempt of each submission.
     pub async fn claim(&self, most: usize) -> Vec<(usize, i32)> {
         let mut tx = self.begin().await;
         let claimed = jobs::claim(&mut tx, most, minutes(LEASE)).await.unwrap();
@@ -142,7 +142,7 @@ impl World {
         begun
     }
 
-    /// All attempts that were ever made.
+    /// All attempts ever made.
     pub fn attempts(&self) -> Vec<(usize, i32)> {
         self.held.lock().unwrap().keys().copied().collect()
     }
@@ -151,7 +151,7 @@ impl World {
         self.held.lock().unwrap()[&attempt].clone()
     }
 
-    /// What the holder of this attempt writes once it knows.
+    /// Records the outcome as the holder of this attempt would.
     pub async fn answer(&self, (job, attempt): (usize, i32), answer: Answer) -> bool {
         let claimed = &self.held((job, attempt));
         let is_refused = matches!(answer, Answer::Refused);
@@ -178,7 +178,7 @@ impl World {
         applied.unwrap()
     }
 
-    /// Deliveries to the webhooks of these attempts, in one transaction.
+    /// Delivers to the webhooks of these attempts in one transaction.
     pub async fn deliver(&self, sent: &[((usize, i32), Told)]) -> Vec<Outcome> {
         let held: Vec<_> = sent.iter().map(|(key, _)| self.held(*key)).collect();
         let tokens: Vec<&Token> = held.iter().map(|claimed| &claimed.token).collect();
@@ -194,7 +194,7 @@ impl World {
         self.apply(&arrivals).await
     }
 
-    /// The provider's final word on a job that was asked for.
+    /// Applies the provider's final report about a polled job.
     pub async fn tell(&self, target: &Target, told: Told) -> Outcome {
         let expected = Some(target.provider_job_id.clone());
         let arrival = self.arrival(target.key(), told, CompletedVia::Poll, expected);
@@ -266,7 +266,7 @@ impl World {
         applied
     }
 
-    /// Everything that has a time is that much older. Job by job, so as to wait for one row at most.
+    /// Ages every timestamp. Works job by job, so that it waits for at most one row lock.
     pub async fn pass(&self, minutes: i64) {
         for (job, statement) in self.jobs.iter().flat_map(|job| OLDER.map(|it| (job, it))) {
             sqlx::query(statement).bind(job).bind(minutes).execute(&self.db).await.unwrap();
@@ -281,7 +281,7 @@ const OLDER: [&str; 2] = [
         where job_id = $1",
 ];
 
-/// A job that is being asked for.
+/// A job that is being polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub job: usize,

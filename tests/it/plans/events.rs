@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{assert_selective, plan};
 use crate::support::app::TestApp;
 
-/// Ten thousand events of jobs of today, each written by a transaction of its own.
+/// Ten thousand events of today's jobs, each written by a separate transaction.
 async fn seeded(app: &TestApp) -> EventScope {
     app.submit().await;
     let seed = "with job as (

@@ -1,4 +1,4 @@
-//! Lists and exports of jobs.
+//! Listing and exporting jobs.
 use aftercall::{
     callers::{self, KeyTerms},
     insights,
@@ -41,7 +41,7 @@ async fn middle(app: &TestApp) -> (Uuid, DateTime<Utc>) {
     sqlx::query_as(query).fetch_one(&app.db.pool).await.unwrap()
 }
 
-/// Each filter, and the index by which a page of it is found where the planner has no choice.
+/// Each filter, and the index that a page of it must use where the planner has no alternative.
 fn filters(at: DateTime<Utc>) -> Vec<(Filter, Option<&'static str>)> {
     let hour = Period { after: Some(at), before: Some(at + TimeDelta::hours(1)) };
     let none = Filter::default;

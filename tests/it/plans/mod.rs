@@ -1,5 +1,4 @@
-//! The plans of hot statements, on tables that are large enough to matter: none reads one of them
-//! from end to end.
+//! The plans of hot statements on large tables: none may read one from end to end.
 mod events;
 mod jobs;
 mod results;
@@ -9,27 +8,27 @@ mod stats;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Execute as _, PgPool, PgTransaction, Postgres, QueryBuilder};
 
-/// Rows that make a table, or a partition, large.
+/// Minimum row count of a large table or partition.
 const MANY: f32 = 100.0;
 
-/// The plan of a statement with the values that are bound to it.
+/// The plan of a statement with its bound values.
 async fn plan(db: &PgPool, mut statement: QueryBuilder<Postgres>) -> Value {
     let sql = AssertSqlSafe(format!("explain (format json) {}", statement.sql().as_str()));
     let arguments = statement.build().take_arguments().unwrap().unwrap();
     let mut tx = db.begin().await.unwrap();
-    // As on disks without heads. With 4, tables of this size are read whole where larger ones are not.
+    // As on SSDs. With the default of 4, tables of this size are read whole where larger ones are not.
     sqlx::query("set local random_page_cost = 1.1").execute(&mut *tx).await.unwrap();
     let plans: Value = sqlx::query_scalar_with(sql, arguments).fetch_one(&mut *tx).await.unwrap();
     plans[0]["Plan"].clone()
 }
 
-/// Every node of a plan, the outermost first.
+/// All nodes of a plan, the outermost first.
 fn nodes(plan: &Value) -> Vec<&Value> {
     let below = plan["Plans"].as_array().into_iter().flatten().flat_map(nodes);
     std::iter::once(plan).chain(below).collect()
 }
 
-/// No large table is read from end to end.
+/// Asserts that no large table is read from end to end.
 async fn assert_selective(db: &PgPool, plan: &Value) {
     let scans = nodes(plan).into_iter().filter(|node| node["Node Type"] == "Seq Scan");
     let scanned: Vec<&str> = scans.map(|node| node["Relation Name"].as_str().unwrap()).collect();
@@ -45,7 +44,7 @@ async fn assert_selective(db: &PgPool, plan: &Value) {
     assert!(large.is_empty(), "reads all of {large:?}: {plan:#}");
 }
 
-/// The tables of which this transaction has read rows by going through all of them.
+/// The tables whose rows this transaction has read by sequential scans.
 pub async fn scanned(tx: &mut PgTransaction<'_>) -> Vec<String> {
     let query = "select relname::text from pg_stat_xact_user_tables
         where schemaname = 'aftercall' and seq_tup_read > 0 order by relname";

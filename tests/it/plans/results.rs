@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::{assert_selective, plan};
 use crate::support::db::TestDb;
 
-/// Five thousand short calls, and one with 12,000 utterances and 400 insights; the ids of one of the
-/// short ones, and of the long one.
+/// Five thousand short calls, and one with 12,000 utterances and 400 insights; returns the ids of a
+/// short one and of the long one.
 async fn calls(db: &PgPool) -> (Uuid, Uuid) {
     let ids: Vec<Uuid> = (0..5000).map(|_| Uuid::now_v7()).collect();
     let long = Uuid::now_v7();

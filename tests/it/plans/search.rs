@@ -1,4 +1,4 @@
-//! Search with enough utterances that it matters how they are found.
+//! Search over so many utterances that the access path matters.
 use aftercall::{
     callers::{self, KeyTerms},
     insights::search::{BEGIN, Match, Range, Scope, Search, UtteranceKey, Words, statements},
@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::nodes;
 use crate::support::db::TestDb;
 
-/// Jobs of three callers in turn, each with ten utterances, over two months.
+/// Jobs of three callers in turn, each with ten utterances, spread over two months.
 const JOBS: i32 = 4_500;
 
-/// In every tenth utterance somebody says *often*, and so on. What is in every 60th is also in the
-/// last one; *unicorn* is said in the middle.
+/// Every tenth utterance contains *often*, and so on. What occurs in every 60th also occurs in the
+/// last one; *unicorn* occurs in the middle.
 const SEED: &str = "
     with job as (
         insert into aftercall.jobs (id, caller_id, request, state, completed_via, deadline_at,
@@ -37,7 +37,7 @@ const SEED: &str = "
     from (select id, s, (row_number() over (order by id, s))::int as n
         from job cross join generate_series(0, 9) s) u";
 
-/// The second caller has every third job; or its own and those that the first one would have.
+/// The second caller owns every third job, or additionally those of the first caller.
 async fn seeded(owns_most: bool) -> (TestDb, Uuid) {
     let db = TestDb::new().await;
     let mut ids = Vec::new();
@@ -58,7 +58,7 @@ async fn seeded(owns_most: bool) -> (TestDb, Uuid) {
     (db, ids[1])
 }
 
-/// All matches, found without an index and without a thought.
+/// All matches, found by a plain comparison without an index.
 async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &Scope) -> Vec<UtteranceKey> {
     sqlx::query_as(
         "select u.job_id, u.seq from aftercall.utterances u join aftercall.jobs j on j.id = u.job_id
@@ -119,7 +119,7 @@ async fn finds_the_newest_matches(owns_most: bool) {
     }
 }
 
-/// The plan of a statement under the settings of a search.
+/// The plan of a statement under the settings used for searches.
 async fn plan(db: &PgPool, push: impl FnOnce(&mut QueryBuilder<Postgres>)) -> Value {
     let mut sql = QueryBuilder::new("explain (format json) ");
     push(&mut sql);
@@ -128,7 +128,7 @@ async fn plan(db: &PgPool, push: impl FnOnce(&mut QueryBuilder<Postgres>)) -> Va
     plan
 }
 
-/// No node reads a table from end to end; the indexes that are read.
+/// Asserts that no node reads a table from end to end; returns the indexes used.
 fn indexes(plan: &Value) -> Vec<&str> {
     let nodes = nodes(&plan[0]["Plan"]);
     for node in &nodes {

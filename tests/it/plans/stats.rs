@@ -1,4 +1,4 @@
-//! Statistics, shapes, and what is done for them while a result is stored.
+//! Statistics and shapes, and the work done for them while a result is stored.
 use aftercall::{
     conversations,
     insights::{self, Analysis, Origin, Prepared},
@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::scanned;
 use crate::support::db::TestDb;
 
-/// Fifty callers, of four of them the sums of two years, 3,000 jobs that wait and 3,000 whose results of ten
-/// utterances are stored and not yet added up.
+/// Fifty callers, the sums of two years for four of them, 3,000 waiting jobs, and 3,000 jobs whose results of ten
+/// utterances are stored but not merged into the sums yet.
 const SEED: &str = "
 insert into aftercall.callers (id, name) select uuid_floor, 'c-' || n
 from generate_series(1, 50) n, aftercall.uuid_floor(to_timestamp(n));
@@ -129,7 +129,7 @@ async fn a_shape_is_read_by_the_id_of_its_job() {
 async fn storing_a_result_reads_no_other_one() {
     let db = seeded().await;
     let prepared = Prepared::from(Analysis::default());
-    // The first plans are made for their values; later ones for any.
+    // The first plans are custom plans; later ones are generic.
     for n in 0..12 {
         let (new, old) = (job(&db, "submitted", 7).await, job(&db, "completed", 100 * n).await);
         let origin = |job_id| Origin { job_id, provider_job_id: None, parser_version: 1 };
@@ -143,7 +143,7 @@ async fn storing_a_result_reads_no_other_one() {
     }
 }
 
-/// Many jobs wait, and Postgres does not know it yet.
+/// Many jobs wait, and Postgres's statistics do not know it yet.
 const BURST: &str = "
 update aftercall.jobs set state = 'completed', completed_via = 'webhook', due_at = null,
     finished_at = now();
@@ -173,14 +173,14 @@ async fn completing_some_jobs_does_not_read_all_that_wait() {
     }
 }
 
-/// Jobs that this session has read by an index, as far as it has not reported them yet.
+/// Jobs that this session has fetched through an index and not reported yet.
 async fn fetched(tx: &mut PgTransaction<'_>) -> i64 {
     let read = "select idx_tup_fetch from pg_stat_xact_user_tables
         where relid = 'aftercall.jobs'::regclass";
     sqlx::query_scalar(read).fetch_one(&mut **tx).await.unwrap()
 }
 
-/// Jobs of one caller, each with ten utterances, of which some are the batch of a delivery.
+/// Jobs of one caller with ten utterances each, some of which are a batch of deliveries.
 const SOME: &str = "
 with job as (
     insert into aftercall.jobs (id, caller_id, request, state, due_at, deadline_at)

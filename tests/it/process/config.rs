@@ -1,9 +1,9 @@
-//! Settings as operators give them and see them.
+//! Settings as operators set and see them.
 use std::fs;
 
 use super::Home;
 
-/// Value and source of a setting, as `config print` shows them.
+/// Value and source of a setting, as printed by `config print`.
 fn shown<'a>(out: &'a str, key: &str) -> (&'a str, &'a str) {
     let line = out.lines().find(|line| line.split_whitespace().next() == Some(key)).unwrap();
     let columns: Vec<&str> = line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect();
@@ -92,7 +92,7 @@ async fn production_runs_on_nothing_of_ours() {
     assert_eq!(shown(&out, "provider.jwt"), ("(set, not shown)", "RC_JWT"));
 }
 
-/// A comment right above a key, or above the keys that it follows without a gap.
+/// Each key has a comment right above it, or above the block of keys it belongs to.
 #[test]
 fn every_setting_is_explained() {
     let text = include_str!("../../../config/default.toml");

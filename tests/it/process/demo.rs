@@ -1,4 +1,4 @@
-//! `aftercall demo --once`: from nothing to insights, and away again.
+//! `aftercall demo --once`: from nothing to insights, leaving nothing behind.
 use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
@@ -11,7 +11,7 @@ use nix::unistd::{User, chown, geteuid};
 use super::Home;
 use crate::embedded::server_pid;
 
-/// What the shipped recording holds, as the demo tells it.
+/// Checks what the demo reports about the bundled recording.
 fn check_report(out: &str) {
     for fact in [
         "2 speakers, 18 utterances, completed via webhook",
@@ -26,7 +26,7 @@ fn check_report(out: &str) {
     }
 }
 
-/// Command lines of processes that run in `folder` or were given it.
+/// Command lines of processes that run in `folder` or have it as an argument.
 fn processes_of(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let of = |path: &Path| {
@@ -40,7 +40,7 @@ fn processes_of(folder: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn one_command_shows_the_insights_and_leaves_nothing_running() {
-    // A proxy knows the way out, not the way to this machine.
+    // The proxy must not be used for addresses on this machine.
     let nowhere = "http://127.0.0.1:9";
     let home = Home::new().set("HTTP_PROXY", nowhere).set("http_proxy", nowhere);
     let out = home.run(&["demo", "--once"]).await.success();
@@ -53,13 +53,13 @@ async fn one_command_shows_the_insights_and_leaves_nothing_running() {
 #[tokio::test]
 async fn an_ordinary_user_sees_the_same() {
     if !geteuid().is_root() {
-        return; // then all other tests show it
+        return; // then all other tests cover this
     }
     let nobody = User::from_name("nobody").unwrap().unwrap();
     let home = Home::new();
     fs::create_dir(home.data()).unwrap();
     chown(&home.data(), Some(nobody.uid), Some(nobody.gid)).unwrap();
-    // The folder it was built in may be closed to others.
+    // The folder it was built in may be closed to other users.
     let binary = home.path().join("aftercall");
     fs::copy(env!("CARGO_BIN_EXE_aftercall"), &binary).unwrap();
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! The real process while connections come in masses, or with clients that do not read.
+//! The real process under masses of connections, or with clients that do not read.
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::join_all;
@@ -16,30 +16,30 @@ use tokio::{
 use super::{Home, Service};
 use crate::support::{db::TestDb, eventually, seed::seed, soon};
 
-/// Files that the process may have open.
+/// The process's limit of open files.
 const FILES: u32 = 256;
-/// Connections to each listener.
+/// Connections per listener.
 const FLOOD: usize = 400;
-/// More than sockets and buffers on the way can hold.
+/// More than the sockets and buffers along the way can hold.
 const LONG: i32 = 40_000;
 
 fn address(base: &str) -> SocketAddr {
     base.strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-/// Connections on which `text` was sent, and nothing after it.
+/// Opens connections and sends `text` on each, then nothing more.
 async fn flood(base: &str, text: &str) -> Vec<TcpStream> {
     let mut connections = Vec::new();
     for _ in 0..FLOOD {
         let mut connection = TcpStream::connect(address(base)).await.unwrap();
-        // One that was turned away is a part of the flood all the same.
+        // A rejected connection is part of the flood too.
         let _ = connection.write_all(text.as_bytes()).await;
         connections.push(connection);
     }
     connections
 }
 
-/// On a connection of its own.
+/// Uses a new connection.
 async fn is_answered(service: &Service, url: String) -> bool {
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
     let request = client.get(url).bearer_auth(&service.key).timeout(Duration::from_secs(20));
@@ -48,7 +48,7 @@ async fn is_answered(service: &Service, url: String) -> bool {
 
 #[tokio::test]
 async fn however_many_connect_its_own_files_are_left_to_it() {
-    // The flood's own ends.
+    // For this process's ends of the connections.
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let db = TestDb::new().await;
@@ -85,7 +85,7 @@ async fn however_many_connect_its_own_files_are_left_to_it() {
     service.stop().await.success();
 }
 
-/// A client that has got the beginning of an answer and reads no further.
+/// A client that has received the beginning of a response and reads no further.
 async fn stalled(service: &Service, requests: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -97,7 +97,7 @@ async fn stalled(service: &Service, requests: &str) -> TcpStream {
     connection
 }
 
-/// One reads the API's document again and again, one an export: but no further than the beginning.
+/// One client requests the API document again and again, another an export; both stop reading.
 async fn readers(service: &Service, db: &TestDb) -> Vec<TcpStream> {
     seed(&db.pool, "tester", 1, LONG).await;
     let request = |path: &str| {

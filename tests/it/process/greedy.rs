@@ -1,4 +1,4 @@
-//! Requests made to cost the most, one after the other: the real process stays small, and so do its answers.
+//! Requests made to cost the most, one after another: the process's memory and its responses stay small.
 use reqwest::header;
 use serde_json::{Value, json};
 
@@ -6,28 +6,28 @@ use super::{Home, Service};
 use crate::support::db::TestDb;
 
 const MIB: usize = 1 << 20;
-/// Of each body.
+/// Size of each body.
 const SIZE: usize = 16 * MIB;
 const MAX_VALUES: usize = 100_000;
-/// Largest answer to any of them: a hundred faults.
+/// Largest allowed response: a hundred errors.
 const ANSWER: usize = 128 * 1024;
 
-/// What the process may take: itself, a body with the text read from it, and its values.
+/// Memory limit: the process itself, a body with the text parsed from it, and its values.
 const fn bound() -> usize {
     96 * MIB + 4 * SIZE + 1024 * MAX_VALUES
 }
 
-/// The smallest request with `members` more.
+/// The smallest valid request with additional `members`.
 fn with(members: &str) -> String {
     format!(r#"{{"contentUri":"https://media.example/a.wav","encoding":"Wav",{members}}}"#)
 }
 
-/// `count` items, no two of them alike.
+/// `count` items, all different.
 fn listed(count: usize, item: impl Fn(usize) -> String) -> String {
     (0..count).map(item).collect::<Vec<_>>().join(",")
 }
 
-/// Body, and the status it is answered with.
+/// Bodies with the status of their responses.
 fn worst() -> Vec<(&'static str, String, u16)> {
     let long = "n".repeat(SIZE - 200);
     let just = MAX_VALUES - 10;
@@ -91,7 +91,7 @@ async fn no_request_costs_more_than_a_multiple_of_its_size_and_no_answer_grows_w
         assert!(listed <= 100, "{name}");
         assert_eq!(listed == 100, answer.1["moreErrors"].is_u64(), "{name}: {:#}", answer.1);
     }
-    // Each of a hundred items with as many faults as there may be.
+    // A hundred items, each with the maximum number of errors.
     let item = with(&listed(900, |n| format!(r#""{n:0>150}":0"#)));
     let batch = format!(r#"{{"jobs":[{}]}}"#, vec![item; 100].join(","));
     let stored = post_batch(&service, batch).await;
@@ -112,7 +112,7 @@ async fn no_request_costs_more_than_a_multiple_of_its_size_and_no_answer_grows_w
     service.stop().await.success();
 }
 
-/// Size of the answer.
+/// Returns the size of the response.
 async fn post_batch(service: &Service, batch: String) -> usize {
     let request = service.http.post(format!("{}/v1/jobs/batch", service.api));
     let request = request.bearer_auth(&service.key).header("idempotency-key", "greedy");

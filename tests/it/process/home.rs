@@ -1,4 +1,4 @@
-//! Runs of the binary: what they are told, and what they say.
+//! Runs of the binary: their arguments, environment and output.
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -18,7 +18,7 @@ use sqlx::ConnectOptions as _;
 
 use crate::support::{db::TestDb, eventually, scratch::Scratch, ward::Ward};
 
-/// Free ports, and nothing that takes long.
+/// Free ports, and short waits.
 const QUICK: &[(&str, &str)] = &[
     ("AFTERCALL__API__LISTEN", "127.0.0.1:0"),
     ("AFTERCALL__WEBHOOK__LISTEN", "127.0.0.1:0"),
@@ -35,14 +35,14 @@ const QUICK: &[(&str, &str)] = &[
     ("AFTERCALL__LOG__FORMAT", "json"),
 ];
 
-/// A port that was free a moment ago, for listeners that must be in a known place; below those that
-/// the system gives to whoever does not care.
+/// A currently free port, for listeners that need a known address; below the ephemeral ports that
+/// the system assigns.
 pub fn free_port() -> u16 {
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     std::iter::repeat_with(|| rand::random_range(20_000..32_000)).find(is_free).unwrap()
 }
 
-/// Where the binary runs and keeps its data, and the variables it gets.
+/// Where the binary runs and keeps its data, and its environment variables.
 #[derive(Debug)]
 pub struct Home {
     scratch: Scratch,
@@ -51,7 +51,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// With a Postgres of its own, once something needs it.
+    /// Uses its own Postgres, started on demand.
     pub fn new() -> Self {
         let scratch = Scratch::new();
         let home = Self { scratch, variables: BTreeMap::new(), runs: AtomicU32::new(0) };
@@ -60,7 +60,7 @@ impl Home {
         QUICK.iter().fold(home, |home, (name, value)| home.set(name, *value))
     }
 
-    /// With the database of a test.
+    /// Uses the database of a test.
     pub fn on(db: &TestDb) -> Self {
         Self::new().set("DATABASE_URL", db.connect_options().to_url_lossy())
     }
@@ -75,7 +75,7 @@ impl Home {
         self
     }
 
-    /// The folder it runs in.
+    /// The working folder.
     pub fn path(&self) -> &Path {
         self.scratch.path()
     }
@@ -84,12 +84,12 @@ impl Home {
         self.path().join("data")
     }
 
-    /// The binary, untouched by the variables of whoever runs the tests.
+    /// The binary, with a clean environment.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         self.prepared(Command::new(env!("CARGO_BIN_EXE_aftercall")), arguments)
     }
 
-    /// The same, with so few files that it may have open.
+    /// The same, with a limit of open files.
     pub fn command_with_files(&self, files: u32, arguments: &[&str]) -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &files.to_string()]);
@@ -117,7 +117,8 @@ impl Home {
         self.spawn(self.command(arguments))
     }
 
-    /// Its output goes to files, so that a full pipe stops nobody and a killed one's is not lost.
+    /// Output goes to files, so that a full pipe blocks nothing and a killed process's output is
+    /// kept.
     pub fn spawn(&self, mut command: Command) -> Process {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let output = |name: &str| {
@@ -129,18 +130,18 @@ impl Home {
         Process { ward: Ward::spawn(&mut command), out: out_path, err: err_path }
     }
 
-    /// Runs a command to its end.
+    /// Runs a command until it exits.
     pub async fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).ended().await
     }
 
-    /// A new API key, made by the command for it.
+    /// A new API key, created by the command.
     pub async fn key(&self, caller: &str) -> String {
         self.run(&["keys", "create", caller]).await.success().trim().to_owned()
     }
 }
 
-/// A run that may still be going on; killed when dropped.
+/// A run that may still be in progress; killed on drop.
 #[derive(Debug)]
 pub struct Process {
     ward: Ward,
@@ -148,10 +149,10 @@ pub struct Process {
     err: PathBuf,
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug)]
 pub struct Ended {
-    /// `None`: by a signal.
+    /// `None`: ended by a signal.
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -166,7 +167,7 @@ impl Process {
         self.ward.kill_hard();
     }
 
-    /// Its line of that name in `/proc`, in bytes.
+    /// The value of that line in `/proc/PID/status`, in bytes.
     pub fn memory(&self, name: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.ward.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -181,20 +182,20 @@ impl Process {
         fs::read_to_string(&self.err).unwrap()
     }
 
-    /// Whole lines of its log so far.
+    /// The complete lines of its log so far.
     pub fn log(&self) -> Vec<Value> {
         let text = self.out();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The first line of its log that says `message`; fails when it ends before.
+    /// The first log line with this message; fails if the process exits first.
     pub async fn logged(&mut self, message: &str) -> Value {
         let line = self.says(message).await;
         line.unwrap_or_else(|| panic!("it ended:\n{}{}", self.out(), self.err()))
     }
 
-    /// The first line of its log that says `message`; `None` when it ends before.
+    /// The first log line with this message; `None` if the process exits first.
     pub async fn says(&mut self, message: &str) -> Option<Value> {
         eventually(message, async || {
             let has_ended = self.has_ended();
@@ -215,13 +216,13 @@ impl Process {
 }
 
 impl Ended {
-    /// Standard output of a run that went well.
+    /// Standard output of a successful run.
     pub fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         self.out
     }
 
-    /// Standard error of a run that ended with `code`.
+    /// Standard error of a run that exited with `code`.
     pub fn failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         self.err

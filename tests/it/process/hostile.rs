@@ -1,4 +1,4 @@
-//! The memory of the real process while it is sent the worst there is, all at once.
+//! The memory of the real process while the worst possible bodies arrive, all at once.
 use std::{io::Write as _, time::Duration};
 
 use bytes::Bytes;
@@ -15,13 +15,13 @@ const MAX_BODY: usize = 32 * MIB;
 const MAX_INFLATED: usize = 32 * MIB;
 const MEMORY: usize = 128 * MIB;
 const UNPROVEN: usize = 16 * MIB;
-/// Of those who send them.
+/// The senders' timeout.
 const TIMEOUT: Duration = Duration::from_mins(5);
-/// Bodies for which there is room at once.
+/// Bodies that fit into memory at once.
 const FITTING: usize = 3;
 const MAX_VALUES: usize = 100_000;
 
-/// What docs/deployment.md says the process takes at most.
+/// The maximum stated in docs/deployment.md.
 const fn bound() -> usize {
     96 * MIB + MEMORY + UNPROVEN + 12 * MAX_INFLATED + 1024 * MAX_VALUES
 }
@@ -52,7 +52,7 @@ fn list(item: &str, size: usize) -> String {
     format!("[{}{item}]", format!("{item},").repeat(size / (item.len() + 1) - 1))
 }
 
-/// Each either breaks a rule or takes all that the rules allow.
+/// Each body breaks a rule, or uses up everything the rules allow.
 fn worst() -> Vec<Hostile> {
     let whole = MAX_BODY - 1024;
     let utterance = |text: &str| {
@@ -93,8 +93,8 @@ async fn send(service: &Service, url: &str, hostile: &Hostile) -> (&'static str,
     (hostile.name, status(request).await)
 }
 
-/// Of the answer; 503 when the connection broke off: it was closed while the body was still being sent,
-/// and the answer may go under with that (RFC 9112, section 9.6).
+/// Status of the response; 503 when the connection broke: it was closed while the body was being sent, which may lose
+/// the response (RFC 9112, section 9.6).
 async fn status(request: RequestBuilder) -> u16 {
     match request.send().await {
         Ok(answer) => answer.status().as_u16(),
@@ -103,7 +103,7 @@ async fn status(request: RequestBuilder) -> u16 {
     }
 }
 
-/// A mebibyte, and then nothing more.
+/// Sends a mebibyte, then nothing more.
 async fn stall(service: &Service, url: &str) -> u16 {
     let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b' '; MIB]))]);
     let body = Body::wrap_stream(first.chain(stream::pending()));
@@ -136,7 +136,7 @@ async fn the_worst_of_bodies_stay_within_the_bound_and_stop_nobody() {
     };
     let (answers, slow, ()) = tokio::join!(join_all(each), join_all(slow), meanwhile);
     assert!(slow.iter().all(|status| [408, 503].contains(status)), "{slow:?}");
-    // Kept, or told to come again for want of room, which then is found.
+    // Stored, or rejected for lack of memory, which is then available on retry.
     assert!(answers.iter().all(|(_, status)| [200, 503].contains(status)), "{answers:?}");
     let again: Vec<_> =
         answers.iter().zip(urls.iter().zip(&worst)).filter(|((_, s), _)| *s == 503).collect();

@@ -1,4 +1,4 @@
-//! `kill -9` at the worst moments: the next start finishes what was begun, once.
+//! `kill -9` at the worst moments: the next start completes what was begun, once.
 use aftercall::embedded::{DATABASE, connect_options};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
@@ -6,8 +6,8 @@ use sqlx::{Connection as _, PgConnection};
 use super::{Home, Process, Service, free_port};
 use crate::{embedded, support::eventually};
 
-/// Waits are short, so that what a killed process left open is soon taken up. The sandbox comes back
-/// where it was: it is also where the recording lies.
+/// Short waits, so that work left by a killed process is soon resumed. The sandbox restarts on the
+/// same port, since it also serves the recording.
 fn impatient() -> Home {
     Home::new()
         .set("AFTERCALL__SANDBOX__LISTEN", format!("127.0.0.1:{}", free_port()))
@@ -24,7 +24,7 @@ async fn kill_when(home: &Home, mut demo: Process, condition: &str) {
     let options = connect_options(&home.data().join("s"), DATABASE);
     let holds = format!("select exists (select from aftercall.jobs j where {condition})");
     eventually(condition, async || {
-        // Until server, database and table are there, the answer is no.
+        // False until server, database and table exist.
         let mut db = PgConnection::connect_with(&options).await.ok()?;
         let statement = sqlx::AssertSqlSafe(holds.clone());
         let holds = sqlx::query_scalar(statement).fetch_one(&mut db).await.unwrap_or(false);
@@ -35,7 +35,7 @@ async fn kill_when(home: &Home, mut demo: Process, condition: &str) {
     demo.kill_hard();
 }
 
-/// Two jobs, each completed once and with the whole of its result.
+/// Two jobs, each completed once with its whole result.
 async fn check_whole(home: &Home) {
     let cluster = embedded::start(&home.data()).await;
     let mut db = PgConnection::connect_with(&cluster.connect_options(DATABASE)).await.unwrap();
@@ -54,7 +54,7 @@ async fn check_whole(home: &Home) {
     cluster.stop().await;
 }
 
-/// The demo after a demo that was killed; what it told.
+/// Runs the demo after a killed one; returns its output.
 async fn recover(home: &Home) -> String {
     let out = home.run(&["demo", "--once"]).await.success();
     assert_eq!(out.matches("An earlier run left a job unfinished").count(), 1, "{out}");
@@ -90,7 +90,7 @@ async fn killed_after_the_provider_took_the_job_and_before_it_said_so() {
     kill_when(&home, home.start(["demo", "--once"]), unknown).await;
     let home = home.unset("AFTERCALL__SANDBOX__FAULTS").set("AFTERCALL__SANDBOX__LATENCY", "50ms");
     let out = recover(&home).await;
-    // Without an id only the webhook can tell; a second attempt would be paid for twice.
+    // Without an id only the webhook can report the end; a second attempt would be paid for twice.
     assert_eq!(out.matches("completed via webhook").count(), 2, "{out}");
 }
 

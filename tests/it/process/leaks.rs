@@ -1,4 +1,4 @@
-//! No secret in what the process says, whatever goes wrong and however loud the log is.
+//! The process's output contains no secrets, whatever goes wrong and at any log level.
 use std::{collections::BTreeSet, fs};
 
 use reqwest::Method;
@@ -8,10 +8,10 @@ use sqlx::{ConnectOptions as _, PgPool};
 use super::{Home, Service};
 use crate::support::db::TestDb;
 
-/// Begins every secret that we hand out here.
+/// Prefix of every secret used here.
 const CANARY: &str = "canary";
 
-/// Columns that people and dashboards look into; `jobs.request` keeps the URL that the provider needs.
+/// Columns that people and dashboards read; `jobs.request` contains the URL that the provider needs.
 const TOLD: &[&str] = &[
     "select coalesce(string_agg(e::text, ' '), '') from aftercall.job_events e",
     "select coalesce(string_agg(a::text, ' '), '') from aftercall.attempts a",
@@ -20,13 +20,13 @@ const TOLD: &[&str] = &[
     "select coalesce(string_agg(k::text, ' '), '') from aftercall.api_keys k",
 ];
 
-/// A recording's URL with credentials wherever a URL can hold them.
+/// A recording URL with credentials in every possible place.
 fn secret_uri(recording: &str, query: &str) -> String {
     let with_user = recording.replacen("http://", "http://canary-user:canary-pass@", 1);
     format!("{with_user}?signature=canary-query{query}#canary-fragment")
 }
 
-/// Jobs that end well and badly; everything the API says about them.
+/// Runs jobs that end well and badly; returns everything the API says about them.
 async fn jobs(service: &Service) -> String {
     let nowhere = service.recording.replacen("support-call", "nothing-here", 1);
     let mut uris = vec![
@@ -54,7 +54,7 @@ async fn jobs(service: &Service) -> String {
     said + &service.get("/v1/jobs?limit=200").await.to_string()
 }
 
-/// Tokens of all webhook URLs: the sandbox's ledger, which only its owner can read, has them.
+/// The tokens of all webhook URLs, from the sandbox's ledger, which only its owner can read.
 fn tokens(home: &Home) -> BTreeSet<String> {
     let ledger = fs::read_to_string(home.data().join("sandbox.jsonl")).unwrap();
     let entries = ledger.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -62,7 +62,7 @@ fn tokens(home: &Home) -> BTreeSet<String> {
     entries.filter_map(token).collect()
 }
 
-/// Requests that nobody should send.
+/// Sends invalid requests.
 async fn nonsense(service: &Service, token: &str) -> String {
     let (hooks, api) = (format!("{}/webhooks", service.webhook), &service.api);
     let stranger = format!("{hooks}/{CANARY}{}", "x".repeat(58));
@@ -129,7 +129,7 @@ async fn no_secret_is_told_at_any_log_level() {
         }
     }
     assert!(!log.contains("sandbox-faults="), "the query of a URL in the log");
-    // What other crates say below this is theirs to choose, with each version anew.
+    // What other crates log below this level is up to them and varies by version.
     for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let is_ours = line["target"].as_str().unwrap().starts_with("aftercall");
         let level = line["level"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! `aftercall serve` from ready to gone, on purpose and otherwise.
+//! `aftercall serve` from startup to shutdown, intended or not.
 use aftercall::embedded::DATABASE;
 use bytes::Bytes;
 use futures_util::stream;
@@ -32,7 +32,7 @@ async fn told_to_stop_it_turns_traffic_away_and_finishes_what_is_in_flight() {
     let checks = json!({ "database": "ok", "migrations": "ok", "writes": "ok", "draining": false, "provider": "ok" });
     assert_eq!(verbose, json!({ "status": "ok", "checks": checks }));
 
-    // A request whose second half comes when all else is over.
+    // A request whose second half is sent after everything else has stopped.
     let (finish, finished) = oneshot::channel::<()>();
     let whole = json!({ "contentUri": service.recording, "encoding": "Wav" }).to_string();
     let (first, second) = whole.split_at(10);
@@ -49,7 +49,7 @@ async fn told_to_stop_it_turns_traffic_away_and_finishes_what_is_in_flight() {
     let request = service.http.post(format!("{}/v1/jobs", service.api));
     let request = request.bearer_auth(&service.key).header("content-type", "application/json");
     let in_flight = tokio::spawn(request.body(Body::wrap_stream(halves)).send());
-    // Another one behind it, so that the first has surely been accepted.
+    // A later request, to be sure that the first one has been accepted.
     service.get("/v1/jobs").await;
 
     service.process.signal(Signal::SIGTERM);
@@ -123,7 +123,7 @@ async fn without_its_database_it_lives_on_unready_until_that_is_back() {
     cluster.stop().await;
 }
 
-/// A server's address, and the server that is not running yet.
+/// The address of a server that is not running yet, and its folder.
 async fn not_up_yet(home: &Home) -> (String, std::path::PathBuf) {
     let folder = home.path().join("elsewhere");
     let cluster = embedded::start(&folder).await;

@@ -1,4 +1,4 @@
-//! The log: one JSON object a line, one line a request.
+//! The log: one JSON object per line, one line per request.
 use futures_util::{StreamExt as _, stream};
 use reqwest::{Body, Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{Home, Service};
 use crate::support::db::TestDb;
 
-/// The lines about finished requests on `route`.
+/// The log lines of completed requests on `route`.
 fn answered<'a>(log: &'a [Value], route: &str) -> Vec<&'a Value> {
     log.iter().filter(|line| line["msg"] == "answered" && line["route"] == route).collect()
 }
 
-/// Status of the answer to a body that never ends.
+/// Status of the response to a body that never ends.
 async fn slow_upload(service: &Service) -> StatusCode {
     let first = stream::iter([Ok::<_, std::io::Error>("{")]);
     let body = Body::wrap_stream(first.chain(stream::pending()));

@@ -1,4 +1,4 @@
-//! The process as users and operators meet it: the real binary, in a folder of its own.
+//! The process as users and operators see it: the real binary, in a separate folder.
 mod cli;
 mod config;
 mod demo;

@@ -1,4 +1,4 @@
-//! From a recording to insights through the public API, with and without trouble on the way.
+//! From a recording to insights through the public API, with and without provider faults.
 use serde_json::{Value, json};
 
 use super::{Home, Service};
@@ -28,7 +28,7 @@ async fn talk_and_energy_of_a_stereo_recording_are_those_that_sox_measures() {
         let speaker = &speakers["data"][channel];
         let ratio = number(speaker, "TalkToListenRatio");
         assert!((ratio - share).abs() <= 1.5, "{ratio} against {share}");
-        // 0 to 100 for -60 dB to 0 dB; sox keeps short pauses that we leave out: within 1.5 dB.
+        // 0 to 100 for -60 dB to 0 dB; sox keeps short pauses that we leave out, so within 1.5 dB.
         let expected = 100.0 * (SOX_LEVEL[channel] + 60.0) / 60.0;
         let energy = number(speaker, "Energy");
         assert!((energy - expected).abs() < 2.5, "{energy} against {expected}");
@@ -36,7 +36,8 @@ async fn talk_and_energy_of_a_stereo_recording_are_those_that_sox_measures() {
     service.stop().await.success();
 }
 
-/// Faults of the provider, the job's final state, and the channel if only one can bring it.
+/// Faults of the provider, the job's final state, and the only channel that can deliver it, if
+/// there is one.
 const ENDS: &[(&str, &str, Option<&str>)] = &[
     ("no-job-id", "completed", Some("webhook")),
     ("early", "completed", None),

@@ -1,4 +1,4 @@
-//! `aftercall reparse`: results of earlier parsers are made anew from the bytes they came from.
+//! `aftercall reparse`: results of earlier parsers are recomputed from the stored bytes.
 use std::io::Write as _;
 
 use aftercall::provider::PARSER_VERSION;
@@ -17,7 +17,7 @@ fn success() -> String {
     fixture("seed/success.json")
 }
 
-/// Everything that is served of a result.
+/// Everything the API serves of a result.
 async fn served(app: &TestApp, id: Uuid) -> Vec<Answer> {
     let mut parts = Vec::new();
     for part in ["result", "utterances", "speakers", "insights"] {
@@ -30,7 +30,7 @@ fn bodies(served: &[Answer]) -> Vec<Value> {
     served.iter().map(Answer::json).collect()
 }
 
-/// As if an earlier parser had made all results, and badly.
+/// Makes all results look as if written by an earlier, faulty parser.
 async fn spoil(app: &TestApp) {
     for statement in [
         "update aftercall.results set parser_version = 0, document = '{}', is_partial = true,
@@ -46,7 +46,7 @@ async fn spoil(app: &TestApp) {
     }
 }
 
-/// Jobs that were completed in all the ways there are, oldest first.
+/// Jobs completed in every possible way, oldest first.
 async fn completed(app: &TestApp) -> Vec<Uuid> {
     let plain = app.submitted().await;
     app.deliver(&plain.webhook, success()).await;

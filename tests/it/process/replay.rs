@@ -1,4 +1,4 @@
-//! `aftercall replay`: by id and by filter, without a service and beside one.
+//! `aftercall replay`: by id and by filter, without a running service and beside one.
 use uuid::Uuid;
 
 use super::Home;

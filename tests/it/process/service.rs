@@ -1,4 +1,4 @@
-//! `aftercall serve`, and a client of its three listeners.
+//! `aftercall serve`, and a client for its three listeners.
 use std::{fs, time::Duration};
 
 use nix::sys::signal::Signal;
@@ -14,14 +14,14 @@ pub struct Service {
     pub api: String,
     pub webhook: String,
     pub ops: String,
-    /// Address of the recording in the box; empty without the sandbox.
+    /// URL of the bundled recording; empty without the sandbox.
     pub recording: String,
     pub key: String,
     pub http: reqwest::Client,
 }
 
 impl Service {
-    /// Ready, with a key for `tester`.
+    /// Starts the service, waits until it is ready and creates a key for `tester`.
     pub async fn start(home: &Home) -> Self {
         let mut service = Self::without_key(home).await;
         service.key = home.key("tester").await;
@@ -32,7 +32,7 @@ impl Service {
         Self::of(home.start(["serve"])).await
     }
 
-    /// Of a run that was started otherwise.
+    /// A service that was started in another way.
     pub async fn of(mut process: Process) -> Self {
         let ready = process.logged("ready").await;
         let base = |name: &str| format!("http://{}", ready[name].as_str().unwrap_or_default());
@@ -65,12 +65,12 @@ impl Service {
         body
     }
 
-    /// Status of an answer on a listener other than the API.
+    /// Status of a response of another listener than the API.
     pub async fn status(&self, url: &str) -> StatusCode {
         self.http.get(url).send().await.unwrap().status()
     }
 
-    /// Hands over the recording in the box, with these members on top; the job's id.
+    /// Submits the bundled recording with these additional members; returns the job's id.
     pub async fn submit(&self, members: Value) -> String {
         let mut body = json!({ "contentUri": self.recording, "encoding": "Wav" });
         body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -93,7 +93,7 @@ impl Service {
         self.job_when(id, |job| !job["finishedAt"].is_null()).await
     }
 
-    /// A webhook URL for each of `count` new jobs, whose results the sandbox keeps to itself for now.
+    /// Webhook URLs of `count` new jobs whose results the sandbox holds back.
     pub async fn webhooks(&self, home: &Home, count: usize) -> Vec<String> {
         for _ in 0..count {
             self.submit(json!({})).await;
@@ -109,7 +109,7 @@ impl Service {
         .await
     }
 
-    /// Asks it to stop, and waits until it did.
+    /// Asks the process to stop, and waits until it has.
     pub async fn stop(self) -> Ended {
         self.process.signal(Signal::SIGTERM);
         self.process.ended().await

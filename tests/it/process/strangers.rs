@@ -1,5 +1,5 @@
-//! Two thousand connections of strangers on the webhooks' listener, with as many large uploads as callers
-//! care to send: no real delivery is refused, and memory stays within its bound.
+//! Two thousand connections with unknown tokens to the webhook listener, together with many large uploads: no real
+//! delivery is rejected, and memory stays within its limit.
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -23,28 +23,28 @@ use super::{
 };
 use crate::support::{db::TestDb, fixture};
 
-/// Held by each stranger that has not sent its worst yet.
+/// Held by each attacker that has not sent its worst yet.
 type Busy = mpsc::Sender<()>;
 
 const STRANGERS: usize = 2000;
-/// Kinds of strangers: see [`molest`].
+/// Kinds of attackers; see [`molest`].
 const KINDS: usize = 5;
-/// Addresses of each kind of strangers.
+/// Source addresses per kind.
 const ADDRESSES: usize = 8;
-/// How often all of them come, and how many real deliveries of each kind come with them.
+/// How often all attackers connect, and how many real deliveries of each kind go with each wave.
 const WAVES: usize = 4;
 const TOGETHER: usize = 2;
-/// Large recordings that callers upload meanwhile, and how large each is as base64.
+/// Large recordings uploaded by callers meanwhile, and the size of each in base64.
 const UPLOADS: usize = 12;
 const RECORDING: usize = 40 << 20;
-/// Files that each side needs besides the strangers' connections.
+/// Files that each side needs besides the attackers' connections.
 const OTHER_FILES: u64 = 500;
 
-/// Most unknown tokens of one address that are each told of in the log, in the two minutes that the test may
-/// touch; see `webhook.unknown_tokens`.
+/// Maximum number of unknown tokens of one address that are logged individually in the two minutes the test may span;
+/// see `webhook.unknown_tokens`.
 const TOLD: usize = 2 * 60;
 
-/// As many strangers as this process and the service may have connections.
+/// The number of attackers, limited by the open files of this process and the service.
 fn strangers() -> usize {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
@@ -55,13 +55,13 @@ fn strangers() -> usize {
     STRANGERS.min(most)
 }
 
-/// The head of a delivery with a token that nobody was given.
+/// The head of a delivery with a token that was never issued.
 fn head(length: usize) -> String {
     let token = Token::new(Uuid::now_v7(), Token::random_secret()).reveal();
     format!("POST /webhooks/{token} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")
 }
 
-/// Of the strangers of one kind.
+/// A source address of this kind of attackers.
 fn address(kind: usize, n: usize) -> Ipv4Addr {
     let [kind, host] = [kind, n % ADDRESSES + 1].map(|part| u8::try_from(part).unwrap());
     Ipv4Addr::new(127, 0, kind, host)
@@ -73,32 +73,32 @@ async fn connect(from: Ipv4Addr, target: SocketAddr) -> std::io::Result<TcpStrea
     socket.connect(target).await
 }
 
-/// What the strangers have in common.
+/// State shared by the attackers.
 struct Front {
     target: SocketAddr,
     turn: Semaphore,
 }
 
-/// One connection, from its first byte until the service ends it. Lets go of `busy` when it has done its
-/// worst and can only wait.
+/// One connection, from its first byte until the service closes it. Drops `busy` once it has done its worst and only
+/// waits.
 async fn molest(n: usize, front: &Front, busy: Option<Busy>) -> std::io::Result<()> {
     let (kind, n) = (n % KINDS, n / KINDS);
     let mut stream = connect(address(kind, n), front.target).await?;
     match kind {
-        // The last byte of a small body never comes.
+        // The last byte of a small body never arrives.
         0 | 1 => {
             let length = if kind == 1 && n % 2 == 0 { 4096 } else { 65_536 };
             stream.write_all(head(length).as_bytes()).await?;
-            // One after another, each read before the next one comes: what they take is kept.
+            // One after another, each read before the next arrives: the memory they take stays in use.
             let _turn = front.turn.acquire().await;
             stream.write_all(&vec![b' '; length - 1]).await?;
             let mut other = connect(address(kind, n), front.target).await?;
             other.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await?;
             other.read_to_end(&mut Vec::new()).await?;
         }
-        // Nor does the end of a head.
+        // Neither does the end of a head.
         2 => stream.write_all(b"POST /webhooks/x HTTP/1.1\r\nHost: h\r\nContent-Le").await?,
-        // A large body comes in small pieces.
+        // A large body arrives in small pieces.
         3 => {
             stream.write_all(head(32 << 20).as_bytes()).await?;
             drop(busy);
@@ -122,8 +122,8 @@ async fn molest(n: usize, front: &Front, busy: Option<Busy>) -> std::io::Result<
     stream.read_to_end(&mut Vec::new()).await.map(drop)
 }
 
-/// Keeps that many connections busy until it is dropped. Whoever is thrown out comes back with the next
-/// wave: as fast as possible, this machine would serve nothing but its own attack.
+/// Keeps `count` connections busy until dropped. Rejected attackers reconnect only with the next wave: reconnecting at
+/// full speed would occupy the whole machine.
 fn besiege(
     count: usize,
     target: SocketAddr,
@@ -137,7 +137,7 @@ fn besiege(
         let (mut busy, mut wave) = (Some(busy.clone()), wave.clone());
         siege.spawn(async move {
             while wave.changed().await.is_ok() {
-                // It ends one way or another.
+                // However the connection ends.
                 let _ = molest(n, &front, busy.take()).await;
             }
         });
@@ -147,11 +147,11 @@ fn besiege(
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// As the provider's come.
+    /// As the provider sends them.
     Whole,
-    /// Head and body in pieces, each on its way when the one before has long been read.
+    /// Head and body in pieces, each sent after the previous one has been read.
     Pieces,
-    /// Of several MiB.
+    /// Several MiB.
     Large,
 }
 
@@ -159,7 +159,7 @@ async fn is_alive(service: &Service) {
     assert_eq!(service.status(&format!("{}/livez", service.ops)).await, 200);
 }
 
-/// The first line of the answer to a real delivery.
+/// The first line of the response to a real delivery.
 async fn deliver(service: &Service, url: &str, kind: Kind, from: Ipv4Addr) -> String {
     let mut body = fixture("seed/success.json");
     if matches!(kind, Kind::Large) {
@@ -186,7 +186,7 @@ async fn deliver(service: &Service, url: &str, kind: Kind, from: Ipv4Addr) -> St
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-/// `mem_limit` of docker-compose.yml in MiB, which is what docs/deployment.md adds up to.
+/// `mem_limit` of docker-compose.yml in MiB, which docs/deployment.md adds up.
 fn memory_limit() -> usize {
     let compose = include_str!("../../../docker-compose.yml");
     let (_, limit) = compose.split_once("mem_limit: ").unwrap();
@@ -222,7 +222,7 @@ async fn no_known_token_is_refused_whatever_strangers_send() {
         for (number, urls) in urls.chunks(kinds.len() * TOGETHER).enumerate() {
             wave.send(number).unwrap();
             let each = urls.iter().enumerate().map(async |(n, url)| {
-                // From the addresses of strangers as well.
+                // Also from the attackers' addresses.
                 let (kind, from) = (kinds[n % kinds.len()], address(n, 0));
                 let since = Instant::now();
                 let answer = deliver(&service, url, kind, from).await;

@@ -1,4 +1,4 @@
-//! The memory of the real process while many recordings are uploaded at once.
+//! The memory of the real process during many concurrent uploads.
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,23 +9,23 @@ use super::{Home, Service};
 use crate::support::{db::TestDb, eventually};
 
 const MIB: usize = 1 << 20;
-/// Of each recording, as base64.
+/// Size of each recording in base64.
 const SIZE: usize = 40 * MIB;
 const UPLOADS: usize = 12;
-/// `api.memory`: one recording has room.
+/// `api.memory`: room for one recording.
 const MEMORY: usize = 320 * MIB;
 
-/// What docs/deployment.md says of a process with the role `api` alone.
+/// The maximum that docs/deployment.md states for a process with the role `api` alone.
 const fn bound() -> usize {
     96 * MIB + MEMORY
 }
 
-/// A request for a job whose recording is that large.
+/// A request for a job with inline content of this size.
 pub fn recording(size: usize) -> Bytes {
     Bytes::from(format!(r#"{{"encoding":"Wav","content":"{}"}}"#, "A".repeat(size)))
 }
 
-/// The status of the answer.
+/// The status of the response.
 pub async fn upload(service: &Service, key: &str, body: Bytes) -> u16 {
     let request = service.http.post(format!("{}/v1/jobs", service.api)).bearer_auth(key);
     let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
@@ -35,7 +35,7 @@ pub async fn upload(service: &Service, key: &str, body: Bytes) -> u16 {
             assert_eq!(answer.headers().contains_key("retry-after"), [429, 503].contains(&status));
             status
         }
-        // Closed while the body was still being sent: the answer may go under with that.
+        // Closed while the body was being sent, which may lose the response.
         Err(error) if !error.is_timeout() => 429,
         Err(error) => panic!("{error}"),
     }

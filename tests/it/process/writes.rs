@@ -1,4 +1,4 @@
-//! A database that answers but takes no writes: its disk is full, or it is read-only.
+//! A database that accepts no writes because its disk is full or it is read-only.
 use std::{
     fs::{self, File},
     io::Write as _,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Home, Service};
 use crate::support::{app::TestApp, db::TestDb, eventually};
 
-/// What `/readyz` says, and the status it says it with.
+/// Status and body of `/readyz`.
 async fn readiness(service: &Service) -> (u16, Value) {
     let answer = service.http.get(format!("{}/readyz?verbose", service.ops)).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
@@ -23,7 +23,7 @@ async fn until_ready(service: &Service) {
     eventually("readiness", async || (readiness(service).await.0 == 200).then_some(())).await;
 }
 
-/// Neither callers nor the provider are told that it is their fault, or ours.
+/// The response blames neither the caller nor the service.
 async fn turned_away(service: &Service, body: &Value) {
     let request = service.http.post(format!("{}/v1/jobs", service.api)).bearer_auth(&service.key);
     let answer = request.json(body).send().await.unwrap();
@@ -39,11 +39,11 @@ async fn turned_away(service: &Service, body: &Value) {
     assert_eq!(service.status(&live).await, StatusCode::OK);
 }
 
-/// A file system in memory, gone with the test.
+/// An in-memory file system, unmounted after the test.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None` where this process may not mount one.
+    /// `None` if this process may not mount one.
     fn mounted_on(folder: &Path) -> Option<Self> {
         if !geteuid().is_root() {
             return None;
@@ -55,7 +55,7 @@ impl SmallDisk {
         mounted.then(|| Self(folder.to_path_buf()))
     }
 
-    /// The file takes all the room there is.
+    /// Writes a file that takes all free space.
     fn fill(&self) -> PathBuf {
         let path = self.0.join("ballast");
         let mut ballast = File::create(&path).unwrap();
@@ -68,7 +68,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: its server may still be leaving.
+        // Lazily: its server may still be stopping.
         let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }

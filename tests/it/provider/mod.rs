@@ -1,4 +1,4 @@
-//! The provider client against stub servers: every kind of answer, and none.
+//! The provider client against stub servers: every kind of response, and none.
 mod network;
 mod status;
 mod submit;
@@ -26,7 +26,7 @@ const SECRETS: [&str; 7] = [
     WEBHOOK,
     WEBHOOK_TOKEN,
     "https%3A%2F%2Fin.example",
-    // "app:client-secret" as Basic authentication
+    // "app:client-secret" for Basic authentication
     "YXBwOmNsaWVudC1zZWNyZXQ",
 ];
 
@@ -63,7 +63,7 @@ async fn stub(server: &MockServer, verb: &str, route: &str, answer: ResponseTemp
     Mock::given(method(verb)).and(path(route)).respond_with(answer).mount(server).await;
 }
 
-/// A server that grants tokens and answers submissions with `answer`.
+/// A server that grants tokens and responds to submissions with `answer`.
 async fn server_answering(answer: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     stub(&server, "POST", TOKEN, granted()).await;
@@ -76,7 +76,7 @@ async fn requests_to(server: &MockServer, route: &str) -> Vec<wiremock::Request>
     all.into_iter().filter(|request| request.url.path() == route).collect()
 }
 
-/// Everything that a log could say about an error: both formats, down the chain.
+/// Checks everything a log could contain about an error: both formats, for the whole chain.
 #[track_caller]
 fn assert_redacted(error: &(dyn Error + 'static)) {
     let mut said = String::new();

@@ -16,7 +16,8 @@ async fn listener() -> (TcpListener, String) {
     (listener, url)
 }
 
-/// Grants a token to the first connection, then gives the second one, its request read, to `then`.
+/// Grants a token on the first connection, reads the request on the second, and passes that to
+/// `then`.
 async fn serve_two<T>(listener: TcpListener, then: impl AsyncFnOnce(TcpStream) -> T) -> T {
     let (mut stream, _) = listener.accept().await.unwrap();
     assert!(read_request(&mut stream).await.starts_with(&format!("POST {TOKEN}")));

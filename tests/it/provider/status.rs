@@ -1,4 +1,4 @@
-//! How a job stands.
+//! The status of a job.
 use std::time::Duration;
 
 use aftercall::provider::{AnalysisStatus, ProviderError, StatusAnswer, StatusError};

@@ -1,4 +1,4 @@
-//! What an answer to a submission means.
+//! The meaning of responses to a submission.
 use std::time::Duration;
 
 use aftercall::provider::{Accepted, RateHeaders, SubmitError};

@@ -1,4 +1,4 @@
-//! Access tokens as the provider sees them.
+//! Access tokens from the provider's point of view.
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aftercall::provider::{Client, SubmitError, TokenError};
@@ -88,7 +88,7 @@ async fn a_fresh_token_that_is_refused_too_ends_the_matter() {
     assert_eq!(requests_to(&server, ANALYZE).await.len(), 2);
 }
 
-/// The outcome of a submission when the token endpoint answers with `answer`.
+/// The outcome of a submission when the token endpoint responds with `answer`.
 async fn without_token(answer: ResponseTemplate) -> SubmitError {
     let server = MockServer::start().await;
     stub(&server, "POST", TOKEN, answer).await;

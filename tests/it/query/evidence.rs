@@ -1,4 +1,4 @@
-//! Which utterances a conversational insight rests on, and the other way round.
+//! Which utterances a conversational insight is based on, and the reverse.
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -34,7 +34,7 @@ fn numbers(list: &Value) -> Vec<usize> {
     list.map(|number| usize::try_from(number.as_u64().unwrap()).unwrap()).collect()
 }
 
-/// What each insight rests on.
+/// The evidence of each insight.
 async fn evidence(app: &TestApp, id: Uuid) -> Vec<Vec<usize>> {
     let insights = part(app, id, "insights").await;
     let insights = insights["data"].as_array().unwrap().iter();

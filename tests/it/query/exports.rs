@@ -1,4 +1,4 @@
-//! Exports: everything, in order, from any line on; and never half of it passed off as the whole.
+//! Exports: complete, in order, resumable after any line, and never truncated without notice.
 
 use aftercall::{
     callers::{self, KeyTerms},
@@ -16,7 +16,7 @@ use crate::support::{answer::Answer, app::TestApp, eventually, seed::seed};
 
 const JOBS: &str = "/v1/exports/jobs.ndjson";
 const UTTERANCES: &str = "/v1/exports/utterances.ndjson";
-/// More than sockets and buffers on the way can hold.
+/// More than the sockets and buffers along the way can hold.
 const LONG: i32 = 40_000;
 
 async fn seeded(jobs: i32, utterances: i32) -> TestApp {
@@ -36,7 +36,7 @@ async fn lines(app: &TestApp, path: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Jobs oldest first, without their links.
+/// Jobs, oldest first, without their links.
 async fn listed(app: &TestApp, filters: &str) -> Vec<Value> {
     let path = format!("/v1/jobs?sort=createdAt&limit=200&{filters}");
     let mut jobs = app.get(&path).await.json()["data"].as_array().unwrap().clone();

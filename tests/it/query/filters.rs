@@ -1,4 +1,4 @@
-//! Lists of jobs by what is asked for.
+//! Lists of jobs, filtered.
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ async fn submit(app: &TestApp, more: Value) -> Uuid {
     app.post("/v1/jobs", &body).await.id()
 }
 
-/// An utterance of a speaker of its own for each emotion, and a value of each insight.
+/// One utterance per emotion, each with its own speaker, and one value per insight.
 fn analysis(emotions: &[&str], insights: &[&str]) -> String {
     let said = |(n, emotion): (usize, &&str)| {
         json!({
@@ -83,7 +83,7 @@ async fn by_when_they_were_created() {
     let mut jobs = Vec::new();
     for hours in [50, 30, 2] {
         let id = app.submit().await;
-        // Their ids are nearly as far from that as the clocks of replicas may differ.
+        // The ids deviate from the timestamps nearly as much as the clocks of replicas may differ.
         sqlx::query(
             "update aftercall.jobs set created_at = created_at - make_interval(hours => $2),
                 id = (left(aftercall.uuid_floor(created_at - make_interval(hours => $2, mins => 50))::text,

@@ -1,4 +1,4 @@
-//! Lists of jobs: filters, pages that stay put, cursors that fit one listing only.
+//! Lists of jobs: filters, stable pages, and cursors that fit only their own listing.
 use aftercall::callers::{self, KeyTerms};
 use axum::http::header;
 use secrecy::ExposeSecret as _;

@@ -1,10 +1,10 @@
-//! A recording of three hours with 12,000 utterances, asked about in every way.
+//! A recording of three hours with 12,000 utterances, queried in every way.
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
 
 const UTTERANCES: u32 = 12_000;
-/// Seconds from one beginning to the next: three hours in all.
+/// Seconds between the starts of two utterances: three hours in all.
 const STEP: f64 = 0.9;
 const NEEDLE: u32 = 7_777;
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::support::{app::TestApp, fixture};
 
-/// A job with the result of 2023.
+/// A job completed with the result of 2023.
 async fn completed(app: &TestApp) -> Uuid {
     let job = app.submitted().await;
     let body = fixture("delivery-2023.json").replace("@jobId", &job.provider_job_id);
@@ -25,7 +25,7 @@ async fn completed(app: &TestApp) -> Uuid {
     job.id
 }
 
-/// A part of a result.
+/// A part of a job's result.
 async fn part(app: &TestApp, id: Uuid, part: &str) -> Value {
     let answer = app.get(&format!("/v1/jobs/{id}/{part}")).await;
     assert_eq!(answer.status, 200, "{part}");

@@ -105,7 +105,7 @@ async fn results_asked_for_at_once_reach_whoever_asked() {
     }
     expected.push((app.submit().await, StatusCode::NOT_FOUND));
     expected.push((Uuid::now_v7(), StatusCode::NOT_FOUND));
-    // Many more than two statements of 16 take at once.
+    // Many more than two statements of 16 read at once.
     let asked = (0..100).map(async |n| {
         let (id, status) = expected[n % expected.len()];
         let answer = app.get(&format!("/v1/jobs/{id}/result")).await;

@@ -1,4 +1,4 @@
-//! Transcripts: the golden files, and which form is sent.
+//! Transcripts: the golden files, and content negotiation.
 use std::{fs, path::Path};
 
 use axum::http::StatusCode;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::completed;
 use crate::support::{answer::Answer, app::TestApp, fixture};
 
-/// Golden file, and the query that asks for it.
+/// Golden file, and the query that produces it.
 const FILES: [(&str, &str); 9] = [
     ("transcript.json", "format=json"),
     ("transcript.paragraphs.json", "format=paragraphs"),
@@ -30,7 +30,7 @@ async fn accepting(app: &TestApp, id: Uuid, accept: &str) -> Answer {
     app.ask(app.request("GET", &path).header("accept", accept)).await
 }
 
-/// A job with the result of `<conversation>/delivery.json` and the names of its `speakers.json`.
+/// A job with the result `delivery.json` of the folder and the names in its `speakers.json`.
 async fn conversation(app: &TestApp, folder: &Path) -> Uuid {
     let name = folder.file_name().unwrap().to_str().unwrap();
     let job = app.submitted_as(name).await;
@@ -43,8 +43,8 @@ async fn conversation(app: &TestApp, folder: &Path) -> Uuid {
     job.id
 }
 
-/// `UPDATE_GOLDEN=1` writes the files anew; look at what changed, and at what
-/// `tests/transcripts/run` says of it.
+/// `UPDATE_GOLDEN=1` rewrites the files; review the changes, and what `tests/transcripts/run` says
+/// about them.
 #[tokio::test]
 async fn transcripts_are_as_their_golden_files_are() {
     let app = TestApp::start().await;

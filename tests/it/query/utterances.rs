@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{completed, part};
 use crate::support::app::TestApp;
 
-/// Ten utterances of a second each, two of them at the same time, one a point.
+/// Ten utterances of one second each, two of them simultaneous and one without duration.
 async fn conversation(app: &TestApp) -> Uuid {
     let job = app.submitted().await;
     let said =

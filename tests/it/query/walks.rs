@@ -1,4 +1,4 @@
-//! Walks along pages while everything changes.
+//! Paging through lists while everything changes.
 use aftercall::jobs::{self, CompletedVia, Completion};
 use serde_json::json;
 use sqlx::PgPool;
@@ -9,7 +9,7 @@ use crate::support::{
     seed::seed,
 };
 
-/// Ids of all jobs of that listing, page by page.
+/// Ids of all jobs of a listing, page by page.
 async fn walk(app: &TestApp, listing: &str) -> Vec<Uuid> {
     let mut seen = Vec::new();
     let mut path = format!("/v1/jobs?limit=50&{listing}");
@@ -26,7 +26,7 @@ async fn walk(app: &TestApp, listing: &str) -> Vec<Uuid> {
     }
 }
 
-/// A thousand new jobs.
+/// Creates a thousand jobs.
 async fn insert(app: &TestApp) {
     let item = json!({ "contentUri": RECORDING, "encoding": "Wav", "tags": ["of-2-1"] });
     let body = json!({ "jobs": vec![item; 50] }).to_string();
@@ -37,7 +37,7 @@ async fn insert(app: &TestApp) {
     }
 }
 
-/// A hundred jobs that were queued end: one half is canceled, the other completed.
+/// Ends a hundred queued jobs: half are canceled, half completed.
 async fn change(app: &TestApp, queued: &[Uuid]) {
     for pair in queued.chunks(2) {
         let path = format!("/v1/jobs/{}/cancel", pair[0]);

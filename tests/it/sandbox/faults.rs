@@ -91,7 +91,7 @@ async fn a_lost_result_is_known_to_the_status_call_alone() {
     let sandbox = Running::start(settings()).await;
     let mut receiver = Receiver::start().await;
     let mut request = sandbox.sample();
-    // With `early` the 202 comes after the job is done: nothing can arrive later.
+    // With `early` the 202 comes after the job is done, so nothing can arrive later.
     let uri = sandbox.url("/media/support-call.wav?sandbox-faults=lost,early");
     request["contentUri"] = json!(uri);
     let answer = sandbox.submit(&receiver.url(), request).await;
@@ -101,7 +101,7 @@ async fn a_lost_result_is_known_to_the_status_call_alone() {
     assert!(receiver.arrived().is_none());
 }
 
-/// The job with this provider id has its result.
+/// Waits until the job with this provider id has its result.
 async fn finished(sandbox: &Running, accepted: reqwest::Response) {
     let accepted: Value = accepted.json().await.unwrap();
     let id = accepted["jobId"].as_str().unwrap();
@@ -122,7 +122,7 @@ async fn late_and_reordered_results_are_overtaken() {
         let (mut held, mut other) = (Receiver::start().await, Receiver::start().await);
         let answer = sandbox.submit_with_faults(&held.url(), fault).await.unwrap();
         finished(&sandbox, answer).await;
-        // Answered after its delivery.
+        // With `early` the response comes after the delivery.
         sandbox.submit_with_faults(&other.url(), "early").await.unwrap();
         assert!(other.arrived().is_some());
         if fault == "late" {

@@ -1,4 +1,4 @@
-//! What the sandbox writes down.
+//! The sandbox's ledger.
 use std::{os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use aftercall::sandbox::Sandbox;

@@ -1,4 +1,4 @@
-//! The provider emulator over real sockets: what `RingCentral`'s contract says, and what we decided.
+//! The provider emulator over real sockets: `RingCentral`'s contract, and our own choices.
 mod faults;
 mod ledger;
 pub mod support;
@@ -86,11 +86,11 @@ async fn energy_and_talk_ratio_agree_with_sox() {
         insights.iter().find(|insight| insight["name"] == name).unwrap()["values"].clone()
     };
     for (speaker, level) in SOX_LEVEL.iter().enumerate() {
-        // 0 to 100 for -60 dB to 0 dB. Sox keeps short pauses that we leave out: within 1.5 dB.
+        // 0 to 100 for -60 dB to 0 dB. Sox keeps short pauses that we leave out, so within 1.5 dB.
         let expected = 100.0 * (level + 60.0) / 60.0;
         let energy = insight("Energy")[speaker]["value"].as_f64().unwrap();
         assert!((energy - expected).abs() < 2.5, "{energy} against {expected}");
-        // Both cut at silence by a threshold of their own: within 5 %.
+        // Both cut silence at their own thresholds, so within 5 %.
         let talk = result["sandbox"]["speechPerVoice"][speaker].as_f64().unwrap();
         assert!(
             (talk / SOX_TALK[speaker] - 1.0).abs() < 0.05,

@@ -1,4 +1,4 @@
-//! A running sandbox with a client that is logged in, and a webhook that hands over what arrives.
+//! A running sandbox with a logged-in client, and a webhook receiver.
 use std::{
     collections::VecDeque,
     path::PathBuf,
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// The defaults on a free port, without any wait.
+/// The default settings on a free port, without waits.
 pub fn settings() -> SandboxSettings {
     let mut settings = config::load(None).unwrap().settings.sandbox;
     settings.listen = "127.0.0.1:0".parse().unwrap();
@@ -38,7 +38,7 @@ pub fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// A recording of `tests/fixtures/audio` in base64.
+/// A recording from `tests/fixtures/audio` in base64.
 pub fn fixture(file: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio");
     base64(&std::fs::read(folder.join(file)).unwrap())
@@ -77,7 +77,7 @@ impl Running {
 
     pub async fn stop(self) {
         self.stop.cancel();
-        // Idle connections would be waited for.
+        // The shutdown would wait for idle connections.
         drop(self.client);
         self.part.await.unwrap().unwrap();
     }
@@ -100,7 +100,7 @@ impl Running {
         request.form(&[("token", token)]).send().await.unwrap()
     }
 
-    /// A submission of the recording in the box that asks for everything.
+    /// A submission of the bundled recording that requests everything.
     pub fn sample(&self) -> Value {
         json!({
             "contentUri": self.url("/media/support-call.wav"),
@@ -141,7 +141,7 @@ impl Running {
         self.client.get(url).bearer_auth(&self.token).send().await.unwrap()
     }
 
-    /// Name of the only parameter that a submission is refused for.
+    /// The only parameter that the submission is rejected for.
     pub async fn refusal(&self, body: Value) -> String {
         let answer = self.submit("http://127.0.0.1:9/", body).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
@@ -161,7 +161,7 @@ impl Running {
     }
 }
 
-/// One delivery as it came.
+/// A delivery as received.
 #[derive(Debug)]
 pub struct Delivery {
     pub headers: HeaderMap,
@@ -175,7 +175,7 @@ impl Delivery {
     }
 }
 
-/// A webhook.
+/// A webhook receiver.
 pub struct Receiver {
     url: String,
     arrivals: mpsc::UnboundedReceiver<Delivery>,
@@ -186,7 +186,7 @@ impl Receiver {
         Self::answering(&[]).await
     }
 
-    /// Gives these answers first, then 200.
+    /// Responds with these statuses first, then with 200.
     pub async fn answering(statuses: &[u16]) -> Self {
         let (told, arrivals) = mpsc::unbounded_channel();
         let answers: VecDeque<u16> = statuses.iter().copied().collect();
@@ -208,13 +208,13 @@ impl Receiver {
         self.url.clone()
     }
 
-    /// The next delivery; a test that waits in vain fails instead of hanging.
+    /// The next delivery; fails instead of hanging when there is none.
     pub async fn next(&mut self) -> Delivery {
         let next = tokio::time::timeout(Duration::from_secs(20), self.arrivals.recv()).await;
         next.expect("no delivery within 20 s").unwrap()
     }
 
-    /// A delivery that has come already.
+    /// A delivery that has already arrived.
     pub fn arrived(&mut self) -> Option<Delivery> {
         self.arrivals.try_recv().ok()
     }

@@ -1,5 +1,5 @@
-//! The numbers of docs/conversation-shape.md counted the slow way: millisecond by millisecond, and each
-//! utterance against each other.
+//! The figures of docs/conversation-shape.md, computed the slow way: millisecond by millisecond, and each utterance
+//! against every other.
 use std::collections::{BTreeMap, BTreeSet};
 
 use aftercall::insights::Analysis;
@@ -14,11 +14,11 @@ pub struct Shape {
     /// Duration, talk, silence, overlap, longest silence, longest monologue.
     pub times: [i64; 6],
     pub words_per_minute: Option<f64>,
-    /// In the order of their ids.
+    /// Ordered by id.
     pub speakers: Vec<Speaker>,
     /// Milliseconds by bucket and speaker.
     pub talk: BTreeMap<(i64, String), i64>,
-    /// In the order of speaker and start.
+    /// Ordered by speaker and start.
     pub runs: BTreeSet<Run>,
 }
 
@@ -98,7 +98,7 @@ impl Shape {
     }
 }
 
-/// Half up, to so many parts of one; `None` for parts of nothing.
+/// Rounds half up to `parts` parts of one; `None` if `whole` is 0.
 fn rounded(part: i64, whole: i64, parts: i32) -> Option<f64> {
     let times = i64::from(parts);
     let scaled = (part * times * 2 + whole).checked_div(whole * 2)?;
@@ -132,12 +132,12 @@ fn millis(seconds: f64) -> i64 {
     format!("{:.0}", (seconds * 1000.0).round_ties_even()).parse().unwrap()
 }
 
-/// Who talks in the millisecond that begins at `at`.
+/// The speakers in the millisecond that begins at `at`.
 fn talking<'a>(said: &[Said<'a>], at: i64) -> BTreeSet<Option<&'a str>> {
     said.iter().filter(|said| said.covers(at)).map(|said| said.speaker).collect()
 }
 
-/// Who interrupts whom, utterance by utterance.
+/// Pairs of interrupting and interrupted speaker, utterance by utterance.
 fn interruptions<'a>(said: &[Said<'a>]) -> Vec<(&'a str, &'a str)> {
     let mut found = Vec::new();
     for one in said {
@@ -182,7 +182,7 @@ fn insight_names(analysis: &Analysis) -> Vec<String> {
     of_speakers.chain(of_all).collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
-/// Everybody who speaks or about whom something is said; without their shares.
+/// All speakers with utterances or insights, without their talk shares.
 fn speakers(
     analysis: &Analysis,
     said: &[Said<'_>],

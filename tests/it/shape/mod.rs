@@ -1,4 +1,4 @@
-//! The shape of a conversation: what is stored and served against what can be counted by hand.
+//! The shape of a conversation: stored and served figures against an independent count.
 mod brute;
 mod random;
 
@@ -18,7 +18,7 @@ use crate::support::{
     random::{Ground, runner},
 };
 
-/// Seconds of a bucket in the random cases.
+/// Bucket size in seconds for the random cases.
 const BUCKET: u32 = 5;
 
 #[test]
@@ -29,7 +29,7 @@ fn stored_shapes_are_those_counted_millisecond_by_millisecond() {
     runner(60, 2000).run(&batches, run).unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Stores a batch of results, and then other results in their place.
+/// Stores a batch of results, then replaces them with other results.
 async fn check(ground: &Ground, batch: &[Analysis]) -> TestCaseResult {
     let pool = &ground.db.pool;
     let prepared: Vec<Prepared> = batch.iter().cloned().map(Prepared::from).collect();
@@ -61,7 +61,7 @@ fn origin(job_id: Uuid) -> Origin<'static> {
     Origin { job_id, provider_job_id: None, parser_version: 1 }
 }
 
-/// A job whose result may be stored.
+/// A job whose result can be stored.
 async fn submitted(db: &PgPool, caller: Uuid) -> Uuid {
     let id = Uuid::now_v7();
     let insert = "insert into aftercall.jobs (id, caller_id, request, state, due_at, deadline_at)
@@ -72,7 +72,7 @@ async fn submitted(db: &PgPool, caller: Uuid) -> Uuid {
 
 type WholeRow = (i32, Vec<String>, Vec<i32>, Vec<i64>, Vec<String>, [i32; 4], [i64; 6]);
 
-/// Everything that is known of the shape of a job.
+/// Everything stored about the shape of a job.
 async fn stored(pool: &PgPool, job: Uuid) -> Shape {
     let mut db = pool.acquire().await.unwrap();
     let whole = "select speaker_count, emotions, emotion_utterances, emotion_ms, insight_names,
@@ -132,14 +132,14 @@ async fn speakers(db: &mut PgConnection, job: Uuid) -> Vec<Speaker> {
         .collect()
 }
 
-/// Whole milliseconds.
+/// Converts to whole milliseconds.
 fn ms(seconds: f64) -> i64 {
     let text = format!("{seconds:.3}");
     assert_eq!(text.parse::<f64>().unwrap().to_bits(), seconds.to_bits(), "{seconds}");
     text.replace('.', "").parse().unwrap()
 }
 
-/// A job with the result of 2023.
+/// A job completed with the result of 2023.
 async fn completed(app: &TestApp) -> Uuid {
     let job = app.submitted().await;
     let body = fixture("delivery-2023.json").replace("@jobId", &job.provider_job_id);

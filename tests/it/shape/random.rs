@@ -1,4 +1,4 @@
-//! Random results: few speakers in little time, so that everything happens to everybody.
+//! Random results: few speakers in a short time, so that every combination occurs.
 use aftercall::insights::{Analysis, ConversationInsight, Question, SpeakerInsight, Utterance};
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn speaker() -> impl Strategy<Value = String> {
 }
 
 fn utterance() -> impl Strategy<Value = Utterance> {
-    // Half milliseconds, so that times are rounded; short, so that they meet.
+    // Half milliseconds, to test rounding; short times, so that utterances meet.
     let time = (0..80u32, prop_oneof![1 => Just(0), 4 => 0..40u32]);
     let scale = prop::sample::select(vec![0.0005, 0.001, 0.25]);
     let emotion = prop::sample::select(vec!["Joy", "Anger", "Wut"]).prop_map(str::to_owned);

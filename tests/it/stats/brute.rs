@@ -1,4 +1,4 @@
-//! Answers made of the jobs one by one.
+//! Statistics computed from the jobs one by one.
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-/// The jobs of a caller as they are.
+/// All jobs of a caller.
 pub struct Known {
     jobs: Vec<Job>,
 }
@@ -22,8 +22,8 @@ struct Job {
     finished_at: Option<DateTime<Utc>>,
     tags: Vec<String>,
     request: Value,
-    /// Utterances, words, questions, interruptions, duration, talk, silence and overlap of what is
-    /// stored; that these are right is the matter of other tests.
+    /// Utterances, words, questions, interruptions, duration, talk, silence and overlap as stored;
+    /// other tests check that they are right.
     shape: Vec<i64>,
     said: Vec<Value>,
     values: Vec<String>,
@@ -123,7 +123,7 @@ impl Job {
             && is(&selection.audio_type, "audioType")
     }
 
-    /// Those of the dimension that it counts for.
+    /// The values of the question's dimension under which the job counts.
     fn values(&self, question: &Question) -> BTreeSet<String> {
         let short = |value: &&str| value.chars().count() <= 80;
         let all: BTreeSet<String> = match question.selection.dimension {
@@ -177,7 +177,7 @@ impl Job {
     }
 }
 
-/// Of tenths of seconds.
+/// From tenths of seconds.
 fn millis(seconds: &Value) -> i64 {
     format!("{:.1}00", seconds.as_f64().unwrap()).replace('.', "").parse().unwrap()
 }
@@ -237,7 +237,7 @@ fn seconds(millis: i64) -> Option<f64> {
     average(millis, 1, 3)
 }
 
-/// Half up; `part` is in units of the last of so many decimals.
+/// Rounds half up; `part` is in units of the last of `decimals` decimals.
 fn average(part: i64, whole: i64, decimals: usize) -> Option<f64> {
     let units = (part * 2 + whole).checked_div(whole * 2)?;
     let digits = format!("{units:0width$}", width = decimals + 1);

@@ -1,4 +1,4 @@
-//! Statistics across jobs against what the jobs themselves add up to.
+//! Statistics across jobs against the sums over the jobs themselves.
 mod brute;
 mod poison;
 mod random;
@@ -38,7 +38,7 @@ fn every_measure_of_every_group_is_what_the_jobs_add_up_to() {
             let case = Case::new(&ground.db.pool, &submissions).await;
             for step in &steps {
                 case.take(step).await;
-                // Merged or not, answers are exact.
+                // The results are exact whether merged or not.
                 case.check_one().await?;
             }
             case.check_all().await
@@ -69,7 +69,7 @@ fn sums_stay_exact_whoever_merges_while_jobs_end() {
             case.check_all().await
         })
     };
-    // What happened cannot be repeated, so there is nothing to shrink.
+    // A run cannot be repeated exactly, so there is nothing to shrink.
     runner(6, 0).run(&random::case(), run).unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -154,7 +154,7 @@ impl Case {
         }
     }
 
-    /// As a delivery does.
+    /// Completes the job as a delivery does.
     async fn complete(&self, job_id: Uuid, analysis: &Analysis) {
         let mut tx = Announcer::default().begin(&self.db).await.unwrap();
         let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
@@ -177,14 +177,14 @@ impl Case {
         tx.commit().await.unwrap();
     }
 
-    /// One question that is about everything.
+    /// Checks a single question that covers everything.
     async fn check_one(&self) -> TestCaseResult {
         let known = Known::load(&self.db, self.caller).await;
         let question = Question { key: Key::Language, ..self.question(Dimension::All, None) };
         self.check(&known, &question).await
     }
 
-    /// Every kind of question.
+    /// Checks every kind of question.
     async fn check_all(&self) -> TestCaseResult {
         let known = Known::load(&self.db, self.caller).await;
         let keys = [
@@ -205,7 +205,7 @@ impl Case {
                     let question = Question { key, bucket, ..self.question(dimension, *tag) };
                     self.check(&known, &question).await?;
                     let varied = varied(&question);
-                    // Values of insights are not told apart by what was asked for.
+                    // Values of insights cannot be filtered by request parameters.
                     let first = if dimension == Dimension::Insight { 2 } else { 0 };
                     for question in &varied[first..] {
                         self.check(&known, question).await?;
@@ -216,7 +216,7 @@ impl Case {
         Ok(())
     }
 
-    /// For all measures, over all days that jobs are of.
+    /// A question for all measures over all days that have jobs.
     fn question(&self, dimension: Dimension, tag: Option<&str>) -> Question {
         let name = if dimension == Dimension::Insight { "Topics" } else { "" };
         Question {
@@ -251,7 +251,7 @@ impl Case {
     }
 }
 
-/// The same for fewer jobs, and in another order.
+/// The same question with filters, and in another order.
 fn varied(question: &Question) -> [Question; 4] {
     let mut other = [question.clone(), question.clone(), question.clone(), question.clone()];
     other[0].selection.language = Some("en-US".to_owned());
@@ -270,7 +270,7 @@ fn origin(job_id: Uuid) -> Origin<'static> {
     Origin { job_id, provider_job_id: None, parser_version: 1 }
 }
 
-/// Two completed jobs and one that was canceled, all with tags.
+/// Two completed jobs and a canceled one, all with tags.
 async fn app_with_jobs() -> TestApp {
     let app = TestApp::start().await;
     for (n, tags) in [(1, json!(["support"])), (2, json!(["support", "vip"]))] {
@@ -293,7 +293,7 @@ async fn statistics_are_served_at_once_and_the_same_once_they_are_merged() {
     let app = app_with_jobs().await;
     for merge in [false, true] {
         if merge {
-            // Jobs of two tags and an emotion each; all of it at once.
+            // Three jobs, each with two tags and an emotion, merged at once.
             assert_eq!(stats::merge(&app.db.pool, 100).await.unwrap().taken, 3);
         }
         let measures = "measures=completed&measures=canceled&measures=words&measures=talkSeconds";

@@ -1,4 +1,4 @@
-//! What the sums cannot take stops nobody's statistics.
+//! Changes that the sums cannot take do not block anyone's statistics.
 use serde_json::json;
 use uuid::Uuid;
 
@@ -8,10 +8,10 @@ use crate::support::{app::TestApp, eventually};
 const WAITING: &str = "select count(*) from aftercall.stat_changes where set_aside is null";
 const ASIDE: &str = "select count(*) from aftercall.stat_changes where set_aside = '54000'";
 
-/// A job as an earlier version took it in: its language and its tags together are too long for the key of
-/// the sums. It ends at once.
+/// A job stored by an earlier version whose language and tags together are too long for the key of the sums. It ends at
+/// once.
 async fn poison(app: &TestApp) {
-    // Random, or it would be compressed.
+    // Random, since repetitive text would be compressed.
     let insert =
         "insert into aftercall.jobs (id, caller_id, request, tags, state, due_at, deadline_at)
         select $1, id, json_build_object('languageCode',

@@ -1,18 +1,18 @@
-//! Random jobs and what happens to them.
+//! Random jobs and random steps.
 use aftercall::insights::{Analysis, ConversationInsight, Utterance};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 pub struct Submission {
-    /// Days of its creation after the last evening of March.
+    /// Day of creation, relative to the evening of March 31.
     pub days_later: i32,
     pub language: Option<&'static str>,
     pub audio_type: Option<&'static str>,
-    /// May hold one twice.
+    /// May contain a duplicate.
     pub tags: Vec<String>,
 }
 
-/// What happens to the job that is so many in the list; nothing where it cannot.
+/// A step of the job with that index; ignored where it does not apply.
 #[derive(Debug, Clone)]
 pub enum Step {
     Complete(u8, Analysis),

@@ -1,4 +1,4 @@
-//! An HTTP answer, whole, with what the tests ask of it.
+//! An HTTP response, read completely, with helpers for the tests.
 use axum::{
     Router,
     body::Body,
@@ -22,7 +22,7 @@ pub struct Answer {
 impl Answer {
     pub fn of(router: &Router, request: Request<Body>) -> impl Future<Output = Self> {
         let operation = Operation::of(&request);
-        // Tests ask for many answers at once: they stay small.
+        // Boxed, since tests send many requests at once and the futures are large.
         let response = Box::pin(router.clone().oneshot(request));
         async move {
             let (parts, body) = response.await.unwrap().into_parts();
@@ -55,7 +55,7 @@ impl Answer {
         self.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// The body of a problem with this status and code, which keeps the rules of all problems.
+    /// The body of a problem with this status and code, checked against the rules for all problems.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -68,7 +68,7 @@ impl Answer {
         body
     }
 
-    /// Pointers and codes of the faults of a refused request.
+    /// Pointers and codes of the errors of a rejected request.
     #[track_caller]
     pub fn faults(&self) -> Vec<String> {
         let body = self.problem(422, "validation-failed");

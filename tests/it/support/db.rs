@@ -1,8 +1,8 @@
-//! A database of its own for each test, cloned from a migrated template.
+//! A separate database for each test, cloned from a migrated template.
 //!
-//! The server is shared by all test processes of this checkout: the first one starts it through
-//! the hidden `aftercall pg-supervise`, which ends it when nobody has used it for ten seconds
-//! (`AFTERCALL_TEST_PG_IDLE`). `TEST_DATABASE_URL` names another server to use instead.
+//! All test processes of this checkout share one server: the first process starts it through the
+//! hidden `aftercall pg-supervise`, which stops it when it has been unused for ten seconds
+//! (`AFTERCALL_TEST_PG_IDLE`). `TEST_DATABASE_URL` selects another server.
 use std::{
     ffi::OsString,
     fs::{self, File, Permissions},
@@ -28,13 +28,13 @@ use tokio::sync::OnceCell;
 
 use super::{eventually, scratch};
 
-/// Any number will do, as long as all test processes agree.
+/// Arbitrary, but the same in all test processes.
 const TEMPLATE_LOCK: i64 = 4_711_001;
 const POOL_SIZE: u32 = 5;
 
-/// A migrated, otherwise empty database.
+/// A migrated database without rows.
 ///
-/// Dropped at the end of the test, kept and named if the test failed.
+/// Dropped at the end of the test; kept and printed if the test failed.
 #[derive(Debug)]
 pub struct TestDb {
     pub pool: PgPool,
@@ -48,7 +48,7 @@ impl TestDb {
         Self::cloned(server, &server.template).await
     }
 
-    /// As the migrations up to this one leave it.
+    /// A database with the migrations up to this one.
     pub async fn at(version: i64) -> Self {
         let db = Self::cloned(Server::shared().await, "template0").await;
         MIGRATOR.run_to(version, &db.pool).await.unwrap();
@@ -76,12 +76,12 @@ impl TestDb {
         &self.name
     }
 
-    /// Cuts every connection to it.
+    /// Ends all connections to the database.
     pub async fn end_sessions(&self) {
         end_sessions(&mut self.admin().await, &self.name).await;
     }
 
-    /// A connection to the database that the server was made with.
+    /// A connection to the server's maintenance database.
     pub async fn admin(&self) -> PgConnection {
         PgConnection::connect_with(&self.admin).await.unwrap()
     }
@@ -99,7 +99,7 @@ impl Drop for TestDb {
             );
             return;
         }
-        // Its own thread: the test's runtime is busy with this very drop.
+        // A separate thread: the test's runtime is blocked by this drop.
         let (admin, name) = (self.admin.clone(), self.name.clone());
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -114,8 +114,8 @@ impl Drop for TestDb {
     }
 }
 
-/// Ends all sessions in `database`; `with (force)` alone then takes a nap of 100 ms
-/// (`CountOtherDBBackends` in `procarray.c`), which would be most of the time of a test.
+/// Ends all sessions in `database`. `with (force)` alone would sleep for 100 ms
+/// (`CountOtherDBBackends` in `procarray.c`), which is longer than most tests take.
 async fn end_sessions(db: &mut PgConnection, database: &str) {
     eventually("the end of all sessions", async || {
         let ended: i64 = sqlx::query_scalar(
@@ -131,7 +131,7 @@ async fn end_sessions(db: &mut PgConnection, database: &str) {
     .await;
 }
 
-/// The name of the migrated template, made if this is the first test that needs it.
+/// The name of the migrated template, created if it does not exist.
 async fn template(options: &PgConnectOptions, admin: &mut PgConnection) -> String {
     let mut hash = Sha256::new();
     for migration in MIGRATOR.iter() {
@@ -173,14 +173,14 @@ fn short(hash: Sha256) -> u64 {
     hash.finalize().iter().take(8).fold(0, |short, byte| short << 8 | u64::from(*byte))
 }
 
-/// The server that this process uses until it ends.
+/// The server that this process uses until it exits.
 #[derive(Debug)]
 struct Server {
     admin: PgConnectOptions,
     template: String,
-    /// Of `create database`.
+    /// For `create database`.
     strategy: &'static str,
-    /// Tells the supervisor that we are here.
+    /// Tells the supervisor that the server is in use.
     _in_use: Option<File>,
 }
 
@@ -213,8 +213,8 @@ impl Server {
     async fn prepare(admin: PgConnectOptions, in_use: Option<File>) -> Self {
         let mut db = PgConnection::connect_with(&admin).await.unwrap();
         let template = template(&admin, &mut db).await;
-        // Copying files beats writing the copy to the log, but ends in a checkpoint, which only a
-        // server without fsync takes lightly. Postgres 14 does not know the word.
+        // Copying files is faster than logging the copy, but ends in a checkpoint, which is cheap
+        // only on a server without fsync. Postgres 14 does not support the option.
         let version = db.server_version_num().unwrap();
         let is_fast = in_use.is_some() && version >= 150_000;
         db.close().await.unwrap();
@@ -223,20 +223,20 @@ impl Server {
     }
 }
 
-/// One for each checkout and user, so that two checkouts do not get in each other's way.
+/// One folder per checkout and user, so that checkouts do not interfere.
 fn shared_folder() -> PathBuf {
     let checkout = short(Sha256::new_with_prefix(env!("CARGO_MANIFEST_DIR")));
     let uid = nix::unistd::geteuid();
     let folder = scratch::base().join(format!("aftercall-test-{uid}-{checkout:016x}"));
-    let _ = fs::create_dir(&folder); // may be there from an earlier run
+    let _ = fs::create_dir(&folder); // may exist from an earlier run
     let owner = fs::symlink_metadata(&folder).unwrap().uid();
     assert_eq!(owner, uid.as_raw(), "{} belongs to somebody else", folder.display());
-    // The server's user has to pass through, nobody needs to look around.
+    // The server's user must be able to traverse it; no one needs to list it.
     fs::set_permissions(&folder, Permissions::from_mode(0o711)).unwrap();
     folder
 }
 
-/// Where the server listens, if there is one.
+/// The folder of the server's socket, if a server is running.
 fn sockets(folder: &Path) -> Option<PathBuf> {
     let sockets = PathBuf::from(OsString::from_vec(fs::read(folder.join(READY)).ok()?));
     UnixStream::connect(sockets.join(".s.PGSQL.5432")).is_ok().then_some(sockets)
@@ -244,7 +244,7 @@ fn sockets(folder: &Path) -> Option<PathBuf> {
 
 /// Starts a server that outlives this process, and waits for it.
 async fn supervisor(folder: &Path) -> PathBuf {
-    let _ = fs::remove_file(folder.join(READY)); // left by one that was killed
+    let _ = fs::remove_file(folder.join(READY)); // left by a killed server
     let log_path = folder.join("supervisor.log");
     let log = File::create(&log_path).unwrap();
     let mut supervisor = Command::new(env!("CARGO_BIN_EXE_aftercall"))

@@ -1,4 +1,4 @@
-//! What the document of the API says an operation answers, held against what it answers.
+//! Checks the problems that an operation returns against those it declares in the API document.
 use std::sync::LazyLock;
 
 use axum::http::Request;
@@ -8,7 +8,7 @@ pub struct Operation {
     id: String,
     method: String,
     path: Vec<String>,
-    /// Of the problems it names.
+    /// The problem codes it declares.
     codes: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ static DOCUMENTED: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 });
 
 impl Operation {
-    /// What a request asks for; `None` where that is no operation.
+    /// The operation of a request; `None` if it is not documented.
     pub fn of<T>(request: &Request<T>) -> Option<&'static Self> {
         let path: Vec<_> = request.uri().path().split('/').collect();
         let fits = |(known, part): (&String, &&str)| {
@@ -46,7 +46,7 @@ impl Operation {
         })
     }
 
-    /// Insists that it says that it answers this problem.
+    /// Asserts that the operation declares this problem.
     #[track_caller]
     pub fn check(&self, code: &str) {
         let is_declared = self.codes.iter().any(|declared| declared == code);

@@ -1,4 +1,4 @@
-//! A provider whose answers to submissions a test writes by hand, or not at all.
+//! A provider whose responses to submissions are written by the test, or withheld.
 use std::net::SocketAddr;
 
 use aftercall::provider::wire;
@@ -15,7 +15,7 @@ pub struct Manual {
     address: SocketAddr,
 }
 
-/// A submission that was read and waits for its answer.
+/// A submission that was read and waits for its response.
 pub struct Held {
     /// Path of its webhook URL.
     pub webhook: String,
@@ -33,7 +33,7 @@ impl Manual {
         format!("http://{}", self.address)
     }
 
-    /// Grants tokens until a submission comes.
+    /// Grants tokens until a submission arrives.
     pub async fn submission(&self) -> Held {
         loop {
             let (mut stream, _) = self.listener.accept().await.unwrap();
@@ -61,13 +61,13 @@ impl Held {
             .await;
     }
 
-    /// The connection breaks; nobody can tell what became of the submission.
+    /// Breaks the connection, which leaves the outcome of the submission unknown.
     pub fn hang_up(self) {
         self.stream.set_zero_linger().unwrap();
     }
 }
 
-/// Answers a request for a token.
+/// Responds to a request for a token.
 pub async fn grant(stream: &mut TcpStream) {
     answer(stream, "200 OK", r#"{"access_token":"access-token","expires_in":3600}"#).await;
 }

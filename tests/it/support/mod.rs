@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers shared by the tests.
 pub mod answer;
 pub mod app;
 pub mod db;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How often to look, and for how long.
+/// Polling interval, and timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     pub look_every: Duration,
@@ -23,12 +23,12 @@ pub struct Pace {
 
 const USUAL: Pace = Pace { look_every: Duration::from_millis(5), patience: Duration::from_mins(1) };
 
-/// Looks until there is something to see, and returns it.
+/// Polls `look` until it returns something.
 pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
     eventually_at(USUAL, what, look).await
 }
 
-/// The same at another pace; the only place that waits by the clock.
+/// The same with another pace; the only place in the tests that waits by the clock.
 pub async fn eventually_at<T>(
     pace: Pace,
     what: &str,
@@ -44,19 +44,19 @@ pub async fn eventually_at<T>(
     }
 }
 
-/// What `expected` brings, which must not take for ever.
+/// Awaits `expected`, but not forever.
 pub async fn soon<T>(what: &str, expected: impl Future<Output = T>) -> T {
     let came = tokio::time::timeout(USUAL.patience, expected).await;
     came.unwrap_or_else(|_| panic!("waited {:?} in vain: {what}", USUAL.patience))
 }
 
-/// A file of `tests/fixtures`.
+/// A file from `tests/fixtures`.
 pub fn fixture(name: &str) -> String {
     let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).unwrap()
 }
 
-/// `value` with `…` in the place of what differs each time.
+/// `value` with `…` in place of members that differ each time.
 pub fn without(mut value: Value, pointers: &[&str]) -> Value {
     for pointer in pointers {
         *value.pointer_mut(pointer).unwrap() = "…".into();

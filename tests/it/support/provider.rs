@@ -1,4 +1,5 @@
-//! A provider in this process that takes every job, finds the same in each, and counts its calls.
+//! An in-process provider that accepts every job, returns the same result for each, and counts
+//! calls.
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
@@ -21,26 +22,26 @@ use super::{answer::Answer, app::webhook_path, fixture};
 #[derive(Clone)]
 pub struct Provider {
     pub url: String,
-    /// Where it delivers before it answers; `None`: nowhere.
+    /// Where it delivers before it responds; `None`: nowhere.
     webhooks: Option<Router>,
     calls: Arc<Mutex<Calls>>,
 }
 
 #[derive(Default)]
 struct Calls {
-    /// By period: submissions and polls.
+    /// Submissions and polls per period.
     periods: Vec<(usize, usize)>,
-    /// Jobs that were asked for.
+    /// Jobs that have been polled.
     asked: HashSet<String>,
 }
 
 impl Provider {
-    /// Webhooks come before the 202.
+    /// Delivers webhooks before the 202.
     pub async fn early(webhooks: Router) -> Self {
         Self::start(Some(webhooks)).await
     }
 
-    /// Webhooks never come, and of every fifth job the first question comes too early.
+    /// Never delivers webhooks, and the first poll of every fifth job comes too early.
     pub async fn silent() -> Self {
         Self::start(None).await
     }
@@ -64,7 +65,7 @@ impl Provider {
         self.calls.lock().unwrap().periods.clone()
     }
 
-    /// Calls from now on are counted by themselves.
+    /// Starts a new period for counting.
     pub fn next_period(&self) {
         self.calls.lock().unwrap().periods.push((0, 0));
     }

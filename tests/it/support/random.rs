@@ -1,4 +1,4 @@
-//! What tests of random cases stand on.
+//! Helpers for property tests.
 use aftercall::callers::{self, KeyTerms};
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::db::TestDb;
 
-/// A database with one caller, and what runs them.
+/// A database with one caller, and the runtime for the cases.
 pub struct Ground {
     pub runtime: Runtime,
     pub db: TestDb,
@@ -27,7 +27,7 @@ impl Ground {
     }
 }
 
-/// As many cases as `PROPTEST_CASES` says. Nothing is left in the checkout.
+/// A runner with `cases` cases, or `PROPTEST_CASES`. Leaves no files in the checkout.
 pub fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     let cases = asked.unwrap_or(cases);

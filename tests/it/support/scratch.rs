@@ -1,4 +1,4 @@
-//! Folders for tests, in memory where there is room.
+//! Temporary folders for tests, in memory if there is enough.
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
@@ -6,10 +6,11 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Docker gives 64 MB by default, a migrated database takes 8.
+/// Docker provides 64 MB by default; a migrated database takes 8.
 const ROOM_NEEDED: u128 = 1 << 30;
 
-/// Where scratch folders go. Not below the checkout: it may be closed to the server's user.
+/// Parent of the temporary folders. Not below the checkout, which may be closed to the server's
+/// user.
 pub fn base() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let room = nix::sys::statvfs::statvfs(memory).map_or(0, |found| {
@@ -18,7 +19,7 @@ pub fn base() -> PathBuf {
     if room >= ROOM_NEEDED { memory.to_path_buf() } else { std::env::temp_dir() }
 }
 
-/// A folder of one test, removed at its end.
+/// The folder of one test, removed at its end.
 #[derive(Debug)]
 pub struct Scratch(PathBuf);
 
@@ -28,7 +29,7 @@ impl Scratch {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = base().join(format!("aftercall-it-{}-{number}", std::process::id()));
         fs::create_dir(&path).unwrap();
-        // Whatever the umask: the server's user has to pass through.
+        // Regardless of the umask: the server's user must be able to traverse it.
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         Self(path)
     }
@@ -40,7 +41,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Servers that were killed may still be leaving.
+        // Killed servers may still be stopping.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

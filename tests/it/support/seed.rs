@@ -1,8 +1,8 @@
-//! Many jobs at once, written as rows.
+//! Many jobs at once, inserted as rows.
 use sqlx::PgPool;
 
-/// So many jobs of the caller of that name, a minute apart and the newest of now. Of ten in a row one
-/// is queued, one failed, the others completed, each with an attempt and `utterances` utterances.
+/// Inserts `jobs` jobs of the caller with this name, a minute apart, the newest created now. Of every ten in a row, one
+/// is queued, one failed and the others are completed; each has an attempt and `utterances` utterances.
 pub async fn seed(db: &PgPool, caller: &str, jobs: i32, utterances: i32) {
     let statement = "
         with moment as (

@@ -1,11 +1,11 @@
-//! Processes of one test.
+//! Child processes of a test.
 use std::{
     io,
     ops::{Deref, DerefMut},
     process::{Child, Command},
 };
 
-/// A child process that is killed at the end of the test, whatever the end.
+/// A child process that is killed at the end of the test, even if the test fails.
 #[derive(Debug)]
 pub struct Ward(Child);
 
@@ -40,6 +40,6 @@ impl DerefMut for Ward {
 
 impl Drop for Ward {
     fn drop(&mut self) {
-        let _ = self.end(); // it may have ended long ago
+        let _ = self.end(); // it may have exited long ago
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies as they travel: compressed, in chunks, large, too large.
+//! Body encodings and sizes: compressed, chunked, large, too large.
 use std::{convert::Infallible, io::Write as _};
 
 use axum::{
@@ -141,7 +141,7 @@ async fn damaged_and_unknown_encodings_are_put_aside() {
     for (encoding, body) in [("gzip", cut), ("br", whole.clone()), ("gzip, gzip", whole)] {
         assert_acknowledged(&deliver_encoded(&app, &job.webhook, encoding, body).await);
     }
-    // The same bytes under another encoding are the same delivery.
+    // The same bytes with another encoding are the same delivery.
     assert_eq!(app.delivery_outcomes(job.id).await, ["malformed", "malformed", "duplicate"]);
     assert_eq!(app.job(job.id).await["state"], "submitted");
 }

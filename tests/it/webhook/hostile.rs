@@ -1,5 +1,5 @@
-//! Bodies made to hurt: what they cost is bounded, what they say is put aside, and who sends too slowly
-//! is cut off, while all others are served.
+//! Hostile bodies: their cost is bounded and their content set aside, and slow senders are cut off, while all others
+//! are served.
 use std::{convert::Infallible, io::Write as _, time::Duration};
 
 use axum::{body::Body, http::StatusCode};
@@ -16,7 +16,7 @@ fn success(response: &Value) -> String {
     json!({ "status": "Success", "response": response }).to_string()
 }
 
-/// Why the last delivery of a job was put aside.
+/// Why the job's last delivery was set aside.
 async fn reason(app: &TestApp, id: Uuid) -> String {
     let query =
         "select reason from aftercall.deliveries where job_id = $1 order by id desc limit 1";
@@ -84,7 +84,7 @@ async fn json_of_too_many_values_is_put_aside_unread() {
         assert_acknowledged(&app.deliver(&job.webhook, body).await);
         assert_eq!(reason(&app, job.id).await, "it holds more than 10000 values");
     }
-    // Three brackets and two commas are around the items.
+    // Three brackets and two commas surround the items.
     assert_acknowledged(&app.deliver(&job.webhook, items("0", 9900)).await);
     assert_eq!(app.job(job.id).await["state"], "completed");
 }
@@ -119,7 +119,7 @@ async fn bombs_that_do_not_fit_into_memory_are_asked_for_again() {
     let refused = deliver_encoded(&app, &job.webhook, "gzip", bomb).await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.header("retry-after"), "5");
-    // What it had taken is given back.
+    // The memory it had taken is released.
     for _ in 0..3 {
         assert_acknowledged(&app.deliver(&job.webhook, " ".repeat(3 << 20)).await);
     }
@@ -128,7 +128,7 @@ async fn bombs_that_do_not_fit_into_memory_are_asked_for_again() {
 #[tokio::test]
 async fn endless_names_cost_their_row_and_not_the_result() {
     let app = TestApp::start().await;
-    // Nothing that could be compressed into an index again.
+    // Random digits, which an index entry cannot compress.
     let name: String = (0..500_u32).map(|n| (n.wrapping_mul(2_654_435_761)).to_string()).collect();
     let values = json!([{ "speakerId": name, "value": 1 }, { "speakerId": "0", "value": 2 }]);
     let job = app.submitted().await;
@@ -169,7 +169,7 @@ async fn who_sends_too_slowly_is_cut_off_and_keeps_nobody_waiting() {
     })
     .await;
     let (slow, swift) = (app.submitted().await, app.submitted().await);
-    // One byte after another, for ever, and a body that stops in the middle.
+    // An endless body of single bytes, and bodies that stop in the middle.
     let trickle = || {
         stream::repeat(()).then(|()| async {
             tokio::task::yield_now().await;
@@ -203,7 +203,7 @@ async fn one_token_leaves_room_for_all_others() {
         || stream::iter([Ok::<_, Infallible>("x".repeat(1 << 19))]).chain(stream::pending());
     let held = (0..20).map(|_| app.deliver(&leaked.webhook, Body::from_stream(stuck())));
     let meanwhile = async {
-        // The others are looked up before the first of these is stored.
+        // The other token is looked up before the first of these bodies is stored.
         for size in [0, 1 << 20, 1 << 20] {
             let body = seed_success() + &" ".repeat(size);
             assert_acknowledged(&app.deliver(&other.webhook, body).await);
@@ -213,7 +213,7 @@ async fn one_token_leaves_room_for_all_others() {
         answers = join_all(held) => panic!("{:?}", answers.first().map(|answer| answer.status)),
         () = meanwhile => {}
     }
-    // They left, and with them what they held.
+    // The senders have left and released their memory.
     assert_acknowledged(&app.deliver(&leaked.webhook, seed_success()).await);
     assert_eq!(app.job(leaked.id).await["state"], "completed");
 }

@@ -1,4 +1,4 @@
-//! Deliveries come in: what is stored, what the job becomes, and what the provider is told.
+//! Deliveries: what is stored, what the job becomes, and the response to the provider.
 mod bodies;
 mod hostile;
 mod outcomes;
@@ -37,7 +37,7 @@ fn assert_acknowledged(answer: &Answer) {
     assert_eq!(answer.body, "{}");
 }
 
-/// The result of a job holds the provider's `response` member for member.
+/// Asserts that the job's result contains the provider's `response` member for member.
 async fn assert_served_back(app: &TestApp, job: &Submitted, body: &str) {
     let sent = serde_json::from_str::<Value>(body).unwrap()["response"].clone();
     let result = app.get(&format!("/v1/jobs/{}/result", job.id)).await.json();

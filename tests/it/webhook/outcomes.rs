@@ -1,5 +1,4 @@
-//! What becomes of deliveries that are not the first, not in time, or not to be understood. The
-//! provider is told 200 in each case.
+//! Deliveries that are repeated, late, or unreadable. The provider gets a 200 in each case.
 use futures_util::future::join_all;
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Deliveries that are not taken: unknown tokens, other methods, and a database that is away.
+//! Rejected deliveries: unknown tokens, other methods, and an unavailable database.
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
@@ -186,7 +186,7 @@ async fn where_there_is_no_room_for_the_unproven_a_known_token_is_enough() {
     }
 }
 
-/// A first byte, and then nothing more.
+/// A body that stops after its first byte.
 fn stuck(webhook: &str) -> Request<Body> {
     let begun = stream::iter([Ok::<_, Infallible>("{")]).chain(stream::pending());
     let request = Request::post(webhook).header(header::CONTENT_LENGTH, 2);

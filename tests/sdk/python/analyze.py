@@ -66,7 +66,7 @@ def main(binary):
         recording = sandbox.stdout.readline().split(": ", 1)[1].strip()
         webhook = HTTPServer(("127.0.0.1", 0), Webhook)
         threading.Thread(target=webhook.serve_forever, daemon=True).start()
-        # The SDK puts query values in the URL as they are: what follows an `&` must be escaped already.
+        # The SDK puts query values into the URL unescaped, so everything after an `&` must be escaped already.
         address = f"http://127.0.0.1:{webhook.server_port}/webhook?extId=1%26session=2"
 
         platform = SDK("sandbox-client", "sandbox-secret", server).platform()

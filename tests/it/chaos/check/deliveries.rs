@@ -1,4 +1,4 @@
-//! What got a 200 is stored, byte for byte; what is stored was sent.
+//! Every delivery that got a 200 is stored, byte for byte, and every stored one was sent.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::{Case, records::Delivery};
 pub fn check(case: &mut Case<'_>) {
     let job = case.job;
     kept_once(case);
-    // By attempt and digest.
+    // Counted by attempt and digest.
     let mut stored: BTreeMap<(i32, &[u8]), usize> = BTreeMap::new();
     for delivery in &job.deliveries {
         case.check(delivery.is_intact, "a body is not the one that was received");
@@ -50,8 +50,8 @@ pub fn check(case: &mut Case<'_>) {
     }
 }
 
-/// Of each body of each attempt the first row holds the bytes; the others are its duplicates, but for one that
-/// ended a job which its caller had asked for once more.
+/// For each body of each attempt, the first row holds the bytes and later ones are duplicates, except one that ended a
+/// job which its caller had retried.
 fn kept_once(case: &mut Case<'_>) {
     let mut seen = BTreeSet::new();
     for delivery in &case.job.deliveries {
@@ -70,7 +70,7 @@ fn kept_once(case: &mut Case<'_>) {
     }
 }
 
-/// A final answer of the status endpoint is that of the attempt's job.
+/// A final status response must be about the attempt's job.
 fn answer(case: &mut Case<'_>, delivery: &Delivery) {
     let Some(bytes) = &delivery.answer else { return };
     let answer: Value = serde_json::from_slice(bytes).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Every job is final, and ended as the provider said.
+//! Every job is final, and ended the way the provider reported.
 use serde_json::Value;
 
 use super::{Case, ledger::Acceptance, records::Delivery};
@@ -17,7 +17,7 @@ pub fn check(case: &mut Case<'_>) {
     }
 }
 
-/// What was accepted before its caller asked for another try said that it had failed.
+/// Deliveries accepted before a retry must have reported a failure.
 fn earlier_failures(case: &mut Case<'_>, accepted: &[&Delivery]) {
     let retries = case.job.events.iter().filter(|event| event.detail["because"] == "retry");
     let (count, most) = (accepted.len(), retries.count());
@@ -29,7 +29,7 @@ fn earlier_failures(case: &mut Case<'_>, accepted: &[&Delivery]) {
     }
 }
 
-/// One delivery ended it, and says what the sandbox computed.
+/// One delivery ended the job, and it says what the sandbox computed.
 fn told(case: &mut Case<'_>, accepted: &[&Delivery], status: &str) {
     let Some((delivery, earlier)) = accepted.split_last() else {
         return case.wrong("0 deliveries were accepted");
@@ -52,7 +52,7 @@ fn told(case: &mut Case<'_>, accepted: &[&Delivery], status: &str) {
     }
 }
 
-/// A provider that gave no job id and delivered nothing whole leaves only the deadline.
+/// Only the deadline can end a job if the provider gave no job id and delivered nothing whole.
 fn nobody_could_tell(case: &mut Case<'_>) {
     let attempts = case.latest();
     let could_be_asked = attempts.iter().any(|a| a.provider_job_id.is_some());

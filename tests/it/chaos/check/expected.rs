@@ -1,4 +1,4 @@
-//! What a response of the provider must have become, worked out without the product's own parser.
+//! The rows expected for a response of the provider, computed without the product's parser.
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn speakers(said: &[Value], about: &[(String, usize, &Value)]) -> Vec<Value> {
     talk.into_iter().map(row).collect()
 }
 
-/// Each value of each insight with its name and its place among the values of that name.
+/// Each value of each insight, with the insight's name and the value's index within that name.
 fn values<'a>(insights: &'a Value) -> Vec<(String, usize, &'a Value)> {
     let of = |insight: &'a Value| {
         let place = |(seq, value)| (text(&insight["name"]), seq, value);
@@ -82,8 +82,8 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// With each number as such, also one that is written as a text: columns have types of their own,
-/// and the fault `wrong-types` swaps them.
+/// Converts numbers written as strings to numbers: columns have fixed types, and the fault
+/// `wrong-types` swaps them.
 pub fn loosely(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),

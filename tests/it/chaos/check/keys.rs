@@ -1,4 +1,4 @@
-//! One job per Idempotency-Key, and the job that the caller was told.
+//! One job per Idempotency-Key, and it is the one the caller got.
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub fn compare(records: &Records, receipts: &Receipts) -> Vec<Violation> {
     vec![Violation { job: None, what }]
 }
 
-/// Keys and their jobs; no job when the stored answer contradicts itself.
+/// Keys and their jobs; no job when the stored response contradicts itself.
 fn kept(records: &Records) -> impl Iterator<Item = (&str, Option<Uuid>)> {
     records.keys.iter().map(|key| {
         let body: Value = serde_json::from_str(&key.body).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The sandbox's ledger, read as evidence: what it accepted, computed, sent, and was told.
+//! The sandbox's ledger as evidence: what it accepted, computed and sent, and which responses it
+//! got.
 use std::{collections::BTreeMap, fs, path::Path};
 
 use aftercall::jobs::Token;
@@ -13,11 +14,11 @@ pub struct Ledger {
     pub acceptances: Vec<Acceptance>,
 }
 
-/// A submission that the sandbox accepted, whatever became of its answer.
+/// A submission that the sandbox accepted, whether or not its response arrived.
 #[derive(Debug, Clone)]
 pub struct Acceptance {
     pub provider_job_id: String,
-    /// Of the token in its webhook URL: our job, and what is stored of the attempt's secret.
+    /// From the token in its webhook URL: our job, and the stored hash of the attempt's secret.
     pub job_id: Uuid,
     pub token_sha: Vec<u8>,
     pub faults: Vec<String>,
@@ -33,14 +34,14 @@ pub struct Sent {
     pub number: u64,
     /// SHA-256 of the body.
     pub sha: Vec<u8>,
-    /// Status; `None` when no answer is known.
+    /// Status; `None` when no response was recorded.
     pub answer: Option<u64>,
-    /// When that was known.
+    /// When the response was recorded.
     pub answered_at: Option<DateTime<Utc>>,
 }
 
 impl Ledger {
-    /// Its whole lines.
+    /// Reads the complete lines.
     pub fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -66,7 +67,7 @@ impl Ledger {
         self.acceptances.iter().filter(move |acceptance| acceptance.job_id == id)
     }
 
-    /// Whether nothing more will come for the job.
+    /// Whether nothing more will be sent for the job.
     pub fn is_silent_about(&self, id: Uuid) -> bool {
         self.of_job(id).all(Acceptance::is_over)
     }
@@ -117,12 +118,12 @@ impl Acceptance {
         self.faults.iter().any(|name| name == fault)
     }
 
-    /// Whether what was sent under this number ends in the middle.
+    /// Whether the delivery with this number is truncated.
     pub fn is_truncated(&self, sent: &Sent) -> bool {
         self.has("truncated") && sent.number == 1
     }
 
-    /// Deliveries of the whole result that were acknowledged.
+    /// Acknowledged deliveries of the whole result.
     fn delivered(&self) -> impl Iterator<Item = &Sent> {
         self.sent.iter().filter(|sent| sent.answer == Some(200) && !self.is_truncated(sent))
     }

@@ -1,5 +1,5 @@
-//! Proves from the sandbox's ledger and the database alone that nothing was lost, nothing made up
-//! and nothing paid for twice.
+//! Proves from the sandbox's ledger and the database alone that nothing was lost, made up or paid
+//! for twice.
 mod deliveries;
 mod ends;
 mod expected;
@@ -21,7 +21,7 @@ use self::{
 };
 use super::callers::Receipts;
 
-/// What must not be.
+/// Something that must not happen.
 #[derive(Debug)]
 pub struct Violation {
     pub job: Option<Uuid>,
@@ -41,7 +41,7 @@ pub fn list(violations: &[Violation]) -> String {
     violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// One job with all there is about it.
+/// One job with everything known about it.
 struct Case<'a> {
     id: Uuid,
     job: &'a Job,
@@ -55,14 +55,14 @@ impl<'a> Case<'a> {
         self.found.push(Violation { job: Some(self.id), what: what.into() });
     }
 
-    /// `what` is wrong unless `holds`.
+    /// Reports `what` unless `holds`.
     fn check(&mut self, holds: bool, what: impl Into<String>) {
         if !holds {
             self.wrong(what);
         }
     }
 
-    /// Attempts since its caller last asked for another try.
+    /// The attempts since its caller last retried it.
     fn latest(&self) -> &'a [Attempt] {
         let is_retry = |event: &Event| event.detail["because"] == "retry";
         let last = self.job.events.iter().rposition(is_retry).unwrap_or(0);
@@ -81,7 +81,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Everything wrong with a database at rest, given the ledger of the sandbox that it worked with.
+/// All violations in a quiescent database, given the ledger of its sandbox.
 pub async fn violations(
     db: &mut PgConnection,
     ledger: &Ledger,
@@ -112,7 +112,7 @@ pub async fn violations(
     found
 }
 
-/// What callers were told and is not so.
+/// Confirmations to callers that are not true.
 pub async fn receipts(db: &mut PgConnection, receipts: &Receipts) -> Vec<Violation> {
     let records = Records::load(db).await;
     keys::compare(&records, receipts)

@@ -1,4 +1,4 @@
-//! All that the database holds about jobs, as the checker wants to see it.
+//! Everything the database holds about jobs, in the form the checker needs.
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, prelude::FromRow};
 use uuid::Uuid;
 
-/// Tables of results as rows: what to read of each, in which order.
+/// Result tables: what to read from each, and in which order.
 pub const TABLES: [(&str, &str); 5] = [
     (
         "utterances",
@@ -41,7 +41,7 @@ pub const TABLES: [(&str, &str); 5] = [
 pub struct Records {
     pub jobs: BTreeMap<Uuid, Job>,
     pub keys: Vec<Key>,
-    /// What belongs to no job: its table and the job it names.
+    /// Rows without a job: their table and the job id in them.
     pub orphans: Vec<(&'static str, Uuid)>,
 }
 
@@ -61,7 +61,7 @@ pub struct Job {
     pub deliveries: Vec<Delivery>,
     #[sqlx(skip)]
     pub results: Vec<Stored>,
-    /// By table, in the order of [`TABLES`].
+    /// Rows by table, in the order of [`TABLES`].
     #[sqlx(skip)]
     pub rows: [Vec<Value>; TABLES.len()],
 }
@@ -89,9 +89,9 @@ pub struct Delivery {
     pub outcome: String,
     pub body_sha: Vec<u8>,
     pub has_body: bool,
-    /// Whether the bytes are as many as noted, and have the digest noted.
+    /// Whether the bytes match the recorded length and digest.
     pub is_intact: bool,
-    /// Of an answer of the status endpoint.
+    /// Body of a status response.
     pub answer: Option<Vec<u8>>,
 }
 

@@ -1,4 +1,4 @@
-//! A completed job has exactly one result: what the sandbox computed, as document and as rows.
+//! A completed job has exactly one result: what the sandbox computed, as a document and as rows.
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -38,7 +38,7 @@ pub fn check(case: &mut Case<'_>) {
     }
 }
 
-/// Member by member.
+/// Compares member by member.
 fn compare(
     case: &mut Case<'_>,
     mut document: Map<String, Value>,
@@ -50,7 +50,7 @@ fn compare(
     let is_same = |found: &Value, wanted: &Value| {
         if has_wrong_types { loosely(found) == loosely(wanted) } else { found == wanted }
     };
-    // Without one in the body it is that of the 202, which may have had none or come later.
+    // Without an id in the body it is the one of the 202, which may have had none or arrived later.
     let has_id = delivery.via == "poll" || !origin.has("no-job-id") && !origin.has("same-body");
     let provider_job_id = document.remove("providerJobId").unwrap_or_default();
     let may_be_unknown = !has_id && provider_job_id.is_null();

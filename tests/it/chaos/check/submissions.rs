@@ -1,10 +1,10 @@
-//! No submission beyond the first, unless the fate of the one before was unknown and had been
-//! waited for, or that one surely was not accepted.
+//! No second submission, unless the outcome of the previous one stayed unknown for the configured
+//! wait, or it was certainly not accepted.
 use std::{collections::BTreeSet, time::Duration};
 
 use super::Case;
 
-/// Outcomes that say: the provider did not take it.
+/// Outcomes that mean the provider did not accept the submission.
 const NOT_ACCEPTED: [&str; 6] =
     ["refused", "throttled", "broken", "unreachable", "unauthorized", "misdirected"];
 
@@ -30,7 +30,7 @@ pub fn check(case: &mut Case<'_>, unconfirmed_wait: Duration) {
     repetitions(case, unconfirmed_wait);
 }
 
-/// Each token brought at most one acceptance, and belongs to this job.
+/// Each token led to at most one acceptance, and belongs to this job.
 fn tokens(case: &mut Case<'_>) {
     let own: BTreeSet<_> = case.job.attempts.iter().map(|attempt| &attempt.token_sha).collect();
     case.check(own.len() == case.job.attempts.len(), "two attempts have the same token");
@@ -45,7 +45,7 @@ fn tokens(case: &mut Case<'_>) {
     }
 }
 
-/// The timeline tells why each attempt after the first was made.
+/// The timeline says why each attempt after the first was made.
 fn repetitions(case: &mut Case<'_>, unconfirmed_wait: Duration) {
     let mut attempt = 0;
     let mut is_unknown = false;
@@ -72,7 +72,7 @@ fn repetitions(case: &mut Case<'_>, unconfirmed_wait: Duration) {
     );
 }
 
-/// Whether another attempt was right after the one of this number.
+/// Checks that another attempt after this one was justified.
 fn repeated(
     case: &mut Case<'_>,
     number: i32,

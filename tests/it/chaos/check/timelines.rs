@@ -1,4 +1,4 @@
-//! The timeline of a job: whole, legal, and in agreement with all else.
+//! The timeline of a job: complete, legal, and consistent with everything else.
 use super::Case;
 
 pub fn check(case: &mut Case<'_>) {
@@ -17,7 +17,7 @@ pub fn check(case: &mut Case<'_>) {
     told(case);
 }
 
-/// The state after an event; `None` when there must be no such event.
+/// The state after an event; `None` when the event is not allowed.
 fn next(state: &'static str, event: &str) -> Option<&'static str> {
     let is_open = matches!(state, "queued" | "submitting" | "submitted");
     match (event, state) {
@@ -25,7 +25,7 @@ fn next(state: &'static str, event: &str) -> Option<&'static str> {
         ("submitting", "queued") | ("unconfirmed" | "abandoned", "submitting") => {
             Some("submitting")
         }
-        // Also when the attempt's acceptance became known only after it had been given up.
+        // Also when the attempt's acceptance was learned only after the attempt had been given up.
         ("submitted", "submitting" | "queued") => Some("submitted"),
         ("delivery", "") => None,
         ("delivery", state) => Some(state),
@@ -36,7 +36,7 @@ fn next(state: &'static str, event: &str) -> Option<&'static str> {
     }
 }
 
-/// Each delivery has its event: the one that ended the job, and those that were set aside.
+/// Each delivery has its event, whether it ended the job or was set aside.
 fn told(case: &mut Case<'_>) {
     let mut stored = Vec::new();
     for delivery in &case.job.deliveries {

@@ -1,6 +1,6 @@
-//! What is done to a sound database.
+//! Mutations of a correct database.
 
-/// Jobs by what happened to them; statements name them.
+/// Jobs selected by their history, for use in the statements.
 pub const CAST: &[(&str, &str)] = &[
     (
         "completed",
@@ -63,7 +63,7 @@ pub const CAST: &[(&str, &str)] = &[
     ),
 ];
 
-/// Statements that spoil the database, and a part of what the checker must say then.
+/// Statements that corrupt the database, and part of the message the checker must then report.
 pub const STATEMENTS: &[(&str, &str)] = &[
     // Results and their rows.
     ("delete from aftercall.results where job_id = {completed}", "0 results"),

@@ -1,9 +1,9 @@
-//! What is done to a sound ledger.
+//! Mutations of a correct ledger.
 use uuid::Uuid;
 
 use crate::chaos::check::ledger::{Acceptance, Ledger};
 
-/// Changes of the ledger, and a part of what the checker must say then.
+/// Changes to the ledger, and part of the message the checker must then report.
 pub type Change = fn(&mut Ledger);
 pub const CHANGES: &[(Change, &str)] = &[
     (
@@ -61,7 +61,7 @@ pub const CHANGES: &[(Change, &str)] = &[
     (|ledger| delivered(ledger).finished = None, "the provider has no result"),
 ];
 
-/// A success that was delivered whole, acknowledged, and accepted but once.
+/// A success that was delivered whole, acknowledged, and accepted once.
 fn delivered(ledger: &mut Ledger) -> &mut Acceptance {
     let once: Vec<Uuid> = ledger.acceptances.iter().map(|a| a.job_id).collect();
     let is_once = |id| once.iter().filter(|other| **other == id).count() == 1;

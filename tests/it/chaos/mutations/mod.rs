@@ -1,4 +1,5 @@
-//! The checker is checked: whatever is taken from, added to or changed in a sound end, it sees.
+//! Tests the checker: it must notice everything that is removed from, added to or changed in a
+//! correct end state.
 mod database;
 mod ledger;
 
@@ -17,7 +18,7 @@ use super::{
 
 #[tokio::test]
 async fn the_checker_sees_whatever_is_changed() {
-    // Nothing is killed: the faults of this seed alone bring about every kind of job.
+    // Nothing is killed: the faults of this seed produce every kind of job.
     let plan = Plan { jobs: 60, seed: 71, crashes: 0 };
     let mut world = World::start(&plan).await;
     let receipts = world.work(plan.jobs).await;

@@ -1,9 +1,9 @@
-//! Everything that can happen to one job in a small world, in every order: breadth first through the states of
-//! the reference, so that the first violation found is the shortest. That Postgres does as the reference does is
-//! the matter of the random cases.
+//! Everything that can happen to one job in a small world, in every order: a breadth-first search of the reference's
+//! states, so that the first violation found is the shortest. The random cases check that Postgres behaves like the
+//! reference.
 //!
-//! The world: three attempts, the third only after a retry or because it was right to make it; three bodies,
-//! said of any attempt in equal bytes; a webhook, polls, processes that hang, the clock, and a caller.
+//! The world: three attempts, the third only after a retry or where it was justified; three bodies, reported for any
+//! attempt in equal bytes; a webhook, polls, processes that hang, the clock, and a caller.
 mod promises;
 
 use std::{
@@ -23,9 +23,9 @@ use super::{
 
 const MOST_ATTEMPTS: i32 = 3;
 const MOST_RETRIES: u8 = 1;
-/// Different ones; each may come again at any time.
+/// Distinct bodies; each may be repeated at any time.
 const MOST_TOLD: usize = 3;
-/// Two attempts that fail are one too many; whatever is delivered is kept.
+/// Two failed attempts are the limit; every delivery is stored.
 const TERMS: Terms = Terms { max_attempts: 2, attempt_deliveries: u32::MAX };
 
 const BODIES: [What; 3] = [What::Success(0), What::Failure(0), What::Noise(0)];
@@ -50,18 +50,18 @@ pub enum Action {
     Expire,
     Cancel,
     Retry,
-    /// Until the job is due.
+    /// Time passes until the job is due.
     Pass,
-    /// Until its deadline.
+    /// Time passes until its deadline.
     PassDeadline,
 }
 
-/// The job, with what happened to it as far as promises are about it.
+/// The job, with the part of its history that promises refer to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Node {
     job: Job,
     past: Past,
-    /// The attempt that the provider is being asked for.
+    /// The attempt whose status is being polled.
     asking: Option<i32>,
     retries: u8,
 }
@@ -94,7 +94,7 @@ impl Node {
             let may_come = BODIES.into_iter().filter(|what| self.may_be_told(attempt, *what));
             actions.extend(may_come.map(|what| Action::Deliver(attempt, what)));
             if self.past.is_unanswered(attempt) {
-                // Of an earlier attempt only its id is still of interest.
+                // For an earlier attempt only its id still matters.
                 let most = if attempt == made { ANSWERS.len() } else { 1 };
                 let answers = &ANSWERS[..most];
                 actions.extend(answers.iter().map(|answer| Action::Answer(attempt, *answer)));
@@ -116,7 +116,7 @@ impl Node {
         actions
     }
 
-    /// What cannot be read only makes the provider be asked sooner, whichever attempt it is of.
+    /// An unreadable body only brings the next poll forward, whichever attempt it belongs to.
     fn may_be_told(&self, attempt: i32, what: What) -> bool {
         if attempt > 1 && matches!(what, What::Noise(_)) {
             return false;
@@ -124,7 +124,7 @@ impl Node {
         self.past.told() < MOST_TOLD || self.past.was_told(attempt, what)
     }
 
-    /// What the action makes of it, and the promise that it breaks.
+    /// The state after the action, and the promise it breaks, if any.
     fn after(&self, action: Action) -> (Self, Result<(), &'static str>) {
         let mut next = self.clone();
         let mut minutes = 0;
@@ -185,16 +185,16 @@ impl Node {
     }
 }
 
-/// What was found.
+/// The result of an exploration.
 struct Exploration {
     states: usize,
-    /// The promise that was broken, and what led there.
+    /// The broken promise and the actions that led there.
     violation: Option<(&'static str, Vec<Action>)>,
 }
 
 fn explore(flaw: Option<Flaw>) -> Exploration {
     let first = Node::first(flaw);
-    // Digests stand for states: at a million of them, two are mistaken for one once in ten million runs.
+    // Digests stand for states: with a million states, two collide once in ten million runs.
     let mut seen = HashSet::from([digest(&first)]);
     let mut reached: Vec<(usize, Option<Action>)> = vec![(0, None)];
     let mut todo = VecDeque::from([(0, first)]);
@@ -211,7 +211,7 @@ fn explore(flaw: Option<Flaw>) -> Exploration {
                 path.reverse();
                 return Exploration { states: seen.len(), violation: Some((promise, path)) };
             }
-            // What follows an end that nothing may change is looked at one step deep.
+            // Behind a final state that nothing may change, the search goes only one step deep.
             if seen.insert(digest(&next)) && !(node.is_over() && next.is_over()) {
                 todo.push_back((reached.len(), next));
                 reached.push((number, Some(action)));
@@ -227,7 +227,7 @@ fn digest(node: &Node) -> u64 {
     hasher.finish()
 }
 
-/// Past the capture of the test harness: how much was looked at is worth knowing.
+/// Bypasses the test harness's capture, to show the size of the search.
 fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "exhaustive exploration of a job: {text}");
 }

@@ -1,4 +1,4 @@
-//! What is promised whatever happens, told without the reference's own rules: from what really happened.
+//! The promises, checked against what actually happened, without the reference's rules.
 use std::collections::BTreeSet;
 
 use aftercall::{deliveries::Outcome, jobs::State};
@@ -11,13 +11,13 @@ use super::{
     Action,
 };
 
-/// What happened so far.
+/// The history so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Past {
     attempts: Vec<Attempt>,
-    /// What was answered 200, or was the answer to a question, by attempt.
+    /// Deliveries that got a 200, and status responses, by attempt.
     heard: BTreeSet<(i32, What)>,
-    /// The provider refused the job, or said of the attempt in hand that it failed; since the last retry.
+    /// Since the last retry, the provider rejected the job or reported the failure of the current attempt.
     is_over: bool,
 }
 
@@ -25,19 +25,19 @@ pub struct Past {
 struct Attempt {
     is_unanswered: bool,
     fate: Fate,
-    /// The caller has asked for another one since.
+    /// The caller has retried the job since.
     is_retried: bool,
 }
 
-/// What is known of a submission.
+/// The known outcome of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Fate {
-    /// Somebody waits for the answer.
+    /// A process waits for the response.
     Open,
     Taken,
     NotTaken,
     Unknown,
-    /// Taken, and later not known any more.
+    /// Accepted, and later unknown to the provider.
     Forgotten,
 }
 
@@ -68,7 +68,7 @@ impl Past {
     }
 
     pub fn claimed(&mut self) {
-        // Of earlier ones nothing is asked any more but what they still bring.
+        // Earlier attempts no longer matter, except for results they still bring.
         for earlier in &mut self.attempts {
             (earlier.fate, earlier.is_retried) = (Fate::NotTaken, true);
         }
@@ -107,8 +107,8 @@ impl Past {
         self.attempts.iter_mut().for_each(|attempt| attempt.is_retried = true);
     }
 
-    /// No submission beyond the first, unless the caller asked for it, or nothing was heard of the last one
-    /// and it was surely not taken, was forgotten, or stayed unconfirmed for as long as that is waited for.
+    /// No second submission, unless the caller retried the job, or the last attempt has no reported end and was
+    /// certainly not accepted, was forgotten, or stayed unconfirmed for the configured wait.
     pub fn check_claim(&self, job: &Job) -> Result<(), &'static str> {
         let Some(last) = self.attempts.last() else { return Ok(()) };
         let number = self.made();
@@ -126,7 +126,7 @@ impl Past {
         Err("an attempt is repeated although it may still be taken, or its end was told")
     }
 
-    /// Something was said of an attempt, and the job is `after` what was `before`.
+    /// A body about an attempt arrived, and the job's state went from `before` to `after`.
     pub fn heard(
         &mut self,
         number: i32,
@@ -156,8 +156,7 @@ impl Past {
         }
     }
 
-    /// Final means final: but for a caller who asks for more, and for a success after an end that only we
-    /// made.
+    /// Final states are final, except for a retry, and for a success after an end that was only presumed.
     pub fn check_end(&self, before: &Job, after: &Job, action: Action) -> Result<(), &'static str> {
         let (before, after) = (before.state(), after.state());
         if !before.is_final() || before == after {

@@ -1,4 +1,4 @@
-//! What the provider says of a job, and what that makes of it.
+//! What the provider reports about a job, and its effect.
 use std::collections::BTreeSet;
 
 use aftercall::{
@@ -11,17 +11,18 @@ use super::{
     Flaw, Job,
 };
 
-/// Something the provider said of one attempt of the job.
+/// A report of the provider about one attempt of the job.
 pub struct Arrived {
     pub attempt: i32,
     pub via: CompletedVia,
-    /// The provider's job id, where it is known whose turn it was.
+    /// The provider's job id, if the attempt knows it.
     pub expected: Option<String>,
     pub told: Told,
 }
 
 impl Job {
-    /// What arrives together; what it ends is told before what it leaves unchanged.
+    /// Reports that arrive together; the event of one that ends the job precedes those of the
+    /// others.
     pub fn receive(&mut self, arrived: &[Arrived], now: i64) -> Vec<Outcome> {
         let mut notes = Vec::new();
         let mut surplus = Vec::new();
@@ -34,7 +35,7 @@ impl Job {
             if outcome == Outcome::Accepted {
                 self.accept(arrival);
             } else if outcome == Outcome::Duplicate && arrival.via == CompletedVia::Poll {
-                // The same answer once more is no news.
+                // The same status response again is not an event.
                 continue;
             } else if self.has_room(arrival) {
                 notes.push(format!("delivery {}", outcome.name()));
@@ -58,7 +59,7 @@ impl Job {
         outcomes
     }
 
-    /// Whether a delivery that ends nothing is kept; then it is counted.
+    /// Whether a delivery that ends nothing is stored; if so, it is counted.
     fn has_room(&mut self, arrival: &Arrived) -> bool {
         let most = self.terms.attempt_deliveries;
         let attempt = self.attempt(arrival.attempt);
@@ -90,7 +91,7 @@ impl Job {
         }
     }
 
-    /// Whatever came before.
+    /// The outcome regardless of earlier bodies.
     fn judge_alone(&self, arrival: &Arrived) -> Outcome {
         let own = provider_job_id(self.number, arrival.attempt);
         let is_wanted = match arrival.told.what {

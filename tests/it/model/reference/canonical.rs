@@ -1,12 +1,12 @@
-//! Jobs that will behave alike from now on are equal in this form.
+//! A form in which jobs that behave alike from now on are equal.
 use super::{DEADLINE, Job, UNCONFIRMED_WAIT};
 
 impl Job {
-    /// As it is at `now`, which becomes 0, without its history. A deadline that has not passed is as far away as
-    /// ever: when it passes is chosen by whoever explores. Of what has passed only the order counts, and of an
-    /// attempt only what is still asked of it.
+    /// Shifts `now` to 0 and drops the history. A deadline that has not passed counts as being at its full distance,
+    /// since the explorer chooses when it passes. Of what has passed only the order matters, and of attempts only what
+    /// later steps read.
     pub fn forget(&mut self, now: i64) {
-        // Whether it was asked for once more after its deadline.
+        // Whether it was polled once more after its deadline.
         let was_asked = self.due.is_some_and(|due| due > self.deadline);
         self.deadline = if self.deadline > now { DEADLINE } else { -i64::from(was_asked) };
         self.due = self.due.map(|due| (due - now).max(0));

@@ -1,4 +1,4 @@
-//! Section 4 of the design as plain Rust: what each step makes of a job. No database, no clock.
+//! Section 4 of the design as plain Rust: the effect of each step on a job. No database, no clock.
 mod arrivals;
 mod canonical;
 
@@ -18,7 +18,7 @@ use super::{
     world::{Seen, SeenAttempt},
 };
 
-/// What is set by settings.
+/// The relevant settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
     pub max_attempts: u32,
@@ -30,18 +30,18 @@ impl Terms {
         Self { max_attempts: MAX_ATTEMPTS, attempt_deliveries: ATTEMPT_DELIVERIES };
 }
 
-/// What can be done wrong on purpose, to see that it is found.
+/// Deliberate errors, to see that they are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flaw {
-    /// Equal bytes are a duplicate, whichever attempt they are of.
+    /// Equal bytes are duplicates, even across attempts.
     DuplicatesOfAnyAttempt,
-    /// Equal bytes of an attempt are a duplicate, also when the job has been retried since.
+    /// Equal bytes for one attempt are duplicates, even after a retry.
     DuplicatesAfterRetry,
-    /// A failure that only we presumed is as final as the provider's word.
+    /// A presumed failure is as final as one reported by the provider.
     PresumedFailureIsFinal,
-    /// A failure ends the job, whichever attempt it is of.
+    /// A failure of any attempt ends the job.
     FailureOfAnyAttempt,
-    /// An attempt that was not confirmed is repeated at once.
+    /// An unconfirmed attempt is repeated at once.
     NoUnconfirmedWait,
 }
 
@@ -52,12 +52,12 @@ pub struct Job {
     number: usize,
     state: State,
     attempts: Vec<Attempt>,
-    /// The attempt whose end would be the job's end; none before the first, and after a retry.
+    /// The attempt whose end would end the job; none before the first, and after a retry.
     current: Option<i32>,
-    /// Somebody waits for the provider's answer.
+    /// A process waits for the provider's response.
     is_leased: bool,
     failures: u32,
-    /// Its class.
+    /// The error's class.
     error: Option<&'static str>,
     has_content: bool,
     via: Option<CompletedVia>,
@@ -66,7 +66,7 @@ pub struct Job {
     /// In minutes, like all times here.
     due: Option<i64>,
     deadline: i64,
-    /// What was kept, and of which attempt.
+    /// Stored bodies, with their attempts.
     bodies: BTreeSet<(i32, Content)>,
     deliveries: Vec<Outcome>,
     events: Vec<String>,
@@ -75,10 +75,10 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Attempt {
     outcome: &'static str,
-    /// Whether the provider told its id.
+    /// Whether the provider's id is known.
     has_id: bool,
     begun: i64,
-    /// Deliveries to its webhook that ended nothing, kept and only counted.
+    /// Deliveries to its webhook that ended nothing: stored, and only counted.
     kept: u32,
     surplus: u32,
 }
@@ -118,7 +118,7 @@ impl Job {
         self.due.is_some()
     }
 
-    /// Open, or ended by nobody but us. What the provider refused or could not analyse is over.
+    /// Open, or ended only by us. A job that the provider rejected or failed to analyze is over.
     fn awaits_result(&self) -> bool {
         let is_presumed = !matches!(self.error, Some("validation" | "analysis"));
         match self.state {
@@ -172,13 +172,14 @@ impl Job {
         &mut self.attempts[usize::try_from(number - 1).unwrap()]
     }
 
-    /// What the provider calls the attempt, once its answer is known.
+    /// The provider's id of the attempt, once known.
     pub fn known_id(&self, number: i32) -> Option<String> {
         let attempt = &self.attempts[usize::try_from(number - 1).unwrap()];
         attempt.has_id.then(|| provider_job_id(self.number, number))
     }
 
-    /// The attempt's row is told the truth in any case; the job only if it still waits for it.
+    /// The attempt's row always gets the true outcome; the job only if it still waits for the
+    /// attempt.
     pub fn answer(&mut self, number: i32, answer: Answer, now: i64) -> bool {
         let attempt = self.attempt(number);
         attempt.outcome = match answer {
@@ -195,7 +196,7 @@ impl Job {
             Answer::Unknown => "unknown",
         };
         let is_accepted = matches!(answer, Answer::Accepted { .. });
-        // Queued again only because the answer did not come.
+        // It was queued again only because the response had not come.
         let comes_in_time = is_accepted && self.state == State::Queued;
         if self.current != Some(number) || !(self.state == State::Submitting || comes_in_time) {
             return false;
@@ -217,7 +218,8 @@ impl Job {
                 self.happened("failed");
             }
             Answer::Released(setback) => {
-                // Only a provider that may have looked at the job uses up an attempt.
+                // Only a failure of a provider that may have looked at the job counts as an
+                // attempt.
                 self.failures += u32::from(setback == RetryReason::Broken);
                 self.queue(now + BACKOFF);
                 let because = self.attempt(number).outcome;
@@ -278,7 +280,7 @@ impl Job {
         self.state == State::Submitted && self.is_due(now) && self.latest_known().is_some()
     }
 
-    /// The attempt to ask for.
+    /// The attempt to poll.
     pub fn claim_poll(&mut self, now: i64) -> (i32, String) {
         let again = now + POLL_AFTER;
         self.due = Some(if self.deadline > now { again.min(self.deadline) } else { again });
@@ -335,7 +337,7 @@ impl Job {
         applies
     }
 
-    /// What the rows of the job should hold.
+    /// The expected content of the job's rows.
     pub fn seen(&self, now: i64) -> Seen {
         let attempt = |(number, attempt): (i32, &Attempt)| SeenAttempt {
             outcome: attempt.outcome.to_owned(),

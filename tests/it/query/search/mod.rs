@@ -1,4 +1,4 @@
-//! Search over what was said in all jobs of a caller.
+//! Search over everything said in a caller's jobs.
 mod pages;
 mod syntax;
 
@@ -13,7 +13,7 @@ use crate::support::{
     app::{RECORDING, TestApp, webhook_of},
 };
 
-/// A job with the path of its webhook; `members` are those of its request.
+/// A submitted job with the path of its webhook; `members` are added to its request.
 async fn submitted(app: &TestApp, members: Value) -> (Uuid, String) {
     let mut request = json!({ "contentUri": RECORDING, "encoding": "Wav" });
     request.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -22,7 +22,7 @@ async fn submitted(app: &TestApp, members: Value) -> (Uuid, String) {
     (id, webhook_of(app.submissions().await.last().unwrap()))
 }
 
-/// Texts of one speaker and without emotion.
+/// Utterances of one speaker without emotions.
 fn texts(texts: &[&str]) -> Value {
     texts
         .iter()
@@ -35,7 +35,7 @@ async fn deliver(app: &TestApp, webhook: &str, utterances: Value) {
     assert_eq!(app.deliver(webhook, body.to_string()).await.status, 200);
 }
 
-/// A completed job in which this was said.
+/// A completed job with these utterances.
 async fn said(app: &TestApp, members: Value, utterances: Value) -> Uuid {
     let (id, webhook) = submitted(app, members).await;
     deliver(app, &webhook, utterances).await;
@@ -50,7 +50,7 @@ async fn ask(app: &TestApp, parameters: &[(&str, &str)]) -> Answer {
     app.get(&format!("/v1/search?{}", encoded(parameters))).await
 }
 
-/// Job and seq of each hit, in their order.
+/// Job and seq of each hit, in order.
 async fn hits(app: &TestApp, parameters: &[(&str, &str)]) -> Vec<(Uuid, u64)> {
     let answer = ask(app, parameters).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -130,7 +130,7 @@ async fn snippets_are_safe_to_show() {
     }
 }
 
-/// Two jobs that differ in what can be filtered by.
+/// Two jobs that differ in everything that can be filtered.
 async fn two_jobs(app: &TestApp) -> (Uuid, Uuid) {
     let utterances = json!([
         { "start": 0, "end": 1, "text": "refund", "speakerId": "0" },

@@ -1,4 +1,4 @@
-//! Pages of hits stay put while results come in.
+//! Pages of hits are stable while results arrive.
 use std::collections::HashSet;
 
 use serde_json::json;
@@ -15,7 +15,7 @@ const LINES: [&str; 5] = [
     "my refund",
 ];
 
-/// All hits of a walk; `meanwhile` happens after each page.
+/// All hits of a walk; `meanwhile` runs after each page.
 async fn walk(app: &TestApp, sort: &str, mut meanwhile: impl AsyncFnMut()) -> Vec<(Uuid, u64)> {
     let mut found = Vec::new();
     let mut answer = ask(app, &[("q", "refund"), ("sort", sort), ("limit", "3")]).await;

@@ -1,4 +1,4 @@
-//! What can be looked for, and what is refused.
+//! What can be searched for, and what is rejected.
 use proptest::{
     collection::vec,
     prelude::*,
@@ -138,11 +138,11 @@ fn no_text_is_too_much() {
     ];
     let q = vec(piece, 0..20).prop_map(|pieces| pieces.concat());
     runner(200).run(&q, case).unwrap_or_else(|error| panic!("{error}"));
-    // Every connection went back.
+    // Every connection has been returned to the pool.
     runtime.block_on(async { assert_eq!(app.count("select 1::bigint").await, 1) });
 }
 
-/// A part of a query; more than one word: a phrase.
+/// A term of a query; several words form a phrase.
 #[derive(Debug, Clone)]
 struct Term {
     is_excluded: bool,
@@ -169,7 +169,7 @@ fn random_searches_find_what_a_plain_comparison_finds() {
     let said_words = vec(vec(word(), 1..7), 1..30);
     let term = (any::<bool>(), vec(word(), 1..3))
         .prop_map(|(is_excluded, words)| Term { is_excluded, words });
-    // Any of several alternatives, of each of which all terms must fit.
+    // Several alternatives, each of which matches if all its terms do.
     let query = vec(vec(term, 1..4), 1..3);
     let case = |(said_words, query)| runtime.block_on(compare(&app, said_words, query));
     runner(40).run(&(said_words, query), case).unwrap_or_else(|error| panic!("{error}"));

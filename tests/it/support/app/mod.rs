@@ -1,4 +1,4 @@
-//! The whole service on a database of its own, with a stub in the provider's place.
+//! The whole service on its own database, with a stub as the provider.
 mod stub;
 
 use std::sync::{Arc, Mutex, atomic::AtomicU8};
@@ -32,11 +32,11 @@ use wiremock::{MockServer, ResponseTemplate};
 pub use self::stub::{client_of, webhook_of, webhook_path};
 use super::{answer::Answer, db::TestDb};
 
-/// What [`TestApp::submit`] sends.
+/// The recording that [`TestApp::submit`] submits.
 pub const RECORDING: &str = "https://media.example/calls/42.wav";
 const WEBHOOK_BASE: &str = "https://in.example/after call?team=a b";
 
-/// Every stage, none of them running by itself: tests call `drain` and `round`.
+/// All stages, without running workers: tests call `drain` and `round`.
 pub struct TestApp {
     pub provider: MockServer,
     pub api: Router,
@@ -53,7 +53,7 @@ pub struct TestApp {
     pub feed: Feed,
     listener: Mutex<Option<Listener>>,
     parts: Parts,
-    /// The stub's mocks, counted down: the newest answers first.
+    /// Priority of the next mock, counted down: the newest mock takes precedence.
     priority: AtomicU8,
     pub db: TestDb,
 }
@@ -63,12 +63,12 @@ pub struct Submitted {
     pub id: Uuid,
     /// Path of its webhook URL.
     pub webhook: String,
-    /// `jobId` of the stub's 202.
+    /// `jobId` in the stub's 202.
     pub provider_job_id: String,
 }
 
 impl TestApp {
-    /// With the built-in settings, but for a provider that allows many calls.
+    /// Uses the built-in settings, except that the provider allows many calls.
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -111,19 +111,19 @@ impl TestApp {
         app
     }
 
-    /// From now on whoever waits is told what happens.
+    /// Starts the event feed, so that waits and streams receive events.
     pub fn feed_events(&self) {
         let listener = self.listener.lock().unwrap().take().unwrap();
         tokio::spawn(listener.run());
         tokio::spawn(announce(self.db.pool.clone(), self.announcer.clone(), self.stop.clone()));
     }
 
-    /// The API of another process on the same database, where whoever waits is told as well.
+    /// The API of another process on the same database, with a running event feed.
     pub async fn another_api(&self) -> Router {
         self.another_process(&self.db.pool).await.0
     }
 
-    /// The same on a pool of its own, and who waits there.
+    /// The same with a separate pool; also returns its feed.
     pub async fn another_process(&self, db: &PgPool) -> (Router, Feed) {
         let parts = Parts { db: db.clone(), ..self.parts.clone() };
         let Api { router, feed, listener, .. } = api(&parts).await;
@@ -162,7 +162,7 @@ impl TestApp {
         Answer::of(&self.webhook, request.body(body.into()).unwrap()).await
     }
 
-    /// Hands over the smallest request there is; the job is then queued.
+    /// Submits the smallest valid request; the job is then queued.
     pub async fn submit(&self) -> Uuid {
         let answer =
             self.post("/v1/jobs", &json!({ "contentUri": RECORDING, "encoding": "Wav" })).await;
@@ -196,7 +196,8 @@ impl TestApp {
         self.get(&format!("/v1/jobs/{id}")).await.json()
     }
 
-    /// Names of the events of a job; their numbers have no gaps and end in the job's version.
+    /// Kinds of the job's events, after checking that their numbers have no gaps and end in the
+    /// job's version.
     pub async fn timeline(&self, id: Uuid) -> Vec<String> {
         let version = self.job(id).await["version"].as_u64().unwrap();
         let page = self.get(&format!("/v1/jobs/{id}/timeline?limit=200")).await.json();
@@ -206,7 +207,7 @@ impl TestApp {
         events.iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Details of the last event of a job.
+    /// Detail of the job's last event.
     pub async fn last_event(&self, id: Uuid) -> Value {
         let page = self.get(&format!("/v1/jobs/{id}/timeline?limit=200")).await.json();
         page["data"].as_array().unwrap().last().unwrap()["detail"].clone()
@@ -217,19 +218,19 @@ impl TestApp {
         sqlx::query_scalar(query).bind(id).fetch_all(&self.db.pool).await.unwrap()
     }
 
-    /// What became of the deliveries of a job, oldest first.
+    /// Outcomes of the job's deliveries, oldest first.
     pub async fn delivery_outcomes(&self, id: Uuid) -> Vec<String> {
         let query = "select outcome from aftercall.deliveries where job_id = $1 order by id";
         sqlx::query_scalar(query).bind(id).fetch_all(&self.db.pool).await.unwrap()
     }
 
-    /// Runs a statement about one job, such as one that moves its time.
+    /// Runs a statement about one job, such as one that changes its times.
     pub async fn about(&self, id: Uuid, statement: &'static str) {
         let done = sqlx::query(statement).bind(id).execute(&self.db.pool).await.unwrap();
         assert_ne!(done.rows_affected(), 0, "{statement}");
     }
 
-    /// What the job waits for is due.
+    /// Makes the job's next step due.
     pub async fn make_due(&self, id: Uuid) {
         self.about(
             id,
@@ -238,7 +239,7 @@ impl TestApp {
         .await;
     }
 
-    /// The job's deadline passes, and with it whatever it waits for.
+    /// Moves the job's deadline into the past, which makes its next step due.
     pub async fn pass_deadline(&self, id: Uuid) {
         self.about(
             id,

@@ -1,4 +1,4 @@
-//! The stub in the provider's place: what it answers, and what it was asked.
+//! The stub provider: its responses, and the requests it received.
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -15,14 +15,14 @@ use wiremock::{
 use super::TestApp;
 
 impl TestApp {
-    /// From now on the stub gives this answer.
+    /// From now on the stub gives this response.
     pub async fn stub(&self, verb: &str, route: &str, answer: impl Respond + 'static) {
         let priority = self.priority.fetch_sub(1, Ordering::Relaxed);
         let mock = Mock::given(method(verb)).and(path(route)).respond_with(answer);
         mock.with_priority(priority).mount(&self.provider).await;
     }
 
-    /// From now on submissions are answered with this.
+    /// From now on submissions get this response.
     pub async fn answer_submissions(&self, answer: impl Respond + 'static) {
         self.stub("POST", wire::ANALYZE_PATH, answer).await;
     }
@@ -39,7 +39,7 @@ impl TestApp {
         mock.with_priority(priority).mount(&self.provider).await;
     }
 
-    /// From now on questions for any job are answered with this.
+    /// From now on polls for any job get this response.
     pub async fn answer_polls(&self, answer: ResponseTemplate) {
         let priority = self.priority.fetch_sub(1, Ordering::Relaxed);
         let route = format!("^{}/", wire::STATUS_PATH);
@@ -47,12 +47,12 @@ impl TestApp {
         mock.with_priority(priority).mount(&self.provider).await;
     }
 
-    /// The submissions that reached the stub, oldest first.
+    /// Submissions that reached the stub, oldest first.
     pub async fn submissions(&self) -> Vec<wiremock::Request> {
         self.requests(|path| path == wire::ANALYZE_PATH).await
     }
 
-    /// The questions for jobs that reached the stub.
+    /// Polls that reached the stub.
     pub async fn polls(&self) -> Vec<wiremock::Request> {
         self.requests(|path| path.starts_with(wire::STATUS_PATH)).await
     }
@@ -68,8 +68,8 @@ pub fn webhook_of(submission: &wiremock::Request) -> String {
     webhook_path(&submission.url)
 }
 
-/// Path of the webhook URL in the address of a submission. Our public address has a path and a
-/// query of its own, which a proxy takes away.
+/// Path of the webhook URL in the URL of a submission, without the path of our public base URL,
+/// which a proxy would strip.
 pub fn webhook_path(submission: &Url) -> String {
     let (_, url) = submission.query_pairs().find(|(name, _)| name == "webhook").unwrap();
     let path = Url::parse(&url).unwrap().path().to_owned();
