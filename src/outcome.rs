@@ -11,7 +11,7 @@ use crate::{
     drift::Finding,
     insights::{self, Prepared},
     jobs::{
-        self, Change, CompletedVia, Completion, ErrorClass, EventKind, Failure, JobError, Note,
+        self, Change, Channel, Completion, ErrorClass, EventKind, Failure, JobError, Note,
         Standing, State, Surplus, UpstreamError,
     },
     json,
@@ -158,7 +158,7 @@ pub async fn apply(
         } else if !is_new {
             (outcome, reason) = (Outcome::Duplicate, None);
             // A poll that repeats a known response brings nothing to look at.
-            if delivery.via == CompletedVia::Poll {
+            if delivery.via == Channel::Poll {
                 outcomes.push(Some(outcome));
                 continue;
             }
@@ -238,14 +238,14 @@ impl<'a> Effects<'a> {
     fn set_aside(&mut self) {
         for Classified { delivery, outcome, reason } in &self.judged {
             let Delivery { job_id, attempt, via, .. } = **delivery;
-            if *outcome != Outcome::Accepted && via != CompletedVia::Replay {
+            if *outcome != Outcome::Accepted && via != Channel::Replay {
                 let outcome = outcome.name();
                 let detail =
                     json!({ "attempt": attempt, "via": via, "outcome": outcome, "reason": reason });
                 self.notes.push(Note { job_id, kind: EventKind::Delivery, detail });
             }
             let is_useless = matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
-            if is_useless && via == CompletedVia::Webhook {
+            if is_useless && via == Channel::Webhook {
                 self.useless.push(job_id);
             }
         }

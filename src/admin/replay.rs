@@ -13,7 +13,7 @@ use crate::{
     config::TextLimits,
     deliveries::{self, Delivery, DeliveryKey, DeliveryRow, Filter, Outcome, Quota, Stored},
     http::Limit,
-    jobs::{self, Announcer, CompletedVia, EventKind, Note},
+    jobs::{self, Announcer, Channel, EventKind, Note},
     outcome::{self, Arrival, Interpretation},
 };
 
@@ -108,7 +108,7 @@ impl Replayer<'_> {
         let delivery = Delivery {
             job_id: stored.job_id,
             attempt: stored.attempt,
-            via: CompletedVia::Replay,
+            via: Channel::Replay,
             headers: Map::new(),
             body: stored.body,
             body_sha: stored.body_sha,

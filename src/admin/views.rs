@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     deliveries::{DeliveryRow, Outcome},
     http,
-    jobs::CompletedVia,
+    jobs::Channel,
 };
 
 /// One request that reached a webhook URL, or one final answer of the provider's status endpoint.
@@ -29,7 +29,7 @@ pub struct DeliveryView {
     pub caller: String,
     /// The attempt whose token or provider job brought it.
     pub attempt: i32,
-    pub via: CompletedVia,
+    pub via: Channel,
     pub outcome: Outcome,
     /// Why it was not accepted.
     pub reason: Option<String>,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::{Uuid, uuid};
 
 use super::Links;
-use crate::jobs::{self, CompletedVia, Job, JobError, State};
+use crate::jobs::{self, Channel, Job, JobError, State};
 
 /// A recording to be analysed, from intake to a final state.
 ///
@@ -45,7 +45,7 @@ pub struct JobView {
     /// Tries at handing it to the provider so far.
     pub attempts: i64,
     /// The channel that brought the result.
-    pub completed_via: Option<CompletedVia>,
+    pub completed_via: Option<Channel>,
     /// Why it failed, or why the last attempt did.
     pub error: Option<JobError>,
     pub created_at: DateTime<Utc>,

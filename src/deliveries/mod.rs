@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use crate::{db::column, jobs::CompletedVia};
+use crate::{db::column, jobs::Channel};
 
 pub use encoding::{Undecodable, decoded, is_plain};
 pub use quota::{Quota, within};
@@ -68,7 +68,7 @@ impl Outcome {
 pub struct Delivery {
     pub job_id: Uuid,
     pub attempt: i32,
-    pub via: CompletedVia,
+    pub via: Channel,
     pub headers: Map<String, Value>,
     /// As received, before any `Content-Encoding` is undone.
     pub body: Bytes,

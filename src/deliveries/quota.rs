@@ -5,7 +5,7 @@ use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use super::{Classified, Outcome};
-use crate::jobs::{CompletedVia, Surplus};
+use crate::jobs::{Channel, Surplus};
 
 /// Of the deliveries to the webhook of one attempt that do not end its job.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ impl Classified<'_> {
     }
 
     fn is_bounded(&self) -> bool {
-        self.delivery.via == CompletedVia::Webhook && self.outcome != Outcome::Accepted
+        self.delivery.via == Channel::Webhook && self.outcome != Outcome::Accepted
     }
 }
 

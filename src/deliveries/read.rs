@@ -5,7 +5,7 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{DeliveryKey, Outcome};
-use crate::jobs::CompletedVia;
+use crate::jobs::Channel;
 
 /// Which deliveries. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ pub struct DeliveryRow {
     /// Name of the caller whose job it is.
     pub caller: String,
     pub attempt: i32,
-    pub via: CompletedVia,
+    pub via: Channel,
     pub outcome: Outcome,
     pub reason: Option<String>,
     pub quarantined: bool,

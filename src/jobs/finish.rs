@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{Change, CompletedVia, JobError, State};
+use super::{Change, Channel, JobError, State};
 
 /// The result of a job is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Completion {
     pub job_id: Uuid,
     pub attempt: i32,
-    pub via: CompletedVia,
+    pub via: Channel,
 }
 
 /// The provider reported that the analysis of a job failed.
@@ -19,7 +19,7 @@ pub struct Completion {
 pub struct Failure {
     pub job_id: Uuid,
     pub attempt: i32,
-    pub via: CompletedVia,
+    pub via: Channel,
     pub error: JobError,
 }
 

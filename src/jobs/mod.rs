@@ -98,17 +98,18 @@ impl State {
     }
 }
 
-/// Which channel brought the result.
+/// The channel through which a result or a delivery arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize, utoipa::ToSchema)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
-pub enum CompletedVia {
+#[schema(as = CompletedVia)]
+pub enum Channel {
     Webhook,
     Poll,
     Replay,
 }
 
-impl CompletedVia {
+impl Channel {
     /// As it is written in JSON and in Postgres.
     pub fn name(self) -> &'static str {
         match self {
@@ -128,7 +129,7 @@ pub struct Job {
     pub request: Json<Box<RawValue>>,
     pub state: State,
     pub version: i32,
-    pub completed_via: Option<CompletedVia>,
+    pub completed_via: Option<Channel>,
     pub error: Option<Json<JobError>>,
     pub created_at: DateTime<Utc>,
     pub deadline_at: DateTime<Utc>,

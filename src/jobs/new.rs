@@ -5,7 +5,7 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{Announcer, Change, CompletedVia, Job, JobError, State};
+use super::{Announcer, Change, Channel, Job, JobError, State};
 
 #[derive(Debug)]
 pub struct NewJob<'a> {
@@ -60,7 +60,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         )
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
             request as "request: Json<Box<RawValue>>", state as "state: State", version,
-            completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
+            completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at, 0::bigint as "attempts!"
         from job
         "#,

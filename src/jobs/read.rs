@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
-use super::{CompletedVia, Job, JobError, State};
+use super::{Channel, Job, JobError, State};
 
 /// Looks a job up; `None` also when it is somebody else's.
 pub async fn find(db: impl PgExecutor<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<Option<Job>> {
@@ -12,7 +12,7 @@ pub async fn find(db: impl PgExecutor<'_>, caller_id: Uuid, id: Uuid) -> sqlx::R
         r#"
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
             request as "request: Json<Box<RawValue>>", state as "state: State", version,
-            completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
+            completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = $2 and caller_id = $1
@@ -34,7 +34,7 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec
         r#"
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
             request as "request: Json<Box<RawValue>>", state as "state: State", version,
-            completed_via as "completed_via: CompletedVia", error as "error: Json<JobError>",
+            completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = any($1) and finished_at is not null

@@ -12,7 +12,7 @@ use crate::{
     db,
     deliveries::{Delivery, Outcome, Quota},
     drift::{DriftCounter, Finding},
-    jobs::{self, Announcer, CompletedVia, PollTarget},
+    jobs::{self, Announcer, Channel, PollTarget},
     outcome::{self, Arrival, Interpretation},
     provider::{
         self, StatusError,
@@ -147,7 +147,7 @@ impl Reconciler {
         let delivery = Delivery {
             job_id: target.job_id,
             attempt: target.attempt,
-            via: CompletedVia::Poll,
+            via: Channel::Poll,
             headers: Map::new(),
             body_sha: Sha256::digest(&body).into(),
             body,

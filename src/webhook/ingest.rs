@@ -16,7 +16,7 @@ use crate::{
     config::{self, IngestSettings},
     db,
     deliveries::{Delivery, Outcome, Quota},
-    jobs::{self, Announcer, CompletedVia, Token},
+    jobs::{self, Announcer, Channel, Token},
     outcome::{self, Arrival, Interpretation},
     supervise,
 };
@@ -135,7 +135,7 @@ async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quot
         let delivery = Delivery {
             job_id: item.token.job_id,
             attempt: attempt.number,
-            via: CompletedVia::Webhook,
+            via: Channel::Webhook,
             headers: item.headers,
             body_sha: item.body.sha,
             body: item.body.bytes.clone(),

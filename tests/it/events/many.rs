@@ -8,7 +8,7 @@ use std::{
 use aftercall::{
     db::{self, PoolOptions},
     http::{Terms, serve},
-    jobs::{self, CompletedVia, Completion},
+    jobs::{self, Channel, Completion},
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
@@ -96,7 +96,7 @@ async fn complete(app: &TestApp, ids: &[Uuid]) -> HashMap<Uuid, Instant> {
     let mut committed = HashMap::new();
     for ids in ids.chunks(TOGETHER) {
         let done =
-            ids.iter().map(|id| Completion { job_id: *id, attempt: 1, via: CompletedVia::Webhook });
+            ids.iter().map(|id| Completion { job_id: *id, attempt: 1, via: Channel::Webhook });
         let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
         jobs::complete(&mut tx, &done.collect::<Vec<_>>()).await.unwrap();
         tx.commit().await.unwrap();

@@ -10,7 +10,7 @@ mod rules;
 mod steps;
 mod world;
 
-use aftercall::jobs::CompletedVia;
+use aftercall::jobs::Channel;
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
 use self::{
@@ -165,7 +165,7 @@ impl Case {
             let own = || sent.iter().zip(&outcomes).filter(|(((of, _), _), _)| *of == number);
             let arrived = own().map(|(((_, attempt), told), _)| Arrived {
                 attempt: *attempt,
-                via: CompletedVia::Webhook,
+                via: Channel::Webhook,
                 expected: job.known_id(*attempt),
                 told: *told,
             });
@@ -187,7 +187,7 @@ impl Case {
             What::Success(_) | What::Failure(_) | What::Noise(_) => {
                 let arrived = Arrived {
                     attempt: target.attempt,
-                    via: CompletedVia::Poll,
+                    via: Channel::Poll,
                     expected: Some(target.provider_job_id.clone()),
                     told,
                 };

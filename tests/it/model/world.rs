@@ -7,7 +7,7 @@ use std::{
 use aftercall::{
     deliveries::{Delivery, Outcome, Quota},
     jobs::{
-        self, Announcer, Change, Claimed, CompletedVia, ErrorClass, JobError, NewJob, PollTarget,
+        self, Announcer, Change, Channel, Claimed, ErrorClass, JobError, NewJob, PollTarget,
         RetryReason, Token,
     },
     outcome::{self, Arrival, Interpretation},
@@ -188,7 +188,7 @@ impl World {
             let attempt = attempt.unwrap();
             assert_eq!(attempt.number, key.1);
             let expected = attempt.provider_job_id;
-            let arrival = self.arrival(*key, *told, CompletedVia::Webhook, expected);
+            let arrival = self.arrival(*key, *told, Channel::Webhook, expected);
             arrivals.push(arrival);
         }
         self.apply(&arrivals).await
@@ -197,7 +197,7 @@ impl World {
     /// Applies the provider's final report about a polled job.
     pub async fn tell(&self, target: &Target, told: Told) -> Outcome {
         let expected = Some(target.provider_job_id.clone());
-        let arrival = self.arrival(target.key(), told, CompletedVia::Poll, expected);
+        let arrival = self.arrival(target.key(), told, Channel::Poll, expected);
         self.apply(&[arrival]).await[0]
     }
 
@@ -205,7 +205,7 @@ impl World {
         &self,
         (job, attempt): (usize, i32),
         told: Told,
-        via: CompletedVia,
+        via: Channel,
         expected: Option<String>,
     ) -> Arrival {
         let body = Bytes::from(told.body(&provider_job_id(job, attempt)));

@@ -2,7 +2,7 @@
 use aftercall::{
     conversations,
     insights::{self, Analysis, Origin, Prepared},
-    jobs::{self, Announcer, CompletedVia, Completion},
+    jobs::{self, Announcer, Channel, Completion},
     stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
 };
 use chrono::NaiveDate;
@@ -135,7 +135,7 @@ async fn storing_a_result_reads_no_other_one() {
         let origin = |job_id| Origin { job_id, provider_job_id: None, parser_version: 1 };
         let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         insights::store(&mut tx, &[(origin(new), &prepared)]).await.unwrap();
-        let completion = Completion { job_id: new, attempt: 1, via: CompletedVia::Webhook };
+        let completion = Completion { job_id: new, attempt: 1, via: Channel::Webhook };
         jobs::complete(&mut tx, &[completion]).await.unwrap();
         insights::replace(&mut tx, &[(origin(old), &prepared)]).await.unwrap();
         assert_eq!(scanned(&mut tx).await, [""; 0], "time {n}");
@@ -162,7 +162,7 @@ async fn completing_some_jobs_does_not_read_all_that_wait() {
     let waiting = "select id from aftercall.jobs where state = 'submitted' limit 100";
     let waiting: Vec<Uuid> = sqlx::query_scalar(waiting).fetch_all(&db.pool).await.unwrap();
     for few in waiting.chunks_exact(10) {
-        let done = |id: &Uuid| Completion { job_id: *id, attempt: 1, via: CompletedVia::Webhook };
+        let done = |id: &Uuid| Completion { job_id: *id, attempt: 1, via: Channel::Webhook };
         let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         let before = fetched(&mut tx).await;
         jobs::lock(&mut tx, few).await.unwrap();

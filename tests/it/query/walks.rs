@@ -1,5 +1,5 @@
 //! Paging through lists while everything changes.
-use aftercall::jobs::{self, CompletedVia, Completion};
+use aftercall::jobs::{self, Channel, Completion};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -42,7 +42,7 @@ async fn change(app: &TestApp, queued: &[Uuid]) {
     for pair in queued.chunks(2) {
         let path = format!("/v1/jobs/{}/cancel", pair[0]);
         assert_eq!(app.ask(app.request("POST", &path)).await.status, 200);
-        let done = Completion { job_id: pair[1], attempt: 1, via: CompletedVia::Webhook };
+        let done = Completion { job_id: pair[1], attempt: 1, via: Channel::Webhook };
         let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
         jobs::complete(&mut tx, &[done]).await.unwrap();
         tx.commit().await.unwrap();

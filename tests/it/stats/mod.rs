@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aftercall::{
     insights::{self, Analysis, Origin, Prepared},
-    jobs::{self, Announcer, CompletedVia, Completion, ErrorClass, Failure, JobError, NewJob},
+    jobs::{self, Announcer, Channel, Completion, ErrorClass, Failure, JobError, NewJob},
     stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
 };
 use chrono::NaiveDate;
@@ -124,7 +124,7 @@ impl Case {
             Step::Complete(which, analysis) => self.complete(job(which), analysis).await,
             Step::Fail(which) => {
                 let error = JobError::new(ErrorClass::Analysis, "no");
-                let via = CompletedVia::Webhook;
+                let via = Channel::Webhook;
                 let failure = Failure { job_id: job(which), attempt: 1, via, error };
                 let mut tx = Announcer::default().begin(&self.db).await.unwrap();
                 jobs::fail(&mut tx, &[failure]).await.unwrap();
@@ -161,7 +161,7 @@ impl Case {
         if states[&job_id].awaits_result {
             let prepared = Prepared::from(analysis.clone());
             insights::store(&mut tx, &[(origin(job_id), &prepared)]).await.unwrap();
-            let completion = Completion { job_id, attempt: 1, via: CompletedVia::Webhook };
+            let completion = Completion { job_id, attempt: 1, via: Channel::Webhook };
             jobs::complete(&mut tx, &[completion]).await.unwrap();
         }
         tx.commit().await.unwrap();

@@ -13,7 +13,7 @@ use std::{
     io::Write as _,
 };
 
-use aftercall::jobs::{CompletedVia, RetryReason, State};
+use aftercall::jobs::{Channel, RetryReason, State};
 
 use self::promises::Past;
 use super::{
@@ -140,7 +140,7 @@ impl Node {
                 next.job.answer(attempt, answer, 0);
             }
             Action::Deliver(attempt, what) => {
-                kept = next.hear(attempt, CompletedVia::Webhook, what);
+                kept = next.hear(attempt, Channel::Webhook, what);
             }
             Action::ClaimPoll => next.asking = Some(next.job.claim_poll(0).0),
             Action::AnswerPoll(what) => {
@@ -151,7 +151,7 @@ impl Node {
                         next.past.forgotten(attempt);
                         next.job.lose_attempt(attempt, 0);
                     }
-                    what => kept = next.hear(attempt, CompletedVia::Poll, what),
+                    what => kept = next.hear(attempt, Channel::Poll, what),
                 }
             }
             Action::AbandonLease => {
@@ -176,7 +176,7 @@ impl Node {
         (next, kept)
     }
 
-    fn hear(&mut self, attempt: i32, via: CompletedVia, what: What) -> Result<(), &'static str> {
+    fn hear(&mut self, attempt: i32, via: Channel, what: What) -> Result<(), &'static str> {
         let told = Told { what, id: Id::Missing };
         let expected = self.job.known_id(attempt);
         let before = self.job.state();

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use aftercall::{
     deliveries::Outcome,
-    jobs::{CompletedVia, State},
+    jobs::{Channel, State},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 /// A report of the provider about one attempt of the job.
 pub struct Arrived {
     pub attempt: i32,
-    pub via: CompletedVia,
+    pub via: Channel,
     /// The provider's job id, if the attempt knows it.
     pub expected: Option<String>,
     pub told: Told,
@@ -34,12 +34,12 @@ impl Job {
             outcomes.push(outcome);
             if outcome == Outcome::Accepted {
                 self.accept(arrival);
-            } else if outcome == Outcome::Duplicate && arrival.via == CompletedVia::Poll {
+            } else if outcome == Outcome::Duplicate && arrival.via == Channel::Poll {
                 // The same status response again is not an event.
                 continue;
             } else if self.has_room(arrival) {
                 notes.push(format!("delivery {}", outcome.name()));
-                is_useless |= arrival.via == CompletedVia::Webhook
+                is_useless |= arrival.via == Channel::Webhook
                     && matches!(outcome, Outcome::Malformed | Outcome::Mismatch);
             } else {
                 let attempt = self.attempt(arrival.attempt);
@@ -63,7 +63,7 @@ impl Job {
     fn has_room(&mut self, arrival: &Arrived) -> bool {
         let most = self.terms.attempt_deliveries;
         let attempt = self.attempt(arrival.attempt);
-        if arrival.via != CompletedVia::Webhook {
+        if arrival.via != Channel::Webhook {
             return true;
         }
         let has_room = attempt.kept < most;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use aftercall::{
     deliveries::Outcome,
-    jobs::{CompletedVia, RetryReason, State},
+    jobs::{Channel, RetryReason, State},
 };
 
 pub use self::arrivals::Arrived;
@@ -60,7 +60,7 @@ pub struct Job {
     /// The error's class.
     error: Option<&'static str>,
     has_content: bool,
-    via: Option<CompletedVia>,
+    via: Option<Channel>,
     /// The only utterance of the result.
     words: Option<String>,
     /// In minutes, like all times here.
