@@ -75,16 +75,16 @@ pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
 /// Pause between two attempts to reach a server that is not up yet.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Returns once the server accepts a connection; tries for up to `patience`.
+/// Returns once the server accepts a connection; tries for up to `limit`.
 ///
 /// # Errors
-/// The last connection error when `patience` runs out; immediately for errors that waiting does not fix, such as a
+/// The last connection error when `limit` runs out; immediately for errors that waiting does not fix, such as a
 /// wrong password or a missing database.
-pub async fn wait_for(options: &PgConnectOptions, patience: Duration) -> sqlx::Result<()> {
+pub async fn wait_for(options: &PgConnectOptions, limit: Duration) -> sqlx::Result<()> {
     let since = tokio::time::Instant::now();
-    let mut told = false;
+    let mut is_logged = false;
     loop {
-        let left = patience.saturating_sub(since.elapsed());
+        let left = limit.saturating_sub(since.elapsed());
         let tried = tokio::time::timeout(left, PgConnection::connect_with(options)).await;
         let error = match tried {
             Ok(Ok(connection)) => return connection.close().await,
@@ -92,10 +92,10 @@ pub async fn wait_for(options: &PgConnectOptions, patience: Duration) -> sqlx::R
             Ok(Err(error)) => error,
             Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
         };
-        if since.elapsed() + LOOK_EVERY > patience {
+        if since.elapsed() + LOOK_EVERY > limit {
             return Err(error);
         }
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut is_logged, true) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the database is not there yet; waiting for it");
         }

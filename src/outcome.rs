@@ -85,7 +85,7 @@ impl Interpretation {
             Err(why) => return Some(Self::Unreadable(why.to_string())),
         };
         let provider_job_id = message.provider_job_id;
-        match message.verdict {
+        match message.analysis_status {
             AnalysisStatus::Success(analysis) => {
                 let prepared = Box::new(Prepared::from(*analysis));
                 Some(Self::Success { provider_job_id, parser_version: PARSER_VERSION, prepared })
@@ -140,7 +140,7 @@ pub async fn apply(
 
     let mut effects = Effects { content_uris, ..Effects::default() };
     let mut outcomes = Vec::with_capacity(arrivals.len());
-    let mut judged = Vec::with_capacity(arrivals.len());
+    let mut classified = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
         let delivery = &arrival.delivery;
         let Some(standing) = standings.get_mut(&delivery.job_id) else {
@@ -163,10 +163,10 @@ pub async fn apply(
                 continue;
             }
         }
-        judged.push(Classified { delivery, outcome, reason });
+        classified.push(Classified { delivery, outcome, reason });
         outcomes.push(Some(outcome));
     }
-    (effects.judged, effects.surplus) = deliveries::within(tx, judged, quota).await?;
+    (effects.classified, effects.surplus) = deliveries::within(tx, classified, quota).await?;
     effects.set_aside();
     effects.write(tx).await?;
     Ok(outcomes)
@@ -185,7 +185,7 @@ fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, 
         }
     };
     match (&arrival.expected, provider_job_id) {
-        (Some(expected), Some(told)) if expected != told => {
+        (Some(expected), Some(reported)) if expected != reported => {
             (Outcome::Mismatch, Some("jobId is not the one the provider gave this attempt"))
         }
         _ if still_wanted => (Outcome::Accepted, None),
@@ -199,7 +199,7 @@ fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, 
 struct Effects<'a> {
     /// Content URIs of the jobs that failed.
     content_uris: HashMap<Uuid, String>,
-    judged: Vec<Classified<'a>>,
+    classified: Vec<Classified<'a>>,
     surplus: Vec<Surplus>,
     results: Results<'a>,
     failures: Vec<Failure>,
@@ -236,7 +236,7 @@ impl<'a> Effects<'a> {
 
     /// Records events for deliveries that ended no job, and polls soon where they were useless.
     fn set_aside(&mut self) {
-        for Classified { delivery, outcome, reason } in &self.judged {
+        for Classified { delivery, outcome, reason } in &self.classified {
             let Delivery { job_id, attempt, via, .. } = **delivery;
             if *outcome != Outcome::Accepted && via != Channel::Replay {
                 let outcome = outcome.name();
@@ -252,7 +252,7 @@ impl<'a> Effects<'a> {
     }
 
     async fn write(mut self, tx: &mut Change<'_>) -> sqlx::Result<()> {
-        deliveries::keep(tx, &self.judged).await?;
+        deliveries::keep(tx, &self.classified).await?;
         for (job_id, attempt) in jobs::count_surplus(tx, &self.surplus).await? {
             let detail = json!({ "attempt": attempt, "via": "webhook", "outcome": "surplus" });
             self.notes.push(Note { job_id, kind: EventKind::Delivery, detail });

@@ -53,27 +53,27 @@ pub async fn run(
     which: &Outdated,
     limits: TextLimits,
 ) -> sqlx::Result<ReparseSummary> {
-    let (mut tally, mut after) = (ReparseSummary::default(), Uuid::nil());
+    let (mut summary, mut after) = (ReparseSummary::default(), Uuid::nil());
     loop {
         let page = insights::outdated(db, which, after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(tally) };
+        let Some(last) = page.last() else { return Ok(summary) };
         after = *last;
         let places = deliveries::decisive(db, &page).await?;
-        tally.unreadable += page.len() - places.len();
+        summary.unreadable += page.len() - places.len();
         let mut batches = batch::batches(&places);
         batches.reverse();
         while let Some(batch) = batches.pop() {
             match reparse(db, which, batch, limits).await {
                 Ok((reparsed, unreadable)) => {
-                    tally.reparsed += reparsed;
-                    tally.unreadable += unreadable;
+                    summary.reparsed += reparsed;
+                    summary.unreadable += unreadable;
                 }
                 Err(sqlx::Error::Database(_)) if batch.len() > 1 => {
                     batches.extend(batch.rchunks(1));
                 }
                 Err(sqlx::Error::Database(error)) => {
                     tracing::error!(%error, job_id = %batch[0].job_id, "result not stored anew");
-                    tally.failed += 1;
+                    summary.failed += 1;
                 }
                 Err(error) => return Err(error),
             }

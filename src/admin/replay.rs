@@ -61,14 +61,14 @@ impl Replayer<'_> {
         let mut places: Vec<DeliveryKey> = rows.iter().map(DeliveryRow::place).collect();
         places.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
         places.truncate(batch::fill(&places, CALL_BYTES));
-        let mut tally = ReplaySummary::default();
+        let mut summary = ReplaySummary::default();
         let mut batches = batch::batches(&places);
         batches.reverse();
         while let Some(batch) = batches.pop() {
             match self.batch(batch).await {
                 Ok(outcomes) => {
                     for outcome in outcomes.into_iter().flatten() {
-                        *tally.outcomes.entry(outcome.name()).or_default() += 1;
+                        *summary.outcomes.entry(outcome.name()).or_default() += 1;
                     }
                 }
                 // Taken apart, so that one delivery spoils nothing but itself.
@@ -77,13 +77,13 @@ impl Replayer<'_> {
                 }
                 Err(sqlx::Error::Database(error)) => {
                     tracing::error!(%error, delivery_id = %batch[0].id, "delivery not replayed");
-                    tally.failed += 1;
+                    summary.failed += 1;
                 }
                 Err(error) => return Err(error),
             }
         }
-        tally.next = places.last().filter(|_| places.len() < rows.len()).map(|last| last.id);
-        Ok(tally)
+        summary.next = places.last().filter(|_| places.len() < rows.len()).map(|last| last.id);
+        Ok(summary)
     }
 
     /// Replays these in one transaction; `None` where the job is gone.

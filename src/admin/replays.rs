@@ -150,11 +150,11 @@ async fn replay_many(
         let matched = replayer.matched(&selected.filter).await?;
         return Ok(Json(MatchedView { matched }).into_response());
     }
-    let tally = replayer.page(&selected.filter, selected.before, selected.limit).await?;
-    let next_cursor = tally.next.map(|id| selected.seal(&state, id));
+    let summary = replayer.page(&selected.filter, selected.before, selected.limit).await?;
+    let next_cursor = summary.next.map(|id| selected.seal(&state, id));
     let view = ReplaysView {
-        outcomes: tally.outcomes,
-        failed: tally.failed,
+        outcomes: summary.outcomes,
+        failed: summary.failed,
         has_more: next_cursor.is_some(),
         next_cursor,
     };

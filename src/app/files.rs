@@ -88,7 +88,7 @@ fn wanted(settings: &Settings) -> Granted {
     }
 }
 
-/// Files that are not for callers and strangers.
+/// Files that are not for callers and deliveries.
 fn set_aside(settings: &Settings) -> usize {
     let database = usize::try_from(settings.database.max_connections).unwrap_or(usize::MAX);
     // One more feeds those who wait for events.
@@ -138,8 +138,8 @@ mod tests {
         assert_eq!(of(usize::MAX), Granted { api: 3000, webhook: 1000 });
         assert_eq!(of(own + 400), Granted { api: 300, webhook: 100 });
         assert_eq!(of(own + 400).streams(&settings.api), settings.api.max_streams / 10);
-        let told = granted(&settings, own + 20).unwrap_err().to_string();
-        assert!(told.contains("raise the limit"), "{told}");
+        let message = granted(&settings, own + 20).unwrap_err().to_string();
+        assert!(message.contains("raise the limit"), "{message}");
         assert!(granted(&settings, 3).is_err());
     }
 

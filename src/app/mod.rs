@@ -49,7 +49,7 @@ pub struct App {
     pub db: PgPool,
     pub lifecycle: Lifecycle,
     parts: JoinSet<TaskResult>,
-    patience: ShutdownTimeouts,
+    timeouts: ShutdownTimeouts,
     backing: BackingServices,
 }
 
@@ -113,17 +113,17 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         parts.spawn(serve("webhook", listener, receiver.router, terms.webhook, lifecycle.clone()));
     }
     started.store(true, Ordering::Release);
-    let patience = ShutdownTimeouts {
+    let timeouts = ShutdownTimeouts {
         drain_delay: settings.shutdown.drain_delay,
         grace: settings.shutdown.timeout,
     };
-    Ok(App { addresses, db, lifecycle, parts, patience, backing })
+    Ok(App { addresses, db, lifecycle, parts, timeouts, backing })
 }
 
 impl App {
     /// Runs until it is told to stop through `lifecycle`, or a part fails.
     pub async fn run(self) -> TaskResult {
-        let result = supervise::until_stopped(self.parts, &self.lifecycle, self.patience).await;
+        let result = supervise::until_stopped(self.parts, &self.lifecycle, self.timeouts).await;
         if timeout(LAST_WAIT, self.db.close()).await.is_err() {
             tracing::warn!(
                 "connections to the database are still in use; they end with the process"

@@ -87,7 +87,7 @@ impl Parts {
             watched_keys: watched_keys.clone(),
             feed: feed.clone(),
             export_pace: Pace {
-                patience: granted.export_patience,
+                timeout: granted.export_timeout,
                 bytes_a_second: u32::try_from(granted.export_min_rate.as_u64()).unwrap_or(u32::MAX),
                 longest: granted.export_max_time,
             },
@@ -103,7 +103,7 @@ impl Parts {
         let (tokens, lookups) = Tokens::new(db.clone());
         let state = WebhookState {
             limits: Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() },
-            patience: settings.webhook.read_timeout,
+            read_timeout: settings.webhook.read_timeout,
             memory: MemoryBudget::new(bytes(settings.ingest.memory)),
             unproven: Unproven::new(&settings.webhook, &settings.ingest),
             of_token: Arc::new(Shares::new(settings.ingest.token_bodies)),

@@ -17,7 +17,7 @@ pub async fn probe(url: Url) -> anyhow::Result<()> {
         .map_err(reqwest::Error::without_url)
         .with_context(|| format!("nothing answers on {url}"))?;
     let status = answer.status();
-    let told = answer.text().await.unwrap_or_default();
-    anyhow::ensure!(status.is_success(), "not ready: {status} {told}");
+    let body = answer.text().await.unwrap_or_default();
+    anyhow::ensure!(status.is_success(), "not ready: {status} {body}");
     Ok(())
 }

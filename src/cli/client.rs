@@ -96,10 +96,10 @@ impl Client {
 /// A problem document as a person reads it: what is wrong, fault by fault.
 fn refusal(status: u16, problem: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut told = format!("{status} {}: {}", text(&problem["code"]), text(&problem["detail"]));
+    let mut message = format!("{status} {}: {}", text(&problem["code"]), text(&problem["detail"]));
     for fault in problem["errors"].as_array().into_iter().flatten() {
-        told.push_str("\n  ");
-        told.push_str(&[text(&fault["pointer"]), text(&fault["detail"])].join(" "));
+        message.push_str("\n  ");
+        message.push_str(&[text(&fault["pointer"]), text(&fault["detail"])].join(" "));
     }
-    told
+    message
 }

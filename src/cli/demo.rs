@@ -42,26 +42,26 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     let running = tokio::spawn(App::run(app));
     let story = async {
         tokio::select! {
-            told = tell(&client, &addresses) => told.map(Some),
+            shown = show(&client, &addresses) => shown.map(Some),
             () = lifecycle.draining.cancelled() => Ok(None),
         }
     };
-    let told = story.await;
-    if let Ok(Some(job)) = &told {
+    let shown = story.await;
+    if let Ok(Some(job)) = &shown {
         show_commands(&client, job, &key, args.once);
     }
-    if args.once || told.is_err() {
+    if args.once || shown.is_err() {
         lifecycle.draining.cancel();
     } else if !lifecycle.draining.is_cancelled() {
         println!("\nStill serving; Ctrl-C stops it.");
     }
     let ended = running.await.context("the service panicked")?;
-    told.map(|_| ()).and(ended)
+    shown.map(|_| ()).and(ended)
 }
 
 /// Finishes what an earlier demo left behind, then sends the shipped recording; its job.
 #[expect(clippy::print_stdout, reason = "the demo is for reading")]
-async fn tell(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
+async fn show(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
     let open = "/v1/jobs?status=queued&status=submitting&status=submitted";
     for job in client.all(open).await? {
         println!("\nAn earlier run left a job unfinished; it goes on.");

@@ -15,6 +15,6 @@ impl Args {
         let _ = nix::unistd::setsid();
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(embedded::lend(&self.folder, EmbeddedEnvironment::read()))
+        runtime.block_on(embedded::run_shared(&self.folder, EmbeddedEnvironment::read()))
     }
 }

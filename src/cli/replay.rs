@@ -78,12 +78,12 @@ async fn replay(replayer: &Replayer<'_>, filter: &Filter) -> anyhow::Result<()> 
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut failed, mut before) = (0, None);
     loop {
-        let tally = replayer.page(filter, before, PAGE).await?;
-        for (outcome, count) in tally.outcomes {
+        let summary = replayer.page(filter, before, PAGE).await?;
+        for (outcome, count) in summary.outcomes {
             *outcomes.entry(outcome).or_default() += count;
         }
-        failed += tally.failed;
-        before = tally.next;
+        failed += summary.failed;
+        before = summary.next;
         if before.is_none() {
             break;
         }

@@ -79,11 +79,11 @@ fn print_emotions(out: &mut String, utterances: &[Value]) -> fmt::Result {
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| Reverse(*count));
-    let told: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let listed: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
     writeln!(
         out,
         "\nEmotions\n  {}",
-        if told.is_empty() { "none".to_owned() } else { told.join(", ") }
+        if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
     )?;
     Ok(())
 }
@@ -114,7 +114,7 @@ fn print_phrases(out: &mut String, insights: &[Value]) -> fmt::Result {
         }
     }
     counts.sort_by_key(|(_, count)| Reverse(*count));
-    let told: Vec<_> = counts
+    let listed: Vec<_> = counts
         .iter()
         .take(MOST_LINES)
         .map(
@@ -126,7 +126,7 @@ fn print_phrases(out: &mut String, insights: &[Value]) -> fmt::Result {
     writeln!(
         out,
         "\nKey phrases\n  {}",
-        if told.is_empty() { "none".to_owned() } else { told.join(", ") }
+        if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
     )?;
     Ok(())
 }

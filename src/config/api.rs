@@ -38,7 +38,7 @@ pub struct ApiSettings {
     #[schemars(with = "HumanSize")]
     pub export_min_rate: ByteSize,
     #[serde(with = "HumanDuration")]
-    pub export_patience: Duration,
+    pub export_timeout: Duration,
     #[serde(with = "HumanDuration")]
     pub export_max_time: Duration,
 }
@@ -70,8 +70,8 @@ impl ApiSettings {
             "api.export_min_rate must be at least 1 byte a second",
         );
         faults.check(
-            !self.export_patience.is_zero(),
-            "api.export_patience must be longer than nothing",
+            !self.export_timeout.is_zero(),
+            "api.export_timeout must be longer than nothing",
         );
         faults.check(
             self.export_max_time >= Duration::from_secs(1),

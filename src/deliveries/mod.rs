@@ -121,7 +121,7 @@ pub async fn known(
 }
 
 /// Keeps the deliveries. The bytes of a duplicate and of a replay are there already.
-pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Classified<'_>]) -> sqlx::Result<()> {
+pub async fn keep(tx: &mut PgTransaction<'_>, classified: &[Classified<'_>]) -> sqlx::Result<()> {
     let bytes = |j: &Classified<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
@@ -135,17 +135,17 @@ pub async fn keep(tx: &mut PgTransaction<'_>, judged: &[Classified<'_>]) -> sqlx
             as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
                 replay_of)
         "#,
-        &column(judged, |j| j.delivery.job_id),
-        &column(judged, |_| Uuid::now_v7()),
-        &column(judged, |j| j.delivery.attempt),
-        &column(judged, |j| j.delivery.via.name()) as &[&str],
-        &column(judged, |j| j.outcome.name()) as &[&str],
-        &column(judged, |j| j.reason) as &[Option<&str>],
-        &column(judged, |j| Value::Object(j.delivery.headers.clone()).to_string()),
-        &column(judged, Classified::new_bytes) as &[Option<&[u8]>],
-        &column(judged, |j| &j.delivery.body_sha[..]) as &[&[u8]],
-        &column(judged, bytes),
-        &column(judged, |j| j.delivery.replay_of) as &[Option<Uuid>],
+        &column(classified, |j| j.delivery.job_id),
+        &column(classified, |_| Uuid::now_v7()),
+        &column(classified, |j| j.delivery.attempt),
+        &column(classified, |j| j.delivery.via.name()) as &[&str],
+        &column(classified, |j| j.outcome.name()) as &[&str],
+        &column(classified, |j| j.reason) as &[Option<&str>],
+        &column(classified, |j| Value::Object(j.delivery.headers.clone()).to_string()),
+        &column(classified, Classified::new_bytes) as &[Option<&[u8]>],
+        &column(classified, |j| &j.delivery.body_sha[..]) as &[&[u8]],
+        &column(classified, bytes),
+        &column(classified, |j| j.delivery.replay_of) as &[Option<Uuid>],
     )
     .execute(&mut **tx)
     .await?;

@@ -43,30 +43,31 @@ impl Used {
 /// Those that are kept, and what is left to count of the others. Exact while the jobs' rows are locked.
 pub async fn within<'a>(
     tx: &mut PgTransaction<'_>,
-    judged: Vec<Classified<'a>>,
+    classified: Vec<Classified<'a>>,
     quota: Quota,
 ) -> sqlx::Result<(Vec<Classified<'a>>, Vec<Surplus>)> {
-    let bounded: Vec<_> = judged.iter().filter(|it| it.is_bounded()).map(Classified::of).collect();
+    let bounded: Vec<_> =
+        classified.iter().filter(|it| it.is_bounded()).map(Classified::of).collect();
     // Most batches bring nothing but ends.
     if bounded.is_empty() {
-        return Ok((judged, Vec::new()));
+        return Ok((classified, Vec::new()));
     }
     let mut used = used(tx, &bounded, quota).await?;
-    let mut kept = Vec::with_capacity(judged.len());
+    let mut kept = Vec::with_capacity(classified.len());
     let mut surplus: HashMap<_, Surplus> = HashMap::new();
-    for judged in judged {
-        let of = judged.of();
-        let bytes = judged.new_bytes().map_or(0, <[u8]>::len);
-        if !judged.is_bounded() || used.entry(of).or_default().fits(bytes, quota) {
-            kept.push(judged);
+    for classified in classified {
+        let of = classified.of();
+        let bytes = classified.new_bytes().map_or(0, <[u8]>::len);
+        if !classified.is_bounded() || used.entry(of).or_default().fits(bytes, quota) {
+            kept.push(classified);
             continue;
         }
         let (job_id, attempt) = of;
         let none = Surplus { job_id, attempt, deliveries: 0, bytes: 0, last_sha: [0; 32] };
         let surplus = surplus.entry(of).or_insert(none);
         surplus.deliveries += 1;
-        surplus.bytes += i64::try_from(judged.delivery.body.len()).unwrap_or(i64::MAX);
-        surplus.last_sha = judged.delivery.body_sha;
+        surplus.bytes += i64::try_from(classified.delivery.body.len()).unwrap_or(i64::MAX);
+        surplus.last_sha = classified.delivery.body_sha;
     }
     Ok((kept, surplus.into_values().collect()))
 }

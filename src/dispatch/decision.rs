@@ -14,13 +14,13 @@ pub enum SubmitDecision {
     Accepted {
         provider_job_id: Option<String>,
     },
-    /// For good. `setback`: what the last attempt met when it was no refusal.
+    /// For good. `retry_reason`: what the last attempt met when it was no refusal.
     Refuse {
-        setback: Option<RetryReason>,
+        retry_reason: Option<RetryReason>,
         error: JobError,
     },
     Release {
-        setback: RetryReason,
+        retry_reason: RetryReason,
         delay: Duration,
         error: JobError,
     },
@@ -43,50 +43,50 @@ impl SubmitDecision {
         };
         let message = error.to_string();
         let asked = error.retry_after();
-        let told = |class, errors: Vec<ProviderError>| {
+        let job_error = |class, errors: Vec<ProviderError>| {
             let errors = errors.into_iter().map(UpstreamError::from).collect();
             JobError::upstream(class, errors, &message)
         };
-        let (setback, error) = match error {
+        let (retry_reason, error) = match error {
             SubmitError::Refused { errors, .. } => {
-                let error = told(ErrorClass::Validation, errors);
-                return Self::Refuse { setback: None, error };
+                let error = job_error(ErrorClass::Validation, errors);
+                return Self::Refuse { retry_reason: None, error };
             }
             SubmitError::Broken { status, errors, .. } if is_of_a_gateway(status) => {
-                let error = told(ErrorClass::Upstream, errors);
+                let error = job_error(ErrorClass::Upstream, errors);
                 return Self::Unknown { wait: settings.unconfirmed_wait, error };
             }
             SubmitError::UnknownFate(_) => {
-                let error = told(ErrorClass::Upstream, Vec::new());
+                let error = job_error(ErrorClass::Upstream, Vec::new());
                 return Self::Unknown { wait: settings.unconfirmed_wait, error };
             }
             SubmitError::Throttled { .. } => {
-                (RetryReason::Throttled, told(ErrorClass::Upstream, Vec::new()))
+                (RetryReason::Throttled, job_error(ErrorClass::Upstream, Vec::new()))
             }
             SubmitError::Broken { errors, .. } => {
-                (RetryReason::Broken, told(ErrorClass::Upstream, errors))
+                (RetryReason::Broken, job_error(ErrorClass::Upstream, errors))
             }
             SubmitError::Unreachable(_) | SubmitError::TokenUnavailable(_) => {
-                (RetryReason::Unreachable, told(ErrorClass::Upstream, Vec::new()))
+                (RetryReason::Unreachable, job_error(ErrorClass::Upstream, Vec::new()))
             }
             SubmitError::Unauthorized { errors, .. } => {
-                (RetryReason::Unauthorized, told(ErrorClass::Auth, errors))
+                (RetryReason::Unauthorized, job_error(ErrorClass::Auth, errors))
             }
             SubmitError::Misdirected { errors, .. } => {
-                (RetryReason::Misdirected, told(ErrorClass::Upstream, errors))
+                (RetryReason::Misdirected, job_error(ErrorClass::Upstream, errors))
             }
         };
         let failures = u32::try_from(claimed.failures).unwrap_or(0) + 1;
-        if setback.counts() && failures >= settings.max_attempts {
-            return Self::Refuse { setback: Some(setback), error };
+        if retry_reason.counts() && failures >= settings.max_attempts {
+            return Self::Refuse { retry_reason: Some(retry_reason), error };
         }
-        let delay = asked.unwrap_or_else(|| match setback {
+        let delay = asked.unwrap_or_else(|| match retry_reason {
             RetryReason::Throttled => gate.penalty,
             // Another job is tried next.
             RetryReason::Unauthorized | RetryReason::Misdirected => gate.probe,
             _ => backoff(settings, claimed.attempt),
         });
-        Self::Release { setback, delay, error }
+        Self::Release { retry_reason, delay, error }
     }
 }
 

@@ -140,9 +140,9 @@ impl Dispatcher {
             Err(error) => error.rate(),
         };
         let stand = Stand::of(&answer);
-        let verdict = SubmitDecision::of(answer, &claimed, &self.settings, &self.gate);
+        let decision = SubmitDecision::of(answer, &claimed, &self.settings, &self.gate);
         loop {
-            match self.keep(&claimed, rate, &stand, &verdict).await {
+            match self.keep(&claimed, rate, &stand, &decision).await {
                 // Forgotten, it would be paid for again: worth waiting for a database that is away.
                 Err(error) if Instant::now() < lease_ends => {
                     tracing::warn!(
@@ -162,35 +162,36 @@ impl Dispatcher {
         claimed: &Claimed,
         rate: Option<RateHeaders>,
         stand: &Stand,
-        verdict: &SubmitDecision,
+        decision: &SubmitDecision,
     ) -> sqlx::Result<bool> {
         if let Some(rate) = rate {
             gate::learn(&self.db, &rate).await?;
         }
-        if let SubmitDecision::Release { setback: jobs::RetryReason::Throttled, delay, .. } =
-            verdict
+        if let SubmitDecision::Release {
+            retry_reason: jobs::RetryReason::Throttled, delay, ..
+        } = decision
         {
             gate::block(&self.db, *delay).await?;
         }
         stand.note(&self.db, self.gate.probe).await?;
-        self.record(claimed, verdict).await
+        self.record(claimed, decision).await
     }
 
-    async fn record(&self, claimed: &Claimed, verdict: &SubmitDecision) -> sqlx::Result<bool> {
+    async fn record(&self, claimed: &Claimed, decision: &SubmitDecision) -> sqlx::Result<bool> {
         let mut tx = self.announcer.begin(&self.db).await?;
-        let applied = match verdict {
+        let applied = match decision {
             SubmitDecision::Accepted { provider_job_id } => {
                 tracing::info!(provider_job_id, "submitted");
                 let id = provider_job_id.as_deref();
                 jobs::mark_submitted(&mut tx, claimed, id, self.poll_after).await?
             }
-            SubmitDecision::Refuse { setback, error } => {
-                tracing::warn!(code = error.code, setback = ?setback, "failed for good");
-                jobs::refuse(&mut tx, claimed, *setback, error).await?
+            SubmitDecision::Refuse { retry_reason, error } => {
+                tracing::warn!(code = error.code, retry_reason = ?retry_reason, "failed for good");
+                jobs::refuse(&mut tx, claimed, *retry_reason, error).await?
             }
-            SubmitDecision::Release { setback, delay, error } => {
-                tracing::warn!(?setback, delay_secs = delay.as_secs(), "will be tried again");
-                jobs::release(&mut tx, claimed, *setback, *delay, error).await?
+            SubmitDecision::Release { retry_reason, delay, error } => {
+                tracing::warn!(?retry_reason, delay_secs = delay.as_secs(), "will be tried again");
+                jobs::release(&mut tx, claimed, *retry_reason, *delay, error).await?
             }
             SubmitDecision::Unknown { wait, error } => {
                 tracing::warn!(wait_secs = wait.as_secs(), "fate unknown; waiting for its webhook");

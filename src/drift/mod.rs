@@ -229,10 +229,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_counted_at_once_is_bounded_and_nothing_is_lost() {
         let db = sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://nowhere").unwrap();
-        let (tally, recorder) = Recorder::new(db);
+        let (counter, recorder) = Recorder::new(db);
         let most = i64::try_from(MOST_ROWS).unwrap();
         for n in 0..most + 10 {
-            tally.note(Uuid::nil(), vec![finding(&format!("n{n}")), finding("n0")]);
+            counter.note(Uuid::nil(), vec![finding(&format!("n{n}")), finding("n0")]);
         }
         let counts = lock(&recorder.counts);
         assert_eq!(counts.len(), MOST_ROWS + 1);

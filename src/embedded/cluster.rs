@@ -43,7 +43,7 @@ pub struct Cluster {
 /// Dropped in this order: the server stops, its files are removed, the lock is released.
 #[derive(Debug)]
 struct Possession {
-    _keeper: Supervisor,
+    _supervisor: Supervisor,
     _files: Files,
     _lock: File,
 }
@@ -95,9 +95,9 @@ impl Cluster {
         let sockets = plan.sockets.clone();
         let data = plan.options.ephemeral.then(|| plan.data.clone());
         let files = Files { endpoint: folders.endpoint(), data };
-        let keeper = Supervisor::start(plan, tell)?;
+        let supervisor = Supervisor::start(plan, tell)?;
         write_whole(&files.endpoint, sockets.as_os_str().as_bytes())?;
-        let possession = Possession { _keeper: keeper, _files: files, _lock: lock };
+        let possession = Possession { _supervisor: supervisor, _files: files, _lock: lock };
         Ok(Self { sockets, health, possession: Some(possession) })
     }
 

@@ -43,7 +43,7 @@ pub use exec_wrapper::{DeathSignal, Order};
 #[cfg(unix)]
 pub use folders::data_root;
 #[cfg(unix)]
-pub use shared::{IN_USE, READY, STARTING, lend};
+pub use shared::{IN_USE, READY, STARTING, run_shared};
 #[cfg(unix)]
 pub use supervisor::Health;
 #[cfg(not(unix))]

@@ -175,14 +175,14 @@ impl Server {
 
     /// Stops the server, escalating signals. It rolls back its clients' open transactions.
     pub async fn shut_down(&mut self) {
-        for (signal, patience) in SHUTDOWN {
+        for (signal, limit) in SHUTDOWN {
             // `None` once the process has been waited for: its id may have been reused.
             let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
             let _ = kill(Pid::from_raw(pid), signal); // it may have ended just now
-            if timeout(patience, self.child.wait()).await.is_ok() {
+            if timeout(limit, self.child.wait()).await.is_ok() {
                 return;
             }
-            tracing::warn!(pid, %signal, ?patience, "the PostgreSQL server does not end");
+            tracing::warn!(pid, %signal, timeout = ?limit, "the PostgreSQL server does not end");
         }
     }
 

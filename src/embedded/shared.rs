@@ -27,7 +27,7 @@ const FEWEST_CONNECTIONS: u32 = 100;
 const CONNECTIONS_PER_CORE: u32 = 12;
 
 /// Runs a cluster in `folder` until it has been unused for `environment.test_idle`.
-pub async fn lend(folder: &Path, environment: EmbeddedEnvironment) -> anyhow::Result<()> {
+pub async fn run_shared(folder: &Path, environment: EmbeddedEnvironment) -> anyhow::Result<()> {
     let idle = environment.test_idle;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let per_cores = u32::try_from(cores)?.saturating_mul(CONNECTIONS_PER_CORE);
@@ -40,7 +40,7 @@ pub async fn lend(folder: &Path, environment: EmbeddedEnvironment) -> anyhow::Re
     };
     let cluster = Cluster::start(options).await?;
     if cluster.is_guest() {
-        bail!("another process lends the cluster in {} already", folder.display());
+        bail!("another process already runs the shared server in {}", folder.display());
     }
     cluster.create_database(DATABASE).await.context("the server does not work")?;
     let ready = folder.join(READY);

@@ -57,8 +57,8 @@ fn stop_orphan(pid: Pid, data: &Path) -> Result<(), StartError> {
     }
     tracing::warn!(pid = pid.as_raw(), "stopping a PostgreSQL server that lost its master");
     let steps = [(Signal::SIGINT, FAST_SHUTDOWN), (Signal::SIGQUIT, IMMEDIATE_SHUTDOWN)];
-    for (signal, patience) in steps {
-        if kill(pid, signal) == Err(Errno::ESRCH) || ended(patience, || !serves(pid, data)) {
+    for (signal, timeout) in steps {
+        if kill(pid, signal) == Err(Errno::ESRCH) || ended(timeout, || !serves(pid, data)) {
             return Ok(());
         }
     }
@@ -99,10 +99,10 @@ fn serves(pid: Pid, data: &Path) -> bool {
     is_postgres && link("cwd").is_some_and(|cwd| cwd == data)
 }
 
-fn ended(patience: Duration, has_ended: impl Fn() -> bool) -> bool {
+fn ended(timeout: Duration, has_ended: impl Fn() -> bool) -> bool {
     let since = Instant::now();
     while !has_ended() {
-        if since.elapsed() > patience {
+        if since.elapsed() > timeout {
             return false;
         }
         std::thread::sleep(POLL);

@@ -51,10 +51,10 @@ impl Supervisor {
             .name("embedded-postgres".into())
             .spawn(move || runtime.block_on(keep(plan, started, health, stopped)))
             .map_err(StartError::at(&exe))?;
-        let keeper = Self { stop: Some(stop), thread: Some(thread) };
-        let ended = |_| StartError::at(exe)(std::io::Error::other("the keeper's thread ended"));
+        let supervisor = Self { stop: Some(stop), thread: Some(thread) };
+        let ended = |_| StartError::at(exe)(std::io::Error::other("the supervisor's thread ended"));
         is_started.recv().map_err(ended)??;
-        Ok(keeper)
+        Ok(supervisor)
     }
 }
 

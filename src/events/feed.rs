@@ -50,11 +50,11 @@ impl Feed {
         let EventScope { caller_id, job_id } = whose;
         let number = self.0.add_stream(caller_id, job_id, sender);
         let place = StreamSlot { hub: self.0.clone(), caller_id, number };
-        let told = tokio::select! {
-            told = timeout(TIMEOUT, queue.recv()) => told.ok().flatten(),
+        let first = tokio::select! {
+            first = timeout(TIMEOUT, queue.recv()) => first.ok().flatten(),
             () = self.0.stop.cancelled() => None,
         };
-        match told {
+        match first {
             Some(StreamMessage::From(from)) => Ok(Subscription { from, queue, place }),
             _ => Err(NoConnection),
         }
@@ -81,11 +81,11 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// The job in its final state; `None` when that takes longer than `patience`, or the process ends.
-    pub async fn finished(mut self, patience: Duration) -> Option<Job> {
+    /// The job in its final state; `None` when that takes longer than `limit`, or the process ends.
+    pub async fn finished(mut self, limit: Duration) -> Option<Job> {
         let stop = self.hub.stop.clone();
         tokio::select! {
-            answered = timeout(patience, &mut self.answered) => answered.ok()?.ok(),
+            answered = timeout(limit, &mut self.answered) => answered.ok()?.ok(),
             () = stop.cancelled() => None,
         }
     }
@@ -110,8 +110,8 @@ impl Subscription {
     /// The next event; `None` when the stream was too slow, and has been told everything up to there.
     pub async fn next(&mut self) -> Option<Arc<SequencedEvent>> {
         loop {
-            if let StreamMessage::Event(fresh) = self.queue.recv().await? {
-                return Some(fresh);
+            if let StreamMessage::Event(event) = self.queue.recv().await? {
+                return Some(event);
             }
         }
     }

@@ -158,8 +158,8 @@ impl Hub {
             }
         }
         for event in events {
-            let fresh = SequencedEvent { event, since: since.clone(), until: seen.clone() };
-            registered.tell(&Arc::new(fresh));
+            let sequenced = SequencedEvent { event, since: since.clone(), until: seen.clone() };
+            registered.send(&Arc::new(sequenced));
         }
         registered.begin_streams(seen);
     }
@@ -183,12 +183,12 @@ impl Registered {
     }
 
     /// Streams whose queue is full are ended.
-    fn tell(&mut self, fresh: &Arc<SequencedEvent>) {
-        let Some(streams) = self.streams.get_mut(&fresh.event.caller_id) else { return };
+    fn send(&mut self, sequenced: &Arc<SequencedEvent>) {
+        let Some(streams) = self.streams.get_mut(&sequenced.event.caller_id) else { return };
         streams.retain(|_, stream| {
-            let is_told = stream.stage == Stage::Begun
-                && stream.job_id.is_none_or(|job_id| job_id == fresh.event.job_id);
-            !is_told || stream.queue.try_send(StreamMessage::Event(fresh.clone())).is_ok()
+            let is_wanted = stream.stage == Stage::Begun
+                && stream.job_id.is_none_or(|job_id| job_id == sequenced.event.job_id);
+            !is_wanted || stream.queue.try_send(StreamMessage::Event(sequenced.clone())).is_ok()
         });
     }
 

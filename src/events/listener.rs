@@ -76,7 +76,7 @@ impl Listener {
             timeout(TIMEOUT, self.look(db.acquire().await?)).await.map_err(late)??;
             let earliest = Instant::now() + LEAST_WAIT;
             tokio::select! {
-                told = db.try_recv() => { told?; }
+                notified = db.try_recv() => { notified?; }
                 () = self.hub.wake.notified() => {}
                 () = sleep(LOOK_EVERY), if self.hub.is_watching() => {}
             }

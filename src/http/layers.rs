@@ -72,7 +72,7 @@ pub fn checked_host(
 
 /// Marks a response that is not worth a log line of its own: the handler logs how many there were.
 #[derive(Debug, Clone, Copy)]
-pub struct Untold;
+pub struct Quiet;
 
 /// Gives the request an id, logs it in one line, and completes its response. The path is logged as its
 /// route only: real paths and queries may hold secrets.
@@ -99,7 +99,7 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let bytes = response.body().size_hint().exact();
-    if response.extensions().get::<Untold>().is_some() {
+    if response.extensions().get::<Quiet>().is_some() {
         span.in_scope(|| tracing::debug!(status, duration_ms, bytes, "answered"));
     } else {
         span.in_scope(|| tracing::info!(status, duration_ms, bytes, "answered"));

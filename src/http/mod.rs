@@ -18,7 +18,7 @@ pub use combined_query::CombinedQuery;
 pub use etag::{conditional, hex, if_match};
 pub use faults::{Fault, Faults, closest, shortened};
 pub use holding::Holding;
-pub use layers::{Observer, Untold, checked_host, nosniff, observed, observed_only};
+pub use layers::{Observer, Quiet, checked_host, nosniff, observed, observed_only};
 pub use media_type::is_json;
 pub use ndjson::{NdjsonWriter, Pace, StreamError, ndjson};
 pub use ops::{Check, OpsState, health, ops};

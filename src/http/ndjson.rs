@@ -43,7 +43,7 @@ pub enum StreamError {
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// How long the client is waited for in all; what it reads earns more, up to the same again.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// Bytes that earn another second.
     pub bytes_a_second: u32,
     /// Longest time from the first line to the last.
@@ -57,7 +57,7 @@ pub struct NdjsonWriter {
     chunks: mpsc::Sender<Bytes>,
     pace: Pace,
     /// What is left of it.
-    patience: Duration,
+    time_left: Duration,
     until: Instant,
 }
 
@@ -88,15 +88,15 @@ impl NdjsonWriter {
         let earned = Duration::from_secs(chunk.len() as u64) / self.pace.bytes_a_second;
         let since = Instant::now();
         let sent =
-            timeout_at(self.until.min(since + self.patience), self.chunks.send(chunk.into()));
+            timeout_at(self.until.min(since + self.time_left), self.chunks.send(chunk.into()));
         match sent.await {
             Err(_) if self.until <= Instant::now() => return Err(StreamError::TookTooLong),
             Err(_) => return Err(StreamError::TooSlow),
             Ok(Err(_)) => return Err(StreamError::Gone),
             Ok(Ok(())) => {}
         }
-        let left = self.patience.saturating_sub(since.elapsed());
-        self.patience = (left + earned).min(self.pace.patience);
+        let left = self.time_left.saturating_sub(since.elapsed());
+        self.time_left = (left + earned).min(self.pace.timeout);
         Ok(())
     }
 }
@@ -113,7 +113,7 @@ where
         chunk: Vec::with_capacity(CHUNK),
         chunks,
         pace,
-        patience: pace.patience,
+        time_left: pace.timeout,
         until: Instant::now() + pace.longest,
     };
     let writing = write(lines);
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     const PACE: Pace = Pace {
-        patience: Duration::from_mins(1),
+        timeout: Duration::from_mins(1),
         bytes_a_second: 1024,
         longest: Duration::from_hours(1),
     };

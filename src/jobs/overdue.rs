@@ -18,7 +18,7 @@ pub struct PollTarget {
 }
 
 /// Announces that one statement has changed so many jobs.
-fn told(announcer: &Announcer, jobs: u64) -> u64 {
+fn announced(announcer: &Announcer, jobs: u64) -> u64 {
     if jobs > 0 {
         announcer.tell_changed();
     }
@@ -58,7 +58,7 @@ pub async fn abandon_leases(
     )
     .execute(db)
     .await?;
-    Ok(told(announcer, done.rows_affected()))
+    Ok(announced(announcer, done.rows_affected()))
 }
 
 /// Attempts of unknown fate that have waited long enough: back to the queue for another one, or
@@ -99,7 +99,7 @@ pub async fn requeue_unconfirmed(
     )
     .execute(db)
     .await?;
-    Ok(told(announcer, done.rows_affected()))
+    Ok(announced(announcer, done.rows_affected()))
 }
 
 /// Whether a submitted job is due to be asked for.
@@ -188,7 +188,7 @@ pub async fn lose_attempt(
     )
     .execute(db)
     .await?;
-    Ok(told(announcer, done.rows_affected()) == 1)
+    Ok(announced(announcer, done.rows_affected()) == 1)
 }
 
 /// Open jobs past their deadline are `timed_out`; one that can be asked for is asked once more
@@ -232,7 +232,7 @@ pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
     )
     .execute(db)
     .await?;
-    Ok(told(announcer, done.rows_affected()))
+    Ok(announced(announcer, done.rows_affected()))
 }
 
 /// Submitted jobs are to be asked for at the next round: their webhook was of no use. Not past the

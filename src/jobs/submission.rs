@@ -82,7 +82,7 @@ pub async fn mark_submitted(
 pub async fn release(
     tx: &mut Change<'_>,
     claimed: &Claimed,
-    setback: RetryReason,
+    retry_reason: RetryReason,
     delay: Duration,
     error: &JobError,
 ) -> sqlx::Result<bool> {
@@ -105,25 +105,25 @@ pub async fn release(
         claimed.job_id,
         claimed.lease_id,
         delay.as_secs_f64(),
-        i32::from(setback.counts()),
+        i32::from(retry_reason.counts()),
         Json(error) as _,
         claimed.attempt,
-        setback.name(),
+        retry_reason.name(),
         error.code,
     )
     .execute(&mut ***tx)
     .await?;
-    answer(tx, claimed, setback.name(), None, Some(error)).await?;
+    answer(tx, claimed, retry_reason.name(), None, Some(error)).await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// The provider refused the job for good, or too many attempts failed: it is `failed`.
 ///
-/// `setback` is what the last attempt met when it was not a refusal.
+/// `retry_reason` is what the last attempt met when it was not a refusal.
 pub async fn refuse(
     tx: &mut Change<'_>,
     claimed: &Claimed,
-    setback: Option<RetryReason>,
+    retry_reason: Option<RetryReason>,
     error: &JobError,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
@@ -149,7 +149,8 @@ pub async fn refuse(
     )
     .execute(&mut ***tx)
     .await?;
-    answer(tx, claimed, setback.map_or("refused", RetryReason::name), None, Some(error)).await?;
+    answer(tx, claimed, retry_reason.map_or("refused", RetryReason::name), None, Some(error))
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

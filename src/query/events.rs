@@ -107,17 +107,17 @@ async fn stream(
     let subscription = state.feed.subscribe(whose).await?;
     let (stop, end) = (state.feed.stop().clone(), Instant::now() + LONGEST);
     let key = Arc::new(state.watched_keys.key(&caller.key_id));
-    let told = EventStream::new(state, whose, listing, subscription, from);
-    let messages = futures_util::stream::unfold(Some(told), move |told| {
+    let stream = EventStream::new(state, whose, listing, subscription, from);
+    let messages = futures_util::stream::unfold(Some(stream), move |stream| {
         let (stop, key) = (stop.clone(), key.clone());
         async move {
-            let mut told = told?;
+            let mut stream = stream?;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => Some((bye(), None)),
                 () = key.ended() => Some((key_ended(), None)),
                 () = sleep_until(end) => Some((bye(), None)),
-                message = told.next() => Some((message?, Some(told))),
+                message = stream.next() => Some((message?, Some(stream))),
             }
         }
     });
@@ -206,11 +206,11 @@ impl EventStream {
             return self.message(&event, self.missed.front()?);
         }
         tokio::select! {
-            fresh = self.subscription.next() => {
-                let fresh = fresh?;
-                let (since, until) = (fresh.since.clone(), fresh.until.clone());
-                let point = Point { since, until, position: fresh.event.position };
-                self.message(&fresh.event, &point)
+            sequenced = self.subscription.next() => {
+                let sequenced = sequenced?;
+                let (since, until) = (sequenced.since.clone(), sequenced.until.clone());
+                let point = Point { since, until, position: sequenced.event.position };
+                self.message(&sequenced.event, &point)
             }
             () = sleep(PING) => {
                 let now = self.subscription.up_to_date().map(Point::at);

@@ -82,12 +82,12 @@ fn job(
 /// Stores the job, starts work on it and returns the response.
 async fn accept(emulator: &Arc<Emulator>, job: Job, connection: &Cut) -> Response {
     let (job_id, faults) = (job.id.clone(), job.faults.clone());
-    let (told, first_delivery) = oneshot::channel();
+    let (delivered, first_delivery) = oneshot::channel();
     let accepting = {
         let (emulator, job_id) = (Arc::clone(emulator), job_id.clone());
         async move {
             emulator.ledger.accept(job).await?;
-            emulator.start(job_id, Some(told));
+            emulator.start(job_id, Some(delivered));
             anyhow::Ok(())
         }
     };

@@ -219,12 +219,12 @@ mod tests {
     fn a_cue_becomes_sentences_that_share_its_time_by_words() {
         let cues = [cue(1.0, 5.0, "B", "Hi there. Are you well?"), cue(5.0, 6.0, "A", "Yes")];
         let conversation = Conversation::new(&cues, &[]);
-        let told: Vec<String> = conversation
+        let shown: Vec<String> = conversation
             .utterances
             .iter()
             .map(|u| format!("{} {} {} {}", u.speaker, u.start, u.end, u.text))
             .collect();
-        assert_eq!(told, ["0 1 2.6 Hi there.", "0 2.6 5 Are you well?", "1 5 6 Yes"]);
+        assert_eq!(shown, ["0 1 2.6 Hi there.", "0 2.6 5 Are you well?", "1 5 6 Yes"]);
         let turns = conversation.turns();
         assert_eq!(turns.len(), 2);
         assert_eq!(turns[0].text, "Hi there. Are you well?");

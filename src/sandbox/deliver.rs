@@ -26,7 +26,7 @@ use crate::{
 /// Bytes of padding that the fault `large` adds.
 const PADDING: usize = 5 << 20;
 
-pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender<()>>) {
+pub async fn run(emulator: &Emulator, job: Job, mut delivered: Option<oneshot::Sender<()>>) {
     let settings = &emulator.settings;
     let Some(url) = job.webhook.as_deref().and_then(request::web_address) else { return };
     hold(emulator, &job).await;
@@ -37,9 +37,9 @@ pub async fn run(emulator: &Emulator, job: Job, mut told: Option<oneshot::Sender
             tokio::time::sleep(backoff(settings.delivery_backoff, number - 1)).await;
         }
         let answer = courier.send(number).await;
-        if let Some(told) = told.take() {
+        if let Some(delivered) = delivered.take() {
             // There is no receiver unless the delivery must precede the 202.
-            let _ = told.send(());
+            let _ = delivered.send(());
         }
         let is_acknowledged =
             answer.is_some_and(|answer| acknowledges(answer, settings.acknowledge));

@@ -168,11 +168,11 @@ impl Sandbox {
 
 impl Emulator {
     /// Works on the job in the background until it is settled or the sandbox stops.
-    fn start(self: &Arc<Self>, job_id: String, told: Option<oneshot::Sender<()>>) {
+    fn start(self: &Arc<Self>, job_id: String, delivered: Option<oneshot::Sender<()>>) {
         let emulator = Arc::clone(self);
         self.jobs.spawn(async move {
             let stop = emulator.stop.clone();
-            stop.run_until_cancelled(work::run(&emulator, &job_id, told)).await;
+            stop.run_until_cancelled(work::run(&emulator, &job_id, delivered)).await;
         });
     }
 

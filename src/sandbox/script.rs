@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn channels_decide_who_speaks_when_and_for_how_long() {
         let cues = cues(&[voice(&[(3.0, 9.0)]), voice(&[(0.5, 2.5), (9.5, 10.0)])], 2);
-        let told: Vec<String> =
+        let shown: Vec<String> =
             cues.iter().map(|c| format!("{} {} {}", c.speaker, c.start, c.end)).collect();
-        assert_eq!(told, ["Speaker 1 0.5 2.5", "Speaker 0 3 9", "Speaker 1 9.5 10"]);
+        assert_eq!(shown, ["Speaker 1 0.5 2.5", "Speaker 0 3 9", "Speaker 1 9.5 10"]);
         assert!(cues[0].text.starts_with(MARK));
         assert!(cues[1].text.split_whitespace().count() >= 10, "{}", cues[1].text);
         assert!(BRIEF.contains(&cues[2].text.as_str()));
@@ -107,9 +107,9 @@ mod tests {
     #[test]
     fn on_one_channel_speakers_change_at_long_pauses() {
         let cues = cues(&[voice(&[(0.0, 2.0), (2.4, 3.0), (4.0, 6.0), (7.0, 8.5)])], 2);
-        let told: Vec<String> =
+        let shown: Vec<String> =
             cues.iter().map(|c| format!("{} {} {}", c.speaker, c.start, c.end)).collect();
-        assert_eq!(told, ["Speaker 0 0 3", "Speaker 1 4 6", "Speaker 0 7 8.5"]);
+        assert_eq!(shown, ["Speaker 0 0 3", "Speaker 1 4 6", "Speaker 0 7 8.5"]);
         assert_eq!(super::cues(&[voice(&[])], 2), []);
     }
 }

@@ -14,8 +14,8 @@ use super::{
     transcript::Cue,
 };
 
-/// Completes the job; `told` is sent to, or dropped, after the first delivery.
-pub async fn run(emulator: &Emulator, job_id: &str, told: Option<oneshot::Sender<()>>) {
+/// Completes the job; `delivered` is sent to, or dropped, after the first delivery.
+pub async fn run(emulator: &Emulator, job_id: &str, delivered: Option<oneshot::Sender<()>>) {
     let Some(mut job) = emulator.ledger.job(job_id, now()) else { return };
     if job.finished.is_none() {
         let finished = finish(emulator, &job).await;
@@ -31,7 +31,7 @@ pub async fn run(emulator: &Emulator, job_id: &str, told: Option<oneshot::Sender
         job.finished = Some(finished);
     }
     if !job.faults.contains(&Fault::Lost) && !job.settled {
-        deliver::run(emulator, job, told).await;
+        deliver::run(emulator, job, delivered).await;
     }
 }
 
@@ -44,8 +44,8 @@ async fn finish(emulator: &Emulator, job: &Job) -> Finished {
         Err(CaiError::invalid("contentUri", "a valid uri"))
     } else if job.faults.contains(&Fault::Quote) {
         let (uri, webhook) = (&job.request.content_uri, &job.webhook);
-        let told = [uri, webhook].map(|url| url.as_deref().unwrap_or_default());
-        Err(CaiError::invalid("contentUri", &format!("another than {} for {}", told[0], told[1])))
+        let shown = [uri, webhook].map(|url| url.as_deref().unwrap_or_default());
+        Err(CaiError::invalid("contentUri", &format!("another than {} for {}", shown[0], shown[1])))
     } else {
         analyse(emulator, job).await
     };

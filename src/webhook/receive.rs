@@ -28,7 +28,7 @@ use super::{
 use crate::{
     deliveries::Outcome,
     drift::DriftCounter,
-    http::Untold,
+    http::Quiet,
     jobs::{Token, WebhookUrl},
     outcome::ParsedDelivery,
     provider::wire,
@@ -45,7 +45,7 @@ const MAX_VALIDATION_TOKEN: usize = 255;
 pub struct WebhookState {
     pub limits: Limits,
     /// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
-    pub patience: Duration,
+    pub read_timeout: Duration,
     /// For bodies whose tokens are known; all others have `unproven`.
     pub memory: MemoryBudget,
     pub unproven: Unproven,
@@ -142,7 +142,7 @@ async fn proven(
         let share = state.of_token.turn(token.sha()).await;
         Ok::<_, ReadError>(reader.read_all(state.limits.raw, &state.memory).await?.within(share))
     };
-    let read = tokio::time::timeout(state.patience, read).await;
+    let read = tokio::time::timeout(state.read_timeout, read).await;
     let mut body = read.map_err(|_| ReadError::TooSlow)??;
     let understood = body::understand(&mut body, encoding, state.limits, &state.memory).await?;
     Ok((body, understood))
@@ -191,21 +191,21 @@ fn note_outcome(name: &str) {
 
 /// Counts whatever is no delivery as well.
 fn stray(State(state): State<Arc<WebhookState>>, sender: Sender, status: StatusCode) -> Response {
-    stranger(&state, address(sender), status)
+    unknown_token(&state, address(sender), status)
 }
 
 fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
     note_outcome("unknown_token");
-    stranger(state, sender, StatusCode::NOT_FOUND)
+    unknown_token(state, sender, StatusCode::NOT_FOUND)
 }
 
-fn stranger(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Response {
+fn unknown_token(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Response {
     if !state.unknown_tokens.is_one_too_many(sender) {
         return status.into_response();
     }
     let later = [(header::RETRY_AFTER, HeaderValue::from_static("60"))];
     let mut response = (StatusCode::TOO_MANY_REQUESTS, later).into_response();
-    response.extensions_mut().insert(Untold);
+    response.extensions_mut().insert(Quiet);
     response
 }
 

@@ -67,7 +67,10 @@ impl UnknownTokenLimiter {
         if counts.since.elapsed() >= WINDOW {
             let over = std::mem::replace(&mut *counts, Counts::new());
             if over.surplus > 0 {
-                tracing::warn!(requests = over.surplus, "strangers were answered 429");
+                tracing::warn!(
+                    requests = over.surplus,
+                    "requests with unknown tokens were answered 429"
+                );
             }
         }
         let Counts { unknown, surplus, .. } = &mut *counts;

@@ -18,14 +18,14 @@ pub fn result(body: &[u8]) {
         }
     };
     assert_drift_is_bounded(&message);
-    if let AnalysisStatus::Success(analysis) = &message.verdict {
+    if let AnalysisStatus::Success(analysis) = &message.analysis_status {
         assert_storable(analysis);
         if let Ok(strict) = serde_json::from_slice::<Value>(body) {
             assert_eq!(document(analysis), strict["response"]);
         }
         assert_read_alike(analysis);
     }
-    let is_final = message.verdict != AnalysisStatus::InProgress;
+    let is_final = message.analysis_status != AnalysisStatus::InProgress;
     assert_eq!(Interpretation::of(Ok(message)).is_some(), is_final);
 }
 
@@ -63,7 +63,8 @@ fn assert_storable(analysis: &Analysis) {
 /// The document alone yields the same rows again.
 fn assert_read_alike(first: &Analysis) {
     let body = json!({ "status": "Success", "response": document(first) }).to_string();
-    let Ok(Message { verdict: AnalysisStatus::Success(second), .. }) = parse(body.as_bytes())
+    let Ok(Message { analysis_status: AnalysisStatus::Success(second), .. }) =
+        parse(body.as_bytes())
     else {
         panic!("the document cannot be read again");
     };

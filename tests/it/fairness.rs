@@ -182,7 +182,7 @@ async fn is_ended_and_resumed(stand: Stand) {
 async fn an_export_that_is_not_read_is_ended_and_goes_on_later() {
     let stand = Stand::with(|settings| {
         settings.api.max_exports_per_caller = 1;
-        settings.api.export_patience = Duration::from_millis(500);
+        settings.api.export_timeout = Duration::from_millis(500);
     });
     is_ended_and_resumed(stand.await).await;
 }

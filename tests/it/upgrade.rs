@@ -185,8 +185,8 @@ async fn what_was_taken_for_a_duplicate_of_another_attempt_can_be_replayed() {
     let limits = config::load(None).unwrap().settings.text_limits();
     let (db, announcer) = (&upgraded.pool, &Announcer::default());
     let replayer = Replayer { db, announcer, limits, accept_mismatch: false, by: "a test" };
-    let tally = replayer.page(&filter, None, Limit::default()).await.unwrap();
-    assert_eq!(tally.outcomes, [("accepted", 1)].into());
+    let summary = replayer.page(&filter, None, Limit::default()).await.unwrap();
+    assert_eq!(summary.outcomes, [("accepted", 1)].into());
     let state = "select state from aftercall.jobs where id = $1";
     let state: String =
         sqlx::query_scalar(state).bind(open.id).fetch_one(&upgraded.pool).await.unwrap();

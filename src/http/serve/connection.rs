@@ -27,7 +27,7 @@ pub struct Peer {
     pub stream: TcpStream,
     pub sender: SocketAddr,
     /// See [`super::Terms::write`].
-    pub patience: Duration,
+    pub write_timeout: Duration,
 }
 
 /// What ends a connection from our side, besides its seat.
@@ -45,17 +45,17 @@ pub fn run(
     seat: Seat,
     ends: Ends,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let Peer { stream, sender, patience } = peer;
+    let Peer { stream, sender, write_timeout } = peer;
     // The end of a long answer must not wait until its beginning is acknowledged.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let http = http.clone();
     async move {
-        let io = TokioIo::new(Attended::new(stream, patience, seat.unread()));
+        let io = TokioIo::new(Attended::new(stream, write_timeout, seat.unread()));
         let answer = service_fn(|request| answered(request, sender, &router, &seat));
         let mut connection = pin!(http.serve_connection(io, answer));
-        let told_to_end = async {
+        let asked_to_end = async {
             tokio::select! {
                 () = ends.stop.cancelled() => {}
                 () = seat.asked_to_leave() => {}
@@ -64,7 +64,7 @@ pub fn run(
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = ends.cut.cancelled() => return,
-            () = told_to_end => {
+            () = asked_to_end => {
                 connection.as_mut().graceful_shutdown();
                 // A request may have come meanwhile; half of a head is none.
                 let looked = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;

@@ -92,19 +92,19 @@ pub async fn serve(
     let open = TaskTracker::new();
     let cut = CancellationToken::new();
     let _with_us = cut.clone().drop_guard();
-    let mut told: Option<Instant> = None;
+    let mut logged_at: Option<Instant> = None;
     while let Some((stream, sender, seat)) =
         stop.run_until_cancelled(next(&mut listener, &room)).await
     {
         let Some(seat) = seat else {
-            if told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
-                told = Some(Instant::now());
+            if logged_at.is_none_or(|at| at.elapsed() > TELL_EVERY) {
+                logged_at = Some(Instant::now());
                 tracing::warn!("no room for another connection: all there are, are in use");
             }
             continue;
         };
         let ends = Ends { stop: stop.clone(), cut: cut.clone() };
-        let peer = Peer { stream, sender, patience: terms.write };
+        let peer = Peer { stream, sender, write_timeout: terms.write };
         open.spawn(connection::run(&http, peer, router.clone(), seat, ends));
     }
     drop(listener);

@@ -16,19 +16,19 @@ use super::seat::Unread;
 
 pub struct Attended {
     stream: TcpStream,
-    patience: Duration,
+    write_timeout: Duration,
     unread: Unread,
     /// Runs from the moment that the client takes nothing more to the moment that it goes on.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Attended {
-    /// `patience`: longest time in which the client takes nothing of what there is for it.
-    pub fn new(stream: TcpStream, patience: Duration, unread: Unread) -> Self {
-        Self { stream, patience, unread, stalled: None }
+    /// `write_timeout`: longest time in which the client takes nothing of what there is for it.
+    pub fn new(stream: TcpStream, write_timeout: Duration, unread: Unread) -> Self {
+        Self { stream, write_timeout, unread, stalled: None }
     }
 
-    fn within_patience<T>(
+    fn within_timeout<T>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
@@ -39,10 +39,10 @@ impl Attended {
             }
             return written;
         }
-        let patience = self.patience;
+        let write_timeout = self.write_timeout;
         let stalled = self.stalled.get_or_insert_with(|| {
             self.unread.set(true);
-            Box::pin(sleep(patience))
+            Box::pin(sleep(write_timeout))
         });
         ready!(stalled.as_mut().poll(cx));
         tracing::info!("cut a connection off: its client does not read the answer");
@@ -71,7 +71,7 @@ impl AsyncWrite for Attended {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.within_patience(cx, written)
+        self.within_timeout(cx, written)
     }
 
     fn poll_write_vectored(
@@ -80,7 +80,7 @@ impl AsyncWrite for Attended {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.within_patience(cx, written)
+        self.within_timeout(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

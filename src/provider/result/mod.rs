@@ -39,7 +39,7 @@ pub struct Message {
     pub completion_time: Option<DateTime<Utc>>,
     /// When the provider deletes the job.
     pub expiration_time: Option<DateTime<Utc>>,
-    pub verdict: AnalysisStatus,
+    pub analysis_status: AnalysisStatus,
     /// What deviates from the known contract.
     pub drift: Vec<Finding>,
 }
@@ -66,7 +66,7 @@ pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
     let response = top.get("response").unwrap_or(&Value::Null);
     let mut walk = Walk::default();
     walk.envelope(&top);
-    let verdict = match status.as_str() {
+    let analysis_status = match status.as_str() {
         "Success" => match response {
             Value::Object(members) => {
                 walk.result(members);
@@ -88,7 +88,7 @@ pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
         creation_time: time(&top, "creationTime"),
         completion_time: time(&top, "completionTime"),
         expiration_time: time(&top, "expirationTime"),
-        verdict,
+        analysis_status,
         drift: walk.finish(),
     })
 }

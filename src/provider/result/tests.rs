@@ -63,7 +63,7 @@ fn message(body: &Value) -> Message {
 }
 
 pub(super) fn success(message: Message) -> Analysis {
-    match message.verdict {
+    match message.analysis_status {
         AnalysisStatus::Success(analysis) => *analysis,
         other => panic!("expected a success, found {other:?}"),
     }
@@ -123,15 +123,18 @@ fn status_alone_decides_what_a_body_is() {
     let error = json!({ "errorCode": "CAI-105", "message": "no sound", "parameterName": "x" });
     let failed =
         json!({ "status": "Fail", "response": { "errors": [error], "utteranceInsights": [] } });
-    let AnalysisStatus::Fail(errors) = message(&failed).verdict else {
+    let AnalysisStatus::Fail(errors) = message(&failed).analysis_status else {
         panic!("should have failed")
     };
     assert_eq!((errors[0].code.as_str(), errors[0].message.as_str()), ("CAI-105", "no sound"));
-    assert_eq!(message(&json!({ "status": "Fail" })).verdict, AnalysisStatus::Fail(Vec::new()));
+    assert_eq!(
+        message(&json!({ "status": "Fail" })).analysis_status,
+        AnalysisStatus::Fail(Vec::new())
+    );
     let running = json!({ "status": "InProgress", "jobId": "j", "response": null });
-    assert_eq!(message(&running).verdict, AnalysisStatus::InProgress);
+    assert_eq!(message(&running).analysis_status, AnalysisStatus::InProgress);
     let odd = json!({ "status": "Success", "response": { "errors": [error] } });
-    assert!(matches!(message(&odd).verdict, AnalysisStatus::Success(_)));
+    assert!(matches!(message(&odd).analysis_status, AnalysisStatus::Success(_)));
 }
 
 #[test]
@@ -308,7 +311,7 @@ fn mended_bodies_are_read_and_say_what_was_mended() {
 #[test]
 fn of_a_repeated_key_the_last_one_counts() {
     let body = br#"{"status": "Fail", "status": "InProgress"}"#;
-    assert_eq!(parse(body).unwrap().verdict, AnalysisStatus::InProgress);
+    assert_eq!(parse(body).unwrap().analysis_status, AnalysisStatus::InProgress);
 }
 
 #[test]

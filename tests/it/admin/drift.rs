@@ -104,11 +104,11 @@ async fn what_is_new_in_deliveries_is_counted_and_shown_without_its_values() {
 }
 
 #[tokio::test]
-async fn polls_count_and_strangers_do_not() {
+async fn polls_count_and_unknown_tokens_do_not() {
     let app = TestApp::start().await;
     let job = app.submitted().await;
-    let stranger = format!("/webhooks/{}", "A".repeat(64));
-    app.deliver(&stranger, novel()).await;
+    let unknown_token = format!("/webhooks/{}", "A".repeat(64));
+    app.deliver(&unknown_token, novel()).await;
     assert_eq!(shown(&app).await, [Value::Null; 0]);
     app.make_due(job.id).await;
     app.answer_polls(ResponseTemplate::new(200).set_body_string(novel())).await;

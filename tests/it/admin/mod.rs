@@ -1,9 +1,9 @@
 //! Operators inspect deliveries of all callers and have them reparsed.
 mod drift;
-mod moments;
 mod provider;
 mod quarantine;
 mod replays;
+mod timestamps;
 
 use aftercall::callers::{self, KeyTerms, Scope};
 use axum::http::{Request, StatusCode, header};

@@ -14,7 +14,7 @@ const CALLERS: u32 = 12;
 /// One in this many requests is sent again although it got a response.
 const FORGETFUL: u32 = 9;
 
-const PACE: Pace = Pace { look_every: Duration::from_millis(50), patience: Duration::from_mins(5) };
+const PACE: Pace = Pace { look_every: Duration::from_millis(50), timeout: Duration::from_mins(5) };
 
 /// The job that each key returned.
 pub type Receipts = BTreeMap<String, Uuid>;

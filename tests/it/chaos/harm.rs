@@ -9,7 +9,7 @@ use nix::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
-use super::world::{PATIENT, finished, options_of};
+use super::world::{LONG_WAIT, finished, options_of};
 use crate::{
     embedded::{self, is_running, server_pid},
     process::{Home, Process},
@@ -72,7 +72,7 @@ impl Replica {
 
 /// Restarts until ready, as an orchestrator would.
 async fn start(home: &Home) -> Process {
-    eventually_at(PATIENT, "a replica that is ready", async || {
+    eventually_at(LONG_WAIT, "a replica that is ready", async || {
         let mut process = home.start(["serve"]);
         process.says("ready").await.is_some().then_some(process)
     })
@@ -110,7 +110,7 @@ pub async fn to_postgres(mut cluster: Cluster, root: &Path, times: u32, jobs: u3
         let mark = i64::from(jobs * crash / (times + 1));
         let options = options_of(&cluster);
         let reached = async || finished(&options).await.filter(|count| *count >= mark).map(drop);
-        eventually_at(PATIENT, "the moment for a crash", reached).await;
+        eventually_at(LONG_WAIT, "the moment for a crash", reached).await;
         cluster = crashed(cluster, root).await;
     }
     cluster

@@ -26,8 +26,8 @@ use crate::{
 /// `dispatch.unconfirmed_wait` of the replicas.
 pub const UNCONFIRMED_WAIT: Duration = Duration::from_secs(5);
 /// For waits whose length depends on the number of jobs.
-pub const PATIENT: Pace =
-    Pace { look_every: Duration::from_millis(200), patience: Duration::from_mins(10) };
+pub const LONG_WAIT: Pace =
+    Pace { look_every: Duration::from_millis(200), timeout: Duration::from_mins(10) };
 
 /// Short retry intervals and an open gate: 2,000 jobs in a minute or two.
 const HASTE: &[(&str, &str)] = &[
@@ -154,7 +154,7 @@ impl World {
 
     /// Stops everything except Postgres once the sandbox has nothing left to deliver.
     pub async fn settle(&mut self) -> Ledger {
-        eventually_at(PATIENT, "the last delivery", async || {
+        eventually_at(LONG_WAIT, "the last delivery", async || {
             Ledger::read(&self.ledger()).is_settled().then_some(())
         })
         .await;
@@ -189,7 +189,7 @@ pub async fn finished(options: &PgConnectOptions) -> Option<i64> {
 
 /// Waits until no job is open. Jobs that only their deadline can end are moved to it.
 async fn all_finished(options: &PgConnectOptions, ledger: &Path) {
-    eventually_at(PATIENT, "the end of all jobs", async || {
+    eventually_at(LONG_WAIT, "the end of all jobs", async || {
         let mut db = PgConnection::connect_with(options).await.ok()?;
         let open = open_jobs(&mut db).await.ok()?;
         let hopeless: Vec<Uuid> = if open.values().all(|may_be_hopeless| *may_be_hopeless) {

@@ -1,7 +1,7 @@
 //! The managed Postgres, on its own and with everything that can go wrong around it.
+mod environment;
 mod faults;
 mod processes;
-mod surroundings;
 
 use std::{
     fs,

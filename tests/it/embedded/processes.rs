@@ -95,10 +95,11 @@ async fn nothing_in_the_environment_changes_the_server() {
 }
 
 #[tokio::test]
-async fn an_unused_lender_clears_up_and_leaves() {
+async fn an_unused_shared_server_clears_up_and_exits() {
     let scratch = Scratch::new();
     let mut owner = Ward::spawn(owner(scratch.path()).env("AFTERCALL_TEST_PG_IDLE", "0"));
-    let status = eventually("the end of the lender", async || owner.try_wait().unwrap()).await;
+    let status =
+        eventually("the end of the shared server", async || owner.try_wait().unwrap()).await;
     assert!(status.success());
     assert!(!scratch.path().join(READY).exists());
     assert_eq!(super::data(&scratch.path().join("cluster")), None);

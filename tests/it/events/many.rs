@@ -38,8 +38,8 @@ async fn thousands_wait_on_two_connections_and_each_is_told() {
     let app = app.await;
     app.feed_events();
     let options = app.db.connect_options().application_name("one process");
-    let patience = Duration::from_mins(1);
-    let one = PoolOptions { max_connections: 1, acquire_timeout: patience };
+    let timeout = Duration::from_mins(1);
+    let one = PoolOptions { max_connections: 1, acquire_timeout: timeout };
     let (api, feed) = app.another_process(&db::connect_later(options, one)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -7,7 +7,7 @@ use proptest::test_runner::{TestCaseError, TestCaseResult};
 
 use super::{
     Ground, rules, runner,
-    steps::{self, Sent, Step, Told, What},
+    steps::{self, Report, Sent, Step, What},
     taken,
     world::{Target, World},
 };
@@ -91,17 +91,17 @@ impl Crowd {
     async fn deliver(&self, sent: &[Sent]) {
         let made = self.world.attempts();
         if !made.is_empty() {
-            let chosen = |sent: &Sent| (made[usize::from(sent.attempt) % made.len()], sent.told);
+            let chosen = |sent: &Sent| (made[usize::from(sent.attempt) % made.len()], sent.report);
             self.world.deliver(&sent.iter().map(chosen).collect::<Vec<_>>()).await;
         }
     }
 
-    async fn answer_poll(&self, target: &Target, told: Told) {
-        match told.what {
+    async fn answer_poll(&self, target: &Target, report: Report) {
+        match report.what {
             What::InProgress => {}
             What::Nothing => drop(self.world.lose_attempt(target).await),
             What::Success(_) | What::Failure(_) | What::Noise(_) => {
-                self.world.tell(target, told).await;
+                self.world.tell(target, report).await;
             }
         }
     }

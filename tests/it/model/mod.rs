@@ -15,7 +15,7 @@ use proptest::{prelude::*, test_runner::TestCaseResult};
 
 use self::{
     reference::{Arrived, Job},
-    steps::{Sent, Step, Told, What},
+    steps::{Report, Sent, Step, What},
     world::{Seen, Target, World},
 };
 use crate::support::random::{Ground, runner};
@@ -158,16 +158,16 @@ impl Case {
         if made.is_empty() {
             return Ok(());
         }
-        let chosen = |sent: &Sent| (made[usize::from(sent.attempt) % made.len()], sent.told);
+        let chosen = |sent: &Sent| (made[usize::from(sent.attempt) % made.len()], sent.report);
         let sent: Vec<_> = sent.iter().map(chosen).collect();
         let outcomes = self.world.deliver(&sent).await;
         for (number, job) in self.jobs.iter_mut().enumerate() {
             let own = || sent.iter().zip(&outcomes).filter(|(((of, _), _), _)| *of == number);
-            let arrived = own().map(|(((_, attempt), told), _)| Arrived {
+            let arrived = own().map(|(((_, attempt), report), _)| Arrived {
                 attempt: *attempt,
                 via: Channel::Webhook,
                 expected: job.known_id(*attempt),
-                told: *told,
+                report: *report,
             });
             let arrived: Vec<_> = arrived.collect();
             let outcomes: Vec<_> = own().map(|(_, outcome)| *outcome).collect();
@@ -176,9 +176,9 @@ impl Case {
         Ok(())
     }
 
-    async fn answer_poll(&mut self, target: &Target, told: Told) -> TestCaseResult {
+    async fn answer_poll(&mut self, target: &Target, report: Report) -> TestCaseResult {
         let job = &mut self.jobs[target.job];
-        match told.what {
+        match report.what {
             What::InProgress => {}
             What::Nothing => {
                 let lost = self.world.lose_attempt(target).await;
@@ -189,9 +189,9 @@ impl Case {
                     attempt: target.attempt,
                     via: Channel::Poll,
                     expected: Some(target.provider_job_id.clone()),
-                    told,
+                    report,
                 };
-                let outcome = self.world.tell(target, told).await;
+                let outcome = self.world.tell(target, report).await;
                 prop_assert_eq!(vec![outcome], job.receive(&[arrived], self.now));
             }
         }

@@ -36,7 +36,7 @@ pub enum Step {
     ClaimPoll,
     AnswerPoll {
         which: u8,
-        answer: Told,
+        answer: Report,
     },
     AbandonLeases,
     RequeueUnconfirmed,
@@ -69,12 +69,12 @@ pub enum Answer {
 #[derive(Debug, Clone, Copy)]
 pub struct Sent {
     pub attempt: u8,
-    pub told: Told,
+    pub report: Report,
 }
 
 /// A report of the provider about a job.
 #[derive(Debug, Clone, Copy)]
-pub struct Told {
+pub struct Report {
     pub what: What,
     /// The job id in the report.
     pub id: Id,
@@ -133,7 +133,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<u8>(), answer()).prop_map(|(which, answer)| Step::Answer { which, answer }),
         4 => vec(sent(), 1..=3).prop_map(Step::Deliver),
         3 => Just(Step::ClaimPoll),
-        3 => (any::<u8>(), told()).prop_map(|(which, answer)| Step::AnswerPoll { which, answer }),
+        3 => (any::<u8>(), report()).prop_map(|(which, answer)| Step::AnswerPoll { which, answer }),
         3 => Just(Step::AbandonLeases),
         3 => Just(Step::RequeueUnconfirmed),
         2 => Just(Step::Expire),
@@ -145,7 +145,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    let setbacks = vec![
+    let retry_reasons = vec![
         RetryReason::Throttled,
         RetryReason::Broken,
         RetryReason::Unreachable,
@@ -156,16 +156,16 @@ fn answer() -> impl Strategy<Value = Answer> {
         4 => any::<bool>().prop_map(|with_id| Answer::Accepted { with_id }),
         1 => Just(Answer::Refused),
         1 => Just(Answer::GivenUp),
-        3 => prop::sample::select(setbacks).prop_map(Answer::Released),
+        3 => prop::sample::select(retry_reasons).prop_map(Answer::Released),
         3 => Just(Answer::Unknown),
     ]
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    (any::<u8>(), told()).prop_map(|(attempt, told)| Sent { attempt, told })
+    (any::<u8>(), report()).prop_map(|(attempt, report)| Sent { attempt, report })
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn report() -> impl Strategy<Value = Report> {
     let what = prop_oneof![
         4 => (0..3_u8).prop_map(What::Success),
         3 => (0..2_u8).prop_map(What::Failure),
@@ -175,10 +175,10 @@ fn told() -> impl Strategy<Value = Told> {
     ];
     // Without an id, attempts are reported with equal bytes.
     let id = prop_oneof![4 => Just(Id::Own), 4 => Just(Id::Missing), 1 => Just(Id::Foreign)];
-    (what, id).prop_map(|(what, id)| Told { what, id })
+    (what, id).prop_map(|(what, id)| Report { what, id })
 }
 
-impl Told {
+impl Report {
     /// The body, about the attempt that the provider calls `own`.
     pub fn body(self, own: &str) -> String {
         let id = match self.id {

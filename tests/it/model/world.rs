@@ -20,7 +20,7 @@ use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
 use super::steps::{
-    ATTEMPT_DELIVERIES, Answer, BACKOFF, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER, Told,
+    ATTEMPT_DELIVERIES, Answer, BACKOFF, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER, Report,
     UNCONFIRMED_WAIT, minutes, provider_job_id,
 };
 
@@ -169,8 +169,8 @@ impl World {
             Answer::GivenUp => {
                 jobs::refuse(&mut tx, claimed, Some(RetryReason::Broken), &error).await
             }
-            Answer::Released(setback) => {
-                jobs::release(&mut tx, claimed, setback, minutes(BACKOFF), &error).await
+            Answer::Released(retry_reason) => {
+                jobs::release(&mut tx, claimed, retry_reason, minutes(BACKOFF), &error).await
             }
             Answer::Unknown => jobs::mark_unknown(&mut tx, claimed, wait, &error).await,
         };
@@ -179,36 +179,36 @@ impl World {
     }
 
     /// Delivers to the webhooks of these attempts in one transaction.
-    pub async fn deliver(&self, sent: &[((usize, i32), Told)]) -> Vec<Outcome> {
+    pub async fn deliver(&self, sent: &[((usize, i32), Report)]) -> Vec<Outcome> {
         let held: Vec<_> = sent.iter().map(|(key, _)| self.held(*key)).collect();
         let tokens: Vec<&Token> = held.iter().map(|claimed| &claimed.token).collect();
         let attempts = jobs::matching_attempts(&self.db, &tokens).await.unwrap();
         let mut arrivals = Vec::new();
-        for ((key, told), attempt) in sent.iter().zip(attempts) {
+        for ((key, report), attempt) in sent.iter().zip(attempts) {
             let attempt = attempt.unwrap();
             assert_eq!(attempt.number, key.1);
             let expected = attempt.provider_job_id;
-            let arrival = self.arrival(*key, *told, Channel::Webhook, expected);
+            let arrival = self.arrival(*key, *report, Channel::Webhook, expected);
             arrivals.push(arrival);
         }
         self.apply(&arrivals).await
     }
 
     /// Applies the provider's final report about a polled job.
-    pub async fn tell(&self, target: &Target, told: Told) -> Outcome {
+    pub async fn tell(&self, target: &Target, report: Report) -> Outcome {
         let expected = Some(target.provider_job_id.clone());
-        let arrival = self.arrival(target.key(), told, Channel::Poll, expected);
+        let arrival = self.arrival(target.key(), report, Channel::Poll, expected);
         self.apply(&[arrival]).await[0]
     }
 
     fn arrival(
         &self,
         (job, attempt): (usize, i32),
-        told: Told,
+        report: Report,
         via: Channel,
         expected: Option<String>,
     ) -> Arrival {
-        let body = Bytes::from(told.body(&provider_job_id(job, attempt)));
+        let body = Bytes::from(report.body(&provider_job_id(job, attempt)));
         let reading = Interpretation::of(provider::parse(&body))
             .unwrap_or_else(|| Interpretation::Unreadable("in progress".to_owned()));
         let job_id = self.jobs[job];

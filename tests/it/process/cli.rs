@@ -132,18 +132,18 @@ async fn submit_says_what_is_wrong() {
     let service = Service::start(&home).await;
     let nameless = home.run(&["submit", SAMPLE]).await.failure(1);
     assert!(nameless.contains("set AFTERCALL_API_KEY or --key-file"), "{nameless}");
-    let stranger = home.set("AFTERCALL_API_KEY", "ac_0123456789abcdef_wrong");
+    let unknown = home.set("AFTERCALL_API_KEY", "ac_0123456789abcdef_wrong");
     let api = service.api.clone();
-    let told = stranger.run(&["submit", SAMPLE, "--api", &api]).await.failure(1);
+    let told = unknown.run(&["submit", SAMPLE, "--api", &api]).await.failure(1);
     assert!(told.contains("401 unauthorized"), "{told}");
     assert!(!told.contains("wrong"), "{told}");
 
-    let key_file = stranger.path().join("key");
+    let key_file = unknown.path().join("key");
     std::fs::write(&key_file, format!("{}\n", service.key)).unwrap();
     let key_file = key_file.to_str().unwrap();
     let submit = async |arguments: &[&str]| {
         let usual = ["submit", "--api", &api, "--key-file", key_file];
-        stranger.run(&[&usual[..], arguments].concat()).await.failure(1)
+        unknown.run(&[&usual[..], arguments].concat()).await.failure(1)
     };
     let faults = submit(&[SAMPLE, "--audio-type", "Song", "--encoding", "Flac"]).await;
     assert!(faults.contains("422 validation-failed"), "{faults}");

@@ -65,8 +65,8 @@ fn tokens(home: &Home) -> BTreeSet<String> {
 /// Sends invalid requests.
 async fn nonsense(service: &Service, token: &str) -> String {
     let (hooks, api) = (format!("{}/webhooks", service.webhook), &service.api);
-    let stranger = format!("{hooks}/{CANARY}{}", "x".repeat(58));
-    service.http.post(stranger).body("{}").send().await.unwrap();
+    let unknown_token = format!("{hooks}/{CANARY}{}", "x".repeat(58));
+    service.http.post(unknown_token).body("{}").send().await.unwrap();
     let body = format!("{{\"status\": \"{CANARY}-body\", ");
     service.http.post(format!("{hooks}/{token}")).body(body).send().await.unwrap();
     let wrong =

@@ -14,7 +14,7 @@ mod recordings;
 mod reparse;
 mod replay;
 mod service;
-mod strangers;
+mod unknown_tokens;
 mod uploads;
 mod writes;
 

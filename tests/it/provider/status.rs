@@ -27,7 +27,7 @@ async fn a_running_job_is_in_progress() {
     let answer =
         ResponseTemplate::new(200).set_body_json(body).insert_header("X-Rate-Limit-Remaining", "4");
     let answer = asked(answer).await.unwrap();
-    assert_eq!(answer.message.verdict, AnalysisStatus::InProgress);
+    assert_eq!(answer.message.analysis_status, AnalysisStatus::InProgress);
     assert_eq!(answer.message.creation_time.unwrap().timestamp_subsec_millis(), 678);
     assert_eq!(answer.rate.remaining, Some(4));
 }
@@ -38,7 +38,7 @@ async fn a_finished_job_comes_with_its_bytes() {
         { "start": 0, "end": 1.5, "text": "Hello." } ] } }"#;
     let answer = asked(ResponseTemplate::new(200).set_body_string(body)).await.unwrap();
     assert_eq!(answer.body, body);
-    let AnalysisStatus::Success(analysis) = answer.message.verdict else {
+    let AnalysisStatus::Success(analysis) = answer.message.analysis_status else {
         panic!("should be done")
     };
     assert_eq!(analysis.utterances[0].text, "Hello.");
@@ -51,7 +51,7 @@ async fn a_failed_job_names_its_errors() {
     let answer = asked(ResponseTemplate::new(200).set_body_json(body)).await.unwrap();
     let error =
         ProviderError { code: "CAI-107".into(), message: "cannot fetch".into(), parameter: None };
-    assert_eq!(answer.message.verdict, AnalysisStatus::Fail(vec![error]));
+    assert_eq!(answer.message.analysis_status, AnalysisStatus::Fail(vec![error]));
 }
 
 #[tokio::test]

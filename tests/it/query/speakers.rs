@@ -42,14 +42,14 @@ async fn names_show_wherever_the_speakers_do() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_locked_makes_no_stranger_wait() {
+async fn a_locked_job_does_not_make_other_callers_wait() {
     let app = TestApp::start().await;
     let id = completed(&app).await;
     let mut held = app.db.pool.begin().await.unwrap();
     let lock = sqlx::query("select from aftercall.jobs where id = $1 for update").bind(id);
     lock.execute(&mut *held).await.unwrap();
-    let stranger = callers::create(&app.db.pool, "stranger", "test", KeyTerms::default()).await;
-    let bearer = format!("Bearer {}", stranger.unwrap().text.expose_secret());
+    let other = callers::create(&app.db.pool, "other", "test", KeyTerms::default()).await;
+    let bearer = format!("Bearer {}", other.unwrap().text.expose_secret());
     let mut request = app.request("PUT", &format!("/v1/jobs/{id}/speakers"));
     request.headers_mut().unwrap().insert("authorization", bearer.parse().unwrap());
     let answer = app.send(request, json!({ "0": "Rachel" }).to_string()).await;
@@ -161,8 +161,8 @@ async fn a_result_that_is_made_anew_keeps_the_names() {
     app.about(id, "update aftercall.results set parser_version = 0 where job_id = $1").await;
     let which = Outdated { below: 1, ..Default::default() };
     let limits = config::load(None).unwrap().settings.text_limits();
-    let tally = reparse::run(&app.db.pool, &which, limits).await.unwrap();
-    assert_eq!(tally.reparsed, 1);
+    let summary = reparse::run(&app.db.pool, &which, limits).await.unwrap();
+    assert_eq!(summary.reparsed, 1);
     assert_eq!(app.timeline(id).await.last().unwrap(), "reparsed");
     assert_eq!(names(&part(&app, id, "speakers").await), [json!("Rachel"), Value::Null]);
 }

@@ -18,10 +18,10 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     pub look_every: Duration,
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
-const USUAL: Pace = Pace { look_every: Duration::from_millis(5), patience: Duration::from_mins(1) };
+const USUAL: Pace = Pace { look_every: Duration::from_millis(5), timeout: Duration::from_mins(1) };
 
 /// Polls `look` until it returns something.
 pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
@@ -39,15 +39,15 @@ pub async fn eventually_at<T>(
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(since.elapsed() < pace.patience, "waited {:?} in vain: {what}", pace.patience);
+        assert!(since.elapsed() < pace.timeout, "waited {:?} in vain: {what}", pace.timeout);
         tokio::time::sleep(pace.look_every).await;
     }
 }
 
 /// Awaits `expected`, but not forever.
 pub async fn soon<T>(what: &str, expected: impl Future<Output = T>) -> T {
-    let came = tokio::time::timeout(USUAL.patience, expected).await;
-    came.unwrap_or_else(|_| panic!("waited {:?} in vain: {what}", USUAL.patience))
+    let came = tokio::time::timeout(USUAL.timeout, expected).await;
+    came.unwrap_or_else(|_| panic!("waited {:?} in vain: {what}", USUAL.timeout))
 }
 
 /// A file from `tests/fixtures`.

@@ -162,9 +162,9 @@ async fn endless_names_cost_their_row_and_not_the_result() {
 
 #[tokio::test]
 async fn who_sends_too_slowly_is_cut_off_and_keeps_nobody_waiting() {
-    let patience = Duration::from_millis(200);
+    let timeout = Duration::from_millis(200);
     let app = TestApp::with(|settings| {
-        settings.webhook.read_timeout = patience;
+        settings.webhook.read_timeout = timeout;
         settings.ingest.batch_max = 2;
     })
     .await;

@@ -219,14 +219,14 @@ fn sample(value: &Value, depth: usize, left: &mut usize) -> Value {
             items.iter().take((*left).min(1)).map(|item| sample(item, depth - 1, left)).collect()
         }
         Value::Object(members) if depth > 0 => {
-            let mut told = Map::new();
+            let mut sampled = Map::new();
             for (name, value) in members {
                 if *left == 0 {
                     break;
                 }
-                told.insert(shown(name).to_owned(), sample(value, depth - 1, left));
+                sampled.insert(shown(name).to_owned(), sample(value, depth - 1, left));
             }
-            Value::Object(told)
+            Value::Object(sampled)
         }
         other => type_of(other).into(),
     }

@@ -18,13 +18,13 @@ use aftercall::jobs::{Channel, RetryReason, State};
 use self::promises::Past;
 use super::{
     reference::{Arrived, Flaw, Job, Terms},
-    steps::{Answer, DEADLINE, Id, Told, What},
+    steps::{Answer, DEADLINE, Id, Report, What},
 };
 
 const MOST_ATTEMPTS: i32 = 3;
 const MOST_RETRIES: u8 = 1;
 /// Distinct bodies; each may be repeated at any time.
-const MOST_TOLD: usize = 3;
+const MOST_REPORTS: usize = 3;
 /// Two failed attempts are the limit; every delivery is stored.
 const TERMS: Terms = Terms { max_attempts: 2, attempt_deliveries: u32::MAX };
 
@@ -91,7 +91,7 @@ impl Node {
             actions.push(Action::Claim);
         }
         for attempt in 1..=made {
-            let may_come = BODIES.into_iter().filter(|what| self.may_be_told(attempt, *what));
+            let may_come = BODIES.into_iter().filter(|what| self.may_be_reported(attempt, *what));
             actions.extend(may_come.map(|what| Action::Deliver(attempt, what)));
             if self.past.is_unanswered(attempt) {
                 // For an earlier attempt only its id still matters.
@@ -103,9 +103,9 @@ impl Node {
         match self.asking {
             Some(attempt) => {
                 let ends = [What::Success(0), What::Failure(0)].into_iter();
-                let ends = ends.filter(|what| self.may_be_told(attempt, *what));
-                let told = ends.chain([What::InProgress, What::Nothing]);
-                actions.extend(told.map(Action::AnswerPoll));
+                let ends = ends.filter(|what| self.may_be_reported(attempt, *what));
+                let report = ends.chain([What::InProgress, What::Nothing]);
+                actions.extend(report.map(Action::AnswerPoll));
             }
             None if self.job.can_be_polled(0) => actions.push(Action::ClaimPoll),
             None => {}
@@ -117,11 +117,11 @@ impl Node {
     }
 
     /// An unreadable body only brings the next poll forward, whichever attempt it belongs to.
-    fn may_be_told(&self, attempt: i32, what: What) -> bool {
+    fn may_be_reported(&self, attempt: i32, what: What) -> bool {
         if attempt > 1 && matches!(what, What::Noise(_)) {
             return false;
         }
-        self.past.told() < MOST_TOLD || self.past.was_told(attempt, what)
+        self.past.reports() < MOST_REPORTS || self.past.was_reported(attempt, what)
     }
 
     /// The state after the action, and the promise it breaks, if any.
@@ -177,10 +177,10 @@ impl Node {
     }
 
     fn hear(&mut self, attempt: i32, via: Channel, what: What) -> Result<(), &'static str> {
-        let told = Told { what, id: Id::Missing };
+        let report = Report { what, id: Id::Missing };
         let expected = self.job.known_id(attempt);
         let before = self.job.state();
-        let outcomes = self.job.receive(&[Arrived { attempt, via, expected, told }], 0);
+        let outcomes = self.job.receive(&[Arrived { attempt, via, expected, report }], 0);
         self.past.heard(attempt, what, &outcomes, before, self.job.state())
     }
 }

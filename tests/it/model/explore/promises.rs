@@ -54,11 +54,11 @@ impl Past {
         self.attempts[usize::try_from(number - 1).unwrap()].is_unanswered
     }
 
-    pub fn told(&self) -> usize {
+    pub fn reports(&self) -> usize {
         self.heard.len()
     }
 
-    pub fn was_told(&self, number: i32, what: What) -> bool {
+    pub fn was_reported(&self, number: i32, what: What) -> bool {
         self.heard.contains(&(number, what))
     }
 
@@ -112,7 +112,7 @@ impl Past {
     pub fn check_claim(&self, job: &Job) -> Result<(), &'static str> {
         let Some(last) = self.attempts.last() else { return Ok(()) };
         let number = self.made();
-        let is_told = [What::Success(0), What::Failure(0)]
+        let is_reported = [What::Success(0), What::Failure(0)]
             .iter()
             .any(|what| self.heard.contains(&(number, *what)));
         let may_be_repeated = match last.fate {
@@ -120,7 +120,7 @@ impl Past {
             Fate::Unknown => job.age(number, 0) >= UNCONFIRMED_WAIT,
             Fate::Open | Fate::Taken => false,
         };
-        if last.is_retried || !is_told && may_be_repeated {
+        if last.is_retried || !is_reported && may_be_repeated {
             return Ok(());
         }
         Err("an attempt is repeated although it may still be taken, or its end was told")

@@ -7,7 +7,7 @@ use aftercall::{
 };
 
 use super::{
-    super::steps::{Content, Told, What, provider_job_id, words},
+    super::steps::{Content, Report, What, provider_job_id, words},
     Flaw, Job,
 };
 
@@ -17,7 +17,7 @@ pub struct Arrived {
     pub via: Channel,
     /// The provider's job id, if the attempt knows it.
     pub expected: Option<String>,
-    pub told: Told,
+    pub report: Report,
 }
 
 impl Job {
@@ -50,7 +50,7 @@ impl Job {
                 continue;
             }
             self.deliveries.push(outcome);
-            self.bodies.insert((arrival.attempt, arrival.told.content(arrival.attempt)));
+            self.bodies.insert((arrival.attempt, arrival.report.content(arrival.attempt)));
         }
         self.events.extend(notes.into_iter().chain(surplus));
         if is_useless {
@@ -72,7 +72,7 @@ impl Job {
     }
 
     fn judge(&self, arrival: &Arrived, known: &mut BTreeSet<(i32, Content)>) -> Outcome {
-        let content = arrival.told.content(arrival.attempt);
+        let content = arrival.report.content(arrival.attempt);
         let is_anothers =
             known.iter().any(|(attempt, other)| *other == content && *attempt != arrival.attempt);
         let is_known = !known.insert((arrival.attempt, content));
@@ -94,7 +94,7 @@ impl Job {
     /// The outcome regardless of earlier bodies.
     fn judge_alone(&self, arrival: &Arrived) -> Outcome {
         let own = provider_job_id(self.number, arrival.attempt);
-        let is_wanted = match arrival.told.what {
+        let is_wanted = match arrival.report.what {
             What::Success(_) => self.awaits_result(),
             What::Failure(_) => {
                 let is_current = self.current == Some(arrival.attempt);
@@ -102,7 +102,7 @@ impl Job {
             }
             What::InProgress | What::Noise(_) | What::Nothing => return Outcome::Malformed,
         };
-        let named = arrival.told.names(&own);
+        let named = arrival.report.names(&own);
         if arrival.expected.is_some() && named.is_some() && arrival.expected != named {
             return Outcome::Mismatch;
         }
@@ -114,7 +114,7 @@ impl Job {
     }
 
     fn accept(&mut self, arrival: &Arrived) {
-        if let What::Success(n) = arrival.told.what {
+        if let What::Success(n) = arrival.report.what {
             let is_late = !self.is_open();
             self.end(State::Completed);
             self.has_content = false;

@@ -217,10 +217,10 @@ impl Job {
                 self.end(State::Failed);
                 self.happened("failed");
             }
-            Answer::Released(setback) => {
+            Answer::Released(retry_reason) => {
                 // Only a failure of a provider that may have looked at the job counts as an
                 // attempt.
-                self.failures += u32::from(setback == RetryReason::Broken);
+                self.failures += u32::from(retry_reason == RetryReason::Broken);
                 self.queue(now + BACKOFF);
                 let because = self.attempt(number).outcome;
                 self.happened(format!("requeued {because}"));

@@ -26,7 +26,7 @@ use crate::support::{db::TestDb, fixture};
 /// Held by each attacker that has not sent its worst yet.
 type Busy = mpsc::Sender<()>;
 
-const STRANGERS: usize = 2000;
+const ATTACKERS: usize = 2000;
 /// Kinds of attackers; see [`molest`].
 const KINDS: usize = 5;
 /// Source addresses per kind.
@@ -42,17 +42,17 @@ const OTHER_FILES: u64 = 500;
 
 /// Maximum number of unknown tokens of one address that are logged individually in the two minutes the test may span;
 /// see `webhook.unknown_tokens`.
-const TOLD: usize = 2 * 60;
+const MOST_LOGGED: usize = 2 * 60;
 
 /// The number of attackers, limited by the open files of this process and the service.
-fn strangers() -> usize {
+fn attackers() -> usize {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let most = usize::try_from(hard.saturating_sub(OTHER_FILES)).unwrap();
-    if most < STRANGERS {
-        eprintln!("only {most} strangers: no more files may be open");
+    if most < ATTACKERS {
+        eprintln!("only {most} attackers: no more files may be open");
     }
-    STRANGERS.min(most)
+    ATTACKERS.min(most)
 }
 
 /// The head of a delivery with a token that was never issued.
@@ -198,8 +198,8 @@ fn target(service: &Service) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn no_known_token_is_refused_whatever_strangers_send() {
-    let strangers = strangers();
+async fn no_known_token_is_rejected_whatever_attackers_send() {
+    let attackers = attackers();
     let db = TestDb::new().await;
     let home = Home::on(&db)
         .set("AFTERCALL__SANDBOX__LATENCY", "10m")
@@ -211,7 +211,7 @@ async fn no_known_token_is_refused_whatever_strangers_send() {
 
     let (busy, mut all_sent) = mpsc::channel(1);
     let (wave, waves) = watch::channel(0);
-    let siege = besiege(strangers, target(&service), &busy, &waves);
+    let siege = besiege(attackers, target(&service), &busy, &waves);
     drop(busy);
     wave.send(0).unwrap();
     assert_eq!(all_sent.recv().await, None);
@@ -242,14 +242,14 @@ async fn no_known_token_is_refused_whatever_strangers_send() {
     took.sort_unstable();
     let (median, last) = (took[took.len() / 2], took[took.len() - 1]);
     eprintln!(
-        "deliveries among {strangers} strangers: median {median:?}, longest {last:?}; {resident} MiB; uploads {uploads:?}"
+        "deliveries among {attackers} attackers: median {median:?}, longest {last:?}; {resident} MiB; uploads {uploads:?}"
     );
     let query = "select count(*) from aftercall.jobs where state = 'completed'";
     let done: i64 = sqlx::query_scalar(query).fetch_one(&db.pool).await.unwrap();
     assert_eq!(usize::try_from(done), Ok(urls.len()));
     let log = service.process.log();
     let told = log.iter().filter(|line| line["msg"] == "answered" && line["listener"] == "webhook");
-    let (told, most) = (told.count(), (KINDS - 1) * ADDRESSES * TOLD + urls.len());
-    assert!(told <= most, "{told} lines about strangers");
+    let (told, most) = (told.count(), (KINDS - 1) * ADDRESSES * MOST_LOGGED + urls.len());
+    assert!(told <= most, "{told} lines about unknown tokens");
     service.stop().await.success();
 }

@@ -19,7 +19,7 @@ const EXTREMES: [&str; 8] = [
 ];
 
 /// Path and name of every documented parameter that is a date or a timestamp.
-fn moments() -> Vec<(String, String)> {
+fn timestamps() -> Vec<(String, String)> {
     let document: Value = serde_json::from_str(&aftercall::app::document().unwrap()).unwrap();
     let mut found = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
@@ -36,9 +36,9 @@ fn moments() -> Vec<(String, String)> {
 async fn no_date_is_too_much_for_postgres() {
     let app = TestApp::start().await;
     let operator = Operator::new(&app, &[Scope::AdminRead, Scope::AdminWrite]).await;
-    let moments = moments();
-    assert!(moments.len() > 10, "{moments:?}");
-    for (path, name) in moments {
+    let timestamps = timestamps();
+    assert!(timestamps.len() > 10, "{timestamps:?}");
+    for (path, name) in timestamps {
         for value in EXTREMES {
             let value = value.replace('+', "%2B");
             let query = format!("{path}?q=a&{name}={value}");
