@@ -24,7 +24,7 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Aftercall" \
-      org.opencontainers.image.description="Hands recordings to RingCentral's Interaction Analytics API and keeps the insights, durable and searchable." \
+      org.opencontainers.image.description="Submits recordings to RingCentral's Interaction Analytics API and stores the insights, durable and searchable." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"

@@ -97,7 +97,7 @@ pub async fn wait_for(options: &PgConnectOptions, limit: Duration) -> sqlx::Resu
         }
         if !std::mem::replace(&mut is_logged, true) {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "the database is not there yet; waiting for it");
+            tracing::warn!(error, "waiting for the database");
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -63,7 +63,7 @@ impl ParsedDelivery {
             Err(why) => why.drift(),
         };
         let in_progress =
-            || Interpretation::Unreadable("the job is said to be in progress".to_owned());
+            || Interpretation::Unreadable("the job is reported as in progress".to_owned());
         Self { reading: Interpretation::of(parsed).unwrap_or_else(in_progress), drift }
     }
 
@@ -186,7 +186,7 @@ fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, 
     };
     match (&arrival.expected, provider_job_id) {
         (Some(expected), Some(reported)) if expected != reported => {
-            (Outcome::Mismatch, Some("jobId is not the one the provider gave this attempt"))
+            (Outcome::Mismatch, Some("jobId is not the provider's job id of this attempt"))
         }
         _ if still_wanted => (Outcome::Accepted, None),
         _ if state == State::Completed => (Outcome::Superseded, None),
@@ -225,7 +225,7 @@ impl<'a> Effects<'a> {
                 let content_uri = self.content_uris.get(&job_id).map(String::as_str);
                 let secrets = Secrets::of_job(job_id, content_uri);
                 let errors = errors.iter().map(|error| error.clone().without(&secrets).into());
-                let otherwise = "the provider reported a failure without saying why";
+                let otherwise = "the provider reported a failure without a reason";
                 let error = JobError::upstream(ErrorClass::Analysis, errors.collect(), otherwise);
                 self.failures.push(Failure { job_id, attempt, via, error });
                 Standing::ended(State::Failed)

@@ -26,14 +26,14 @@ impl Rollup {
                     if merged.refused > 0 {
                         tracing::error!(
                             changes = merged.refused,
-                            "changes of statistics were set aside; see docs/operations.md"
+                            "set aside statistics changes that cannot be merged; see docs/operations.md"
                         );
                     }
                     merged.taken == BATCH
                 }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "statistics not merged");
+                    tracing::error!(error, "cannot merge statistics");
                     false
                 }
             };

@@ -25,7 +25,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(body))
 }
 
-/// Which deliveries, and how many of them at once.
+/// Which deliveries, and how many per page.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -35,22 +35,22 @@ pub struct Selection {
     outcome: Vec<Outcome>,
     /// Only deliveries of this job.
     job_id: Option<Uuid>,
-    /// Only deliveries that came at or after this moment (RFC 3339).
+    /// Only deliveries received at or after this time (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>)]
     #[schema(value_type = Option<DateTime<Utc>>)]
     received_after: Option<Timestamp>,
-    /// Only deliveries that came before this moment (RFC 3339).
+    /// Only deliveries received before this time (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>)]
     #[schema(value_type = Option<DateTime<Utc>>)]
     received_before: Option<Timestamp>,
-    /// Only those that wait for somebody to look at them: malformed or mismatched, and no replay of
-    /// them did better. `false`: only the others.
+    /// `true`: only quarantined deliveries, that is malformed or mismatched ones that no replay has
+    /// resolved. `false`: only the others.
     quarantined: Option<bool>,
-    /// Deliveries a page, 50 when left out.
+    /// Deliveries per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     #[schema(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
-    /// `nextCursor` of the page before, with the same filters.
+    /// `nextCursor` of the previous page; the filters must be the same.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
     #[schema(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
@@ -139,16 +139,16 @@ async fn show(
     Ok(Json(found(&state, id).await?.into()))
 }
 
-/// Bytes as they came.
+/// The bytes as received.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "describes the answer")]
 struct RawBody(Vec<u8>);
 
-/// Get the body of a delivery, byte for byte as it came.
+/// Get the body of a delivery, byte for byte as it was received.
 ///
-/// A `Content-Encoding` it came with is not undone and not repeated; `headers` of the delivery tells
-/// it. Needs the scope `admin:read`.
+/// The body is not decoded: if the delivery had a `Content-Encoding`, it is in the delivery's
+/// `headers` and not in this response. Needs the scope `admin:read`.
 #[utoipa::path(
     get, path = "/v1/admin/deliveries/{id}/body", operation_id = "getDeliveryBody", tag = "admin",
     params(("id" = Uuid, Path)),

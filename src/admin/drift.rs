@@ -21,13 +21,14 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Everything in which the provider departs from its contract.
+/// All differences between the provider's payloads and its contract.
 #[derive(Debug, Serialize, ToSchema)]
 struct DriftsView {
     data: Vec<DriftView>,
 }
 
-/// One way in which deliveries or status answers differ from the known contract. Never holds a value.
+/// One difference between the provider's payloads and the known contract. Never contains a value from
+/// a payload.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -37,20 +38,22 @@ struct DriftsView {
 }))]
 struct DriftView {
     kind: Kind,
-    /// Where in the body: `*` stands for any index, or the name of a known insight for its index.
+    /// Path in the body: `*` stands for any index, and the name of a known insight for that
+    /// insight's index.
     #[schema(example = "/response/speakerInsights/insights/Pace/values/*")]
     path: String,
-    /// Of the insight or the member; of an unexpected type the type. `(unnamed)` where it does not look
-    /// like a name, empty for a value.
+    /// Name of the insight or member; for an unexpected type, the type. `(unnamed)` if it does not
+    /// look like a name, empty for a value.
     name: String,
-    /// What was first seen there, with JSON types in the place of values; null where that is unknown.
+    /// What was first seen there, with JSON types in place of values; null if unknown.
     #[schema(value_type = Value)]
     sample: Value,
-    /// How many deliveries had it; of `other`, how often there was one kind too many to list.
+    /// Number of deliveries with this difference; for `other`, the number of occurrences that were
+    /// not listed because there were too many kinds.
     deliveries: i64,
     first_seen: DateTime<Utc>,
     last_seen: DateTime<Utc>,
-    /// A job that it was last seen in; it may have been deleted since.
+    /// The job in which it was last seen; the job may have been deleted since.
     example_job_id: Uuid,
 }
 
@@ -69,10 +72,10 @@ impl From<Drift> for DriftView {
     }
 }
 
-/// List how the provider departs from its contract, the newest first.
+/// List differences between the provider's payloads and its contract, newest first.
 ///
-/// A few seconds behind. At most 500, and one for the rest; forgotten when not seen for 90 days.
-/// Needs the scope `admin:read`.
+/// The list lags by a few seconds. It has at most 500 entries and one that sums up the rest; an
+/// entry is deleted after 90 days without another occurrence. Needs the scope `admin:read`.
 #[utoipa::path(
     get, path = "/v1/admin/drift", operation_id = "listDrift", tag = "admin",
     responses(

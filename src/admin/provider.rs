@@ -20,7 +20,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
-/// How the provider takes what is submitted.
+/// Whether the provider accepts submissions.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -32,26 +32,28 @@ pub fn router() -> OpenApiRouter<ApiState> {
     "blockedUntil": null,
 }))]
 struct ProviderView {
-    /// Whether submissions are made as fast as its rate limit allows.
+    /// Whether jobs are submitted as fast as the rate limit allows.
     takes_submissions: bool,
-    /// Why it refuses them all; null while it takes them.
+    /// Why the provider rejects all submissions; null while it accepts them.
     refusing: Option<RefusingView>,
-    /// It wants no calls before this.
+    /// The provider's rate limit allows no calls before this time.
     blocked_until: Option<DateTime<Utc>>,
 }
 
-/// Why the provider refuses every submission, which is no fault of theirs: they wait until somebody has mended it.
+/// Why the provider rejects every submission, for a reason unrelated to the jobs. Jobs stay queued until an
+/// operator has fixed it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct RefusingView {
     since: DateTime<Utc>,
-    /// `auth`: Aftercall's credentials, or what its app may do. `upstream`: the URL, or something in between.
+    /// `auth`: Aftercall's credentials, or the permissions of its app. `upstream`: the URL, or
+    /// something between Aftercall and the provider.
     class: ErrorClass,
-    /// Of the last answer; null when the login was refused.
+    /// HTTP status of the last response; null if the login was rejected.
     status: Option<u16>,
-    /// The provider's own, if it named one.
+    /// The provider's error code, if it sent one.
     code: Option<String>,
-    /// When the next submission is sent, to see whether it is over.
+    /// When the next submission is made to test whether the problem is over.
     next_probe_at: DateTime<Utc>,
 }
 
@@ -65,7 +67,7 @@ impl From<Since> for RefusingView {
     }
 }
 
-/// Tell whether the provider takes submissions, and why not.
+/// Show whether the provider accepts submissions, and if not, why.
 ///
 /// Needs the scope `admin:read`.
 #[utoipa::path(

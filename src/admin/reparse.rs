@@ -72,7 +72,7 @@ pub async fn run(
                     batches.extend(batch.rchunks(1));
                 }
                 Err(sqlx::Error::Database(error)) => {
-                    tracing::error!(%error, job_id = %batch[0].job_id, "result not stored anew");
+                    tracing::error!(%error, job_id = %batch[0].job_id, "cannot store the reparsed result");
                     summary.failed += 1;
                 }
                 Err(error) => return Err(error),

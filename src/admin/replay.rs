@@ -76,7 +76,7 @@ impl Replayer<'_> {
                     batches.extend(batch.rchunks(1));
                 }
                 Err(sqlx::Error::Database(error)) => {
-                    tracing::error!(%error, delivery_id = %batch[0].id, "delivery not replayed");
+                    tracing::error!(%error, delivery_id = %batch[0].id, "cannot replay the delivery");
                     summary.failed += 1;
                 }
                 Err(error) => return Err(error),

@@ -34,11 +34,11 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(example = json!({ "acceptMismatch": false }))]
 struct ReplayOne {
-    /// Believe it even if it names another job of the provider.
+    /// Accept the delivery even if it names a different provider job.
     accept_mismatch: bool,
 }
 
-/// What became of a replay.
+/// The outcome of a replay.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -46,15 +46,16 @@ struct ReplayOne {
     "outcome": "accepted",
 }))]
 struct ReplayView {
-    /// The delivery that was read again.
+    /// The delivery that was replayed.
     replay_of: Uuid,
     job_id: Uuid,
     outcome: Outcome,
 }
 
-/// Read a stored delivery again, with the present parser, as if it came now.
+/// Replay a stored delivery.
 ///
-/// The delivery stays as it is; the replay is a delivery of its own. Needs the scope `admin:write`.
+/// The delivery is parsed with the current parser and applied as if it had arrived now. The
+/// original is unchanged; the replay is stored as a new delivery. Needs the scope `admin:write`.
 #[utoipa::path(
     post, path = "/v1/admin/deliveries/{id}/replay", operation_id = "replayDelivery", tag = "admin",
     params(("id" = Uuid, Path)),
@@ -87,51 +88,51 @@ async fn replay_one(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "filter": { "quarantined": true, "limit": 50 }, "dryRun": true }))]
 struct ReplayMany {
-    /// As the query of `GET /v1/admin/deliveries`; replays themselves are never replayed. `{}` means
-    /// all deliveries.
+    /// Same members as the query parameters of `GET /v1/admin/deliveries`. `{}` matches all
+    /// deliveries. Replays are never replayed themselves.
     filter: Selection,
-    /// Only count.
+    /// Only count the matching deliveries.
     #[serde(default)]
     dry_run: bool,
-    /// Believe deliveries even if they name other jobs of the provider.
+    /// Accept deliveries even if they name a different provider job.
     #[serde(default)]
     accept_mismatch: bool,
 }
 
-/// What a run would do.
+/// The result of a dry run.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({ "matched": 13 }))]
 struct MatchedView {
-    /// Deliveries that fit the filter; nothing was replayed.
+    /// Number of deliveries that match the filter; nothing was replayed.
     matched: i64,
 }
 
-/// What a run did.
+/// The outcomes of a request to replay deliveries.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "outcomes": { "accepted": 12, "malformed": 1 }, "failed": 0, "nextCursor": null, "hasMore": false,
 }))]
 struct ReplaysView {
-    /// Replays of this call, by their outcome.
+    /// Number of replays in this request, by outcome.
     outcomes: BTreeMap<&'static str, usize>,
-    /// Deliveries that could not be stored anew; the log says why.
+    /// Number of deliveries whose replay could not be stored; the log says why.
     failed: usize,
-    /// Pass it as `cursor` of the same `filter` to go on; null when all are done.
+    /// Pass it as `cursor` of the same `filter` to continue; null when all deliveries are done.
     next_cursor: Option<String>,
     has_more: bool,
 }
 
-/// Read many stored deliveries again, newest first.
+/// Replay many stored deliveries, newest first.
 ///
-/// One call replays at most `limit` of them (50 when left out), or fewer if they are large; go on with
-/// `nextCursor`. Needs the scope `admin:write`.
+/// One request replays at most `limit` deliveries (default 50), or fewer if they are large; continue
+/// with `nextCursor`. Needs the scope `admin:write`.
 #[utoipa::path(
     post, path = "/v1/admin/replays", operation_id = "replayDeliveries", tag = "admin",
     request_body = ReplayMany,
     responses(
         (status = ACCEPTED, body = ReplaysView),
-        (status = OK, body = MatchedView, description = "What a run would replay (`dryRun`)"),
+        (status = OK, body = MatchedView, description = "With `dryRun`: what would be replayed"),
         Problems<{ OF_BODY | codes(&[Code::MissingScope, Code::CursorMismatch]) }>,
     ),
     security(("key" = [])),

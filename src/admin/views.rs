@@ -11,7 +11,7 @@ use crate::{
     jobs::Channel,
 };
 
-/// One request that reached a webhook URL, or one final answer of the provider's status endpoint.
+/// One request to a webhook URL, or one final response of the provider's status endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -25,19 +25,19 @@ use crate::{
 pub struct DeliveryView {
     pub id: Uuid,
     pub job_id: Uuid,
-    /// Whose job it is.
+    /// The caller that owns the job.
     pub caller: String,
-    /// The attempt whose token or provider job brought it.
+    /// The attempt whose token or provider job it belongs to.
     pub attempt: i32,
     pub via: Channel,
     pub outcome: Outcome,
     /// Why it was not accepted.
     pub reason: Option<String>,
-    /// It waits for somebody to look at it: malformed or mismatched, and no replay did better.
+    /// Malformed or mismatched, and not resolved by a replay; needs an operator's attention.
     pub quarantined: bool,
-    /// The delivery that was read again, where `via` is `replay`.
+    /// If `via` is `replay`: the delivery that was replayed.
     pub replay_of: Option<Uuid>,
-    /// Those of its headers that were kept.
+    /// The request headers that were stored.
     pub headers: Map<String, Value>,
     /// Size of its body as received.
     pub body_bytes: i32,

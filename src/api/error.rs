@@ -149,7 +149,9 @@ impl IntoResponse for ApiError {
         let (problem, error) = (code.name(), &self as &dyn StdError);
         match self {
             // A limit that holds is not a failure of this process.
-            Self::TooMany(_) | Self::OverBudget => tracing::warn!(problem, error, "turned away"),
+            Self::TooMany(_) | Self::OverBudget => {
+                tracing::warn!(problem, error, "request rejected: limit reached");
+            }
             _ if status.is_server_error() => tracing::error!(problem, error, "request failed"),
             _ => {}
         }

@@ -8,9 +8,9 @@ use uuid::{Uuid, uuid};
 use super::Links;
 use crate::jobs::{self, Channel, Job, JobError, State};
 
-/// A recording to be analysed, from intake to a final state.
+/// A recording and its analysis, from submission to a final state.
 ///
-/// Later versions may add members; ignore those you do not know.
+/// Later versions may add members; ignore unknown ones.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -28,46 +28,47 @@ use crate::jobs::{self, Channel, Job, JobError, State};
 pub struct JobView {
     pub id: Uuid,
     pub state: State,
-    /// Rises with every change; also in the `ETag`.
+    /// Increases with every change; also in the `ETag`.
     pub version: i32,
     pub external_id: Option<String>,
     pub tags: Vec<String>,
     /// As you sent it.
     #[schema(value_type = Map<String, Value>)]
     pub metadata: Box<RawValue>,
-    /// What the provider is sent. Credentials and query values of `contentUri` are masked, and
-    /// `content` is left out.
+    /// The request sent to the provider. Credentials and query values in `contentUri` are masked,
+    /// and `content` is omitted.
     #[schema(value_type = Map<String, Value>)]
     pub request: Box<RawValue>,
-    /// Where it stands in the queue, while it waits there; told for single jobs only.
+    /// Position in the queue while the job is queued; not part of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueView>,
-    /// Tries at handing it to the provider so far.
+    /// Attempts to submit it to the provider so far.
     pub attempts: i64,
-    /// The channel that brought the result.
+    /// How the result arrived.
     pub completed_via: Option<Channel>,
-    /// Why it failed, or why the last attempt did.
+    /// Why the job failed, or why its last attempt did.
     pub error: Option<JobError>,
     pub created_at: DateTime<Utc>,
     pub submitted_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// When it will be `timed_out` if nothing comes.
+    /// When the job becomes `timed_out` if no result arrives.
     pub deadline_at: DateTime<Utc>,
-    /// Left out in exports, half of which they would be.
+    /// Not part of exports.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required, value_type = Links)]
     pub links: Option<Links>,
 }
 
-/// Where a queued job stands.
+/// The position of a queued job.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueView {
-    /// Submissions until this one is through, itself included.
+    /// Number of submissions until this one is made, including itself.
     pub position: i64,
-    /// When that will be if nothing fails: the provider's rate limit and penalties are counted in.
+    /// Estimated time of its submission if nothing fails, given the provider's rate limit and
+    /// penalties.
     pub eta: DateTime<Utc>,
-    /// The provider wants no calls before this.
+    /// The provider's rate limit allows no calls before this time.
     pub blocked_until: Option<DateTime<Utc>>,
 }
 

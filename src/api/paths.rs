@@ -12,7 +12,7 @@ pub const TRANSCRIPT: &str = "/v1/jobs/{id}/transcript";
 pub const SHAPE: &str = "/v1/jobs/{id}/shape";
 pub const TIMELINE: &str = "/v1/jobs/{id}/timeline";
 
-/// Paths of what belongs to a job.
+/// Paths of the resources of a job.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Links {

@@ -63,7 +63,7 @@ pub async fn private_cluster(settings: &Settings) -> anyhow::Result<Cluster> {
     let root = options.root.display().to_string();
     let cluster = Cluster::start(options).await?;
     cluster.create_database(embedded::DATABASE).await?;
-    tracing::info!(folder = root, "no database is configured: using a private Postgres");
+    tracing::info!(folder = root, "no database configured; using a private Postgres");
     Ok(cluster)
 }
 
@@ -92,7 +92,7 @@ pub async fn provider(
         let address = sandbox_elsewhere(base_url).await?;
         tracing::info!(
             url = config::shown_url(base_url),
-            "no provider is configured: using the sandbox there"
+            "no provider configured; using the sandbox at this URL"
         );
         let client = Client::new(base_url, sandbox_credentials(of_sandbox.clone()), p.timeout)?;
         return Ok((Some(client), Some(address)));
@@ -105,28 +105,28 @@ pub async fn provider(
     let sandbox = Sandbox::bind(&of_sandbox).await?;
     let address =
         SandboxAddress { base_url: sandbox.base_url(), recording_url: sandbox.recording_url() };
-    tracing::info!(url = %address.base_url, "no provider is configured: using the sandbox");
+    tracing::info!(url = %address.base_url, "no provider configured; using the built-in sandbox");
     let client = Client::new(&address.base_url, sandbox_credentials(of_sandbox), p.timeout)?;
     parts.spawn(sandbox.run(lifecycle.stop.clone()));
     Ok((Some(client), Some(address)))
 }
 
-/// The sandbox at `base_url`, once it has answered.
-///
-/// # Errors
-/// When it does not: then nobody started it, and it is the provider that is missing.
-/// Whether the provider deals with submissions, as far as the last ones told.
+/// Whether the provider accepts submissions, judging by the last ones.
 pub fn takes_submissions(db: PgPool) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send>> {
     Box::pin(async move { Ok(gate::standing(&db).await?.refusing.is_none()) })
 }
 
+/// The sandbox in another process, at `base_url`.
+///
+/// # Errors
+/// When it does not respond: then neither a provider nor a sandbox is available.
 async fn sandbox_elsewhere(base_url: &Url) -> Result<SandboxAddress, ConfigError> {
     let mut health = base_url.clone();
     health.set_path("/livez");
     if let Err(error) = probe(health).await {
         return Err(ConfigError(vec![format!(
-            "provider.base_url and its credentials are not set, and there is no sandbox at \
-             sandbox.url to take the provider's place ({error:#})"
+            "provider.base_url and its credentials are not set, and there is no sandbox to use instead at \
+             sandbox.url ({error:#})"
         )]));
     }
     let recording_url = sandbox::recording_at(base_url);
@@ -141,7 +141,7 @@ fn sandbox_credentials(settings: SandboxSettings) -> Credentials {
     }
 }
 
-/// Where the sandbox in the box is, and the recording it ships.
+/// The sandbox and the recording bundled with it.
 #[derive(Debug, Clone)]
 pub struct SandboxAddress {
     pub base_url: Url,

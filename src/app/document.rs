@@ -20,12 +20,12 @@ use crate::{api::Problem, insights, query};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
-        (name = "jobs", description = "Recordings, from intake to a final state"),
-        (name = "results", description = "What was found in a recording"),
-        (name = "stats", description = "Sums over all jobs"),
-        (name = "exports", description = "Everything at once, as lines of JSON"),
-        (name = "admin", description = "For operators: what was delivered, for all callers, and what in \
-            it is new; asks for scopes of the key"),
+        (name = "jobs", description = "Recordings, from submission to a final state"),
+        (name = "results", description = "The results of a recording"),
+        (name = "stats", description = "Totals over many jobs"),
+        (name = "exports", description = "All jobs or utterances, as newline-delimited JSON"),
+        (name = "admin", description = "For operators: deliveries of all callers, and the state of the \
+            provider; the API key needs a scope"),
     ),
     components(schemas(query::StreamedEvent, insights::UtteranceLine, Problem)),
     modifiers(&BearerKey),

@@ -66,7 +66,7 @@ pub fn grant(settings: &Settings) -> anyhow::Result<Granted> {
             needed,
             api = granted.api,
             webhook = granted.webhook,
-            "fewer connections than api.max_connections and webhook.max_connections: raise the limit of open files"
+            "the open files limit allows fewer connections than api.max_connections and webhook.max_connections; raise it"
         );
     }
     Ok(granted)
@@ -106,7 +106,7 @@ fn granted(settings: &Settings, allowed: usize) -> anyhow::Result<Granted> {
     let suffices = |granted: usize, wanted: usize| granted >= FEWEST.min(wanted);
     ensure!(
         suffices(granted.api, wanted.api) && suffices(granted.webhook, wanted.webhook),
-        "only {allowed} files may be open at once, and {} are needed before the first connection: \
+        "the system allows only {allowed} open files, but {} are needed before the first connection: \
          raise the limit (ulimit -n, LimitNOFILE=)",
         set_aside(settings),
     );

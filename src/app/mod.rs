@@ -125,9 +125,7 @@ impl App {
     pub async fn run(self) -> TaskResult {
         let result = supervise::until_stopped(self.parts, &self.lifecycle, self.timeouts).await;
         if timeout(LAST_WAIT, self.db.close()).await.is_err() {
-            tracing::warn!(
-                "connections to the database are still in use; they end with the process"
-            );
+            tracing::warn!("database connections are still in use; exiting anyway");
         }
         self.backing.stop().await;
         result
@@ -136,7 +134,7 @@ impl App {
 
 /// A signal came before there was anything to run.
 #[derive(Debug, thiserror::Error)]
-#[error("told to stop while waiting for the database")]
+#[error("stopped while waiting for the database")]
 pub struct ToldToStop;
 
 async fn wait_for_database(
@@ -164,7 +162,10 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
     );
     let adopted = events::adopt_foreign_xids(db).await?;
     if adopted > 0 {
-        tracing::warn!(events = adopted, "the database comes from another cluster");
+        tracing::warn!(
+            events = adopted,
+            "the database was restored from another cluster; events were renumbered"
+        );
     }
     let made = db::ensure_partitions(db, settings.retention.partitions_ahead).await?;
     tracing::info!(partitions_made = made, "database ready");
@@ -260,7 +261,7 @@ pub fn drain_on_signal(lifecycle: &Lifecycle) -> std::io::Result<()> {
         let mut next =
             async || tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} };
         next().await;
-        tracing::info!("told to stop");
+        tracing::info!("shutting down");
         draining.cancel();
         next().await;
         std::process::exit(130);

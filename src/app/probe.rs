@@ -15,7 +15,7 @@ pub async fn probe(url: Url) -> anyhow::Result<()> {
         .send()
         .await
         .map_err(reqwest::Error::without_url)
-        .with_context(|| format!("nothing answers on {url}"))?;
+        .with_context(|| format!("no response from {url}"))?;
     let status = answer.status();
     let body = answer.text().await.unwrap_or_default();
     anyhow::ensure!(status.is_success(), "not ready: {status} {body}");

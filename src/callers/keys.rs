@@ -109,7 +109,7 @@ pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>
     {
         // Who only reads is served while the database takes no writes.
         let error = &error as &dyn std::error::Error;
-        tracing::warn!(key_id = id, error, "the use of a key was not noted");
+        tracing::warn!(key_id = id, error, "cannot record the use of a key");
     }
     Ok(Some(Caller {
         id: row.caller_id,

@@ -1,13 +1,13 @@
 //! What a key may do beyond what every key may.
 use clap::ValueEnum;
 
-/// Rights beyond a caller's own jobs. None of them contains another.
+/// Permissions beyond a caller's own jobs. No scope includes another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scope {
-    /// Look at what belongs to all callers.
+    /// Read data of all callers.
     #[value(name = "admin:read")]
     AdminRead,
-    /// Change what belongs to all callers.
+    /// Change data of all callers.
     #[value(name = "admin:write")]
     AdminWrite,
 }

@@ -8,9 +8,9 @@ use crate::config::{self, ConfigError, Loaded, Origin};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show every setting with its value and source; secrets are not shown.
+    /// Print every setting with its value and source; secrets are hidden.
     Print,
-    /// Print the JSON schema of a configuration file.
+    /// Print the JSON schema of configuration files.
     Schema,
 }
 

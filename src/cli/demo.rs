@@ -21,7 +21,7 @@ const KEY_LIFETIME: Duration = Duration::from_hours(24);
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Stop once the insights are shown, instead of serving on until Ctrl-C.
+    /// Exit after printing the insights, instead of serving until Ctrl-C.
     #[arg(long)]
     once: bool,
 }
@@ -53,7 +53,7 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     if args.once || shown.is_err() {
         lifecycle.draining.cancel();
     } else if !lifecycle.draining.is_cancelled() {
-        println!("\nStill serving; Ctrl-C stops it.");
+        println!("\nStill serving; press Ctrl-C to stop.");
     }
     let ended = running.await.context("the service panicked")?;
     shown.map(|_| ()).and(ended)
@@ -64,17 +64,17 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
 async fn show(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
     let open = "/v1/jobs?status=queued&status=submitting&status=submitted";
     for job in client.all(open).await? {
-        println!("\nAn earlier run left a job unfinished; it goes on.");
+        println!("\nAn earlier run left a job unfinished; resuming it.");
         let finished = submit::wait(client, &job).await?;
         if let Err(error) = submit::print(client, &finished, false).await {
             println!("{error:#}"); // told; no reason not to go on with our own
         }
     }
     let sandbox = addresses.sandbox.as_ref().context(
-        "a real provider is configured; the demo sends its recording to the sandbox only: unset \
+        "a real provider is configured, but the demo uses only the sandbox: unset \
          provider.base_url, or use `aftercall serve` and `aftercall submit`",
     )?;
-    println!("\nSending the recording in the box: a support call, one speaker per channel.");
+    println!("\nSending the bundled recording: a support call, one speaker per channel.");
     let body = json!({
         "contentUri": sandbox.recording_url, "encoding": "Wav", "languageCode": "en-US",
         "audioType": "CallCenter", "separateSpeakerPerChannel": true,
@@ -113,10 +113,10 @@ fn show_commands(client: &Client, job: &Value, key: &SecretString, once: bool) {
     let id = job["id"].as_str().unwrap_or_default();
     let base = client.base();
     if once {
-        println!("\nStored as job {id}. Run the demo without --once to look further.");
+        println!("\nStored as job {id}. Run the demo without --once to explore it.");
         return;
     }
-    println!("\nLook further (the key is for this demo and ends in 24 hours):");
+    println!("\nExplore further (this key expires in 24 hours):");
     println!("  export AFTERCALL_API_KEY={}", key.expose_secret());
     for path in ["result", "utterances", "speakers", "insights?name=KeyPhrases", "timeline"] {
         println!(
@@ -131,8 +131,7 @@ fn take_free_ports(settings: &mut Settings) -> Vec<String> {
     let mut notes = Vec::new();
     let mut check = |address: &mut SocketAddr| {
         if TcpListener::bind(*address).is_err() {
-            notes
-                .push(format!("{address} is in use by something else; taking a free port instead"));
+            notes.push(format!("{address} is already in use; using a free port instead"));
             address.set_port(0);
         }
     };

@@ -7,7 +7,7 @@ use crate::{app, config::Settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Ask this address instead of the service on this machine.
+    /// URL to check instead of the local service.
     #[arg(long)]
     url: Option<Url>,
 }

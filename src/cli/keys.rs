@@ -14,23 +14,23 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a key. It is shown once and cannot be shown again.
+    /// Create a key; it is shown only once.
     Create {
-        /// The internal app that will use it: lower-case letters, digits, `.`, `_`, `-`.
+        /// The app that will use the key: lower-case letters, digits, `.`, `_`, `-`.
         caller: String,
-        /// What this key is for, such as a host or a person.
+        /// What the key is for, such as a host or a person.
         #[arg(long, default_value = "default")]
         name: String,
-        /// How long it is valid, such as 90d; for ever when left out.
+        /// Lifetime, such as 90d; by default the key does not expire.
         #[arg(long, value_parser = humantime_serde::re::humantime::parse_duration)]
         expires_in: Option<Duration>,
-        /// A right beyond the caller's own jobs; may be repeated.
+        /// A permission beyond the caller's own jobs; may be repeated.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },
-    /// List all keys; never their secrets.
+    /// List all keys, without their secrets.
     List,
-    /// End a key; running services stop honouring it within a second.
+    /// Revoke a key; running services reject it within a second.
     Revoke {
         /// The part of the key between `ac_` and the next `_`.
         id: String,
@@ -47,9 +47,9 @@ async fn carry_out(db: &PgPool, command: Command) -> anyhow::Result<()> {
         Command::Create { caller, name, expires_in, scopes } => {
             let terms = KeyTerms { lifetime: expires_in, scopes: &scopes };
             let key = callers::create(db, &caller, &name, terms).await.with_context(|| {
-                format!("cannot make a key for {caller:?}; names are like crm or call-center.eu")
+                format!("cannot create a key for {caller:?}; names are like crm or call-center.eu")
             })?;
-            eprintln!("Key {} of {caller}; it is shown this once:", key.id);
+            eprintln!("Key {} for {caller}; it is shown only once:", key.id);
             println!("{}", key.text.expose_secret());
         }
         Command::List => {
@@ -78,7 +78,7 @@ async fn carry_out(db: &PgPool, command: Command) -> anyhow::Result<()> {
                 callers::revoke(db, &id).await?,
                 "there is no valid key {id}; see `aftercall keys list`"
             );
-            eprintln!("Key {id} is revoked.");
+            eprintln!("Key {id} revoked.");
         }
     }
     Ok(())

@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "aftercall", version)]
 pub struct Cli {
-    /// A file of settings, on top of the defaults and below the variables.
+    /// Configuration file; overrides the defaults, and is overridden by environment variables.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -39,25 +39,25 @@ pub struct Cli {
 enum Command {
     /// Run the service.
     Serve,
-    /// Run everything in one process, send a recording through it, and show what was found.
+    /// Run everything in one process, analyze a bundled recording, and print the insights.
     Demo(demo::Args),
-    /// Send a recording to a running service, wait, and show what was found.
+    /// Submit a recording to a running service, wait, and print the insights.
     Submit(submit::Args),
-    /// Run the provider emulator alone, to develop and test clients of the provider.
+    /// Run only the provider emulator, for developing and testing clients of the provider.
     Sandbox(sandbox::Args),
-    /// Bring the database up to date.
+    /// Apply the database migrations.
     Migrate,
-    /// Make, list and revoke API keys.
+    /// Create, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Read stored deliveries again, as if they came now.
+    /// Parse and apply stored deliveries again, as if they had arrived now.
     Replay(replay::Args),
-    /// Make results of earlier parsers anew from the bytes they came from.
+    /// Recreate results of earlier parser versions from the stored deliveries.
     Reparse(reparse::Args),
-    /// Show the settings and their schema.
+    /// Print the settings or their schema.
     #[command(subcommand)]
     Config(config::Command),
-    /// Ask the service on this machine whether it is ready; for container health checks.
+    /// Check whether the service is ready; for container health checks.
     Healthcheck(healthcheck::Args),
     /// Print the OpenAPI document.
     Openapi,

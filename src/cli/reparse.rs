@@ -13,16 +13,16 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Results stored at or after this, such as 2026-05-01T00:00:00Z or 7d.
+    /// Results stored at or after this time (2026-05-01T00:00:00Z) or age (7d).
     #[arg(long, value_name = "WHEN", required_unless_present = "job")]
     since: Option<TimeArg>,
-    /// Results stored before this.
+    /// Results stored before this time or age.
     #[arg(long, value_name = "WHEN")]
     until: Option<TimeArg>,
     /// The result of this job.
     #[arg(long, value_name = "ID")]
     job: Option<Uuid>,
-    /// Only count.
+    /// Only count the matching results.
     #[arg(long)]
     dry_run: bool,
 }
@@ -44,7 +44,7 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
         let ReparseSummary { reparsed, unreadable, failed } =
             reparse::run(db, &which, limits).await?;
         output::print(&format!("reparsed {reparsed}\nunreadable {unreadable}\n"))?;
-        anyhow::ensure!(failed == 0, "{failed} could not be stored; the log above says why");
+        anyhow::ensure!(failed == 0, "{failed} could not be stored; see the log above");
         Ok(())
     };
     database::with(&settings, work).await

@@ -21,7 +21,7 @@ const PAGE: Limit = Limit::MAX;
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true))]
 pub struct Args {
-    /// One delivery, by its id.
+    /// The delivery with this id.
     #[arg(group = "which")]
     id: Option<Uuid>,
     /// Deliveries with this outcome; may be repeated.
@@ -30,19 +30,19 @@ pub struct Args {
     /// Deliveries of this job.
     #[arg(long, value_name = "ID", group = "which")]
     job: Option<Uuid>,
-    /// Deliveries that came at or after this, such as 2026-05-01T00:00:00Z or 7d.
+    /// Deliveries received at or after this time (2026-05-01T00:00:00Z) or age (7d).
     #[arg(long, value_name = "WHEN", group = "which")]
     received_after: Option<TimeArg>,
-    /// Deliveries that came before this.
+    /// Deliveries received before this time or age.
     #[arg(long, value_name = "WHEN", group = "which")]
     received_before: Option<TimeArg>,
-    /// Deliveries that could not be used, and neither could any replay of them.
+    /// Quarantined deliveries: malformed or mismatched, and not resolved by a replay.
     #[arg(long, group = "which")]
     quarantined: bool,
-    /// Believe deliveries even if they name other jobs of the provider.
+    /// Accept deliveries even if they name a different provider job.
     #[arg(long)]
     accept_mismatch: bool,
-    /// Only count.
+    /// Only count the matching deliveries.
     #[arg(long)]
     dry_run: bool,
 }
@@ -65,7 +65,7 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
             originals: true,
         };
         let matched = replayer.matched(&filter).await?;
-        anyhow::ensure!(matched > 0, "no delivery fits");
+        anyhow::ensure!(matched > 0, "no delivery matches");
         if args.dry_run {
             return output::print(&format!("matched {matched}\n"));
         }
@@ -91,6 +91,6 @@ async fn replay(replayer: &Replayer<'_>, filter: &Filter) -> anyhow::Result<()> 
     for (outcome, count) in outcomes {
         output::print(&format!("{outcome} {count}\n"))?;
     }
-    anyhow::ensure!(failed == 0, "{failed} could not be stored; the log above says why");
+    anyhow::ensure!(failed == 0, "{failed} could not be stored; see the log above");
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::{app, config::Settings, sandbox::Sandbox, supervise::Lifecycle, telem
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Address to listen on instead of `sandbox.listen`; port 0 takes a free one.
+    /// Address to listen on instead of `sandbox.listen`; port 0 picks a free port.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
@@ -17,9 +17,7 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     let sandbox = Sandbox::bind(&settings.sandbox).await?;
     println!("sandbox: {}", sandbox.base_url().as_str().trim_end_matches('/'));
     println!("recording: {}", sandbox.recording_url());
-    println!(
-        "credentials: sandbox.client_id, sandbox.client_secret and sandbox.jwt of the settings"
-    );
+    println!("credentials: the settings sandbox.client_id, sandbox.client_secret and sandbox.jwt");
     let lifecycle = Lifecycle::default();
     app::drain_on_signal(&lifecycle)?;
     sandbox.run(lifecycle.draining).await

@@ -11,15 +11,15 @@ use crate::config::ClientEnvironment;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A file on this machine, or a URL that the provider can fetch.
+    /// A local file, or a URL that the provider can download.
     recording: String,
-    /// Where the API listens; also `AFTERCALL_URL`.
+    /// URL of the API; also `AFTERCALL_URL`; default `http://127.0.0.1:8080`.
     #[arg(long, value_name = "URL")]
     api: Option<String>,
-    /// A file with the API key; otherwise it is taken from `AFTERCALL_API_KEY`.
+    /// File with the API key; default: the value of `AFTERCALL_API_KEY`.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Mpeg, Mp4, Wav, Webm, Webp, Aac, Avi or Ogg; otherwise told by the ending of the name.
+    /// Mpeg, Mp4, Wav, Webm, Webp, Aac, Avi or Ogg; default: from the file extension.
     #[arg(long)]
     encoding: Option<String>,
     /// `CallCenter`, `Meeting`, `EarningsCalls`, `Interview`, `PressConference` or `Voicemail`.
@@ -44,10 +44,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot read {}", path.display()))?;
             SecretString::from(text.trim())
         }
-        None => environment
-            .api_key
-            .map(SecretString::from)
-            .context("set AFTERCALL_API_KEY or --key-file; `aftercall keys create` makes a key")?,
+        None => environment.api_key.map(SecretString::from).context(
+            "set AFTERCALL_API_KEY or --key-file; `aftercall keys create` creates a key",
+        )?,
     };
     let base = args.api.clone().or(environment.url);
     let client = Client::new(base.as_deref().unwrap_or("http://127.0.0.1:8080"), key)?;
@@ -84,7 +83,7 @@ fn request(args: &Args) -> anyhow::Result<Value> {
     let encoding = match &args.encoding {
         Some(encoding) => encoding.as_str(),
         None => encoding_of(name)
-            .context("the ending of the name does not tell the encoding; use --encoding")?,
+            .context("cannot tell the encoding from the file extension; use --encoding")?,
     };
     let mut body = json!({ "encoding": encoding, "enableVoiceActivityDetection": true });
     if args.recording.starts_with("http://") || args.recording.starts_with("https://") {

@@ -24,7 +24,7 @@ impl FromStr for TimeArg {
         }
         humantime::parse_duration(text)
             .map(Self::Ago)
-            .map_err(|_| "neither a time like 2026-05-01T00:00:00Z nor an age like 7d")
+            .map_err(|_| "must be a time like 2026-05-01T00:00:00Z or an age like 7d")
     }
 }
 

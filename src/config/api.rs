@@ -58,7 +58,7 @@ impl ApiSettings {
         }
         faults.check(
             self.memory_per_caller.as_u64() / 8 * 7 >= self.max_body.as_u64() * 6,
-            "api.memory_per_caller must hold at least one body of api.max_body: seven times as \
+            "api.memory_per_caller must be at least seven times api.max_body, to hold one \
              much",
         );
         faults.check(
@@ -67,23 +67,24 @@ impl ApiSettings {
         );
         faults.check(
             self.export_min_rate.as_u64() >= 1,
-            "api.export_min_rate must be at least 1 byte a second",
+            "api.export_min_rate must be at least 1 byte per second",
         );
         faults.check(
             !self.export_timeout.is_zero(),
             "api.export_timeout must be longer than nothing",
         );
+        faults.check(!self.export_timeout.is_zero(), "api.export_timeout must be greater than 0");
         faults.check(
             self.export_max_time >= Duration::from_secs(1),
             "api.export_max_time must be at least 1s",
         );
         faults.check(
             self.max_values >= 10_000,
-            "api.max_values must be at least 10000, which one job may need",
+            "api.max_values must be at least 10000, because one job may need that many",
         );
         faults.check(
             self.max_streams < self.max_connections,
-            "api.max_streams must be less than api.max_connections: each takes one",
+            "api.max_streams must be less than api.max_connections: each stream takes a connection",
         );
     }
 }

@@ -15,7 +15,6 @@ pub struct HttpSettings {
 
 impl HttpSettings {
     pub(super) fn check(&self, faults: &mut Faults) {
-        faults
-            .check(!self.write_timeout.is_zero(), "http.write_timeout must be longer than nothing");
+        faults.check(!self.write_timeout.is_zero(), "http.write_timeout must be greater than 0");
     }
 }

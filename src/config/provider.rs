@@ -43,11 +43,11 @@ pub struct GateSettings {
 impl GateSettings {
     pub(super) fn check(&self, faults: &mut Faults) {
         faults.check(self.limit >= 1, "provider.gate.limit must be at least 1");
-        faults.check(!self.window.is_zero(), "provider.gate.window must be longer than nothing");
-        faults.check(!self.probe.is_zero(), "provider.gate.probe must be longer than nothing");
+        faults.check(!self.window.is_zero(), "provider.gate.window must be greater than 0");
+        faults.check(!self.probe.is_zero(), "provider.gate.probe must be greater than 0");
         faults.check(
             (0.0..=1.0).contains(&self.poll_share),
-            "provider.gate.poll_share is a share: 0 to 1",
+            "provider.gate.poll_share must be between 0 and 1",
         );
     }
 }

@@ -90,7 +90,7 @@ impl SandboxSettings {
         faults.check(self.delivery_attempts >= 1, "sandbox.delivery_attempts must be at least 1");
         faults.check(
             self.energy_floor < 0.0,
-            "sandbox.energy_floor is a level below full scale: less than 0",
+            "sandbox.energy_floor must be less than 0: it is relative to full scale",
         );
         faults.check(
             self.pace_slow_below <= self.pace_fast_above,
@@ -98,7 +98,7 @@ impl SandboxSettings {
         );
         faults.check(
             (400..500).contains(&self.unknown_job_status),
-            "sandbox.unknown_job_status is a refusal: 400 to 499",
+            "sandbox.unknown_job_status must be between 400 and 499",
         );
     }
 }

@@ -18,7 +18,7 @@ impl Faults {
 pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     let mut faults = Faults::default();
     let s = settings;
-    faults.check(!s.roles.is_empty(), "roles: name at least one of api, webhook, worker");
+    faults.check(!s.roles.is_empty(), "roles must contain at least one of api, webhook and worker");
     check_environment(s, environment, &mut faults);
     s.database.check(&mut faults);
     s.http.check(&mut faults);
@@ -40,7 +40,7 @@ fn check_environment(s: &Settings, environment: &str, faults: &mut Faults) {
     let has_database = s.database.url.is_some();
     faults.check(
         has_database || (s.database.embedded == Automatic::Auto && !is_production),
-        "database.url is not set and the embedded database is off (as always in production): set DATABASE_URL",
+        "database.url is not set and the embedded database is off (as it always is in production): set DATABASE_URL",
     );
     let p = &s.provider;
     faults.check(
@@ -55,7 +55,7 @@ fn check_environment(s: &Settings, environment: &str, faults: &mut Faults) {
         );
         faults.check(
             s.webhook.public_url.is_some(),
-            "webhook.public_url is not set: the provider needs an address for its results",
+            "webhook.public_url is not set: the provider needs a URL to send results to",
         );
     } else {
         faults.check(
@@ -80,11 +80,11 @@ fn check_together(s: &Settings, faults: &mut Faults) {
     let (i, w) = (&s.ingest, &s.webhook);
     faults.check(
         s.dispatch.lease >= s.provider.timeout * 2,
-        "dispatch.lease must be at least twice provider.timeout (one token and one submission)",
+        "dispatch.lease must be at least twice provider.timeout (for a token and a submission)",
     );
     faults.check(
         (1..s.database.max_connections).contains(&s.api.max_exports.into()),
-        "api.max_exports must be at least 1 and less than database.max_connections: each takes one",
+        "api.max_exports must be at least 1 and less than database.max_connections: each export takes one",
     );
     faults.check(
         s.api.max_connections >= 1 && w.max_connections >= 1 && s.ops.max_connections >= 1,
@@ -92,10 +92,10 @@ fn check_together(s: &Settings, faults: &mut Faults) {
     );
     faults.check(
         i.memory.as_u64() >= w.max_body.as_u64() + w.max_inflated.as_u64(),
-        "ingest.memory must hold at least one delivery of webhook.max_body and webhook.max_inflated",
+        "ingest.memory must be at least webhook.max_body plus webhook.max_inflated",
     );
     faults.check(
         i.attempt_bytes >= w.max_body,
-        "ingest.attempt_bytes must hold at least one delivery of webhook.max_body",
+        "ingest.attempt_bytes must be at least webhook.max_body",
     );
 }

@@ -42,15 +42,12 @@ impl WebhookSettings {
         );
         faults.check(
             self.unproven_body <= ByteSize::kib(64),
-            "webhook.unproven_body must be at most 64KiB: a larger body can show its token first",
+            "webhook.unproven_body must be at most 64KiB",
         );
         faults.check(
             self.unproven_memory >= self.unproven_body,
-            "webhook.unproven_memory must hold at least one body of webhook.unproven_body",
+            "webhook.unproven_memory must be at least webhook.unproven_body",
         );
-        faults.check(
-            !self.read_timeout.is_zero(),
-            "webhook.read_timeout must be longer than nothing",
-        );
+        faults.check(!self.read_timeout.is_zero(), "webhook.read_timeout must be greater than 0");
     }
 }

@@ -19,7 +19,11 @@ pub use quota::{Quota, within};
 pub use read::{DeliveryRow, Filter, count, find, list};
 pub use stored::{DeliveryKey, Stored, decisive, stored};
 
-/// What became of a delivery. The provider is told 200 in each case.
+/// How a delivery was processed; the provider gets the response 200 in every case. `accepted`: it
+/// finished the job, with a result or a failure. `duplicate`: the same body had already been
+/// received for the same attempt. `late`: the job had already ended differently, or continues with
+/// another attempt than the one that failed. `superseded`: another delivery had already brought a
+/// result. `malformed`: it could not be parsed. `mismatch`: it names a different provider job.
 #[derive(
     Debug,
     Clone,
@@ -37,17 +41,18 @@ pub use stored::{DeliveryKey, Stored, decisive, stored};
 #[value(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It brought the result, or the failure, of its job.
+    /// Finished its job, with a result or a failure.
     Accepted,
-    /// The same bytes had come before, of the same attempt.
+    /// The same body had already been received for the same attempt.
     Duplicate,
-    /// Its job had ended otherwise, or goes on with another attempt than the one that failed.
+    /// Its job had already ended differently, or continues with another attempt than the one that
+    /// failed.
     Late,
-    /// Another delivery had brought a result before.
+    /// Another delivery had already brought a result.
     Superseded,
-    /// It could not be read; kept for a later reading.
+    /// It could not be parsed; quarantined.
     Malformed,
-    /// It speaks of another job of the provider.
+    /// It names a different provider job.
     Mismatch,
 }
 

@@ -115,10 +115,10 @@ impl Dispatcher {
         async {
             match self.try_submit(claimed).await {
                 Ok(true) => {}
-                Ok(false) => tracing::info!("the job had moved on meanwhile"),
+                Ok(false) => tracing::info!("the job changed in the meantime; outcome ignored"),
                 Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "cannot record the outcome; the attempt counts as unknown once its lease ends"
+                    "cannot record the outcome; it counts as unknown once the lease expires"
                 ),
             }
         }
@@ -147,7 +147,7 @@ impl Dispatcher {
                 Err(error) if Instant::now() < lease_ends => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        "cannot record the outcome yet"
+                        "cannot record the outcome; retrying"
                     );
                     sleep(jittered(self.settings.poll_interval)).await;
                 }
@@ -186,15 +186,22 @@ impl Dispatcher {
                 jobs::mark_submitted(&mut tx, claimed, id, self.poll_after).await?
             }
             SubmitDecision::Refuse { retry_reason, error } => {
-                tracing::warn!(code = error.code, retry_reason = ?retry_reason, "failed for good");
+                tracing::warn!(code = error.code, retry_reason = ?retry_reason, "job failed");
                 jobs::refuse(&mut tx, claimed, *retry_reason, error).await?
             }
             SubmitDecision::Release { retry_reason, delay, error } => {
-                tracing::warn!(?retry_reason, delay_secs = delay.as_secs(), "will be tried again");
+                tracing::warn!(
+                    ?retry_reason,
+                    delay_secs = delay.as_secs(),
+                    "attempt failed; job requeued"
+                );
                 jobs::release(&mut tx, claimed, *retry_reason, *delay, error).await?
             }
             SubmitDecision::Unknown { wait, error } => {
-                tracing::warn!(wait_secs = wait.as_secs(), "fate unknown; waiting for its webhook");
+                tracing::warn!(
+                    wait_secs = wait.as_secs(),
+                    "unknown whether the provider accepted the job; waiting for its webhook"
+                );
                 jobs::mark_unknown(&mut tx, claimed, *wait, error).await?
             }
         };

@@ -40,7 +40,7 @@ impl Stand {
         match self {
             Self::Takes => {
                 if let Some(since) = gate::taken(db).await? {
-                    tracing::info!(%since, "the provider takes submissions again");
+                    tracing::info!(%since, "the provider accepts submissions again");
                 }
             }
             Self::Refuses(what) => {
@@ -51,8 +51,8 @@ impl Stand {
                         status,
                         code,
                         probe_secs = probe.as_secs(),
-                        "the provider refuses submissions for what is no fault of theirs; they wait, and one \
-                         is sent now and then until somebody has mended it"
+                        "the provider rejects all submissions; jobs stay queued, and one is submitted \
+                         every probe_secs until it is accepted"
                     );
                 }
             }

@@ -29,7 +29,10 @@ const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Rows of the table, and different findings in memory; one more stands for the rest.
 const MOST_ROWS: usize = 500;
 
-/// How something differs from the contract.
+/// In what way a payload differs from the contract. `unknown_insight`: an insight with an unknown
+/// name. `unknown_member`: an object with an unknown member. `unexpected_type`: a value of another
+/// JSON type. `unknown_value`: a string that is not one of the known ones. `other`: differences
+/// that are not listed because there are too many.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type, Serialize, utoipa::ToSchema,
 )]
@@ -37,15 +40,10 @@ const MOST_ROWS: usize = 500;
 #[serde(rename_all = "snake_case")]
 #[schema(as = DriftKind)]
 pub enum Kind {
-    /// An insight whose name is not known.
     UnknownInsight,
-    /// An object has a member that is not known.
     UnknownMember,
-    /// A value is of another JSON type than is known; `name` is the type.
     UnexpectedType,
-    /// A text is none of those that are known.
     UnknownValue,
-    /// Whatever there was no room to list.
     Other,
 }
 
@@ -159,7 +157,12 @@ impl Recorder {
         match table::add(&self.db, &counted).await {
             Ok(first_seen) => {
                 for (kind, path, name) in first_seen {
-                    tracing::warn!(?kind, path, name, "the provider departs from its contract");
+                    tracing::warn!(
+                        ?kind,
+                        path,
+                        name,
+                        "the provider's payload differs from its contract"
+                    );
                 }
             }
             Err(error) => {
@@ -186,7 +189,10 @@ impl Recorder {
                 Ok(_) => {}
                 Err(error) if db::is_about_data(&error) => {
                     // Not its name, which may be what is wrong with it.
-                    tracing::error!(kind = ?key.0, deliveries = seen.deliveries, "a finding is left out");
+                    tracing::error!(
+                        kind = ?key.0, deliveries = seen.deliveries,
+                        "cannot record a difference from the provider's contract"
+                    );
                 }
                 Err(_) => add(&mut kept, key, seen),
             }

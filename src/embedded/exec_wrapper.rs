@@ -78,20 +78,20 @@ impl Order {
     pub fn carry_out(self) -> anyhow::Result<Infallible> {
         if let Some(gid) = self.gid.map(Gid::from_raw) {
             #[cfg(not(target_vendor = "apple"))]
-            nix::unistd::setgroups(&[gid]).context("dropping the groups of root")?;
-            setgid(gid).with_context(|| format!("becoming group {gid}"))?;
+            nix::unistd::setgroups(&[gid]).context("dropping root's groups")?;
+            setgid(gid).with_context(|| format!("switching to group {gid}"))?;
         }
         if let Some(uid) = self.uid.map(Uid::from_raw) {
-            setuid(uid).with_context(|| format!("becoming user {uid}"))?;
+            setuid(uid).with_context(|| format!("switching to user {uid}"))?;
         }
         #[cfg(target_os = "linux")]
         nix::sys::prctl::set_pdeathsig(match self.death_signal {
             DeathSignal::Interrupt => nix::sys::signal::SIGINT,
             DeathSignal::Kill => nix::sys::signal::SIGKILL,
         })
-        .context("asking to be ended with the parent")?;
+        .context("requesting a signal for the parent's exit")?;
         // The parent may have ended before the request took effect.
-        ensure!(getppid() == Pid::from_raw(self.parent), "the parent process has ended");
+        ensure!(getppid() == Pid::from_raw(self.parent), "the parent process has exited");
         let error = Command::new(&self.program).args(&self.arguments).exec();
         Err(error).with_context(|| format!("starting {}", self.program.display()))
     }

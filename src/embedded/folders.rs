@@ -28,7 +28,7 @@ pub fn data_root(environment: &EmbeddedEnvironment) -> anyhow::Result<PathBuf> {
     let base = environment.xdg_data_home.clone();
     base.or_else(|| Some(environment.home.as_ref()?.join(".local/share")))
         .map(|base| base.join("aftercall"))
-        .context("HOME is not set; name a folder for the database in AFTERCALL_DATA_DIR")
+        .context("HOME is not set; set AFTERCALL_DATA_DIR to a folder for the database")
 }
 
 /// Where fetched programs are kept. Root's copy must be readable by the server's user, so it is not

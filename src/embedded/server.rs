@@ -182,7 +182,7 @@ impl Server {
             if timeout(limit, self.child.wait()).await.is_ok() {
                 return;
             }
-            tracing::warn!(pid, %signal, timeout = ?limit, "the PostgreSQL server does not end");
+            tracing::warn!(pid, %signal, timeout = ?limit, "PostgreSQL does not exit");
         }
     }
 

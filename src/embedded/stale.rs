@@ -55,7 +55,7 @@ fn stop_orphan(pid: Pid, data: &Path) -> Result<(), StartError> {
     if !serves(pid, data) {
         return Ok(());
     }
-    tracing::warn!(pid = pid.as_raw(), "stopping a PostgreSQL server that lost its master");
+    tracing::warn!(pid = pid.as_raw(), "stopping an orphaned PostgreSQL server");
     let steps = [(Signal::SIGINT, FAST_SHUTDOWN), (Signal::SIGQUIT, IMMEDIATE_SHUTDOWN)];
     for (signal, timeout) in steps {
         if kill(pid, signal) == Err(Errno::ESRCH) || ended(timeout, || !serves(pid, data)) {

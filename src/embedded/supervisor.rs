@@ -63,7 +63,7 @@ impl Drop for Supervisor {
     fn drop(&mut self) {
         drop(self.stop.take());
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread that kept the PostgreSQL server panicked");
+            tracing::error!("the thread that supervises PostgreSQL panicked");
         }
     }
 }
@@ -89,14 +89,14 @@ async fn keep(
         let since = Instant::now();
         let Some(how) = until_ended(&mut server, &mut stopped).await else { return };
         health.send_replace(Health::Restarting);
-        tracing::error!(%how, log = %plan.log.display(), "the PostgreSQL server ended; starting it again");
+        tracing::error!(%how, log = %plan.log.display(), "PostgreSQL exited; restarting it");
         if since.elapsed() >= STEADY {
             wait = BACKOFF.0;
         }
         let Some(next) = until_started(&plan, &mut wait, &mut stopped).await else { return };
         server = next;
         health.send_replace(Health::Up);
-        tracing::info!("the PostgreSQL server is up again");
+        tracing::info!("PostgreSQL is up again");
     }
 }
 
@@ -116,7 +116,7 @@ async fn until_started(
             Ok(server) => return Some(server),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(error, next_try_in = ?wait, "the PostgreSQL server does not start");
+                tracing::error!(error, next_try_in = ?wait, "cannot start PostgreSQL");
             }
         }
     }

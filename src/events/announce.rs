@@ -23,7 +23,7 @@ pub async fn announce(db: PgPool, announcer: Announcer, stop: CancellationToken)
         }
         if let Err(error) = notify(&db).await {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "changes not announced; they are seen a second later");
+            tracing::warn!(error, "cannot notify listeners; they see the changes a second later");
         }
         sleep(TOGETHER).await;
     }

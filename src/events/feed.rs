@@ -26,7 +26,7 @@ pub struct Feed(Arc<Hub>);
 
 /// There is no stream: the feed has no connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the feed has no connection to the database")]
+#[error("the event feed has no database connection")]
 pub struct NoConnection;
 
 impl Feed {

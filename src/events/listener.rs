@@ -51,7 +51,7 @@ impl Listener {
             };
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the feed of events has no connection; trying again"
+                "the event feed lost its database connection; reconnecting"
             );
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -94,7 +94,9 @@ impl Listener {
         };
         let (seen, events) = read::since(&mut *db, &since, i64::from(MOST) + 1).await?;
         if events.len() > usize::from(MOST) {
-            tracing::warn!("too many events at once: streams are ended, to be taken up again");
+            tracing::warn!(
+                "too many events at once; ending event streams so that clients reconnect"
+            );
             self.hub.end_streams();
             return self.begin(db).await;
         }

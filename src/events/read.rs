@@ -34,7 +34,7 @@ impl Event {
 #[derive(Debug, Clone, Copy)]
 pub struct EventScope {
     pub caller_id: Uuid,
-    /// Only of this job.
+    /// Only events of this job.
     pub job_id: Option<Uuid>,
 }
 

@@ -100,9 +100,9 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let bytes = response.body().size_hint().exact();
     if response.extensions().get::<Quiet>().is_some() {
-        span.in_scope(|| tracing::debug!(status, duration_ms, bytes, "answered"));
+        span.in_scope(|| tracing::debug!(status, duration_ms, bytes, "responded"));
     } else {
-        span.in_scope(|| tracing::info!(status, duration_ms, bytes, "answered"));
+        span.in_scope(|| tracing::info!(status, duration_ms, bytes, "responded"));
     }
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, value);

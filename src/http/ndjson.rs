@@ -25,17 +25,17 @@ const WAITING: usize = 2;
 /// Why an answer breaks off. The client sees an incomplete body.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    #[error("the client has gone")]
+    #[error("the client disconnected")]
     Gone,
     #[error("the client reads too slowly")]
     TooSlow,
     #[error("the client is no longer authorized")]
     Unauthorized,
-    #[error("it took too long")]
+    #[error("the time limit is exceeded")]
     TookTooLong,
     #[error("the rows ended early")]
     Rows(#[from] sqlx::Error),
-    #[error("a row is no JSON")]
+    #[error("a row cannot be serialized")]
     Json(#[from] serde_json::Error),
 }
 
@@ -136,13 +136,13 @@ async fn to_the_end(
     let ended = async { writing.await?.send().await }.await;
     match &ended {
         Ok(()) => {}
-        Err(StreamError::Gone) => tracing::debug!("the client left before the end"),
+        Err(StreamError::Gone) => tracing::debug!("the client disconnected before the end"),
         Err(
             error @ (StreamError::TooSlow | StreamError::TookTooLong | StreamError::Unauthorized),
         ) => {
-            tracing::warn!("broke off: {error}");
+            tracing::warn!("export aborted: {error}");
         }
-        Err(error) => tracing::error!(error = error as &dyn std::error::Error, "broke off"),
+        Err(error) => tracing::error!(error = error as &dyn std::error::Error, "export aborted"),
     }
     ended
 }

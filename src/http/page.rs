@@ -22,7 +22,7 @@ const MAC_BYTES: usize = 16;
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     pub data: Vec<T>,
-    /// Pass it as `cursor` to get the next page; null on the last one.
+    /// Pass it as `cursor` to get the next page; null on the last page.
     pub next_cursor: Option<String>,
     pub has_more: bool,
 }

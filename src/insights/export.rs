@@ -7,18 +7,18 @@ use uuid::Uuid;
 
 use crate::jobs::Filter;
 
-/// A piece of speech with the job it belongs to. Times are seconds from the start of the recording.
+/// An utterance with the job it belongs to. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UtteranceLine {
     pub job_id: Uuid,
     pub external_id: Option<String>,
-    /// Position among the utterances of the job, from 0.
+    /// Index of the utterance in the job, from 0.
     pub seq: i32,
     pub start: f64,
     pub end: f64,
     pub speaker_id: Option<String>,
-    /// Your name for that speaker.
+    /// Your name for the speaker.
     pub speaker: Option<String>,
     pub text: String,
     /// 0 to 1.

@@ -94,7 +94,7 @@ pub struct Question {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConversationInsight {
     pub name: String,
-    /// Position among the values of its name, from 0.
+    /// Index among the values of the same name, from 0.
     pub seq: i32,
     pub value: String,
     pub start: Option<f64>,
@@ -106,12 +106,13 @@ pub struct ConversationInsight {
     pub extra: String,
 }
 
-/// A part of a result that could not be read.
+/// A part of a result that could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Issue {
     /// JSON pointer into the result object.
     pub pointer: String,
-    /// Stable slug: `missing`, `type`, `range`, `encoding`, `duplicate`, or `more` for the rest.
+    /// Stable slug: `missing`, `type`, `range`, `encoding` or `duplicate`; `more` sums up issues
+    /// beyond those listed.
     pub code: String,
     pub detail: String,
 }

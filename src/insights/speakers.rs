@@ -6,13 +6,13 @@ use sqlx::{PgConnection, PgExecutor, PgTransaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Everybody who speaks in a recording.
+/// The speakers of a recording.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpeakersView {
     pub data: Vec<SpeakerView>,
 }
 
-/// One speaker: what Aftercall counted, and what the provider found.
+/// One speaker, with numbers counted by Aftercall and insights from the provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -27,9 +27,9 @@ pub struct SpeakerView {
     pub speaker: Option<String>,
     pub utterances: i32,
     pub words: i32,
-    /// To the millisecond.
+    /// With millisecond precision.
     pub talk_seconds: f64,
-    /// Share of all talk, 0 to 100; null when nobody talks.
+    /// Percentage of all talk, 0 to 100; null if there is no talk.
     pub talk_percent: Option<f64>,
     pub insights: Vec<SpeakerInsightView>,
     pub questions: Vec<QuestionView>,

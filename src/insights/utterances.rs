@@ -40,11 +40,11 @@ pub struct UtteranceRow {
     pub snippet: Option<String>,
 }
 
-/// Names a value of a conversational insight.
+/// Reference to a value of a conversational insight.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct InsightRef {
     pub name: String,
-    /// Position among the values of its name, from 0.
+    /// Index among the values of the same name, from 0.
     pub seq: i32,
 }
 

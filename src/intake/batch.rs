@@ -46,7 +46,7 @@ pub struct SubmitBatch {
     jobs: Vec<SubmitJob>,
 }
 
-/// What became of each item, in the order of the request.
+/// The outcome of each item, in the order of the request.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({ "data": [{
     "index": 1, "status": 422,
@@ -64,7 +64,7 @@ pub struct BatchView {
 #[serde(untagged)]
 enum ItemView {
     Accepted {
-        /// Position in `jobs`, from 0.
+        /// Index in `jobs`, from 0.
         index: usize,
         #[schema(example = 202)]
         status: u16,
@@ -74,16 +74,16 @@ enum ItemView {
         index: usize,
         #[schema(example = 422)]
         status: u16,
-        /// Its pointers start at the item.
+        /// Its pointers are relative to the item.
         problem: Box<Problem>,
     },
 }
 
-/// Hand over up to 100 recordings at once.
+/// Submit up to 100 recordings at once.
 ///
-/// Each item is accepted (202) or refused (422) by itself; the accepted ones and this answer are
-/// stored together. Sent again with the same `Idempotency-Key` and body within 24 hours, the request
-/// gets the stored answer.
+/// Each item is accepted (202) or rejected (422) on its own; accepted jobs and this response are
+/// stored in one transaction. If the request is repeated with the same `Idempotency-Key` and body
+/// within 24 hours, the stored response is returned.
 #[utoipa::path(
     post, path = "/v1/jobs/batch", operation_id = "submitJobs", tag = "jobs",
     params((
@@ -155,7 +155,7 @@ fn items(body: Value) -> Result<Vec<Value>, Faults> {
     let jobs = body.shift_remove("jobs");
     let mut faults = Faults::default();
     for name in body.keys() {
-        let detail = "is not a member of a batch; the only one is jobs";
+        let detail = "is not a known member; the only one is jobs";
         faults.add(|| Fault::at(member("#", name), "unknown", detail));
     }
     let items = match jobs {
@@ -171,7 +171,7 @@ fn items(body: Value) -> Result<Vec<Value>, Faults> {
             items
         }
         Some(_) => {
-            faults.push(Fault::at("#/jobs", "type", "must be a list of objects"));
+            faults.push(Fault::at("#/jobs", "type", "must be an array of objects"));
             Vec::new()
         }
     };

@@ -12,7 +12,7 @@ use utoipa::{
 
 use crate::provider::wire;
 
-/// A recording to be analysed. Members that are not listed are refused.
+/// A recording to analyze. Unknown members are rejected.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
@@ -21,19 +21,19 @@ use crate::provider::wire;
 }))]
 #[expect(dead_code, reason = "describes the body")]
 pub struct SubmitJob {
-    /// Where the provider fetches the recording with one plain GET, within minutes. Exactly one of
-    /// `contentUri` and `content`.
+    /// URL from which the provider downloads the recording with a single GET, within minutes.
+    /// Exactly one of `contentUri` and `content` is required.
     #[schema(format = "iri", pattern = "^https?://", max_length = 8192)]
     content_uri: Option<String>,
-    /// The recording itself, base64 (RFC 4648, section 4).
+    /// The recording itself, as base64 (RFC 4648, section 4).
     #[schema(format = "byte", min_length = 1)]
     content: Option<String>,
     #[schema(schema_with = encoding)]
     encoding: String,
-    /// Language tag (BCP 47), `en-US` when left out; the provider knows English only.
+    /// Language tag (BCP 47); default `en-US`. The provider supports only English.
     #[schema(pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length = 35)]
     language_code: Option<String>,
-    /// Samples per second, in Hz.
+    /// Sample rate in Hz.
     #[schema(minimum = 1, maximum = 768_000)]
     sample_rate: Option<f64>,
     /// Where the recording was made: `Phone`, `RingCentral`, `GoogleMeet`, `Zoom` …
@@ -43,14 +43,14 @@ pub struct SubmitJob {
     audio_type: Option<String>,
     /// Each channel holds one speaker.
     separate_speaker_per_channel: Option<bool>,
-    /// Speakers in the recording, announcements included; -1 for unknown.
+    /// Number of speakers in the recording, including announcements; -1 if unknown.
     #[schema(minimum = -1)]
     speaker_count: Option<i32>,
     #[schema(schema_with = speaker_ids)]
     speaker_ids: Option<Vec<String>>,
     #[schema(schema_with = enrollment_ids)]
     enrollment_ids: Option<Vec<String>>,
-    /// Drop silence and noise; recommended.
+    /// Ignore silence and noise; recommended.
     enable_voice_activity_detection: Option<bool>,
     #[schema(schema_with = insights)]
     insights: Option<Vec<String>>,
@@ -61,7 +61,7 @@ pub struct SubmitJob {
     enable_speaker_diarization: Option<bool>,
     /// Ask for the time of each word.
     enable_word_timings: Option<bool>,
-    /// Your own name for the recording; filter by it later.
+    /// Your own name for the recording; jobs can be filtered by it.
     #[schema(min_length = 1, max_length = 200)]
     external_id: Option<String>,
     #[schema(schema_with = tags)]
@@ -79,11 +79,11 @@ pub struct SpeechContext {
 }
 
 fn encoding() -> Object {
-    one_of(wire::ENCODINGS).description(Some("Of the recording. MP3 is `Mpeg`.")).build()
+    one_of(wire::ENCODINGS).description(Some("Encoding of the recording. MP3 is `Mpeg`.")).build()
 }
 
 fn audio_type() -> Object {
-    let about = "`CallCenter` has 2 to 3 speakers, `Meeting` 4 and more.";
+    let about = "`CallCenter` has 2 or 3 speakers, `Meeting` 4 or more.";
     let values = wire::AUDIO_TYPES.iter().map(|name| Value::from(*name)).chain([Value::Null]);
     let kind = or_null(Type::String);
     let values = ObjectBuilder::new().schema_type(kind).enum_values(Some(values));
@@ -91,13 +91,13 @@ fn audio_type() -> Object {
 }
 
 fn insights() -> Array {
-    let about = "What to find. Left out: `All`.";
+    let about = "Insights to request; default `All`.";
     let names = list(one_of(wire::INSIGHTS), about).min_items(Some(1));
     names.max_items(Some(wire::INSIGHTS.len())).build()
 }
 
 fn speaker_ids() -> Array {
-    list(text(200), "Enrolled speakers to be recognised.").max_items(Some(100)).build()
+    list(text(200), "Enrolled speakers to recognize.").max_items(Some(100)).build()
 }
 
 fn enrollment_ids() -> Array {
@@ -105,11 +105,11 @@ fn enrollment_ids() -> Array {
 }
 
 fn tags() -> Array {
-    list(text(64), "Your own labels; filter by them later.").max_items(Some(20)).build()
+    list(text(64), "Your own labels; jobs can be filtered by them.").max_items(Some(20)).build()
 }
 
 fn metadata() -> Object {
-    let about = "Returned as given: at most 50 members and 8 KiB.";
+    let about = "Stored and returned unchanged: at most 50 members and 8 KiB.";
     let any = ObjectBuilder::new().schema_type(or_null(Type::Object)).max_properties(Some(50));
     any.description(Some(about)).build()
 }

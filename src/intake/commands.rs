@@ -20,10 +20,10 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(cancel)).routes(routes!(retry))
 }
 
-/// Take a job back.
+/// Cancel a job.
 ///
-/// What the provider still sends for it is kept, but changes nothing. A submission that is on its
-/// way may be paid for.
+/// Later deliveries for the job are stored but do not change it. A submission already in progress
+/// may still be paid for.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs",
     params(("id" = Uuid, Path)),
@@ -45,10 +45,10 @@ async fn cancel(
     if applied { Ok(Json(view)) } else { Err(ApiError::StateConflict("cancel", view.state.name())) }
 }
 
-/// Try a failed or timed-out job again.
+/// Retry a failed or timed-out job.
 ///
-/// It gets a new deadline and a new attempt, which is paid for again. A result that an earlier
-/// attempt brings first still counts, a failure does not.
+/// The job gets a new deadline and a new attempt, which is paid for again. If an earlier attempt
+/// delivers a result first, that result is used; a failure of an earlier attempt is ignored.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/retry", operation_id = "retryJob", tag = "jobs",
     params(("id" = Uuid, Path)),

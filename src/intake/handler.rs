@@ -25,10 +25,11 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(submit))
 }
 
-/// Hand over a recording.
+/// Submit a recording.
 ///
-/// It is queued durably; the result comes later, see `links`. With an `Idempotency-Key` the same
-/// request can be sent again for 24 hours without being paid for twice.
+/// The job is stored durably and queued; `links` has the paths of its later results. With an
+/// `Idempotency-Key`, the same request can be repeated for 24 hours without creating and paying for
+/// a second job.
 #[utoipa::path(
     post, path = "/v1/jobs", operation_id = "submitJob", tag = "jobs",
     params((

@@ -57,7 +57,7 @@ pub const OWN_MEMBERS: &[(&str, Rule)] = &[
 
 fn content_uri(at: &str, value: &Value, faults: &mut Faults) {
     let Some(text) = value.as_str() else {
-        faults.push(Fault::at(at, "type", "must be a text"));
+        faults.push(Fault::at(at, "type", "must be a string"));
         return;
     };
     if is_beyond(text, MAX_URI_CHARS) {
@@ -83,7 +83,7 @@ fn content_uri(at: &str, value: &Value, faults: &mut Faults) {
 
 fn content(at: &str, value: &Value, faults: &mut Faults) {
     match value.as_str() {
-        None => faults.push(Fault::at(at, "type", "must be a text")),
+        None => faults.push(Fault::at(at, "type", "must be a string")),
         Some("") => faults.push(Fault::at(at, "length", "must not be empty")),
         Some(text) => {
             if let Err(error) = STANDARD.decode(text) {
@@ -113,7 +113,7 @@ fn language_code(at: &str, value: &Value, faults: &mut Faults) {
                 .all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     match value.as_str() {
-        None => faults.push(Fault::at(at, "type", "must be a text")),
+        None => faults.push(Fault::at(at, "type", "must be a string")),
         Some(text) if text.len() > MAX_LANGUAGE => {
             let detail = format!("must have at most {MAX_LANGUAGE} characters");
             faults.push(Fault::at(at, "length", detail));
@@ -155,12 +155,12 @@ pub fn whole(value: &Value) -> Option<i64> {
 
 fn insights(at: &str, value: &Value, faults: &mut Faults) {
     match value.as_array() {
-        None => faults.push(Fault::at(at, "type", "must be a list of texts")),
+        None => faults.push(Fault::at(at, "type", "must be an array of strings")),
         Some(names) if names.is_empty() => {
             faults.push(Fault::at(
                 at,
                 "length",
-                "must name at least one insight, or be left out for All",
+                "must name at least one insight; omit it to request All",
             ));
         }
         Some(names) if names.len() > wire::INSIGHTS.len() => {
@@ -177,7 +177,7 @@ fn insights(at: &str, value: &Value, faults: &mut Faults) {
 
 fn speech_contexts(at: &str, value: &Value, faults: &mut Faults) {
     let Some(contexts) = value.as_array() else {
-        faults.push(Fault::at(at, "type", "must be a list of objects with phrases"));
+        faults.push(Fault::at(at, "type", "must be an array of objects with phrases"));
         return;
     };
     if contexts.len() > MAX_CONTEXTS {
@@ -196,7 +196,7 @@ fn speech_context(at: &str, context: &Value, faults: &mut Faults) {
         return;
     };
     for name in context.keys().filter(|name| *name != "phrases") {
-        let detail = "is not known; the only one is phrases";
+        let detail = "is not a known member; the only one is phrases";
         faults.add(|| Fault::at(member(at, name), "unknown", detail));
     }
     let at = format!("{at}/phrases");
@@ -235,7 +235,7 @@ fn boolean(at: &str, value: &Value, faults: &mut Faults) {
 
 pub fn text(at: &str, value: &Value, max: usize, faults: &mut Faults) {
     match value.as_str() {
-        None => faults.push(Fault::at(at, "type", "must be a text")),
+        None => faults.push(Fault::at(at, "type", "must be a string")),
         Some(text) if text.is_empty() || is_beyond(text, max) => {
             faults.push(Fault::at(at, "length", format!("must have 1 to {max} characters")));
         }
@@ -251,7 +251,7 @@ fn is_beyond(text: &str, max: usize) -> bool {
 /// A list that is too long is one fault, whatever is in it.
 fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Faults) {
     let Some(items) = value.as_array() else {
-        faults.push(Fault::at(at, "type", "must be a list of texts"));
+        faults.push(Fault::at(at, "type", "must be an array of strings"));
         return;
     };
     if items.len() > max {
@@ -265,7 +265,7 @@ fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Fau
 
 fn one_of(at: &str, value: &Value, known: &[&str], faults: &mut Faults) {
     match value.as_str() {
-        None => faults.push(Fault::at(at, "type", "must be a text")),
+        None => faults.push(Fault::at(at, "type", "must be a string")),
         Some(text) if !known.contains(&text) => {
             let hint = closest(text, known.iter().copied());
             faults.push(Fault::at(

@@ -38,10 +38,10 @@ pub fn router() -> OpenApiRouter<ApiState> {
 
 /// Name the speakers of a result.
 ///
-/// The names, by `speakerId`, take the place of those given before; an empty object takes all away.
-/// They show wherever the speakers do, transcripts included; the result stays as the provider sent
-/// it. With `If-Match` and the `ETag` of the job or of its speakers, nothing is changed unless that
-/// is still the version.
+/// The names, by `speakerId`, replace all earlier ones; an empty object removes them. They appear
+/// wherever the speakers do, including transcripts; the result stays as the provider sent it. With
+/// the `ETag` of the job or of its speakers in `If-Match`, names change only if that is still the
+/// current version.
 #[utoipa::path(
     put, path = paths::SPEAKERS, operation_id = "nameSpeakers", tag = "results",
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
@@ -122,7 +122,7 @@ fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String
         } else {
             faults.add(|| {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                let detail = format!("is no speaker of this result; known are: {known}");
+                let detail = format!("is not a speaker of this result; known are: {known}");
                 Fault::at(at, "unknown", detail)
             });
         }

@@ -90,7 +90,7 @@ fn faults(body: &Map<String, Value>) -> Faults {
         match PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS).find(|(known, _)| known == name) {
             None => faults.add(|| {
                 let hint = closest(name, known_members());
-                Fault::at(&at, "unknown", format!("is not a member of a request{hint}"))
+                Fault::at(&at, "unknown", format!("is not a known member{hint}"))
             }),
             Some(_) if value.is_null() => {}
             Some((_, rule)) => {

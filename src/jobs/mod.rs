@@ -49,27 +49,24 @@ pub use submission::{RetryReason, mark_submitted, mark_unknown, refuse, release}
 pub use token::Token;
 pub use webhook_url::WebhookUrl;
 
-/// Where a job stands.
+/// The state of a job. `queued`: waits to be submitted. `submitting`: is being submitted, or may
+/// have been; whether the provider accepted it is not yet known. `submitted`: the provider accepted
+/// it, and its result arrives on the webhook. `completed`: the result is stored. `failed`: the
+/// provider rejected it, could not analyze it, or never confirmed it; in the last case, a late
+/// result still completes it. `timed_out`: no result arrived before the deadline; a late result
+/// still completes it. `canceled`: its caller canceled it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Waits for its turn at the provider.
     Queued,
-    /// Is being handed to the provider, or may have been: its fate is not known yet.
     Submitting,
-    /// The provider has it; the result comes on the webhook.
     Submitted,
-    /// The result is stored.
     Completed,
-    /// The provider refused it or could not analyse it, or never confirmed that it took it; a late result
-    /// completes the latter.
     Failed,
-    /// No answer came before the deadline; a late result completes it.
     TimedOut,
-    /// The caller took it back.
     Canceled,
 }
 
@@ -135,7 +132,7 @@ pub struct Job {
     pub deadline_at: DateTime<Utc>,
     pub submitted_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-    /// Tries at handing it to the provider so far.
+    /// Attempts to submit it to the provider so far.
     pub attempts: i64,
 }
 
@@ -153,10 +150,10 @@ pub struct JobError {
     pub parameter: Option<String>,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// Further errors of the same answer.
+    /// Further errors in the same response.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<UpstreamError>,
-    /// Of a timeout: the last that went wrong before, if anything did.
+    /// For a timeout: the last error before it, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(no_recursion)]
     pub cause: Option<Box<JobError>>,
@@ -172,19 +169,18 @@ pub struct UpstreamError {
     pub parameter: Option<String>,
 }
 
-/// What kind of thing went wrong; new classes may be added.
+/// The kind of error. `validation`: the provider rejected the request. `auth`: the provider rejects
+/// Aftercall's credentials, or they lack a permission. `upstream`: the provider is down or
+/// unreachable, or something between Aftercall and the provider responds instead. `analysis`: the
+/// provider accepted the job and reported that it failed. `timeout`: no result in time. Later
+/// versions may add classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
-    /// The provider refused the request as such.
     Validation,
-    /// Aftercall's credentials at the provider do not work, or do not allow this.
     Auth,
-    /// The provider is out of order or out of reach, or something in between answers in its place.
     Upstream,
-    /// The provider took the job and reported that it failed.
     Analysis,
-    /// No answer in time.
     Timeout,
 }
 

@@ -70,7 +70,7 @@ pub async fn requeue_unconfirmed(
 ) -> sqlx::Result<u64> {
     let error = JobError::new(
         ErrorClass::Upstream,
-        "the provider never confirmed a submission, and no result came",
+        "the provider never confirmed the submission, and no result arrived",
     );
     let done = sqlx::query!(
         r#"
@@ -159,10 +159,8 @@ pub async fn lose_attempt(
     target: &PollTarget,
     max_attempts: u32,
 ) -> sqlx::Result<bool> {
-    let error = JobError::new(
-        ErrorClass::Upstream,
-        "the provider accepted the job and later did not know it any more",
-    );
+    let error =
+        JobError::new(ErrorClass::Upstream, "the provider accepted the job but no longer knows it");
     let done = sqlx::query!(
         r#"
         with job as (
@@ -195,7 +193,7 @@ pub async fn lose_attempt(
 /// first, which moves its `due_at` past the deadline. What went wrong last is the cause: what their error says,
 /// a delivery that was of no use, or an attempt.
 pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
-    let error = JobError::new(ErrorClass::Timeout, "no result came before the deadline");
+    let error = JobError::new(ErrorClass::Timeout, "no result arrived before the deadline");
     let done = sqlx::query!(
         r#"
         with due as materialized (

@@ -114,20 +114,20 @@ fn codes(errors: &[ProviderError]) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// About the recording or the request parameters: the same submission will be rejected again.
-    #[error("provider refused the job with {status} ({})", codes(errors))]
+    #[error("the provider rejected the job with {status} ({})", codes(errors))]
     Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
     /// A 429: send nothing in this rate group until `retry_after` has passed.
-    #[error("provider asked us to slow down")]
+    #[error("the provider's rate limit is exceeded")]
     Throttled { retry_after: Option<Duration>, rate: RateHeaders },
     /// Any other 4xx, a redirect or a 501: nothing was submitted, and the response is not about the job. Every job will
     /// fail until an operator fixes the URL or whatever is in the way.
-    #[error("provider answered {status} ({}), which is not about the job", codes(errors))]
+    #[error("the provider responded with {status} ({}), which is not about the job", codes(errors))]
     Misdirected { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
     /// A 5xx, 408, 425, or a success that is not the provider's: retry later.
     ///
     /// The contract does not say whether a 5xx can still mean an accepted job. We assume it cannot, except for 502 and
     /// 504, which report a server that did not respond.
-    #[error("provider answered {status}")]
+    #[error("the provider responded with {status}")]
     Broken {
         status: StatusCode,
         errors: Vec<ProviderError>,
@@ -135,14 +135,14 @@ pub enum SubmitError {
         rate: RateHeaders,
     },
     /// Certainly not sent: name resolution, connecting or TLS failed.
-    #[error("provider could not be reached")]
+    #[error("cannot reach the provider")]
     Unreachable(#[source] reqwest::Error),
     /// The connection failed or timed out after the request may have been read: the job may be running.
-    #[error("the fate of the submission is unknown")]
+    #[error("it is unknown whether the provider accepted the submission")]
     UnknownFate(#[source] reqwest::Error),
     /// Our credentials or a new token were rejected, or the app lacks a permission; nothing was submitted. `status` and
     /// `rate` are `None` when the token endpoint rejected the credentials.
-    #[error("provider does not accept our credentials ({})", codes(errors))]
+    #[error("the provider rejected Aftercall's credentials ({})", codes(errors))]
     Unauthorized {
         status: Option<StatusCode>,
         errors: Vec<ProviderError>,
@@ -190,25 +190,25 @@ impl fmt::Debug for RawBody {
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
     /// A 400, or a 404 about the job: the provider does not have the job, or no longer has it.
-    #[error("provider does not know the job ({status}, {})", codes(errors))]
+    #[error("the provider does not know the job ({status}, {})", codes(errors))]
     UnknownJob { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
     /// Any other 4xx or a redirect: asking again does not help until an operator fixes the cause.
-    #[error("provider refused the question with {status} ({})", codes(errors))]
+    #[error("the provider rejected the status request with {status} ({})", codes(errors))]
     Refused { status: StatusCode, errors: Vec<ProviderError>, rate: RateHeaders },
     /// A 429: send nothing in this rate group until `retry_after` has passed.
-    #[error("provider asked us to slow down")]
+    #[error("the provider's rate limit is exceeded")]
     Throttled { retry_after: Option<Duration>, rate: RateHeaders },
-    #[error("provider answered {status}")]
+    #[error("the provider responded with {status}")]
     Broken { status: StatusCode, retry_after: Option<Duration>, rate: RateHeaders },
     /// A 200 that is not a status response; `body` contains it.
-    #[error("provider's status answer is unreadable")]
+    #[error("the provider's status response cannot be parsed")]
     Unreadable { why: Unreadable, body: RawBody, rate: RateHeaders },
-    #[error("provider's status answer is larger than {limit} bytes")]
+    #[error("the provider's status response is larger than {limit} bytes")]
     TooLarge { limit: usize, rate: RateHeaders },
     /// No complete response, for whatever reason: ask again later.
-    #[error("provider could not be reached")]
+    #[error("cannot reach the provider")]
     Unreachable(#[source] reqwest::Error),
-    #[error("provider does not accept our credentials ({code})")]
+    #[error("the provider rejected Aftercall's credentials ({code})")]
     Unauthorized { code: String, rate: Option<RateHeaders> },
     #[error("no access token")]
     TokenUnavailable(#[source] TokenError),

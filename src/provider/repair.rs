@@ -38,9 +38,9 @@ impl Repaired {
         };
         [
             count(usize::from(self.byte_order_mark), "encoding", "byte order mark removed"),
-            count(self.invalid_utf8, "encoding", "bytes that are not UTF-8 became U+FFFD"),
-            count(self.lone_surrogates, "encoding", "half of a surrogate pair became U+FFFD"),
-            count(self.huge_numbers, "range", "number beyond double precision became null"),
+            count(self.invalid_utf8, "encoding", "bytes that are not UTF-8 replaced by U+FFFD"),
+            count(self.lone_surrogates, "encoding", "lone surrogates replaced by U+FFFD"),
+            count(self.huge_numbers, "range", "numbers beyond double precision replaced by null"),
         ]
         .into_iter()
         .flatten()

@@ -15,16 +15,16 @@ pub enum Unreadable {
     Truncated,
     #[error("the body is nested deeper than {TOO_DEEP} levels")]
     TooDeep,
-    #[error("the body has too many faults of encoding")]
+    #[error("the body has too many encoding errors")]
     BeyondRepair,
-    #[error("the body is JSON, but no object")]
+    #[error("the body is JSON, but not an object")]
     NotAnObject,
     #[error("member status is missing")]
     StatusMissing,
-    #[error("member status is none of Success, Fail, InProgress")]
+    #[error("member status is not one of Success, Fail, InProgress")]
     StatusUnknown,
     #[error("status is Success, but member response is missing")]
     ResponseMissing,
-    #[error("status is Success, but member response is no object")]
+    #[error("status is Success, but member response is not an object")]
     ResponseNotAnObject,
 }

@@ -46,11 +46,11 @@ pub fn router() -> OpenApiRouter<ApiState> {
 pub struct StreamedEvent<'a> {
     job_id: Uuid,
     external_id: Option<&'a str>,
-    /// Of the job: its version after the event. No gaps.
+    /// The job's version after the event; without gaps.
     seq: i32,
-    /// As in the timeline; also the name of the event. New kinds may be added.
+    /// As in the timeline; also the name of the event. Later versions may add kinds.
     kind: &'a str,
-    /// The state after the event, where it changed it.
+    /// The job's new state, if the event changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<JobState>,
     #[schema(value_type = Object)]
@@ -62,18 +62,18 @@ pub struct StreamedEvent<'a> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Stream {
-    /// Only of this job.
+    /// Only events of this job.
     job_id: Option<Uuid>,
 }
 
 /// Follow jobs as they change.
 ///
-/// A stream of server-sent events that ends only with the connection: all events of your jobs from now on,
-/// or from where `Last-Event-ID` says, without gaps or repetitions. Events of one job come in the order of
-/// `seq`. `event` is the kind, `data` one line of JSON; a comment comes every 15 seconds. `event: bye` tells
-/// that the process ends or the stream is an hour old, and an end without it that the client was too slow
-/// to follow; either way go on with the last `id`, as an `EventSource` does by itself. The `id` names the caller and the filter it was
-/// made for.
+/// A stream of server-sent events: all events of your jobs from now on, or from the event in `Last-Event-ID`, without
+/// gaps or repetitions. Events of one job arrive in the order of `seq`. `event` is the kind, `data` is one line of
+/// JSON; a comment is sent every 15 seconds. `event: bye` announces that the process is shutting down, that the stream
+/// is an hour old, or that the key is no longer valid; a stream that ends without it was closed because the client was
+/// too slow. Reconnect with the last `id`, as an `EventSource` does automatically. An `id` is only valid for the caller
+/// and the filter it was created for.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "streamEvents", tag = "jobs",
     params(

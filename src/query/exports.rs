@@ -47,13 +47,14 @@ async fn begin(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResumeJobs {
-    /// `id` of the last line that was read whole; the export goes on after it.
+    /// `id` of the last complete line; the export continues after it.
     cursor: Option<Uuid>,
 }
 
-/// Export jobs, oldest first: one a line, as in the list but without `links`.
+/// Export jobs, oldest first: one per line, as in the list but without `links`.
 ///
-/// An answer that ends early ends as an incomplete body; go on from its last whole line with `cursor`.
+/// If the export fails midway, the response ends as an incomplete body; resume after its last complete
+/// line with `cursor`.
 #[utoipa::path(
     get, path = "/v1/exports/jobs.ndjson", operation_id = "exportJobs", tag = "exports",
     params(JobFilters, ResumeJobs),
@@ -84,8 +85,7 @@ async fn jobs(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ResumeUtterances {
-    /// `jobId` and `seq` of the last line that was read whole, with a dot between; the export goes on
-    /// after it.
+    /// `jobId` and `seq` of the last complete line, joined by a dot; the export continues after it.
     #[param(value_type = Option<String>, example = "0198c0de-0000-7000-8000-000000000000.41")]
     cursor: Option<UtteranceId>,
 }
@@ -103,14 +103,14 @@ impl TryFrom<String> for UtteranceId {
             let (job_id, seq) = text.split_once('.')?;
             Some(Self(job_id.parse().ok()?, seq.parse().ok()?))
         };
-        read().ok_or("must be a jobId and a seq with a dot between")
+        read().ok_or("must be a jobId and a seq joined by a dot")
     }
 }
 
-/// Export what was said: one utterance a line, by job, oldest first.
+/// Export utterances: one per line, by job, oldest job first.
 ///
-/// The filters choose jobs; every utterance of theirs is exported. An answer that ends early ends as
-/// an incomplete body; go on from its last whole line with `cursor`.
+/// The filters select jobs; all utterances of those jobs are exported. If the export fails midway,
+/// the response ends as an incomplete body; resume after its last complete line with `cursor`.
 #[utoipa::path(
     get, path = "/v1/exports/utterances.ndjson", operation_id = "exportUtterances", tag = "exports",
     params(JobFilters, ResumeUtterances),

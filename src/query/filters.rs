@@ -16,38 +16,39 @@ pub struct JobFilters {
     #[serde(default)]
     #[param(required = false)]
     status: Vec<State>,
-    /// Only jobs with this name of yours.
+    /// Only jobs with this `externalId`.
     external_id: Option<String>,
-    /// Only jobs with this tag; repeated: with all of them.
+    /// Only jobs with this tag; if repeated, only jobs with all of them.
     #[serde(default)]
     #[param(required = false)]
     tag: Vec<String>,
-    /// Only recordings in this language: `languageCode` of the request, letter for letter.
+    /// Only recordings whose request has exactly this `languageCode`.
     #[param(example = "en-US")]
     language: Option<String>,
-    /// Only recordings of this kind: `audioType` of the request.
+    /// Only recordings whose request has this `audioType`.
     #[param(example = "CallCenter")]
     audio_type: Option<String>,
-    /// Only jobs created then or later.
+    /// Only jobs created at or after this time.
     #[param(value_type = Option<DateTime<Utc>>)]
     created_after: Option<Timestamp>,
-    /// Only jobs created before.
+    /// Only jobs created before this time.
     #[param(value_type = Option<DateTime<Utc>>)]
     created_before: Option<Timestamp>,
-    /// Only completed jobs whose result came then or later.
+    /// Only jobs completed at or after this time.
     #[param(value_type = Option<DateTime<Utc>>)]
     completed_after: Option<Timestamp>,
-    /// Only completed jobs whose result came before.
+    /// Only jobs completed before this time.
     #[param(value_type = Option<DateTime<Utc>>)]
     completed_before: Option<Timestamp>,
-    /// Only recordings in which at least this many speakers were found.
+    /// Only recordings with at least this many speakers in the result.
     #[param(maximum = 65535)]
     min_speakers: Option<u16>,
-    /// Only jobs with a conversational insight of this name; repeated: of all of them.
+    /// Only jobs with a conversational insight of this name; if repeated, with all of them.
     #[serde(default)]
     #[param(required = false, example = json!(["KeyPhrases"]))]
     has_insight: Vec<String>,
-    /// Only jobs in which an utterance has this emotion; repeated: all of them occur.
+    /// Only jobs in which an utterance has this emotion; if repeated, jobs in which all of them
+    /// occur.
     #[serde(default)]
     #[param(required = false, example = json!(["Anger"]))]
     has_emotion: Vec<String>,

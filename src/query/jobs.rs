@@ -31,29 +31,28 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ShowJob {
-    /// Seconds to wait for the job to become final, if it is not. `Prefer: wait=30` (RFC 7240) does the
-    /// same.
+    /// Seconds to wait for the job to become final. `Prefer: wait=30` (RFC 7240) does the same.
     #[param(minimum = 0, maximum = 60, value_type = Option<i64>, example = 30)]
     wait: Option<Wait>,
 }
 
 /// Show one job.
 ///
-/// With `wait` the answer comes once the job is final, or at the end of the wait with the job as it is then.
+/// With `wait`, the response is sent once the job is final, or after the wait with the job's current state.
 #[utoipa::path(
     get, path = paths::JOB, operation_id = "getJob", tag = "jobs",
     params(
         ("id" = Uuid, Path),
         ShowJob,
         ("If-None-Match" = Option<String>, Header),
-        ("Prefer" = Option<String>, Header, description = "`wait=30`; more than 60 count as 60"),
+        ("Prefer" = Option<String>, Header, description = "`wait=30`; the maximum is 60, and larger values count as 60"),
     ),
     responses(
         (status = OK, body = JobView, headers(
             ("ETag" = String),
-            ("Preference-Applied" = Option<String>, description = "The wait that was preferred"),
+            ("Preference-Applied" = Option<String>, description = "The wait that was applied"),
         )),
-        (status = NOT_MODIFIED, description = "Unchanged since the version in If-None-Match"),
+        (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<{ OF_JOB | codes(&[Code::TooManyWaits]) }>,
     ),
     security(("key" = [])),
@@ -113,8 +112,8 @@ async fn final_within(
 
 /// List jobs.
 ///
-/// A walk along `nextCursor` neither repeats nor skips a job that existed when it began and fits the
-/// filters throughout.
+/// Following `nextCursor` neither repeats nor skips a job that existed on the first page and matches
+/// the filters throughout.
 #[utoipa::path(
     get, path = "/v1/jobs", operation_id = "listJobs", tag = "jobs",
     params(JobFilters, ListJobs),
@@ -145,13 +144,13 @@ async fn list(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListJobs {
-    /// `-createdAt`, newest first, when left out. `-completedAt` lists completed jobs only.
+    /// Default `-createdAt`, newest first. `-completedAt` lists only completed jobs.
     #[param(inline)]
     sort: Option<Sort>,
-    /// Jobs a page, 50 when left out.
+    /// Jobs per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
-    /// `nextCursor` of the page before, with the same filters.
+    /// `nextCursor` of the previous page; the filters must be the same.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
@@ -214,17 +213,17 @@ fn end_of(position: [u8; 24]) -> Result<(DateTime<Utc>, Uuid), ApiError> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct PageQuery {
-    /// Rows a page, 50 when left out.
+    /// Rows per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
-    /// `nextCursor` of the page before.
+    /// `nextCursor` of the previous page.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
 /// Show what happened to a job, oldest first.
 ///
-/// `seq` has no gaps: it is the version that the job had after the event.
+/// `seq` has no gaps: it is the job's version after the event.
 #[utoipa::path(
     get, path = paths::TIMELINE, operation_id = "getTimeline", tag = "jobs",
     params(("id" = Uuid, Path), PageQuery),

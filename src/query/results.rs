@@ -27,15 +27,15 @@ pub fn router() -> OpenApiRouter<ApiState> {
 
 /// Get the whole result.
 ///
-/// The provider's `utteranceInsights`, `speakerInsights` and `conversationalInsights` member for
-/// member, stored once and served as stored. `partial` tells that some of it could not be read into
-/// rows; `issues` says what.
+/// The provider's `utteranceInsights`, `speakerInsights` and `conversationalInsights`, stored once
+/// and served unchanged. `partial` is true if some of it could not be parsed into rows; `issues`
+/// says what.
 #[utoipa::path(
     get, path = paths::RESULT, operation_id = "getResult", tag = "results",
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = OK, body = ResultView, headers(("ETag" = String))),
-        (status = NOT_MODIFIED, description = "The result in If-None-Match is still the one"),
+        (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<OF_RESULT>,
     ),
     security(("key" = [])),
@@ -59,13 +59,13 @@ async fn result(
 
 /// List the speakers with their names, insights and questions.
 ///
-/// The `ETag` is that of the job: send it as `If-Match` when you name them.
+/// The `ETag` is the job's; send it as `If-Match` when you name the speakers.
 #[utoipa::path(
     get, path = paths::SPEAKERS, operation_id = "listSpeakers", tag = "results",
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = OK, body = SpeakersView, headers(("ETag" = String))),
-        (status = NOT_MODIFIED, description = "Unchanged since the version in If-None-Match"),
+        (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<OF_RESULT>,
     ),
     security(("key" = [])),
@@ -88,15 +88,15 @@ async fn speakers(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListInsights {
-    /// Only the values of the insights with these names, such as `KeyPhrases`; may be repeated.
+    /// Only insights with these names, such as `KeyPhrases`; may be repeated.
     #[serde(default)]
     name: Vec<String>,
 }
 
-/// List the insights about the conversation: summaries, key phrases, topics, tasks.
+/// List the insights into the conversation: summaries, key phrases, topics, tasks.
 ///
-/// Each comes with its `evidence`, the utterances that it has time in common with. One without a
-/// length rests on the utterance that it lies in, one without times on none.
+/// Each has its `evidence`: the utterances that overlap it in time. An insight without a duration
+/// has the utterance it falls into; one without times has none.
 #[utoipa::path(
     get, path = paths::INSIGHTS, operation_id = "listInsights", tag = "results",
     params(("id" = Uuid, Path), ListInsights),

@@ -32,27 +32,27 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SearchQuery {
-    /// What to look for: words, which all must occur, in any form (`refund` finds *refunds*);
-    /// `"words in a row"`; `one or other`; `-not`. At least one word must occur.
+    /// What to search for: words, all of which must occur in any form (`refund` finds *refunds*);
+    /// `"words in a row"`; `one or other`; `-not`. At least one word must not be negated.
     #[param(required, min_length = 1, max_length = 500, value_type = String,
         example = "\"cancel my account\" or refund -joke")]
     q: Option<String>,
-    /// Only what this speaker says: a `speakerId`, or your name for a speaker.
+    /// Only utterances of this speaker: a `speakerId`, or your name for the speaker.
     speaker: Option<String>,
     /// Only utterances with this emotion.
     #[param(example = "Anger")]
     emotion: Option<String>,
     /// Only this job.
     job_id: Option<Uuid>,
-    /// `relevance` when left out: the best among the newest 500 matches. `-createdAt`: all matches,
-    /// those of the newest job first.
+    /// Default `relevance`: the newest 500 matches, best first. `-createdAt`: all matches, newest
+    /// job first.
     #[serde(default)]
     #[param(inline, required = false)]
     sort: Sort,
-    /// Hits a page, 50 when left out.
+    /// Hits per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
-    /// `nextCursor` of the page before, with the same words and filters.
+    /// `nextCursor` of the previous page; the words and filters must be the same.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
@@ -66,10 +66,10 @@ enum Sort {
     Newest,
 }
 
-/// Search what was said, in all completed jobs.
+/// Search the utterances of all completed jobs.
 ///
-/// Words are compared by their stems in the language of the job. Walking along `nextCursor` neither
-/// repeats nor skips a match that was there when the walk began, whatever comes in meanwhile.
+/// Words match by their stem in the job's language. Following `nextCursor` neither repeats nor
+/// skips a match that existed on the first page, whatever is added meanwhile.
 #[utoipa::path(
     get, path = "/v1/search", operation_id = "search", tag = "results",
     params(SearchQuery, JobFilters),
@@ -133,11 +133,11 @@ async fn begin(
 ) -> Result<Search, ApiError> {
     Search::begin(&state.db, caller.id, q, scope).await?.map_err(|why| match why {
         Unsearchable::NoWords => {
-            let detail = "holds no word to look for; words such as \"the\" are not indexed";
+            let detail = "contains no searchable word; words such as \"the\" are not indexed";
             ApiError::invalid_parameter("q", "words", detail)
         }
         Unsearchable::OnlyExclusions => {
-            let detail = "must hold a word that has to occur, besides those that must not";
+            let detail = "must contain at least one word that is not excluded";
             ApiError::invalid_parameter("q", "exclusions", detail)
         }
     })

@@ -32,12 +32,12 @@ const MOST_BUCKETS: f64 = 10_000.0;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ShapeQuery {
-    /// Seconds of a bucket of `talk`, 60 when left out; a recording is cut into 10,000 at most.
+    /// Length of a bucket of `talk` in seconds; default 60. A recording has at most 10,000 buckets.
     #[param(minimum = 5, maximum = 3600)]
     bucket: Option<u32>,
 }
 
-/// Who talks when, how long and over whom. Seconds are counted from the start of the recording and have
+/// Who talks when, for how long, and over whom. Times are seconds from the start of the recording, with
 /// at most three decimals.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -45,7 +45,7 @@ struct ShapeView {
     job_id: Uuid,
     /// End of the last utterance.
     duration_seconds: f64,
-    /// Time during which anybody talks.
+    /// Time during which at least one speaker talks.
     talk_seconds: f64,
     silence_seconds: f64,
     /// Time during which two or more speakers talk.
@@ -54,17 +54,17 @@ struct ShapeView {
     longest_monologue_seconds: f64,
     utterances: i32,
     words: i32,
-    /// Words in a minute of talk; null when nobody talks.
+    /// Words per minute of talk; null if there is no talk.
     words_per_minute: Option<f64>,
     questions: i32,
-    /// Utterances that begin while another speaker talks and outlast whoever does.
+    /// Utterances that begin while other speakers talk and end after all of them.
     interruptions: i32,
     speakers: Vec<SpeakerShapeView>,
-    /// Seconds of a bucket of `talk`.
+    /// Length of a bucket of `talk` in seconds.
     bucket: u32,
-    /// Only buckets in which a speaker talks.
+    /// Only buckets in which someone talks.
     talk: Vec<BucketView>,
-    /// Each speaker's successive utterances with one emotion, speaker by speaker.
+    /// Consecutive utterances of one speaker with the same emotion, ordered by speaker.
     emotion_runs: Vec<EmotionRunView>,
 }
 
@@ -79,12 +79,12 @@ struct SpeakerShapeView {
     words_per_minute: Option<f64>,
     questions: i32,
     talk_seconds: f64,
-    /// Part of the talk of all speakers, 0 to 1; null when nobody talks.
+    /// This speaker's part of the talk of all speakers, 0 to 1; null if there is no talk.
     talk_share: Option<f64>,
     longest_monologue_seconds: f64,
-    /// How often this speaker interrupts others,
+    /// How often this speaker interrupts others.
     interrupts: i32,
-    /// and is interrupted by them.
+    /// How often other speakers interrupt this one.
     interrupted: i32,
 }
 
@@ -114,8 +114,8 @@ struct EmotionRunView {
 
 /// Get the shape of the conversation.
 ///
-/// Talk, silence, overlap, interruptions, monologues, questions and pace, of all and by speaker; talk by
-/// speaker over time; and runs of one emotion. What each of them means is in `docs/conversation-shape.md`.
+/// Talk, silence, overlap, interruptions, monologues, questions and pace, in total and per speaker; talk
+/// per speaker over time; and runs of one emotion. `docs/conversation-shape.md` defines each of them.
 #[utoipa::path(
     get, path = paths::SHAPE, operation_id = "getShape", tag = "results",
     params(("id" = Uuid, Path), ShapeQuery),
@@ -156,7 +156,7 @@ async fn shape(
     };
     let least = (whole.duration_seconds / MOST_BUCKETS).ceil();
     if f64::from(bucket) < least {
-        let detail = format!("must be {least} at least for a recording as long as this");
+        let detail = format!("must be at least {least} for a recording of this length");
         return Err(ApiError::invalid_parameter("bucket", "value", detail));
     }
     let speakers = conversations::speakers(&state.db, job.id).await?;

@@ -43,41 +43,42 @@ enum GroupBy {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct StatsQuery {
-    /// What to tell of each group; may be repeated. All that is known when left out; of an emotion
-    /// that is `completed`, `utterances` and `talkSeconds`, the latter two of its own utterances.
+    /// Measures to return for each group; may be repeated. Default: all that exist for the groups;
+    /// for emotions these are `completed`, `utterances` and `talkSeconds`, the latter two of the
+    /// utterances with that emotion.
     #[serde(default)]
     #[param(inline)]
     measures: Vec<Measure>,
-    /// What makes a group; one group of all jobs when left out. A job counts in the group of each of
-    /// its tags, emotions and values.
+    /// What to group by; default: one group of all jobs. A job counts in the group of each of its
+    /// tags, emotions and insight values.
     #[param(inline)]
     group_by: Option<GroupBy>,
-    /// The insight whose values make the groups, such as `Topics`, with `groupBy=insight`. Values longer than 80
-    /// characters make none.
+    /// With `groupBy=insight`: the insight whose values form the groups, such as `Topics`. Values
+    /// longer than 80 characters form none.
     insight: Option<String>,
-    /// Tells the course of each group as well.
+    /// Adds a time series to each group.
     #[param(inline)]
     bucket: Option<Bucket>,
-    /// First day of the jobs' creation (UTC); 30 days before `to` when left out.
+    /// First day of creation (UTC), inclusive; default: 30 days before `to`.
     #[param(value_type = Option<NaiveDate>, example = "2026-05-01")]
     from: Option<Day>,
-    /// The day after the last, up to 1096 days after `from`; tomorrow when left out.
+    /// End of the range of days, exclusive; at most 1096 days after `from`; default: tomorrow.
     #[param(value_type = Option<NaiveDate>, example = "2026-06-01")]
     to: Option<Day>,
-    /// Only jobs with this tag; not with groups of emotions and of insights.
+    /// Only jobs with this tag; cannot be combined with groups by emotion or insight.
     tag: Option<String>,
-    /// Only jobs with this `languageCode`; not with groups of insights.
+    /// Only jobs with this `languageCode`; cannot be combined with groups by insight.
     language: Option<String>,
-    /// Only jobs with this `audioType`; not with groups of insights.
+    /// Only jobs with this `audioType`; cannot be combined with groups by insight.
     audio_type: Option<String>,
-    /// The order of the groups: `group` or a measure, with `-` before it the greatest first. When left
-    /// out `-jobs`, `-completed` for emotions, and `group` for days and weeks.
+    /// Sort order of the groups: `group` or a measure; a leading `-` sorts in descending order.
+    /// Default: `-jobs`; for emotions `-completed`; for days and weeks `group`.
     #[param(value_type = Option<String>, example = "-talkSeconds", pattern = "^-?(group|jobs|completed|\
 failed|timedOut|canceled|utterances|words|questions|interruptions|durationSeconds|talkSeconds|\
 silenceSeconds|overlapSeconds|turnaroundSeconds|averageDurationSeconds|averageTurnaroundSeconds|\
 wordsPerMinute)$")]
     sort: Option<Order>,
-    /// Groups, 50 when left out; days and weeks all come.
+    /// Maximum number of groups; default 50. Days and weeks are not limited.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
 }
@@ -120,13 +121,13 @@ impl TryFrom<String> for Order {
     }
 }
 
-/// Groups of jobs that have ended, by the day of their creation.
+/// Groups of finished jobs, created in a range of days.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct StatsView {
-    /// First day.
+    /// First day, inclusive.
     from: NaiveDate,
-    /// The day after the last.
+    /// End of the range of days, exclusive.
     to: NaiveDate,
     #[schema(inline)]
     group_by: GroupBy,
@@ -137,27 +138,27 @@ struct StatsView {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct GroupView {
-    /// Tag, language, audio type, emotion or value, or the first day of a day or week; null for all
-    /// jobs, and for those whose request did not say.
+    /// The tag, language, audio type, emotion or insight value, or the first day of the day or
+    /// week; null for the group of all jobs, and for jobs whose request did not specify it.
     group: Option<String>,
     measures: Measures,
-    /// With `bucket`: the days or weeks that have jobs of the group.
+    /// With `bucket`: the days or weeks in which the group has jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Vec<PointView>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct PointView {
-    /// First day.
+    /// First day, inclusive.
     start: NaiveDate,
     measures: Measures,
 }
 
-/// Sum up jobs that have ended.
+/// Get statistics of finished jobs.
 ///
-/// By tag, language, audio type, emotion, value of an insight, day or week of creation. Numbers are
-/// exact at any moment, jobs that ended a moment ago included. Weeks begin on Monday. What cannot be
-/// told exactly is refused.
+/// Totals by tag, language, audio type, emotion, insight value, or day or week of creation. Numbers
+/// are always exact and include jobs that finished a moment ago. Weeks begin on Monday. Combinations
+/// that cannot be computed exactly are rejected.
 #[utoipa::path(
     get, path = "/v1/stats/jobs", operation_id = "getJobStats", tag = "stats",
     params(StatsQuery),
@@ -205,7 +206,7 @@ async fn days(state: &ApiState, query: &StatsQuery) -> Result<(NaiveDate, NaiveD
     };
     let from = query.from.map_or_else(|| to - Days::new(USUAL_DAYS), |Day(from)| from);
     if !(1..=MOST_DAYS).contains(&(to - from).num_days()) {
-        let detail = format!("must be after from, by {MOST_DAYS} days at most");
+        let detail = format!("must be after from, by at most {MOST_DAYS} days");
         return Err(ApiError::invalid_parameter("to", "range", detail));
     }
     Ok((from, to))
@@ -229,29 +230,29 @@ fn question(
         _ => Dimension::All,
     };
     if query.insight.is_some() != (group_by == GroupBy::Insight) {
-        return refused("insight", "belongs to groupBy=insight, which needs it");
+        return refused("insight", "is required with groupBy=insight, and not allowed without it");
     }
     if query.tag.is_some() && dimension != Dimension::Tag {
-        return refused("tag", "does not go with groups of emotions or insights");
+        return refused("tag", "cannot be combined with groupBy=emotion or groupBy=insight");
     }
     let is_insight = dimension == Dimension::Insight;
     if query.language.is_some() && is_insight {
-        return refused("language", "does not go with groups of insights");
+        return refused("language", "cannot be combined with groupBy=insight");
     }
     if query.audio_type.is_some() && is_insight {
-        return refused("audioType", "does not go with groups of insights");
+        return refused("audioType", "cannot be combined with groupBy=insight");
     }
     if query.bucket.is_some() && is_time {
-        return refused("bucket", "does not go with groups of days or weeks");
+        return refused("bucket", "cannot be combined with groupBy=day or groupBy=week");
     }
     let is_known =
         |measure| dimension != Dimension::Emotion || Measure::OF_EMOTIONS.contains(&measure);
     if !query.measures.iter().copied().all(is_known) {
-        return refused("measures", "only completed, utterances and talkSeconds for emotions");
+        return refused("measures", "emotions have only completed, utterances and talkSeconds");
     }
     let sort = query.sort.map_or_else(|| usual_sort(is_time, dimension), |Order(sort)| sort);
     if !sort.by.is_none_or(is_known) {
-        return refused("sort", "only group, completed, utterances and talkSeconds for emotions");
+        return refused("sort", "emotions have only group, completed, utterances, talkSeconds");
     }
     let mut measures = query.measures;
     if measures.is_empty() {

@@ -60,33 +60,34 @@ enum Include {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListUtterances {
-    /// Only utterances with these words; written as for `search`.
+    /// Only utterances that match these words; same syntax as `GET /v1/search`.
     #[param(min_length = 1, max_length = 500, example = "\"cancel my account\"")]
     q: Option<String>,
     /// Only utterances of these speakers, by `speakerId`; may be repeated.
     #[serde(default)]
     speaker: Vec<String>,
-    /// Only utterances with these emotions, in any case of letters; may be repeated.
+    /// Only utterances with these emotions, ignoring case; may be repeated.
     #[serde(default)]
     #[param(example = json!(["anger", "sadness"]))]
     emotion: Vec<String>,
-    /// Only what is said at or after this time: seconds from the start of the recording.
+    /// Only utterances that start at or end after this time, in seconds from the start of the recording.
     #[param(minimum = 0, value_type = Option<f64>)]
     from: Option<Seconds>,
-    /// Only what is said before this time; utterances that reach into the range are in.
+    /// Only utterances that start before this time, in seconds. Utterances that overlap the range
+    /// are included.
     #[param(minimum = 0, value_type = Option<f64>)]
     to: Option<Seconds>,
-    /// Only utterances of at least this confidence; those without one are left out.
+    /// Only utterances with at least this confidence; those without a confidence are excluded.
     #[param(minimum = 0, maximum = 1, value_type = Option<f64>)]
     min_confidence: Option<Confidence>,
-    /// What else to tell of each; may be repeated.
+    /// Further members to include in each utterance; may be repeated.
     #[serde(default)]
     #[param(inline)]
     include: Vec<Include>,
-    /// Rows a page, 50 when left out.
+    /// Rows per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
-    /// `nextCursor` of the page before, with the same filters.
+    /// `nextCursor` of the previous page; the filters must be the same.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
@@ -113,7 +114,7 @@ impl ListUtterances {
 
 /// List what was said, in the provider's order.
 ///
-/// Filters narrow each other down; the values of one that is repeated add up.
+/// An utterance must match every filter; for a repeated parameter, any one of its values.
 #[utoipa::path(
     get, path = paths::UTTERANCES, operation_id = "listUtterances", tag = "results",
     params(("id" = Uuid, Path), ListUtterances),

@@ -20,9 +20,13 @@ use crate::{
 }))]
 pub struct EventView {
     pub seq: i32,
-    /// `queued`, `submitting`, `submitted`, `requeued`, `unconfirmed`, `abandoned`, `delivery`,
-    /// `completed`, `failed`, `timed_out`, `canceled`, `replayed`, `reparsed`,
-    /// `speakers_named`; new kinds may be added.
+    /// `queued`: the job waits to be submitted. `submitting`: an attempt began. `submitted`: the
+    /// provider accepted it. `requeued`: an attempt failed, and another one follows. `unconfirmed`:
+    /// the provider sent no response and may have accepted it. `abandoned`: the process that was
+    /// submitting it is gone, and the provider may have accepted it. `delivery`: a delivery arrived
+    /// that did not finish the job. `completed`, `failed`, `timed_out`, `canceled`: the job is
+    /// final. `replayed`: a stored delivery was replayed. `reparsed`: a newer parser recreated the
+    /// result. `speakers_named`: the names of speakers changed. Later versions may add kinds.
     pub kind: String,
     #[schema(value_type = Object)]
     pub detail: Value,
@@ -35,7 +39,7 @@ impl From<Event> for EventView {
     }
 }
 
-/// A result as it is stored. The provider's members are as they came.
+/// A result as stored. The provider's members are unchanged.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", as = Result)]
 #[expect(dead_code, reason = "describes the stored document")]
@@ -51,25 +55,25 @@ impl From<Event> for EventView {
 }))]
 pub struct ResultView {
     job_id: Uuid,
-    /// `jobId` of the provider.
+    /// The provider's `jobId`.
     #[schema(required)]
     provider_job_id: Option<String>,
-    /// Of the parser that made rows of it.
+    /// Version of the parser that created the rows.
     parser_version: i32,
-    /// Some of it could not be read into rows; `issues` tells what.
+    /// Some of the result could not be parsed into rows; `issues` says what.
     partial: bool,
     issues: Vec<Issue>,
     /// What was said: times, text, speaker, emotion.
     utterance_insights: Option<Value>,
     /// Who spoke, and how: energy, pace, talk-to-listen ratio, questions.
     speaker_insights: Option<Value>,
-    /// Of the conversation as a whole: summaries, key phrases, topics, tasks.
+    /// About the conversation as a whole: summaries, key phrases, topics, tasks.
     conversational_insights: Option<Value>,
     /// Members that the provider's documentation does not name.
     other: Option<Value>,
 }
 
-/// A piece of speech. Times are seconds from the start of the recording.
+/// An utterance. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -77,7 +81,7 @@ pub struct ResultView {
     "confidence": 0.97, "speakerId": "1", "speaker": null, "emotion": "Anger", "emotionConfidence": 0.8,
 }))]
 pub struct UtteranceView {
-    /// Position among the utterances, from 0.
+    /// Index of the utterance, from 0.
     pub seq: i32,
     pub start: f64,
     pub end: f64,
@@ -89,14 +93,14 @@ pub struct UtteranceView {
     pub speaker: Option<String>,
     pub emotion: Option<String>,
     pub emotion_confidence: Option<f64>,
-    /// With `include=words`, where the provider sent them: a list of `{word, start, end}`.
+    /// With `include=words`, if the provider sent them: a list of `{word, start, end}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub word_timings: Option<Value>,
-    /// With `q`: a part of the text as HTML, with what was found in `<mark>`.
+    /// With `q`: part of the text as HTML, with matches in `<mark>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snippet: Option<String>,
-    /// With `include=evidence`: the conversational insights that have time in common with it.
+    /// With `include=evidence`: the conversational insights that overlap it in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub insights: Option<Vec<InsightRef>>,
 }
@@ -120,7 +124,7 @@ impl From<UtteranceRow> for UtteranceView {
     }
 }
 
-/// What was found about the conversation as a whole.
+/// The insights into the conversation as a whole.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InsightsView {
     pub data: Vec<InsightView>,
@@ -138,7 +142,7 @@ pub struct InsightView {
     /// `KeyPhrases`, `ExtractiveSummary`, `Topics`, `Tasks`, `AbstractiveSummaryLong`,
     /// `AbstractiveSummaryShort` …
     pub name: String,
-    /// Position among the values of its name, from 0.
+    /// Index among the values of the same name, from 0.
     pub seq: i32,
     pub value: String,
     pub start: Option<f64>,
@@ -148,7 +152,7 @@ pub struct InsightView {
     pub speaker_id: Option<String>,
     /// Your name for the speaker.
     pub speaker: Option<String>,
-    /// `seq` of the utterances that it rests on: those that have time in common with it.
+    /// `seq` of the utterances that overlap it in time.
     pub evidence: Vec<i32>,
     /// Members that only some insights have, such as `groupId`, `assignee`, `category`.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -172,7 +176,7 @@ impl From<ConversationInsightRow> for InsightView {
     }
 }
 
-/// An utterance that was found. Times are seconds from the start of the recording.
+/// An utterance that matches the search. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -185,7 +189,7 @@ impl From<ConversationInsightRow> for InsightView {
 pub struct HitView {
     pub job_id: Uuid,
     pub external_id: Option<String>,
-    /// Position among the utterances of the job, from 0.
+    /// Index of the utterance in the job, from 0.
     pub seq: i32,
     pub start: f64,
     pub end: f64,
@@ -194,10 +198,10 @@ pub struct HitView {
     pub speaker: Option<String>,
     pub emotion: Option<String>,
     pub text: String,
-    /// A part of the text as HTML: what was found is in `<mark>`, everything else is escaped.
+    /// Part of the text as HTML: matches are in `<mark>`, everything else is escaped.
     #[schema(example = "I want to <mark>cancel</mark> &amp; get a <mark>refund</mark>")]
     pub snippet: String,
-    /// The greater, the better it fits: more of the words, nearer to each other, in a shorter text.
+    /// Higher is better: more of the words, closer together, in a shorter text.
     pub rank: f32,
     pub links: Links,
 }

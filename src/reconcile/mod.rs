@@ -40,7 +40,10 @@ impl Reconciler {
     pub async fn run(self, stop: CancellationToken) -> supervise::TaskResult {
         while !stop.is_cancelled() {
             if let Err(error) = self.round().await {
-                tracing::error!(error = &error as &dyn std::error::Error, "round not finished");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot finish the reconciliation round"
+                );
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -63,7 +66,7 @@ impl Reconciler {
         }
         let expired = jobs::expire(db, announcer).await?;
         if abandoned + requeued + expired > 0 {
-            tracing::info!(abandoned, requeued, expired, "overdue jobs");
+            tracing::info!(abandoned, requeued, expired, "overdue jobs handled");
         }
         Ok(())
     }
@@ -112,12 +115,15 @@ impl Reconciler {
             }
             // Only a 404 says that the provider has no such job (OpenAPI document).
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
-                tracing::warn!("the provider does not know the job any more");
+                tracing::warn!("the provider no longer knows the job");
                 let most = self.dispatch.max_attempts;
                 jobs::lose_attempt(&self.db, &self.announcer, target, most).await?;
             }
             Err(error @ StatusError::TooLarge { .. }) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the answer is of no use");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "unusable status response"
+                );
                 let mut tx = self.db.begin().await?;
                 jobs::poll_later(&mut tx, target, self.settings.after).await?;
                 tx.commit().await?;
@@ -127,7 +133,10 @@ impl Reconciler {
                 return Ok(false);
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot ask for the job");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot get the job's status"
+                );
                 // No other question will fare better.
                 let is_general =
                     matches!(error, StatusError::Refused { .. } | StatusError::Unauthorized { .. });
@@ -158,9 +167,12 @@ impl Reconciler {
         let outcome = match self.store(target, &arrival).await {
             // Kept as one that cannot be read: no job is to hold up the round for all others.
             Err(error) if db::is_about_data(&error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "result not stored");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot store the result"
+                );
                 arrival.reading =
-                    Interpretation::Unreadable("Postgres does not take its rows".to_owned());
+                    Interpretation::Unreadable("Postgres rejected its rows".to_owned());
                 self.store(target, &arrival).await?
             }
             stored => stored?,

@@ -97,7 +97,7 @@ async fn accept(emulator: &Arc<Emulator>, job: Job, connection: &Cut) -> Respons
         tracing::error!(error = %format!("{error:#}"), "the sandbox could not keep a job");
         return broken().into_response();
     }
-    tracing::info!(provider_job_id = job_id, faults = ?faults, "the sandbox accepted a job");
+    tracing::info!(provider_job_id = job_id, faults = ?faults, "sandbox: job accepted");
     if faults.contains(&Fault::Early) {
         // The sender is dropped when there was nothing to deliver.
         let _ = first_delivery.await;

@@ -42,7 +42,7 @@ impl Levels {
 /// Why a recording could not be read; the message is sent to the submitter.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    #[error("it is no audio that can be read: {0}")]
+    #[error("it is not readable audio: {0}")]
     Unreadable(String),
     #[error("it has no audio track")]
     NoAudio,

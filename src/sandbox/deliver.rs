@@ -106,7 +106,7 @@ impl Courier<'_> {
 
     async fn note(&self, number: u32, answer: Option<u16>, settled: bool) {
         let provider_job_id = &self.job.id;
-        tracing::info!(provider_job_id, number, answer, settled, "the sandbox tried a delivery");
+        tracing::info!(provider_job_id, number, answer, settled, "sandbox: delivery attempted");
         let delivery = Try { at: now(), number, answer, settled };
         self.report(self.emulator.ledger.delivered(provider_job_id, delivery).await);
     }
@@ -114,7 +114,7 @@ impl Courier<'_> {
     fn report(&self, kept: anyhow::Result<()>) {
         if let Err(error) = kept {
             let error = format!("{error:#}");
-            tracing::error!(provider_job_id = self.job.id, %error, "delivery not kept");
+            tracing::error!(provider_job_id = self.job.id, %error, "sandbox: cannot record the delivery");
         }
     }
 }

@@ -99,7 +99,7 @@ impl Fault {
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no fault is called \"{name}\"; known are {known}", known = known())]
+#[error("unknown fault \"{name}\"; known faults: {known}", known = known())]
 pub struct UnknownFault {
     name: String,
 }

@@ -238,7 +238,10 @@ fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
             Ok(entry) => entries.push(entry),
             // The line that was being written when the process died.
             Err(_) if number + 1 == text.lines().count() => {
-                tracing::warn!(line = number + 1, "the ledger's last line is incomplete; left out");
+                tracing::warn!(
+                    line = number + 1,
+                    "sandbox: ignoring the incomplete last line of the ledger"
+                );
             }
             Err(error) => return Err(error).with_context(|| format!("line {}", number + 1)),
         }

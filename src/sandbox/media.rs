@@ -12,7 +12,7 @@ const LONGEST_TRANSCRIPT: u64 = 8 << 20;
 pub async fn fetch(client: &Client, url: Url, limit: u64) -> anyhow::Result<Vec<u8>> {
     let mut response = client.get(url).send().await.map_err(reqwest::Error::without_url)?;
     let status = response.status();
-    ensure!(status.is_success(), "the download was answered {}", status.as_u16());
+    ensure!(status.is_success(), "the download failed with status {}", status.as_u16());
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
         bytes.extend_from_slice(&chunk);

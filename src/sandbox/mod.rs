@@ -101,12 +101,12 @@ impl Sandbox {
         let settings = Arc::new(settings.clone());
         for name in &settings.default_insights {
             let is_known = wire::INSIGHTS.contains(&name.as_str());
-            anyhow::ensure!(is_known, "sandbox.default_insights: no insight is called {name}");
+            anyhow::ensure!(is_known, "sandbox.default_insights: unknown insight {name}");
         }
         let seed = if settings.seed == 0 { rand::random() } else { settings.seed };
         let faults = Faults::new(&settings.faults, seed).context("sandbox.faults")?;
         if !settings.faults.is_empty() {
-            tracing::info!(seed, faults = ?settings.faults, "the sandbox misbehaves at random");
+            tracing::info!(seed, faults = ?settings.faults, "sandbox: random faults enabled");
         }
         let ledger = Ledger::open(settings.ledger.as_deref(), settings.retention, now())?;
         let limiter = |group, limit| {

@@ -19,11 +19,7 @@ pub async fn run(emulator: &Emulator, job_id: &str, delivered: Option<oneshot::S
     let Some(mut job) = emulator.ledger.job(job_id, now()) else { return };
     if job.finished.is_none() {
         let finished = finish(emulator, &job).await;
-        tracing::info!(
-            provider_job_id = job_id,
-            status = finished.status,
-            "the sandbox finished a job"
-        );
+        tracing::info!(provider_job_id = job_id, status = finished.status, "sandbox: job finished");
         if let Err(error) = emulator.ledger.finish(job_id, finished.clone()).await {
             tracing::error!(provider_job_id = job_id, error = %format!("{error:#}"), "result not kept");
             return;

@@ -32,7 +32,7 @@ pub struct Selection {
     pub audio_type: Option<String>,
     /// First day of creation (UTC).
     pub from: NaiveDate,
-    /// The day after the last.
+    /// End of the range of days, exclusive.
     pub to: NaiveDate,
 }
 

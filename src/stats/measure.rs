@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A number about a group of jobs that have ended.
+/// A number about a group of finished jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Measure {
@@ -81,14 +81,14 @@ impl Measure {
     }
 }
 
-/// The measures of a group; absent where they were not asked for, or there is nothing to average.
+/// The measures of a group; absent if not requested, or if there is nothing to average.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Measures {
-    /// Jobs that have ended, whichever way.
+    /// Finished jobs, in any final state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<i64>,
-    /// Jobs with a result. All that follows but the other three states is about these.
+    /// Jobs with a result. All measures below except the other three states are about these jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +105,7 @@ pub struct Measures {
     pub questions: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interruptions: Option<i64>,
-    /// Sum over the recordings, each up to the end of its last utterance.
+    /// Total duration of the recordings, each up to the end of its last utterance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,14 +114,14 @@ pub struct Measures {
     pub silence_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlap_seconds: Option<f64>,
-    /// Sum of the times from creation to completion.
+    /// Total time from creation to completion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turnaround_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_duration_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_turnaround_seconds: Option<f64>,
-    /// Words in a minute of talk.
+    /// Words per minute of talk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub words_per_minute: Option<f64>,
 }

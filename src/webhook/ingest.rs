@@ -178,12 +178,15 @@ async fn commit_or_split(
         if !db::is_about_data(&error) || matches!(arrival.reading, Interpretation::Unreadable(_)) {
             return vec![Answer::NotStored];
         }
-        let reading = Interpretation::Unreadable("Postgres does not take its rows".to_owned());
+        let reading = Interpretation::Unreadable("Postgres rejected its rows".to_owned());
         let Arrival { delivery, expected, .. } = arrival;
         let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
         return Box::pin(commit_or_split(connection, announcer, &[aside], quota)).await;
     }
-    tracing::warn!(deliveries = arrivals.len(), "a batch was refused; splitting it");
+    tracing::warn!(
+        deliveries = arrivals.len(),
+        "Postgres rejected a batch of deliveries; splitting it"
+    );
     let (first, second) = arrivals.split_at(arrivals.len() / 2);
     let mut answers = Box::pin(commit_or_split(connection, announcer, first, quota)).await;
     answers.extend(Box::pin(commit_or_split(connection, announcer, second, quota)).await);
@@ -211,5 +214,5 @@ fn tell(answer: oneshot::Sender<Answer>, what: Answer) {
 }
 
 fn report(error: &sqlx::Error) {
-    tracing::error!(error = error as &dyn std::error::Error, "deliveries not stored");
+    tracing::error!(error = error as &dyn std::error::Error, "cannot store deliveries");
 }

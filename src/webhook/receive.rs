@@ -216,7 +216,7 @@ fn address(sender: Sender) -> IpAddr {
 
 fn busy() -> Response {
     note_outcome("store_failed");
-    tracing::warn!("no room for another delivery");
+    tracing::warn!("no memory or queue slot for another delivery");
     later()
 }
 

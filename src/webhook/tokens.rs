@@ -61,7 +61,7 @@ impl Lookups {
             let found = jobs::matching_attempts(&self.db, &tokens).await;
             if let Err(error) = &found {
                 let error = error as &dyn std::error::Error;
-                tracing::error!(error, tokens = tokens.len(), "tokens not looked up");
+                tracing::error!(error, tokens = tokens.len(), "cannot look up tokens");
             }
             for (n, question) in questions.drain(..).enumerate() {
                 let known = found.as_ref().map(|found| found.get(n).is_some_and(Option::is_some));

@@ -48,7 +48,7 @@ const OTHERS: &[&str] = &[
 
 /// Everything that is wrong with the configuration; the process exits with 78 (`EX_CONFIG`).
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration cannot be used:{}", Bullets(.0))]
+#[error("invalid configuration:{}", Bullets(.0))]
 pub struct ConfigError(pub Vec<String>);
 
 struct Bullets<'a>(&'a [String]);
@@ -121,8 +121,7 @@ fn from_variables(
     for (key, value) in layers.into_iter().flatten() {
         let source = value.origin().unwrap_or("?").to_owned();
         if !defaults.contains_key(&key) {
-            faults
-                .push(format!("{source}: no setting is called {key}{}", closest(&key, &defaults)));
+            faults.push(format!("{source}: unknown setting {key}{}", closest(&key, &defaults)));
         } else if let Err(error) = settings(&defaults, [(&key, &value)]) {
             faults.push(format!("{source}: {key}: {error}"));
         } else {
@@ -222,7 +221,7 @@ fn from_prefixed(variables: &Variables, defaults: &Layer, faults: &mut Vec<Strin
         let Some(path) = name.strip_prefix("AFTERCALL__") else {
             if name.starts_with("AFTERCALL_") && !OTHERS.contains(&name.as_str()) {
                 faults.push(format!(
-                    "{name}: settings are variables like AFTERCALL__API__LISTEN, with two underscores"
+                    "{name}: variables for settings have two underscores, as in AFTERCALL__API__LISTEN"
                 ));
             }
             continue;

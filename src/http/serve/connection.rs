@@ -79,7 +79,7 @@ pub fn run(
             }
         };
         if let Some(Err(error)) = ended {
-            tracing::debug!(%error, "a connection broke off");
+            tracing::debug!(%error, "connection aborted");
         }
     }
 }

@@ -99,7 +99,9 @@ pub async fn serve(
         let Some(seat) = seat else {
             if logged_at.is_none_or(|at| at.elapsed() > TELL_EVERY) {
                 logged_at = Some(Instant::now());
-                tracing::warn!("no room for another connection: all there are, are in use");
+                tracing::warn!(
+                    "connection limit reached and no connection is idle; closing new connections"
+                );
             }
             continue;
         };

@@ -45,7 +45,7 @@ impl Attended {
             Box::pin(sleep(write_timeout))
         });
         ready!(stalled.as_mut().poll(cx));
-        tracing::info!("cut a connection off: its client does not read the answer");
+        tracing::info!("disconnected a client that does not read its response");
         // The system forgets as well what it has yet to send.
         if let Err(error) = self.stream.set_zero_linger() {
             tracing::debug!(%error, "SO_LINGER");

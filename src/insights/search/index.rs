@@ -15,7 +15,7 @@ pub async fn keep_index_flushed(db: PgPool, stop: CancellationToken) -> TaskResu
     while !stop.is_cancelled() {
         if let Err(error) = flush_index(&db).await {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "search index not flushed");
+            tracing::error!(error, "cannot flush the search index");
         }
         tokio::select! {
             () = stop.cancelled() => {}

@@ -32,18 +32,18 @@ pub struct Credentials {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TokenError {
     /// Wrong or revoked credentials; `code` is the OAuth error, such as `invalid_client (OAU-153)`.
-    #[error("the token endpoint refused our credentials: {code}")]
+    #[error("the token endpoint rejected Aftercall's credentials: {code}")]
     Refused { code: String },
     /// A 429, or a call before the requested wait is over (in which case nothing was sent).
-    #[error("the token endpoint asked us to slow down")]
+    #[error("the token endpoint's rate limit is exceeded")]
     Throttled { retry_after: Option<Duration> },
-    #[error("the token endpoint answered {status}")]
+    #[error("the token endpoint responded with {status}")]
     Broken { status: StatusCode, retry_after: Option<Duration> },
-    #[error("the token endpoint could not be reached")]
+    #[error("cannot reach the token endpoint")]
     Unreachable(#[source] Arc<reqwest::Error>),
-    #[error("the token endpoint's answer has no usable token")]
+    #[error("the token endpoint's response has no usable token")]
     Unreadable,
-    #[error("no token within the time for the whole call")]
+    #[error("timed out waiting for a token")]
     TimedOut,
 }
 

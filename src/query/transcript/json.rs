@@ -8,7 +8,7 @@ use crate::{api::ApiError, insights::Spoken, jobs::Job};
 /// A speaker's turn ends with a pause of so many seconds.
 const PAUSE: f64 = 1.5;
 
-/// What was said in a job. Times are seconds from the start of the recording.
+/// The transcript of a job. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -24,11 +24,11 @@ pub struct TranscriptView {
     pub utterances: Vec<SpokenView>,
 }
 
-/// One utterance.
+/// An utterance of the transcript.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpokenView {
-    /// Position among the utterances, from 0.
+    /// Index of the utterance, from 0.
     pub seq: i32,
     pub start: f64,
     pub end: f64,
@@ -38,7 +38,8 @@ pub struct SpokenView {
     pub text: String,
 }
 
-/// What was said in a job, turn by turn. Times are seconds from the start of the recording.
+/// The transcript of a job, paragraph by paragraph. Times are seconds from the start of the
+/// recording.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -54,11 +55,11 @@ pub struct ParagraphsView {
     pub paragraphs: Vec<ParagraphView>,
 }
 
-/// What one speaker said without a pause of 1.5 seconds.
+/// Consecutive utterances of one speaker without a pause of 1.5 seconds or more.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParagraphView {
-    /// Positions of its utterances.
+    /// `seq` of its utterances.
     pub seqs: Vec<i32>,
     pub start: f64,
     pub end: f64,

@@ -56,26 +56,26 @@ impl TryFrom<usize> for MaxChars {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct TranscriptQuery {
-    /// Wins over `Accept`; with neither it is `json`.
+    /// Takes precedence over `Accept`; without either, the format is `json`.
     #[param(inline)]
     format: Option<Format>,
-    /// For `srt` and `vtt`: lines of at most so many characters, and cues of at most two lines.
-    /// Long utterances become several cues. Left out: one line for each utterance.
+    /// For `srt` and `vtt`: at most this many characters per line and two lines per cue; long
+    /// utterances become several cues. Default: one line per utterance.
     #[param(minimum = 20, maximum = 120, value_type = Option<i32>)]
     max_chars: Option<MaxChars>,
 }
 
-/// Get what was said as a transcript, as subtitles or as a table.
+/// Get the transcript as text, subtitles, a table or JSON.
 ///
-/// The form is that of `format`, or else the best one that `Accept` allows (`Accept` can ask for
-/// every type of the answer).
+/// The format is `format`, or else the best one that `Accept` allows; every content type below can
+/// be requested with `Accept`.
 ///
-/// In `txt`, `md`, `srt` and `vtt` text is on one line, white space and control characters made
-/// plain, and speakers without a name of yours are called `Speaker 0`. `md` and `paragraphs` join
-/// what one speaker says with pauses under 1.5 seconds. In `csv`, an apostrophe stands before texts
-/// that a spreadsheet would take for a formula. Where a line of `txt` or `srt` has right-to-left
-/// text, what is said is between U+2068 and U+2069, so that the name stays in front. Cues last 1 ms
-/// at least.
+/// In `txt`, `md`, `srt` and `vtt`, white space in an utterance becomes single spaces, other control
+/// characters are removed, and a speaker you have not named is called `Speaker 0`, by their
+/// `speakerId`. `md` and `paragraphs` join consecutive utterances of one speaker if the pauses are
+/// under 1.5 seconds. In `csv`, an apostrophe is put before texts that a spreadsheet would interpret
+/// as a formula. Where a line of `txt` or `srt` has right-to-left text, the utterance is wrapped in
+/// U+2068 and U+2069, so that the speaker's name stays in front. Cues last at least 1 ms.
 #[utoipa::path(
     get, path = paths::TRANSCRIPT, operation_id = "getTranscript", tag = "results",
     params(("id" = Uuid, Path), TranscriptQuery, ("If-None-Match" = Option<String>, Header)),
@@ -96,7 +96,7 @@ struct TranscriptQuery {
                 (ParagraphsView = "application/vnd.aftercall.paragraphs+json"),
             ),
         ),
-        (status = NOT_MODIFIED, description = "The one in If-None-Match is still the one"),
+        (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<{ OF_RESULT | codes(&[Code::NotAcceptable]) }>,
     ),
     security(("key" = [])),

@@ -90,7 +90,7 @@ async fn each_refusal_of_a_submission_is_what_the_table_says() {
 #[tokio::test]
 async fn each_answer_to_a_question_is_what_the_table_says() {
     let app = TestApp::start().await;
-    let rows = table("Questions how a job stands");
+    let rows = table("Status requests");
     assert!(rows.len() > 8);
     for row in rows {
         let [status, codes, becomes] = &row[..] else { panic!("{row:?}") };
@@ -99,7 +99,7 @@ async fn each_answer_to_a_question_is_what_the_table_says() {
             let job = app.submitted().await;
             app.make_due(job.id).await;
             app.reconciler.round().await.unwrap();
-            let is_asked_again = becomes.starts_with("is asked for again");
+            let is_asked_again = becomes.starts_with("is polled again");
             let state = if is_asked_again { "submitted" } else { "queued" };
             assert_eq!(app.job(job.id).await["state"], state, "{what}");
             assert_ne!(others(&app).await, "one a minute", "{what}");

@@ -54,7 +54,7 @@ async fn all_faults_come_at_once() {
         {
           "pointer": "#/speakercount",
           "code": "unknown",
-          "detail": "is not a member of a request; did you mean speakerCount?"
+          "detail": "is not a known member; did you mean speakerCount?"
         },
         {
           "pointer": "#/insights/1",

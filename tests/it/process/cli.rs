@@ -18,7 +18,7 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_service() {
     let early = home.key("crm").await;
     let mut service = Service::without_key(&home).await;
     let made = home.run(&["keys", "create", "call-center.eu", "--name", "host 7"]).await;
-    assert!(made.err.contains("shown this once"), "{}", made.err);
+    assert!(made.err.contains("shown only once"), "{}", made.err);
     let late = made.success().trim().to_owned();
     for key in [&early, &late] {
         service.key.clone_from(key);
@@ -84,7 +84,7 @@ async fn healthcheck_tells_ready_from_absent() {
     beside.run(&["healthcheck"]).await.success();
     service.stop().await.success();
     let told = beside.run(&["healthcheck"]).await.failure(1);
-    assert!(told.contains("nothing answers on"), "{told}");
+    assert!(told.contains("no response from"), "{told}");
 }
 
 #[tokio::test]

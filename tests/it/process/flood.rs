@@ -115,7 +115,7 @@ async fn readers_that_stop_to_read_are_cut_off() {
     let home = Home::on(&db).set("AFTERCALL__HTTP__WRITE_TIMEOUT", "100ms");
     let service = Service::start(&home).await;
     let stalled = readers(&service, &db).await;
-    let cut = |line: &Value| line["msg"].as_str().unwrap().starts_with("cut a connection off");
+    let cut = |line: &Value| line["msg"].as_str().unwrap().starts_with("disconnected a client");
     eventually("both cut off", async || {
         let count = service.process.log().iter().filter(|line| cut(line)).count();
         (count == stalled.len()).then_some(())
@@ -139,7 +139,7 @@ async fn told_to_stop_it_does_not_wait_for_readers_that_do_not_read() {
     let mut service = Service::start(&home).await;
     let _stalled = readers(&service, &db).await;
     service.process.signal(Signal::SIGTERM);
-    service.process.logged("grace period over, aborting").await;
+    service.process.logged("shutdown timeout exceeded; aborting").await;
     let told = service.process.ended().await.success();
     assert!(!told.contains("does not read"), "it waited until somebody lost patience");
 }

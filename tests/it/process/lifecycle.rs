@@ -70,7 +70,7 @@ async fn a_second_signal_ends_it_at_once() {
     let mut service = Service::without_key(&home).await;
     let server = server_pid(&home.data()).unwrap();
     service.process.signal(Signal::SIGTERM);
-    service.process.logged("told to stop").await;
+    service.process.logged("shutting down").await;
     service.process.signal(Signal::SIGINT);
     service.process.ended().await.failure(130);
     eventually("the end of its Postgres", async || (!is_running(server)).then_some(())).await;
@@ -140,7 +140,7 @@ async fn a_database_that_is_not_up_yet_is_waited_for() {
     let ops = format!("127.0.0.1:{}", free_port());
     let home = home.set("DATABASE_URL", url).set("AFTERCALL__OPS__LISTEN", &ops);
     let mut process = home.start(["serve"]);
-    process.logged("the database is not there yet; waiting for it").await;
+    process.logged("waiting for the database").await;
     assert_eq!(reqwest::get(format!("http://{ops}/livez")).await.unwrap().status(), 200);
     assert_eq!(reqwest::get(format!("http://{ops}/readyz")).await.unwrap().status(), 503);
 
@@ -158,7 +158,7 @@ async fn told_to_stop_while_it_waits_for_its_database_it_stops() {
     let (url, _) = not_up_yet(&home).await;
     let home = home.set("DATABASE_URL", url);
     let mut process = home.start(["serve"]);
-    process.logged("the database is not there yet; waiting for it").await;
+    process.logged("waiting for the database").await;
     process.signal(Signal::SIGTERM);
     process.ended().await.success();
 }

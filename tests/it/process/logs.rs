@@ -8,7 +8,7 @@ use crate::support::db::TestDb;
 
 /// The log lines of completed requests on `route`.
 fn answered<'a>(log: &'a [Value], route: &str) -> Vec<&'a Value> {
-    log.iter().filter(|line| line["msg"] == "answered" && line["route"] == route).collect()
+    log.iter().filter(|line| line["msg"] == "responded" && line["route"] == route).collect()
 }
 
 /// Status of the response to a body that never ends.
@@ -54,7 +54,7 @@ async fn each_request_is_one_line_that_tells_what_became_of_it() {
     let submitted = answered(&log, "/v1/jobs");
     assert_eq!((submitted.len(), &submitted[1]["status"]), (2, &json!(408)));
     let expected = json!({
-        "level": "info", "msg": "answered", "request_id": "from-the-caller.1", "listener": "api",
+        "level": "info", "msg": "responded", "request_id": "from-the-caller.1", "listener": "api",
         "route": "/v1/jobs", "method": "POST", "caller": "tester", "job_id": id, "status": 202,
     });
     for (name, value) in expected.as_object().unwrap() {
@@ -76,7 +76,7 @@ async fn each_request_is_one_line_that_tells_what_became_of_it() {
     assert_eq!(deliveries[1]["status"], 404);
     let handed_over = log.iter().find(|line| line["msg"] == "submitted").unwrap();
     assert_eq!((&handed_over["job_id"], &handed_over["attempt"]), (&json!(id), &json!(1)));
-    for once in ["ready", "database ready", "told to stop"] {
+    for once in ["ready", "database ready", "shutting down"] {
         assert_eq!(log.iter().filter(|line| line["msg"] == once).count(), 1, "{once}");
     }
 }

@@ -27,7 +27,7 @@ async fn one_delivery_is_replayed_by_its_id() {
     assert_eq!(app.last_event(job).await["by"], "the command line");
     assert_eq!(home.run(&["replay", &id]).await.success(), "superseded 1\n");
     let unknown = home.run(&["replay", &Uuid::now_v7().to_string()]).await.failure(1);
-    assert!(unknown.contains("no delivery fits"), "{unknown}");
+    assert!(unknown.contains("no delivery matches"), "{unknown}");
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn what_is_in_quarantine_is_replayed_all_together() {
         assert_eq!(app.job(id).await["completedVia"], "replay");
     }
     let none = home.run(&["replay", "--received-before", "30d"]).await.failure(1);
-    assert!(none.contains("no delivery fits"), "{none}");
+    assert!(none.contains("no delivery matches"), "{none}");
 }
 
 #[tokio::test]

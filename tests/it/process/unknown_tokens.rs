@@ -248,7 +248,8 @@ async fn no_known_token_is_rejected_whatever_attackers_send() {
     let done: i64 = sqlx::query_scalar(query).fetch_one(&db.pool).await.unwrap();
     assert_eq!(usize::try_from(done), Ok(urls.len()));
     let log = service.process.log();
-    let told = log.iter().filter(|line| line["msg"] == "answered" && line["listener"] == "webhook");
+    let told =
+        log.iter().filter(|line| line["msg"] == "responded" && line["listener"] == "webhook");
     let (told, most) = (told.count(), (KINDS - 1) * ADDRESSES * MOST_LOGGED + urls.len());
     assert!(told <= most, "{told} lines about unknown tokens");
     service.stop().await.success();

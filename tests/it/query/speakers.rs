@@ -110,7 +110,7 @@ async fn names_that_are_none_are_refused_all_at_once() {
     assert_eq!(answer.faults(), expected);
     assert_eq!(
         answer.json()["errors"][2]["detail"],
-        "is no speaker of this result; known are: 0, 1"
+        "is not a speaker of this result; known are: 0, 1"
     );
     for (wrong, expected) in [
         (json!({ "0": 1 }), "#/0 type"),
