@@ -1,8 +1,8 @@
-//! Stage 6: operators look at what was delivered, whosever job it is about, have it read again, and see
-//! how it departs from the provider's contract.
+//! Stage 6: operators inspect the deliveries of all callers, replay them, and see how the provider departs from its
+//! contract.
 //!
-//! Every operation insists on a scope of the key. The commands do the same without one: who reaches
-//! the database needs no key.
+//! Every operation requires a scope of the API key. The commands do the same work without a key, since access to the
+//! database is enough.
 mod batch;
 mod deliveries;
 mod drift;

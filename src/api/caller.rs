@@ -1,4 +1,4 @@
-//! Who is calling: the extractor of every `/v1` handler.
+//! The caller of a request: the extractor of every `/v1` handler.
 use std::time::Instant;
 
 use axum::{

@@ -1,4 +1,4 @@
-//! How much a process and each caller may do at the same time.
+//! Limits for concurrent work, in the process and per caller.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{extract::FromRequestParts, http::request::Parts};

@@ -1,4 +1,4 @@
-//! What an operation of the API may fail with.
+//! The errors of API operations.
 use std::{any::Any, error::Error as StdError, sync::Arc};
 
 use axum::{

@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 use super::{ApiError, Code};
 use crate::http::{Fault, Faults, shortened};
 
-/// Most bytes of a detail: one that lists several faults is long.
+/// Maximum bytes of a detail: one that lists several faults is long.
 const MAX_DETAIL: usize = 2000;
-/// Most bytes of a request's path that its problem repeats.
+/// Maximum bytes of a request's path that its problem repeats.
 const MAX_INSTANCE: usize = 256;
 
 /// Body of every response that is not a success (RFC 9457, `application/problem+json`).

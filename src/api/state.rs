@@ -1,4 +1,4 @@
-//! What every handler of the REST API may reach.
+//! The state that every handler of the REST API can access.
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
@@ -13,7 +13,7 @@ use crate::{
     jobs::Announcer,
 };
 
-/// Clones share everything, and cost next to nothing: each request has one.
+/// Cheap to clone, since clones share everything: each request has one.
 #[derive(Debug, Clone)]
 pub struct ApiState(Arc<Shared>);
 
@@ -21,23 +21,23 @@ pub struct ApiState(Arc<Shared>);
 pub struct Shared {
     pub db: PgPool,
     pub cursors: Cursors,
-    /// Begins what changes jobs, so that the dispatcher and those who wait for them are told.
+    /// Begins transactions that change jobs, so that the dispatcher and the feed are notified.
     pub announcer: Announcer,
-    /// Tells queued jobs when their turn comes.
+    /// For the estimated submission time of queued jobs.
     pub gate: GateSettings,
-    /// Time from intake to `timed_out`.
+    /// Time from submission to `timed_out`.
     pub deadline: Duration,
-    /// Memory for the bodies of requests.
+    /// Memory for request bodies.
     pub bodies: Bodies,
-    /// What may be made of a stored delivery when it is read again.
+    /// Limits for reparsing a stored delivery.
     pub limits: TextLimits,
-    /// Keys that were looked up a moment ago.
+    /// Recently authenticated keys.
     pub known_keys: KeyCache,
     /// Keys in use by waits, streams and exports.
     pub watched_keys: KeyWatch,
-    /// Tells waits and streams what happens to jobs.
+    /// Notifies waits and streams of changes of jobs.
     pub feed: Feed,
-    /// How slow an export may be.
+    /// The minimum speed of exports.
     pub export_pace: Pace,
     pub results: ResultLoader,
 }

@@ -1,4 +1,4 @@
-//! The REST API as one router, and the document that describes it.
+//! The REST API as one router, and its OpenAPI document.
 use axum::Router;
 use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
@@ -26,10 +26,10 @@ pub fn api() -> (Router<ApiState>, utoipa::openapi::OpenApi) {
     (router, document)
 }
 
-/// The document as it is checked in and served.
+/// The document as checked in and served.
 ///
 /// # Errors
-/// When it cannot be written as JSON.
+/// When it cannot be serialized.
 pub fn document() -> serde_json::Result<String> {
     api().1.to_pretty_json()
 }

@@ -1,4 +1,4 @@
-//! What the service stands on: a database and a provider, its own stand-ins where none is configured.
+//! The database and the provider of the service, or their replacements where none is configured.
 use std::pin::Pin;
 
 use anyhow::Context as _;
@@ -17,12 +17,12 @@ use crate::{
     supervise::{Lifecycle, TaskResult},
 };
 
-/// Connections of the embedded server that its pool leaves to people with `psql`.
+/// Connections of the embedded server beyond the pool, for people with `psql`.
 const SPARE_CONNECTIONS: u32 = 10;
 
-/// Keeps the stand-ins alive until everything that uses them has ended.
+/// Keeps the replacements alive until everything that uses them has ended.
 pub struct BackingServices {
-    /// What the database is, for people; no credentials.
+    /// Describes the database for people; contains no credentials.
     pub database: String,
     cluster: Option<Cluster>,
 }
@@ -56,7 +56,7 @@ pub async fn database(settings: &Settings) -> anyhow::Result<(PgPool, BackingSer
     Ok((db, BackingServices { database, cluster: Some(cluster) }))
 }
 
-/// Starts, or joins, the cluster in the data folder.
+/// Starts or joins the cluster in the data folder.
 pub async fn private_cluster(settings: &Settings) -> anyhow::Result<Cluster> {
     let connections = settings.database.max_connections + SPARE_CONNECTIONS;
     let options = embedded::Options::durable(EmbeddedEnvironment::read(), connections)?;
@@ -67,7 +67,7 @@ pub async fn private_cluster(settings: &Settings) -> anyhow::Result<Cluster> {
     Ok(cluster)
 }
 
-/// The configured provider, or the sandbox and its address; `None` where no role needs one.
+/// The configured provider, or the sandbox with its address; `None` if no role needs one.
 pub async fn provider(
     settings: &Settings,
     lifecycle: &Lifecycle,

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what all operations have in common is written once, here.
+//! The OpenAPI document: everything that all operations share is added here.
 use axum::http::StatusCode;
 use utoipa::{
     Modify, OpenApi,
@@ -45,7 +45,7 @@ impl Modify for BearerKey {
     }
 }
 
-/// Adds what holds for all operations.
+/// Adds everything that applies to all operations.
 pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     name_items_of_pages(document);
     for operation in document.paths.paths.values_mut().flat_map(operations) {
@@ -56,8 +56,7 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// The items of a page are of a schema that has a name: clients made from the document then have one
-/// type for them.
+/// Gives the items of pages a named schema, so that generated clients have one type for them.
 fn name_items_of_pages(document: &mut utoipa::openapi::OpenApi) {
     for (name, schema) in &mut document.components.get_or_insert_default().schemas {
         let (Some(item), RefOr::T(Schema::Object(page))) = (name.strip_prefix("Page_"), schema)
@@ -71,7 +70,7 @@ fn name_items_of_pages(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// No parameter may be empty, which [`crate::api::ApiQuery`] sees to.
+/// Documents that no parameter may be empty; [`crate::api::ApiQuery`] rejects empty ones.
 fn tell_that_nothing_is_empty(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
@@ -102,7 +101,7 @@ fn not_empty(text: &mut Object) {
     }
 }
 
-/// A description is required; where an operation gives none, the status says it all.
+/// Descriptions are required; where an operation gives none, the status's reason phrase is enough.
 fn describe(status: &str, response: &mut RefOr<Response>) {
     let reason =
         StatusCode::from_bytes(status.as_bytes()).ok().and_then(|it| it.canonical_reason());

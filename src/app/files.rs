@@ -1,5 +1,5 @@
-//! How many files this process may have open, and so how many connections each listener gets. What the
-//! process itself needs is set aside first: a flood of connections leaves it alone.
+//! Divides the process's limit of open files between its listeners. The process's own needs are set aside first, so
+//! that a flood of connections cannot starve it.
 use anyhow::ensure;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -8,13 +8,13 @@ use crate::{
     http::Terms,
 };
 
-/// Files for all that has no number in the settings: the runtime's own, listeners, connections to the
-/// provider, and those that are closed as soon as they are taken.
+/// Files that no setting counts: the runtime's, listeners, connections to the provider, and connections that are closed
+/// as soon as they are accepted.
 const SPARE: usize = 64;
-/// With fewer connections than this a listener is of no use.
+/// With fewer connections than this a listener is useless.
 const FEWEST: usize = 8;
 
-/// Connections that each listener may have at once.
+/// Maximum concurrent connections per listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Granted {
     pub api: usize,
@@ -22,13 +22,13 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// Event streams: of the connections they get the share that the settings give them.
+    /// Event streams get the same fraction of the connections as in the settings.
     fn streams(self, settings: &ApiSettings) -> usize {
         let ApiSettings { max_streams, max_connections, .. } = *settings;
         share(max_streams, self.api, max_connections).min(max_streams)
     }
 
-    /// With no more streams than that.
+    /// The settings with the number of streams limited accordingly.
     pub fn limited(self, settings: &ApiSettings) -> ApiSettings {
         ApiSettings { max_streams: self.streams(settings), ..settings.clone() }
     }
@@ -51,10 +51,10 @@ pub fn terms(settings: &Settings, granted: Granted) -> AllTerms {
     }
 }
 
-/// As many as the settings ask for, if the system allows the files for them.
+/// As many as the settings ask for, if the system's file limit allows.
 ///
 /// # Errors
-/// When it allows so few that the service would be of no use.
+/// When the limit is so low that the service would be useless.
 pub fn grant(settings: &Settings) -> anyhow::Result<Granted> {
     let wanted = wanted(settings);
     let needed = set_aside(settings) + wanted.api + wanted.webhook;
@@ -72,7 +72,7 @@ pub fn grant(settings: &Settings) -> anyhow::Result<Granted> {
     Ok(granted)
 }
 
-/// What may be open once the limit is raised as far as `needed`.
+/// The file limit after raising it as far as `needed`, if possible.
 fn raised_to(needed: usize) -> anyhow::Result<usize> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let better = soft.max(hard.min(u64::try_from(needed)?));
@@ -88,19 +88,19 @@ fn wanted(settings: &Settings) -> Granted {
     }
 }
 
-/// Files that are not for callers and deliveries.
+/// Number of open files reserved for everything but callers and deliveries.
 fn set_aside(settings: &Settings) -> usize {
     let database = usize::try_from(settings.database.max_connections).unwrap_or(usize::MAX);
-    // One more feeds those who wait for events.
+    // One more for the listener that feeds waits and streams.
     let own = settings.ops.max_connections.saturating_add(database).saturating_add(1);
-    // A submission may need a token first.
+    // A submission may need a connection for a token first.
     own.saturating_add(settings.dispatch.concurrency.saturating_mul(2)).saturating_add(SPARE)
 }
 
 fn granted(settings: &Settings, allowed: usize) -> anyhow::Result<Granted> {
     let wanted = wanted(settings);
     let (all, left) = (wanted.api + wanted.webhook, allowed.saturating_sub(set_aside(settings)));
-    // The same share of what they want, for both.
+    // The same fraction of what each wants.
     let of = |wanted: usize| if all <= left { wanted } else { share(wanted, left, all) };
     let granted = Granted { api: of(wanted.api), webhook: of(wanted.webhook) };
     let suffices = |granted: usize, wanted: usize| granted >= FEWEST.min(wanted);
@@ -113,7 +113,7 @@ fn granted(settings: &Settings, allowed: usize) -> anyhow::Result<Granted> {
     Ok(granted)
 }
 
-/// What `part` of `whole` is, of `left` instead.
+/// `part` of `whole`, scaled to `left`.
 fn share(part: usize, left: usize, whole: usize) -> usize {
     usize::try_from(part as u128 * left as u128 / whole.max(1) as u128).unwrap_or(part)
 }

@@ -1,4 +1,4 @@
-//! Puts the pieces together; the only module that may import every other one.
+//! Assembles the service; the only module that may import every other one.
 mod api;
 mod backing_services;
 mod document;
@@ -40,7 +40,7 @@ use crate::{
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
-/// How long what was aborted may take to let go of its connections to the database.
+/// How long aborted parts may take to release their database connections.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// A running service.
@@ -53,26 +53,26 @@ pub struct App {
     backing: BackingServices,
 }
 
-/// Where it listens; port 0 in the settings becomes a real one here.
+/// Addresses it listens on; port 0 in the settings becomes a real port here.
 #[derive(Debug, Clone)]
 pub struct Addresses {
     pub api: Option<SocketAddr>,
     pub webhook: Option<SocketAddr>,
     pub ops: SocketAddr,
-    /// What the database is, for people; no credentials.
+    /// Describes the database for people; contains no credentials.
     pub database: String,
-    /// Of the sandbox, when it takes the provider's place.
+    /// The sandbox, when it replaces the provider.
     pub sandbox: Option<SandboxAddress>,
 }
 
-/// Binds, waits for the database, migrates and starts every part of the configured roles. From now on
-/// signals end the process in good order.
+/// Binds the listeners, waits for the database, migrates it and starts all parts of the configured roles. From now on
+/// signals shut the process down gracefully.
 ///
-/// The operators' listener answers from the beginning: alive, and not ready.
+/// The operators' listener serves from the beginning: alive, but not ready.
 ///
 /// # Errors
-/// When the database cannot be had or an address is taken; nothing keeps running then.
-/// [`ToldToStop`] when a signal came while the database was waited for.
+/// When the database is not available or an address is in use; nothing keeps running then. [`ToldToStop`] when a signal
+/// arrived while waiting for the database.
 pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let lifecycle = Lifecycle::default();
     drain_on_signal(&lifecycle)?;
@@ -121,7 +121,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
 }
 
 impl App {
-    /// Runs until it is told to stop through `lifecycle`, or a part fails.
+    /// Runs until `lifecycle` requests a stop or a part fails.
     pub async fn run(self) -> TaskResult {
         let result = supervise::until_stopped(self.parts, &self.lifecycle, self.timeouts).await;
         if timeout(LAST_WAIT, self.db.close()).await.is_err() {
@@ -132,7 +132,7 @@ impl App {
     }
 }
 
-/// A signal came before there was anything to run.
+/// A signal arrived before there was anything to run.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped while waiting for the database")]
 pub struct ToldToStop;
@@ -151,7 +151,7 @@ async fn wait_for_database(
     }
 }
 
-/// Brings the schema up to date, or insists that it is, and makes this month's partitions.
+/// Migrates the schema, or checks that it is current, and creates this month's partitions.
 async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
     if settings.migrates_at_start() {
         migrate(settings, db).await?;
@@ -172,7 +172,7 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Applies the migrations, through `database.migration_url` when there is one.
+/// Applies the migrations, through `database.migration_url` if set.
 pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
     let password = settings.database.password.as_ref();
     let direct = match &settings.database.migration_url {
@@ -185,7 +185,7 @@ pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
     db::migrate(direct.as_ref().unwrap_or(db)).await.context("cannot migrate the database")
 }
 
-/// Where the provider reaches the webhook listener.
+/// The URL at which the provider reaches the webhook listener.
 fn webhook_base(settings: &Settings, addresses: &Addresses) -> anyhow::Result<Url> {
     let configured = settings.webhook.public_url.as_ref();
     if let Some(url) = configured.or(settings.sandbox.webhook_url.as_ref()) {
@@ -223,7 +223,7 @@ impl Listeners {
         Ok(Self { api, webhook, ops: bind(settings.ops.listen)? })
     }
 
-    /// Those of the backing services are not known yet.
+    /// Addresses of the backing services are not known yet.
     fn addresses(&self) -> anyhow::Result<Addresses> {
         Ok(Addresses {
             api: self.api.as_ref().map(TcpListener::local_addr).transpose()?,
@@ -251,7 +251,7 @@ async fn serve(
     Ok(())
 }
 
-/// Starts to drain on SIGTERM or Ctrl-C; a second signal ends the process at once with 130.
+/// Starts draining on SIGTERM or Ctrl-C; a second signal exits immediately with 130.
 pub fn drain_on_signal(lifecycle: &Lifecycle) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate())?;

@@ -1,5 +1,5 @@
-//! The pages for people: the API's documentation, and what each problem means. They are told to browsers
-//! as strictly as they can be: nothing from elsewhere, nothing inline, in no other page.
+//! The pages for people: the API's documentation and the explanations of problems. Their content security policy is as
+//! strict as possible: nothing from other origins, nothing inline, no framing.
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, header},
@@ -21,17 +21,17 @@ pub fn router(document: OpenApi) -> Router {
     strictly(Router::new().merge(docs), &of_docs()).merge(strictly(errors, &style(STYLE)))
 }
 
-/// The page of Swagger UI loads its scripts and styles from here, and asks the API.
+/// Swagger UI loads its scripts and styles from here, and calls the API.
 fn of_docs() -> String {
     format!("script-src 'self'; {} 'self'; connect-src 'self'", style(STYLE_OF_LOGO))
 }
 
-/// Allows one style inside the page, which its digest stands for.
+/// Allows one inline style, identified by its digest.
 fn style(text: &str) -> String {
     format!("style-src 'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
-/// With a policy that allows what `sources` names.
+/// Adds a policy that allows only `sources`.
 fn strictly(pages: Router, sources: &str) -> Router {
     let policy = format!(
         "default-src 'none'; {sources}; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
@@ -39,7 +39,7 @@ fn strictly(pages: Router, sources: &str) -> Router {
     );
     let with =
         |name: HeaderName, value: HeaderValue| SetResponseHeaderLayer::overriding(name, value);
-    // Of ASCII as it is made of constants: the other policy, which allows nothing, is for nobody.
+    // Always ASCII, since it is built from constants; the fallback, which allows nothing, is never used.
     let policy = HeaderValue::try_from(policy)
         .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
     pages
@@ -47,8 +47,8 @@ fn strictly(pages: Router, sources: &str) -> Router {
         .layer(with(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
 }
 
-/// The page can be typed into without further ado. It forgets the key when it is left: what the browser
-/// kept could be read by whatever else this address ever serves.
+/// Requests can be tried out immediately. The key is not persisted: anything stored in the browser could be read by
+/// whatever else this origin serves.
 fn config() -> Config<'static> {
     Config::default()
         .deep_linking(true)
@@ -60,7 +60,7 @@ fn config() -> Config<'static> {
         .try_it_out_enabled(true)
 }
 
-/// docs/errors.md with an anchor for each code: the `type` of a problem is a link to it.
+/// docs/errors.md with an anchor for each code, which the `type` of a problem links to.
 fn errors() -> String {
     let mut events: Vec<Event<'_>> = Parser::new_ext(ERRORS, Options::ENABLE_TABLES).collect();
     for i in 1..events.len() {
@@ -82,7 +82,7 @@ fn errors() -> String {
     )
 }
 
-/// Swagger UI draws its logo with it.
+/// The style with which Swagger UI draws its logo.
 const STYLE_OF_LOGO: &str = ".logo_small_svg__cls-2{fill:#fff}.logo_small_svg__cls-3{fill:#85ea2d}";
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;\

@@ -1,4 +1,4 @@
-//! Asks one of our own addresses how it is.
+//! Checks the health of one of our own addresses.
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -7,7 +7,7 @@ use url::Url;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// # Errors
-/// When nothing answers within seconds, or the answer is no success.
+/// When there is no response within seconds, or it is not a success.
 pub async fn probe(url: Url) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
     let answer = client

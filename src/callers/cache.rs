@@ -1,4 +1,4 @@
-//! Callers that were authenticated a moment ago, so that a busy one costs one look-up a second.
+//! Recently authenticated keys, so that a busy caller costs one lookup per second.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -9,15 +9,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::Caller;
 
-/// A revoked or expired key may be honoured this much longer, by a process that has just seen it.
+/// How much longer a revoked or expired key may be accepted by a process that has just seen it.
 const TRUST: Duration = Duration::from_secs(1);
-/// Keys remembered; with more than this in a second some are looked up more often.
+/// Maximum number of cached keys; beyond it some are looked up more often.
 const MOST: usize = 1024;
 
 /// By the SHA-256 of the whole key.
 type Seen = HashMap<[u8; 32], (Instant, Caller)>;
 
-/// Clones share what they know.
+/// Clones share their content.
 #[derive(Debug, Clone, Default)]
 pub struct KeyCache(Arc<Mutex<Seen>>);
 
@@ -28,7 +28,7 @@ impl KeyCache {
         (since.elapsed() < TRUST).then(|| caller.clone())
     }
 
-    /// `asked` is when the look-up began: what it found may have ended since.
+    /// `asked` is when the lookup began: the key may have been revoked since.
     pub fn remember(&self, key: &str, caller: &Caller, asked: Instant) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {

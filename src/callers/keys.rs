@@ -13,22 +13,22 @@ use uuid::Uuid;
 use super::{Caller, Scope};
 use crate::http::hex;
 
-/// A key that was just made; the only time its text exists on our side.
+/// A new key; the only time its text exists on our side.
 #[derive(Debug)]
 pub struct NewKey {
     pub id: String,
     pub text: SecretString,
 }
 
-/// What a key is good for.
+/// The validity and the rights of a key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeyTerms<'a> {
-    /// `None`: for ever.
+    /// `None`: does not expire.
     pub lifetime: Option<Duration>,
     pub scopes: &'a [Scope],
 }
 
-/// A key as it is listed.
+/// A key as listed.
 #[derive(Debug)]
 pub struct KeyRow {
     pub id: String,
@@ -41,7 +41,7 @@ pub struct KeyRow {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// Makes a key for a caller, who is registered if new.
+/// Creates a key for a caller; an unknown caller is registered.
 ///
 /// # Errors
 /// Violates `callers_name_form` when the caller's name is not lower-case letters, digits and `._-`.
@@ -80,9 +80,9 @@ pub async fn create(
     Ok(NewKey { id, text: text.into() })
 }
 
-/// The caller who holds this key; `None` when it is unknown, revoked or expired.
+/// The caller that holds this key; `None` when it is unknown, revoked or expired.
 ///
-/// Use is noted to the minute, so that a busy key costs one write a minute.
+/// The last use is recorded to the minute, so that a busy key costs one write per minute.
 pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>> {
     let Some((id, _)) = key.strip_prefix("ac_").and_then(|rest| rest.split_once('_')) else {
         return Ok(None);
@@ -107,7 +107,7 @@ pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>
     if row.stale
         && let Err(error) = touch(db, id).await
     {
-        // Who only reads is served while the database takes no writes.
+        // Reads still work while the database accepts no writes.
         let error = &error as &dyn std::error::Error;
         tracing::warn!(key_id = id, error, "cannot record the use of a key");
     }
@@ -126,7 +126,7 @@ async fn touch(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// All keys, by caller and age.
+/// All keys, ordered by caller and age.
 pub async fn keys(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KeyRow>> {
     sqlx::query_as!(
         KeyRow,
@@ -141,7 +141,7 @@ pub async fn keys(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KeyRow>> {
     .await
 }
 
-/// `false` when there is no such key, or it was revoked before.
+/// `false` when the key does not exist or was already revoked.
 pub async fn revoke(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "update aftercall.api_keys set revoked_at = now() where id = $1 and revoked_at is null",
@@ -152,7 +152,7 @@ pub async fn revoke(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Those of the keys that are good no more.
+/// The keys among `ids` that are no longer valid.
 pub async fn ended(db: impl PgExecutor<'_>, ids: &[String]) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         "select id from aftercall.api_keys

@@ -1,4 +1,4 @@
-//! Who may call: internal apps and their API keys.
+//! Callers: the internal apps and their API keys.
 mod cache;
 mod keys;
 mod scope;
@@ -11,7 +11,7 @@ pub use keys::{KeyRow, KeyTerms, NewKey, authenticate, create, keys, revoke};
 pub use scope::Scope;
 pub use watch::{KeyWatch, WatchedKey};
 
-/// The internal app behind a request; its id scopes every row that is read or written for it.
+/// The internal app behind a request; every row read or written for it is scoped by its id.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub id: Uuid,

@@ -1,4 +1,4 @@
-//! What a key may do beyond what every key may.
+//! Scopes: what an API key may do beyond its caller's own jobs.
 use clap::ValueEnum;
 
 /// Permissions beyond a caller's own jobs. No scope includes another.
@@ -13,7 +13,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// As it is written in Postgres and on the command line.
+    /// As written in Postgres and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::AdminRead => "admin:read",
@@ -21,7 +21,7 @@ impl Scope {
         }
     }
 
-    /// Those of the names that this version knows; a newer one may have stored others.
+    /// The names that this version knows; a newer one may have stored others.
     pub(super) fn known(names: &[String]) -> Vec<Self> {
         names.iter().filter_map(|name| Self::from_str(name, false).ok()).collect()
     }

@@ -1,4 +1,4 @@
-//! Keys in use by what goes on for long: it ends soon after its key is revoked or expires.
+//! Keys used by long-running requests, which end soon after their key is revoked or expires.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,10 +11,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use crate::supervise;
 
-/// One statement for all keys this often is nothing, and a key is then gone within seconds.
+/// Cheap, since one statement checks all keys, and a revoked key is noticed within seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// By the id of a key: how many watch it, and what ends them.
+/// By key id: how many requests watch it, and the token that ends them.
 type Watched = HashMap<String, (usize, CancellationToken)>;
 
 /// Clones share the keys.
@@ -37,7 +37,7 @@ impl KeyWatch {
         WatchedKey { watch: self.clone(), id: id.to_owned(), ended: ended.clone() }
     }
 
-    /// Looks after the keys in use until `stop` is cancelled.
+    /// Checks the watched keys until `stop` is canceled.
     pub async fn run(self, db: PgPool, stop: CancellationToken) -> supervise::TaskResult {
         while stop.run_until_cancelled(sleep(LOOK_EVERY)).await.is_some() {
             let ids: Vec<String> = self.watched().keys().cloned().collect();
@@ -63,7 +63,7 @@ impl KeyWatch {
 }
 
 impl WatchedKey {
-    /// Once the key is revoked or has expired.
+    /// Completes once the key is revoked or has expired.
     pub fn ended(&self) -> WaitForCancellationFuture<'_> {
         self.ended.cancelled()
     }

@@ -1,4 +1,4 @@
-//! The database of the service for a command of its own; joins the embedded one when it runs.
+//! Opens the service's database for a command; joins the embedded one if it is running.
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
@@ -37,7 +37,7 @@ impl Database {
     }
 }
 
-/// Does the work on the database, brought up to date before where the settings say so.
+/// Runs `work` on the database, migrated first if the settings say so.
 pub async fn with<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>,

@@ -1,4 +1,4 @@
-//! `aftercall healthcheck`: for images without curl. Exit code 0 when the service is ready.
+//! `aftercall healthcheck`: for images without curl. Exits with 0 when the service is ready.
 use std::net::Ipv4Addr;
 
 use url::Url;
@@ -12,7 +12,8 @@ pub struct Args {
     url: Option<Url>,
 }
 
-/// `settings` are read only when no address is given: another service need not be configured here.
+/// `settings` are loaded only when no URL is given: to check another service, none need to be
+/// configured here.
 pub async fn run(
     args: Args,
     settings: impl FnOnce() -> anyhow::Result<Settings>,

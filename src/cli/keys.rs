@@ -1,4 +1,4 @@
-//! `aftercall keys`: who may call the API.
+//! `aftercall keys`: manages API keys.
 use std::time::Duration;
 
 use anyhow::Context as _;

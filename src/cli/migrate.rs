@@ -1,4 +1,4 @@
-//! `aftercall migrate`: the one-shot step before new replicas start.
+//! `aftercall migrate`: the one-off step before new replicas start.
 use super::database::Database;
 use crate::{app, config::Settings, db, telemetry};
 

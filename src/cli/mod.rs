@@ -70,7 +70,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command that was asked for.
+    /// Runs the selected command.
     pub fn run(self) -> anyhow::Result<()> {
         let loaded = || crate::config::load(self.config.as_deref());
         match self.command {
@@ -98,7 +98,7 @@ impl Cli {
     }
 }
 
-/// How long what runs on threads of its own may go on once the command has ended.
+/// How long blocking threads may run after the command has ended.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
-//! Standard output of commands whose output is their purpose.
+//! Standard output of commands whose purpose is their output.
 use std::io::{self, Write as _};
 
-/// Writes it; a reader that has seen enough (`| head`) is no error.
+/// Prints `text`; a reader that closes the pipe early (`| head`) is not an error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

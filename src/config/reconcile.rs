@@ -1,4 +1,4 @@
-//! How overdue jobs are looked after.
+//! How overdue jobs are handled.
 use std::time::Duration;
 
 use schemars::JsonSchema;

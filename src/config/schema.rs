@@ -17,7 +17,7 @@ use super::{Settings, sources::DEFAULTS};
 pub fn schema() -> Result<Value, config::ConfigError> {
     let generator = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
     let mut schema = generator.into_generator().into_root_schema_for::<Settings>();
-    // A file holds what differs from the defaults.
+    // A file contains only what differs from the defaults.
     let nothing_is_required = |schema: &mut Schema| drop(schema.remove("required"));
     RecursiveTransform(nothing_is_required).transform(&mut schema);
     schema.insert("title".to_owned(), json!("Configuration of Aftercall"));
@@ -30,7 +30,7 @@ pub fn schema() -> Result<Value, config::ConfigError> {
     Ok(schema)
 }
 
-/// Gives every setting below `path` its default and its comment.
+/// Adds the default and the comment to every setting below `path`.
 fn describe(schema: &mut Value, path: &str, default: &Value, comments: &BTreeMap<String, String>) {
     if let Some(sections) = default.as_object() {
         for (name, default) in sections {
@@ -45,8 +45,8 @@ fn describe(schema: &mut Value, path: &str, default: &Value, comments: &BTreeMap
     }
 }
 
-/// What `config/default.toml` says right above each setting, or above those that it follows
-/// without a gap.
+/// The comments of `config/default.toml`: each applies to the setting right below it, and to those
+/// that follow without a gap.
 fn comments() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let (mut section, mut comment, mut is_open) = (String::new(), String::new(), false);

@@ -1,4 +1,4 @@
-//! The settings as a whole: one file per section, and what follows from several of them.
+//! The settings as a whole: one file per section, and values derived from several of them.
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -37,12 +37,12 @@ pub enum Role {
     Worker,
 }
 
-/// What may be made of one delivery.
+/// Limits for parsing one delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct TextLimits {
-    /// Most bytes, once its compression is undone.
+    /// Maximum size in bytes after decompression.
     pub inflated: usize,
-    /// Most values of its JSON.
+    /// Maximum number of JSON values.
     pub values: usize,
 }
 
@@ -56,7 +56,7 @@ impl Settings {
         self.database.migrate == Automatic::Auto || self.database.url.is_none()
     }
 
-    /// Whether a provider is configured; without one the sandbox takes its place.
+    /// Whether a provider is configured; without one the sandbox replaces it.
     pub fn has_provider(&self) -> bool {
         self.provider.base_url.is_some()
     }

@@ -1,4 +1,4 @@
-//! How the process ends.
+//! How the process shuts down.
 use std::time::Duration;
 
 use schemars::JsonSchema;

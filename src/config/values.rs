@@ -1,4 +1,4 @@
-//! How values are written in TOML, and what the schema says about them.
+//! How values are written in TOML, and their JSON schemas.
 use std::{borrow::Cow, fmt::Display, marker::PhantomData, str::FromStr, time::Duration};
 
 use bytesize::ByteSize;
@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-/// Whether something that Aftercall can do by itself is wanted.
+/// Whether Aftercall should do something automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Automatic {
@@ -14,12 +14,12 @@ pub enum Automatic {
     Off,
 }
 
-/// A size in bytes; the largest number where memory cannot hold as many.
+/// A size in bytes, capped at the address space.
 pub fn bytes(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
-/// Reads a duration such as "30s" or "1h 30m".
+/// Parses a duration such as "30s" or "1h 30m".
 pub(super) struct HumanDuration;
 
 impl HumanDuration {
@@ -55,7 +55,7 @@ impl JsonSchema for HumanSize {
     }
 }
 
-/// Reads a value that may be absent: TOML has no null, so an empty text stands for it.
+/// Parses an optional value: TOML has no null, so an empty string stands for absence.
 pub(super) struct Optional<T>(PhantomData<T>);
 
 impl<T: FromStr<Err: Display>> Optional<T> {

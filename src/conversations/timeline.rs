@@ -1,11 +1,11 @@
-//! Utterances in the order of time, and what can be read off them. docs/conversation-shape.md has the
-//! definitions; here everything is whole milliseconds.
+//! Utterances in chronological order, and the figures derived from them. docs/conversation-shape.md has the
+//! definitions; all times here are whole milliseconds.
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
 };
 
-/// An utterance on the clock of the shape.
+/// An utterance with its times in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Said<'a> {
     pub start: i64,
@@ -20,7 +20,7 @@ impl Said<'_> {
     }
 }
 
-/// Rounded once, at the utterance, so that sums are exact; halves to even.
+/// Rounds (half to even) once, per utterance, so that sums are exact.
 #[expect(clippy::cast_possible_truncation, reason = "no recording is that long")]
 pub fn millis(seconds: f64) -> i64 {
     (seconds * 1000.0).round_ties_even() as i64
@@ -31,7 +31,7 @@ pub fn seconds(millis: i64) -> f64 {
     millis as f64 / 1000.0
 }
 
-/// Time during which a speaker talks. Those of one speaker do not overlap.
+/// A time during which a speaker talks. Stretches of one speaker do not overlap.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stretch<'a> {
     pub speaker: &'a str,
@@ -39,7 +39,7 @@ pub(super) struct Stretch<'a> {
     pub end: i64,
 }
 
-/// What a conversation is without its speakers.
+/// The figures of a conversation that do not depend on its speakers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Times {
     pub duration: i64,
@@ -47,14 +47,14 @@ pub(super) struct Times {
     pub longest_silence: i64,
 }
 
-/// An utterance of one speaker begins while others talk, and outlasts them.
+/// An utterance that begins while another speaker talks, and outlasts them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interruption<'a> {
     pub by: &'a str,
     pub of: &'a str,
 }
 
-/// Successive utterances of one speaker with one emotion. The order of the members is that of the runs.
+/// Successive utterances of one speaker with one emotion. The order of the fields is the order of the runs.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Run<'a> {
     pub speaker: &'a str,
@@ -68,7 +68,7 @@ pub(super) struct Run<'a> {
 pub(super) struct Timeline<'a>(Vec<Said<'a>>);
 
 impl<'a> Timeline<'a> {
-    /// `said` is in the provider's order, which decides between utterances of the same time.
+    /// `said` is in the provider's order, which breaks ties between utterances of equal times.
     pub fn new(said: impl IntoIterator<Item = Said<'a>>) -> Self {
         let mut said: Vec<_> = said.into_iter().collect();
         said.sort_by_key(|said| (said.start, said.end));
@@ -98,7 +98,7 @@ impl<'a> Timeline<'a> {
         self.0.iter().filter_map(stretch).collect()
     }
 
-    /// Speaker and length of each.
+    /// Speaker and length of each monologue.
     pub fn monologues(&self) -> impl Iterator<Item = (&'a str, i64)> {
         let runs = self.0.chunk_by(|one, next| one.speaker == next.speaker);
         runs.filter_map(|run| Some((run[0].speaker?, last_end(run) - run[0].start)))
@@ -107,7 +107,7 @@ impl<'a> Timeline<'a> {
     pub fn interruptions(&self) -> Vec<Interruption<'a>> {
         let mut found = Vec::new();
         let mut begun = LastToEnd::default();
-        // Utterances that begin together do not interrupt one another.
+        // Utterances that begin at the same time do not interrupt one another.
         for together in self.0.chunk_by(|one, next| one.start == next.start) {
             for said in together {
                 let Some(by) = said.speaker else { continue };
@@ -123,7 +123,7 @@ impl<'a> Timeline<'a> {
         found
     }
 
-    /// Talk by stretch of so many milliseconds, counted from 0, and speaker; only where there is some.
+    /// Talk time by bucket of `length` milliseconds, counted from 0, and speaker; only buckets with talk.
     pub fn buckets(&self, length: i64) -> BTreeMap<(i64, &'a str), i64> {
         let mut talk = BTreeMap::new();
         for Stretch { speaker, start, end } in self.stretches() {
@@ -176,11 +176,10 @@ pub(super) fn overlap(stretches: &[Stretch<'_>]) -> i64 {
     overlap
 }
 
-/// When an utterance ends, and whose it is. The greater one ends later; of two that end at once it is the
-/// one whose speaker comes first.
+/// End and speaker of an utterance. Later ends are greater; of equal ends, the one whose speaker sorts first.
 type Ending<'a> = (i64, Reverse<&'a str>);
 
-/// Of some utterances the one that ends last, and the one that does so among those of all other speakers.
+/// The last utterance to end, and the last to end among all other speakers.
 #[derive(Debug, Default)]
 struct LastToEnd<'a> {
     first: Option<Ending<'a>>,
@@ -201,7 +200,7 @@ impl<'a> LastToEnd<'a> {
         }
     }
 
-    /// The last to end that is not of this speaker.
+    /// The last to end that belongs to another speaker.
     fn but_of(&self, speaker: &str) -> Option<Ending<'a>> {
         if self.first?.1.0 == speaker { self.second } else { self.first }
     }

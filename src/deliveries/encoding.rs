@@ -1,22 +1,22 @@
-//! What the sender did to a body on its way is undone, within bounds.
+//! Decompresses bodies, within limits.
 use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// Inflated at once; room is asked for before.
+/// Bytes inflated at a time; memory is reserved before each step.
 const STEP: usize = 64 * 1024;
 
-/// Why there is no text.
+/// Why a body cannot be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Undecodable {
-    /// There never will be. Why, without quoting anything of the body.
+    /// Permanently. The reason does not quote the body.
     Damaged(String),
-    /// There was no room for it.
+    /// There was not enough memory.
     OverBudget,
 }
 
-/// Whether `encoding` leaves bytes as they are.
+/// Whether `encoding` leaves the bytes unchanged.
 pub fn is_plain(encoding: Option<&str>) -> bool {
     matches!(name(encoding).as_str(), "" | "identity")
 }
@@ -25,10 +25,10 @@ fn name(encoding: Option<&str>) -> String {
     encoding.map(str::trim).unwrap_or_default().to_ascii_lowercase()
 }
 
-/// The body without its `Content-Encoding` (RFC 9110, section 8.4.1), of at most `limit` bytes.
-/// `has_room` is asked before each growth whether there may be so many bytes of it.
+/// The body without its `Content-Encoding` (RFC 9110, section 8.4.1), at most `limit` bytes.
+/// `has_room` is called before each growth with the new size and may refuse it.
 ///
-/// "deflate" is zlib by the book and bare in the wild.
+/// "deflate" means zlib in the standard, but many senders use raw deflate.
 pub fn decoded(
     body: &Bytes,
     encoding: Option<&str>,
@@ -88,7 +88,7 @@ mod tests {
         encoder.finish().unwrap().into()
     }
 
-    /// With room for so many bytes.
+    /// Decodes with memory for `room` bytes.
     fn text(body: &Bytes, encoding: &str, limit: usize, room: usize) -> Result<Bytes, String> {
         decoded(body, Some(encoding), limit, |bytes| bytes <= room).map_err(|why| match why {
             Undecodable::Damaged(why) => why,
@@ -103,7 +103,7 @@ mod tests {
         assert!(bomb.len() < 4096);
         assert!(text(&bomb, "gzip", 1000, 1 << 20).unwrap_err().contains("more than 1000"));
         assert_eq!(text(&bomb, "gzip", 1 << 20, 1 << 19).unwrap_err(), "no room");
-        // Members of one stream count together.
+        // The limit applies to all members of a stream together.
         let members = Bytes::from([&gzip(b"hello")[..], &gzip(b"world")].concat());
         assert_eq!(text(&members, "gzip", 10, 1 << 20).unwrap(), "helloworld");
         assert!(text(&members, "gzip", 9, 1 << 20).unwrap_err().contains("more than 9"));

@@ -1,4 +1,4 @@
-//! What the provider's answer to a submission means for the job.
+//! What the provider's response to a submission means for the job.
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -14,7 +14,7 @@ pub enum SubmitDecision {
     Accepted {
         provider_job_id: Option<String>,
     },
-    /// For good. `retry_reason`: what the last attempt met when it was no refusal.
+    /// Final. `retry_reason`: why the last attempt failed, if it was not rejected.
     Refuse {
         retry_reason: Option<RetryReason>,
         error: JobError,
@@ -90,8 +90,8 @@ impl SubmitDecision {
     }
 }
 
-/// A gateway answered for a server that it got no answer from (RFC 9110, 15.6.3 and 15.6.5): the job
-/// may run. Any other 5xx is the server's own word that it did not do what was asked.
+/// A gateway responded for a server that did not (RFC 9110, 15.6.3 and 15.6.5): the job may be
+/// running. Any other 5xx comes from the server itself and means it did not accept the job.
 fn is_of_a_gateway(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
 }

@@ -1,5 +1,5 @@
-//! Stage 2: queued jobs are handed to the provider. Due jobs come in through the provider gate;
-//! each leaves as submitted, requeued, unconfirmed or failed.
+//! Stage 2: submits queued jobs to the provider. Due jobs pass through the provider gate; each ends
+//! up submitted, requeued, unconfirmed or failed.
 mod decision;
 mod stand;
 
@@ -26,22 +26,22 @@ use crate::{
     supervise::TaskResult,
 };
 
-/// Everything the dispatcher needs; cheap to clone into each submission.
+/// The dispatcher's dependencies; cheap to clone into each submission.
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
     pub db: PgPool,
     pub provider: provider::Client,
     pub settings: DispatchSettings,
     pub gate: GateSettings,
-    /// Public address of the webhook listener.
+    /// Public URL of the webhook listener.
     pub webhook_base: Url,
-    /// How long to wait for the webhook before asking for the result.
+    /// How long to wait for the webhook before polling for the result.
     pub poll_after: Duration,
     pub announcer: Announcer,
 }
 
 impl Dispatcher {
-    /// Claims and submits until `stop` is cancelled, then finishes what is in flight.
+    /// Claims and submits jobs until `stop` is canceled, then finishes submissions in progress.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
         let mut in_flight = JoinSet::new();
         while !stop.is_cancelled() {
@@ -63,7 +63,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Submits everything that is due and that the gate lets through; returns how much that was.
+    /// Submits everything that is due and that the gate lets through; returns the number of jobs.
     /// For tests.
     pub async fn drain(&self) -> usize {
         let mut done = 0;
@@ -143,7 +143,8 @@ impl Dispatcher {
         let decision = SubmitDecision::of(answer, &claimed, &self.settings, &self.gate);
         loop {
             match self.keep(&claimed, rate, &stand, &decision).await {
-                // Forgotten, it would be paid for again: worth waiting for a database that is away.
+                // If the outcome is lost, the job may be paid for twice, so it is worth waiting for
+                // the database.
                 Err(error) if Instant::now() < lease_ends => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -156,7 +157,7 @@ impl Dispatcher {
         }
     }
 
-    /// Repeated after an error, it does no more than once: the lease and the state guard it.
+    /// Idempotent, so it can be repeated after an error: the lease and the state guard it.
     async fn keep(
         &self,
         claimed: &Claimed,
@@ -210,7 +211,7 @@ impl Dispatcher {
     }
 }
 
-/// `base` ± 10 %, so that several processes do not look in step.
+/// `base` ± 10 %, so that processes do not poll in step.
 fn jittered(base: Duration) -> Duration {
     base.mul_f64(rand::random_range(0.9..1.1))
 }

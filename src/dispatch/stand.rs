@@ -1,4 +1,4 @@
-//! Whether the provider deals with submissions at all, as far as one answer tells.
+//! Whether the provider accepts submissions in general, judged from one response.
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -10,11 +10,11 @@ use crate::provider::{
 
 #[derive(Debug)]
 pub enum Stand {
-    /// It took the submission, or refused it for what it was.
+    /// It accepted the submission, or rejected it for its content.
     Takes,
-    /// It refused it as it would any other.
+    /// It rejected the submission as it would any other.
     Refuses(Refusing),
-    /// The answer, or the lack of one, says nothing of that.
+    /// The response, or its absence, does not say.
     Unclear,
 }
 
@@ -35,7 +35,7 @@ impl Stand {
         Self::Refuses(Refusing { blame, status, code })
     }
 
-    /// Tells all replicas, and the log once, where that is news.
+    /// Records it for all replicas; logs it once when it changes.
     pub async fn note(&self, db: &PgPool, probe: Duration) -> sqlx::Result<()> {
         match self {
             Self::Takes => {

@@ -1,4 +1,4 @@
-//! Tells the feeds of all replicas that there is something to see.
+//! Notifies the feeds of all replicas of changes.
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::CHANNEL;
 use crate::{jobs::Announcer, supervise::TaskResult};
 
-/// Changes of this time share one notification.
+/// Changes within this time share one notification.
 const TOGETHER: Duration = Duration::from_millis(20);
 
-/// Notifies the feeds whenever jobs have changed, until `stop` is cancelled.
+/// Notifies the feeds whenever jobs have changed, until `stop` is canceled.
 ///
-/// After the commits, not in them: `notify` makes transactions commit one after the other. Nothing is
-/// correct because of it, feeds also look by themselves.
+/// After commits, not inside transactions, because `notify` serializes commits. Correctness does not depend on it,
+/// since feeds also poll.
 pub async fn announce(db: PgPool, announcer: Announcer, stop: CancellationToken) -> TaskResult {
     loop {
         tokio::select! {
@@ -29,7 +29,7 @@ pub async fn announce(db: PgPool, announcer: Announcer, stop: CancellationToken)
     }
 }
 
-/// There is nothing to be durable: the commit need not wait for the disk.
+/// Nothing needs to be durable, so the commit does not wait for the disk.
 async fn notify(db: &PgPool) -> sqlx::Result<()> {
     sqlx::query!(
         "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')::text",

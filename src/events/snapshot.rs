@@ -1,10 +1,10 @@
-//! Moments in the order of commits, as Postgres tells them.
+//! Points in the commit order, as Postgres reports them.
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::Deserialize;
 
-/// Which transactions had committed at a moment: `xmin:xmax:xip,…` (`pg_snapshot`, `PostgreSQL` manual,
-/// section 9.27).
+/// Which transactions had committed at a point in time: `xmin:xmax:xip,…` (`pg_snapshot`, `PostgreSQL` manual, section
+/// 9.27).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct Snapshot(Arc<str>);
@@ -14,12 +14,12 @@ impl Snapshot {
         &self.0
     }
 
-    /// The first transaction that had not begun.
+    /// The first transaction id that had not been assigned.
     pub fn xmax(&self) -> &str {
         self.0.split(':').nth(1).unwrap_or_default()
     }
 
-    /// Earlier ones that had not ended.
+    /// Earlier transactions that had not ended.
     pub fn in_progress(&self) -> Vec<&str> {
         let listed = self.0.split(':').nth(2).unwrap_or_default();
         listed.split(',').filter(|xid| !xid.is_empty()).collect()
@@ -32,8 +32,8 @@ impl From<String> for Snapshot {
     }
 }
 
-/// What a stream has been told: all that `since` shows, and of what `until` shows besides, the events up
-/// to `position`.
+/// The position of a stream: it has received everything that `since` shows and, of what only `until` shows, the events
+/// up to `position`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point {
     pub since: Snapshot,
@@ -54,7 +54,7 @@ impl fmt::Display for Point {
     }
 }
 
-/// Of a text that [`Point`] wrote.
+/// Parses the output of [`Point`]'s `Display`.
 impl FromStr for Point {
     type Err = std::num::ParseIntError;
 

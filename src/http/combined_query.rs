@@ -1,4 +1,4 @@
-//! Parameters of two kinds in one query string, such as the filters and the pages of a list.
+//! Two sets of parameters in one query string, such as the filters and the page of a list.
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
@@ -9,7 +9,7 @@ use utoipa::{
     openapi::path::{Parameter, ParameterIn},
 };
 
-/// For [`super::ApiQuery`]; each kind refuses what it does not know.
+/// For [`super::read_query`]; each set rejects unknown names.
 #[derive(Debug)]
 pub struct CombinedQuery<A, B>(pub A, pub B);
 
@@ -21,7 +21,7 @@ impl<A: IntoParams, B: IntoParams> IntoParams for CombinedQuery<A, B> {
     }
 }
 
-/// serde's own `flatten` would neither refuse unknown names nor read numbers.
+/// serde's own `flatten` would neither reject unknown names nor parse numbers.
 impl<'de, A, B> Deserialize<'de> for CombinedQuery<A, B>
 where
     A: DeserializeOwned + IntoParams,

@@ -1,13 +1,12 @@
-//! What is wrong with a request, told within bounds: however much is wrong, and however long it is, the
-//! answer stays small.
+//! The errors of a request, bounded so that the response stays small however many and however long they are.
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Most bytes of a pointer or name that are shown; the rest is `…`.
+/// Maximum bytes of a pointer or name that are shown; the rest is replaced by `…`.
 const MAX_PLACE: usize = 200;
-/// Most bytes of a detail.
+/// Maximum bytes of a detail.
 const MAX_DETAIL: usize = 500;
-/// Longer names have no closest one: likeness is a matter of both lengths.
+/// Longer names have no closest match, since similarity depends on both lengths.
 const MAX_LIKENED: usize = 64;
 
 /// One thing that is wrong with a request.
@@ -30,14 +29,14 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of the body; `pointer` starts with `#`.
+    /// An error in the body; `pointer` starts with `#`.
     pub fn at(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         let pointer = shortened(pointer.into(), MAX_PLACE);
         let detail = shortened(detail.into(), MAX_DETAIL);
         Self { pointer: Some(pointer), parameter: None, code, detail }
     }
 
-    /// A fault of a query parameter, a header, or the `path`.
+    /// An error in a query parameter, a header, or the `path`.
     pub fn of_parameter(
         name: impl Into<String>,
         code: &'static str,
@@ -49,7 +48,7 @@ impl Fault {
     }
 }
 
-/// All faults of a request: the first [`Faults::MOST`] in full, of the others how many there are.
+/// All errors of a request: the first [`Faults::MOST`] in full, and the number of others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults {
     listed: Vec<Fault>,
@@ -63,7 +62,7 @@ impl Faults {
         self.add(|| fault);
     }
 
-    /// A fault that is only put into words if it is still listed.
+    /// Adds an error that is built only if it is still listed.
     pub fn add(&mut self, fault: impl FnOnce() -> Fault) {
         if self.listed.len() < Self::MOST {
             self.listed.push(fault());
@@ -72,7 +71,7 @@ impl Faults {
         }
     }
 
-    /// As few of them as `most`.
+    /// Keeps at most `most` of them.
     #[must_use]
     pub fn at_most(mut self, most: usize) -> Self {
         self.more += self.listed.len().saturating_sub(most);
@@ -84,12 +83,12 @@ impl Faults {
         self.listed.is_empty()
     }
 
-    /// Those in full.
+    /// The errors listed in full.
     pub fn listed(&self) -> &[Fault] {
         &self.listed
     }
 
-    /// How many there are beyond those.
+    /// How many there are beyond the listed ones.
     pub fn more(&self) -> usize {
         self.more
     }
@@ -109,7 +108,7 @@ impl From<Fault> for Faults {
     }
 }
 
-/// `; did you mean X?` when something known is near.
+/// `; did you mean X?` when a known name is similar.
 pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     if name.len() > MAX_LIKENED {
         return String::new();
@@ -122,7 +121,7 @@ pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
         .unwrap_or_default()
 }
 
-/// A text of at most `most` bytes, and `…` if there was more.
+/// The first `most` bytes of a text, with `…` if there was more.
 pub fn shortened(mut text: String, most: usize) -> String {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));

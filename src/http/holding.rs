@@ -1,4 +1,4 @@
-//! The body of an answer that holds something until it is gone.
+//! A response body that holds a value until it is dropped.
 use std::{
     pin::Pin,
     task::{Context, Poll},

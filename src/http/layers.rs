@@ -74,8 +74,8 @@ pub fn checked_host(
 #[derive(Debug, Clone, Copy)]
 pub struct Quiet;
 
-/// Gives the request an id, logs it in one line, and completes its response. The path is logged as its
-/// route only: real paths and queries may hold secrets.
+/// Gives the request an id, logs it in one line, and completes its response. Only the route is logged: real paths and
+/// queries may contain secrets.
 pub async fn observed(State(observer): State<Observer>, request: Request, next: Next) -> Response {
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = given

@@ -1,5 +1,5 @@
-//! What a `Content-Type` says.
-/// Whether a `Content-Type` is that of JSON.
+//! Media types.
+/// Whether a `Content-Type` denotes JSON.
 pub fn is_json(kind: &str) -> bool {
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json"

@@ -1,4 +1,4 @@
-//! Plumbing of the HTTP listeners: what any service would need, whatever it serves.
+//! Plumbing of the HTTP listeners that any service would need, whatever it serves.
 mod combined_query;
 mod etag;
 mod faults;

@@ -1,5 +1,5 @@
-//! Answers of newline-delimited JSON, sent while their rows are read: one chunk is in the making and
-//! few are on their way, however long the whole is.
+//! Responses of newline-delimited JSON, streamed while their rows are read: memory holds only a few
+//! chunks, however long the response is.
 use std::time::Duration;
 
 use axum::{
@@ -19,10 +19,10 @@ use tracing::Instrument as _;
 
 /// Lines are sent once there are this many bytes of them.
 const CHUNK: usize = 64 * 1024;
-/// Chunks that wait to be sent.
+/// Chunks queued for sending.
 const WAITING: usize = 2;
 
-/// Why an answer breaks off. The client sees an incomplete body.
+/// Why a response breaks off. The client sees an incomplete body.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     #[error("the client disconnected")]
@@ -39,10 +39,10 @@ pub enum StreamError {
     Json(#[from] serde_json::Error),
 }
 
-/// How slow an answer may be.
+/// The minimum speed of a response.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How long the client is waited for in all; what it reads earns more, up to the same again.
+    /// Total time to wait for the client; reading earns more, up to this again.
     pub timeout: Duration,
     /// Bytes that earn another second.
     pub bytes_a_second: u32,
@@ -50,7 +50,7 @@ pub struct Pace {
     pub longest: Duration,
 }
 
-/// Where the lines of an answer go.
+/// Writes the lines of a response.
 #[derive(Debug)]
 pub struct NdjsonWriter {
     chunk: Vec<u8>,
@@ -63,17 +63,17 @@ pub struct NdjsonWriter {
 
 impl NdjsonWriter {
     /// # Errors
-    /// When nobody reads any more; then there is no use in going on.
+    /// When the client no longer reads; the caller should stop.
     pub async fn push(&mut self, line: &impl Serialize) -> Result<(), StreamError> {
         serde_json::to_writer(&mut self.chunk, line)?;
         self.chunk.push(b'\n');
         if self.chunk.len() >= CHUNK { self.send().await } else { Ok(()) }
     }
 
-    /// What `next` brings, such as a row.
+    /// Awaits `next`, such as a row.
     ///
     /// # Errors
-    /// When it takes too long; what there was before is still sent, so that the client gets on.
+    /// When it takes too long; the lines so far are still sent, so that the client makes progress.
     pub async fn in_time<T>(&mut self, next: impl Future<Output = T>) -> Result<T, StreamError> {
         let came = timeout_at(self.until, next).await;
         if came.is_err() {
@@ -101,9 +101,10 @@ impl NdjsonWriter {
     }
 }
 
-/// The answer whose lines `write` pushes; it is complete once `write` gives `NdjsonWriter` back.
+/// A response with the lines that `write` pushes; it is complete once `write` returns the
+/// `NdjsonWriter`.
 ///
-/// `name`: of the file that a browser saves.
+/// `name`: the file name for browsers.
 pub fn ndjson<W>(name: &str, pace: Pace, write: impl FnOnce(NdjsonWriter) -> W) -> Response
 where
     W: Future<Output = Result<NdjsonWriter, StreamError>> + Send + 'static,
@@ -149,7 +150,7 @@ async fn to_the_end(
 
 type Writing = (mpsc::Receiver<Bytes>, JoinHandle<Result<(), StreamError>>);
 
-/// That no chunk follows means nothing by itself: the writer says whether it came to the end.
+/// The absence of a chunk is not conclusive: the writer says whether it reached the end.
 async fn next_chunk(
     (mut made, writing): Writing,
 ) -> Result<Option<(Bytes, Writing)>, Box<dyn std::error::Error + Send + Sync>> {
@@ -233,7 +234,7 @@ mod tests {
         assert!(wait.await.unwrap());
     }
 
-    /// How long a client is served that reads a chunk every so often.
+    /// How long a client is served that reads a chunk at this interval.
     async fn served(every: Duration, pace: Pace) -> (Duration, StreamError) {
         let (ended, wait) = tokio::sync::oneshot::channel();
         let since = Instant::now();

@@ -1,4 +1,4 @@
-//! Health and version: alive, ready to be sent work, and which build this is.
+//! Health and version: whether the process is alive, whether it is ready, and which build it is.
 use std::{
     pin::Pin,
     sync::{
@@ -26,24 +26,24 @@ use tokio_util::sync::CancellationToken;
 use super::layers::bare;
 use crate::db;
 
-/// Longest wait for the database before it counts as gone.
+/// Longest wait for the database before it counts as unavailable.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How long it is believed whether the database takes writes, whoever asks, and how often.
+/// How long the result of a write probe is cached, for all requests.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// Asks whether something is well that requests can do without.
+/// Checks something that requests do not depend on.
 pub type Check = fn(PgPool) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send>>;
 
 #[derive(Debug, Clone)]
 pub struct OpsState {
     pub db: PgPool,
-    /// Whether every listener of this process is served.
+    /// Whether all listeners of this process are served.
     pub started: Arc<AtomicBool>,
-    /// Cancelled once the process is on its way out.
+    /// Canceled once the process is shutting down.
     pub draining: CancellationToken,
-    /// Whether the provider takes submissions. Of no consequence: callers can hand over jobs, which wait.
+    /// Whether the provider accepts submissions. Does not affect readiness, since jobs can be queued meanwhile.
     pub provider: Check,
-    /// When the database was last seen to take writes or not.
+    /// When the database was last probed for writes, with the result.
     writes: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
@@ -68,7 +68,7 @@ impl OpsState {
     }
 }
 
-/// `/livez` never asks the database: a database that is down is no reason to restart this process.
+/// `/livez` does not check the database: an unavailable database is no reason to restart this process.
 pub fn health(state: OpsState) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))

@@ -1,4 +1,4 @@
-//! Pages of a list: limits and cursors that only their own listing takes back.
+//! Pages of a list: limits, and cursors that are valid only for their own listing.
 use std::sync::Arc;
 
 use axum::{
@@ -28,7 +28,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// `rows` are up to `limit + 1`; the one too many only tells that there is more.
+    /// `rows` are up to `limit + 1`; the extra one only shows that there are more.
     pub fn new<R>(
         mut rows: Vec<R>,
         limit: Limit,
@@ -44,7 +44,7 @@ impl<T> Page<T> {
 }
 
 impl<T: Serialize> Page<T> {
-    /// The page with the `Link` to the next one (RFC 8288): the same request with that cursor.
+    /// The page with the `Link` to the next one (RFC 8288): the same request with the next cursor.
     pub fn answer(self, request: &Uri) -> Response {
         let next = self.next_cursor.as_deref().map(|cursor| next_link(request, cursor));
         let mut response = Json(self).into_response();
@@ -62,7 +62,7 @@ fn next_link(request: &Uri, cursor: &str) -> String {
     format!("<{}?{}>; rel=\"next\"", request.path(), query.finish())
 }
 
-/// A cursor that this listing has not made.
+/// A cursor that was not issued for this listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CursorMismatch;
 
@@ -83,7 +83,7 @@ impl Cursors {
         Self { key: key.into() }
     }
 
-    /// `listing` names everything that decides which rows are listed: path, caller, filters.
+    /// `listing` contains everything that determines the rows: path, caller, filters.
     pub fn seal(&self, listing: &str, position: &[u8]) -> String {
         let mut bytes = position.to_vec();
         bytes.extend_from_slice(&self.mac(listing, position));
@@ -111,9 +111,9 @@ impl Cursors {
 
     fn mac(&self, listing: &str, position: &[u8]) -> [u8; MAC_BYTES] {
         let mut tag = [0; MAC_BYTES];
-        // HMAC takes keys of every length; the error is of the trait, not of this type.
+        // HMAC accepts keys of any length; the error belongs to the trait.
         if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) {
-            // Positions differ in length: where this one ends must not be a matter of opinion.
+            // Positions vary in length, so the length is part of the input.
             mac.update(&position.len().to_be_bytes());
             mac.update(position);
             mac.update(listing.as_bytes());

@@ -1,4 +1,4 @@
-//! Query strings: every fault of one at once, and what parameters of all lists look like.
+//! Query strings: reports all errors at once, and parses the parameters common to all lists.
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -11,12 +11,12 @@ use utoipa::IntoParams;
 
 use super::{Fault, Faults, closest};
 
-/// Insists that there are no parameters.
+/// Rejects all parameters.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct NoParameters {}
 
-/// The parameters of a query string, or what is wrong with each of them.
+/// Parses a query string, or returns the errors of each parameter.
 pub fn read_query<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Faults> {
     let is_plain = |value: &str| !value.is_empty() && !value.contains('\0');
     let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -26,10 +26,10 @@ pub fn read_query<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Fa
     }
 }
 
-/// Pairs of a wrong query that are looked into: each takes its time, and thousands fit into one.
+/// Number of pairs examined in an invalid query: each takes time, and a query can contain thousands.
 const MOST_DIAGNOSED: usize = 500;
 
-/// Of each parameter; `error` is what it said of the whole.
+/// The errors of each parameter; `error` is the error of the whole query.
 fn faults<T: DeserializeOwned + IntoParams>(
     query: &str,
     error: Option<serde_html_form::de::Error>,
@@ -50,14 +50,14 @@ fn faults<T: DeserializeOwned + IntoParams>(
         }
     }
     if faults.is_empty() {
-        // What each parameter was asked by itself holds for all together; the name is that of the whole.
+        // Every parameter is valid on its own, so the error applies to the whole query.
         let detail = error.map(|error| error.to_string()).unwrap_or_default();
         faults.push(Fault::of_parameter("", "format", detail));
     }
     faults
 }
 
-/// What is wrong with one parameter: it is read as if it were the only one.
+/// The error of one parameter: it is parsed as if it were the only one.
 fn fault<T: DeserializeOwned>(name: &str, values: &[String], known: &[String]) -> Option<Fault> {
     if !known.iter().any(|known| known == name) {
         let hint = closest(name, known.iter().map(String::as_str));
@@ -90,7 +90,7 @@ fn fault<T: DeserializeOwned>(name: &str, values: &[String], known: &[String]) -
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
 
-/// Rows a page: 1 to 200, 50 when left out.
+/// Rows per page: 1 to 200, default 50.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(i64);
 
@@ -108,7 +108,7 @@ impl Default for Limit {
     }
 }
 
-/// From a query, where it is a text, and from a JSON body, where it is a number.
+/// From a query, where it is a string, or a JSON body, where it is a number.
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Limit {
                 self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
             }
 
-            /// JSON knows one kind of number: `50.0` is 50.
+            /// JSON has one number type: `50.0` is 50.
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Limit, E> {
                 self.visit_str(&number.to_string())
             }
@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-/// A moment (RFC 3339): its four digits of a year are all within what Postgres knows.
+/// A timestamp (RFC 3339), whose four-digit years are all within Postgres's range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Timestamp(pub DateTime<Utc>);

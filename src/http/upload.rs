@@ -1,4 +1,4 @@
-//! A body that knows whether it is being waited for: when time is up, whose fault that is.
+//! A request body that records whether it is being waited for, to tell who caused a timeout.
 use std::{
     pin::Pin,
     sync::{
@@ -21,7 +21,7 @@ struct Upload {
 }
 
 impl Awaited {
-    /// The body as before, and with it the answer to the question.
+    /// The body, and a flag that says whether it is being waited for.
     pub fn watch(body: Body) -> (Body, Self) {
         let awaited = Self::default();
         if body.is_end_stream() {

@@ -1,4 +1,4 @@
-//! How long a request wants its answer held back: `?wait=30` or `Prefer: wait=30` (RFC 7240).
+//! How long a request wants its response delayed: `?wait=30` or `Prefer: wait=30` (RFC 7240).
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Uri};
@@ -21,8 +21,7 @@ impl Wait {
         Duration::from_secs(self.0)
     }
 
-    /// The first `wait` of `Prefer`; of more than 60 seconds, 60 are granted. What cannot be understood
-    /// is no preference.
+    /// The first `wait` of `Prefer`, capped at 60 seconds. An invalid preference is ignored.
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
         let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         let mut pairs = preferences
@@ -34,7 +33,7 @@ impl Wait {
         seconds(bare).map(|seconds| Self(seconds.min(MOST_SECONDS)))
     }
 
-    /// What a request asks for in either way; none where its parameter is not valid.
+    /// The wait requested either way; none if the parameter is invalid.
     pub fn asked(uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         let given = query.find(|(name, _)| name == "wait");
@@ -54,7 +53,7 @@ impl TryFrom<String> for Wait {
     }
 }
 
-/// Digits alone: `parse` would take a sign.
+/// Digits only: `parse` would accept a sign.
 fn seconds(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/jobs/batch`: many recordings at once, each with an outcome of its own.
+//! `POST /v1/jobs/batch`: many recordings at once, each accepted or rejected on its own.
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, header},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 const MAX_JOBS: usize = 100;
-/// Faults of one item that are listed: the answer is stored, and there may be as many items.
+/// Errors listed per item: the response is stored, and there may be many items.
 const MAX_FAULTS: usize = 10;
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -147,7 +147,7 @@ async fn submit(
     })
 }
 
-/// The items of a batch, unread.
+/// The items of a batch, not validated yet.
 fn items(body: Value) -> Result<Vec<Value>, Faults> {
     let Value::Object(mut body) = body else {
         return Err(Fault::at("#", "type", "the body must be a JSON object").into());
@@ -178,7 +178,7 @@ fn items(body: Value) -> Result<Vec<Value>, Faults> {
     if faults.is_empty() { Ok(items) } else { Err(faults) }
 }
 
-/// The items as they were sent, if that tells more than they do.
+/// The original texts of the items, if those contain more than the parsed values.
 fn texts<'a>(items: &[Value], text: &'a [u8]) -> Vec<&'a RawValue> {
     if !items.iter().any(json::may_be_rough) {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! What a request body may look like, for the OpenAPI document. [`Submission`](super::Submission)
-//! checks it, fault by fault; a test keeps the two together.
+//! The schema of a request body for the OpenAPI document. [`Submission`](super::Submission)
+//! validates bodies; a test keeps the two consistent.
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{
@@ -129,7 +129,7 @@ fn text(max_length: usize) -> ObjectBuilder {
     text.min_length(Some(1)).max_length(Some(max_length))
 }
 
-/// A list that may also be null, which is as if it were left out.
+/// A list that may also be null, which is equivalent to leaving it out.
 fn list(items: ObjectBuilder, about: &str) -> ArrayBuilder {
     let items = RefOr::T(Schema::Object(items.build()));
     let list = ArrayBuilder::new().items(items).description(Some(about));

@@ -1,5 +1,5 @@
-//! The members of a request, and the rules each must keep. Sources: the provider's developer guide
-//! (2022-12 to 2025-09) and OpenAPI document; where they name limits, those are used.
+//! The members of a request body and their rules. Sources: the provider's developer guide (2022-12 to 2025-09) and
+//! OpenAPI document; where they define limits, those apply.
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use url::Url;
@@ -11,23 +11,23 @@ use crate::{
 };
 
 const MAX_URI_CHARS: usize = 8192;
-/// Bytes of JSON.
+/// In bytes of JSON.
 pub const MAX_METADATA: usize = 8 * 1024;
-/// What RFC 5646, section 4.4.1, asks every reader of language tags to have room for.
+/// The length that RFC 5646, section 4.4.1, requires implementations to support.
 const MAX_LANGUAGE: usize = 35;
-/// Each way to have phrases expected has up to 50 of them.
+/// Maximum number of speech contexts; each has up to 50 phrases.
 const MAX_CONTEXTS: usize = 20;
 const MAX_PHRASES: usize = 50;
 const MAX_SPEAKERS: i64 = i32::MAX as i64;
-/// Characters of a name that are looked at to tell where a fault is; a pointer shows fewer.
+/// Characters of a name used in an error's location; a pointer shows fewer.
 const MAX_NAME: usize = 200;
-/// Highest sample rate in use, with room: 8 × 96 kHz.
+/// The highest sample rate in use, with a margin: 8 × 96 kHz.
 const MAX_SAMPLE_RATE: f64 = 768_000.0;
 
-/// Checks one member; faults are added with a pointer below `at`.
+/// Validates one member; errors are added with a pointer below `at`.
 type Rule = fn(at: &str, value: &Value, faults: &mut Faults);
 
-/// Every member that is passed on to the provider.
+/// Members that are passed on to the provider.
 pub const PROVIDER_MEMBERS: &[(&str, Rule)] = &[
     ("contentUri", content_uri),
     ("content", content),
@@ -96,7 +96,7 @@ fn content(at: &str, value: &Value, faults: &mut Faults) {
 
 fn encoding(at: &str, value: &Value, faults: &mut Faults) {
     if value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("mp3")) {
-        // What looks most like it is Mp4, and wrong.
+        // The closest name would be Mp4, which is wrong.
         faults.push(Fault::at(at, "enum", "MP3 is called Mpeg"));
         return;
     }
@@ -147,7 +147,7 @@ fn speaker_count(at: &str, value: &Value, faults: &mut Faults) {
     }
 }
 
-/// JSON knows one kind of number: 2.0 is 2.
+/// JSON has one number type: 2.0 is 2.
 pub fn whole(value: &Value) -> Option<i64> {
     let from_float = || value.as_f64().filter(|n| n.fract() == 0.0)?.to_string().parse().ok();
     value.as_i64().or_else(from_float)
@@ -243,12 +243,12 @@ pub fn text(at: &str, value: &Value, max: usize, faults: &mut Faults) {
     }
 }
 
-/// Whether a text has more characters than `max`; not more are counted.
+/// Whether a text has more than `max` characters; counts no further.
 fn is_beyond(text: &str, max: usize) -> bool {
     text.chars().nth(max).is_some()
 }
 
-/// A list that is too long is one fault, whatever is in it.
+/// A list that is too long is a single error, whatever its items.
 fn texts(at: &str, value: &Value, max: usize, max_chars: usize, faults: &mut Faults) {
     let Some(items) = value.as_array() else {
         faults.push(Fault::at(at, "type", "must be an array of strings"));
@@ -278,9 +278,9 @@ fn one_of(at: &str, value: &Value, known: &[&str], faults: &mut Faults) {
     }
 }
 
-/// Postgres keeps no NUL, neither in values nor in member names.
+/// Postgres cannot store NUL, neither in values nor in member names.
 pub fn no_nul(at: &str, value: &Value, faults: &mut Faults) {
-    // Most values have none, and a place takes time to put into words.
+    // Most values have none, and building locations is expensive.
     if json::has_nul(value) {
         locate_nul(at, value, faults);
     }
@@ -311,8 +311,7 @@ fn locate_in_members(at: &str, map: &Map<String, Value>, faults: &mut Faults) {
     }
 }
 
-/// Pointer to a member (RFC 6901: `~` and `/` are escaped); of a long name its beginning, and U+FFFD for
-/// U+0000.
+/// Pointer to a member (RFC 6901: `~` and `/` are escaped). Long names are cut off, and U+0000 becomes U+FFFD.
 pub fn member(at: &str, name: &str) -> String {
     let name: String = name.chars().take(MAX_NAME).collect();
     format!("{at}/{}", name.replace('\0', "\u{fffd}").replace('~', "~0").replace('/', "~1"))

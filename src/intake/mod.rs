@@ -1,5 +1,5 @@
-//! Stage 1: callers hand over recordings. A request comes in; a queued job is in Postgres, or every
-//! fault of the request is in the answer.
+//! Stage 1: callers submit recordings. A request either results in a queued job in Postgres or in a
+//! response that lists all of its errors.
 mod batch;
 mod body;
 mod commands;
@@ -12,7 +12,7 @@ mod submission;
 pub use body::SubmitJob;
 pub use submission::{Submission, known_members};
 
-/// What callers may do to jobs.
+/// The operations with which callers change jobs.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::api::ApiState> {
     let jobs = handler::router().merge(batch::router());
     jobs.merge(commands::router()).merge(speakers::router())

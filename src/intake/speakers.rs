@@ -68,7 +68,7 @@ async fn name_speakers(
     let mut job = JobView::from(asked.completed(&mut **tx).await?);
     let known = insights::speakers(&mut tx, job.id).await?;
     let names = names(body.value, &known).map_err(ApiError::ValidationFailed)?;
-    // Last of all checks: RFC 9110, section 13.2.1.
+    // The last check: RFC 9110, section 13.2.1.
     if !http::if_match(&headers, &job.etag()) {
         return Err(ApiError::PreconditionFailed(job.etag()));
     }
@@ -108,7 +108,7 @@ impl utoipa::PartialSchema for Names {
 }
 
 /// # Errors
-/// The faults of the body, in its order.
+/// All errors of the body, in its order.
 fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String>, Faults> {
     let Value::Object(body) = body else {
         return Err(Fault::at("#", "type", "the body must be a JSON object").into());

@@ -1,4 +1,4 @@
-//! A request body becomes a submission, or the list of all its faults.
+//! Turns a request body into a submission, or into the list of all its errors.
 use serde_json::{Map, Value, value::RawValue};
 
 use super::members::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
@@ -8,23 +8,23 @@ use crate::{
     provider::wire,
 };
 
-/// A request that keeps every rule, with the defaults filled in.
+/// A valid request, with the defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Submission {
     pub external_id: Option<String>,
     pub tags: Vec<String>,
     /// A JSON object as text.
     pub metadata: String,
-    /// What the provider will be sent, in the caller's order, without `content`.
+    /// The request for the provider, in the caller's order, without `content`.
     pub request: Map<String, Value>,
     pub content: Option<String>,
 }
 
 impl Submission {
-    /// `text`: the JSON that `body` was read from; empty if no number in it is beyond 64 bits.
+    /// `text`: the JSON that `body` was parsed from; empty if no number in it exceeds 64 bits.
     ///
     /// # Errors
-    /// The faults of the body, in its order.
+    /// All errors of the body, in its order.
     pub fn read(body: Value, text: &[u8]) -> Result<Self, Faults> {
         let Value::Object(mut body) = body else {
             return Err(Fault::at("#", "type", "the body must be a JSON object").into());
@@ -66,7 +66,7 @@ impl Submission {
     }
 }
 
-/// The metadata as JSON text, with every digit that is in `text`.
+/// The metadata as JSON text, with every digit from `text`.
 fn exact_metadata(body: &Map<String, Value>, text: &[u8]) -> String {
     match body.get("metadata") {
         Some(value @ Value::Object(_)) if json::may_be_rough(value) => {
@@ -82,7 +82,7 @@ pub fn known_members() -> impl Iterator<Item = &'static str> {
     PROVIDER_MEMBERS.iter().chain(OWN_MEMBERS).map(|(name, _)| *name)
 }
 
-/// Each member by itself. A null counts as a member that was left out.
+/// Validates each member on its own. Null counts as absent.
 fn faults(body: &Map<String, Value>) -> Faults {
     let mut faults = Faults::default();
     for (name, value) in body {
@@ -96,7 +96,7 @@ fn faults(body: &Map<String, Value>) -> Faults {
             Some((_, rule)) => {
                 let before = faults.count();
                 rule(&at, value, &mut faults);
-                // Only what keeps its rule is small enough to be searched.
+                // Only a valid member is small enough to be searched.
                 if faults.count() == before {
                     no_nul(&at, value, &mut faults);
                 }
@@ -106,7 +106,7 @@ fn faults(body: &Map<String, Value>) -> Faults {
     faults
 }
 
-/// What members demand of one another.
+/// Constraints between members.
 fn relations(body: &Map<String, Value>, faults: &mut Faults) {
     let has = |name| body.get(name).is_some_and(|value| !value.is_null());
     match (has("contentUri"), has("content")) {

@@ -1,4 +1,4 @@
-//! Transactions that change jobs, and who hears of it.
+//! Transactions that change jobs and announce it on commit.
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
@@ -7,28 +7,28 @@ use std::{
 use sqlx::{Acquire, PgTransaction, Postgres};
 use tokio::sync::Notify;
 
-/// Tells the rest of the process that jobs have changed. Clones tell the same listeners.
+/// Announces changes of jobs to the rest of the process. Clones reach the same listeners.
 ///
-/// Every function here that writes an event takes a [`Change`], whose commit announces it, or commits by
-/// itself and takes an `Announcer`: nobody can forget to. Nothing is correct because of it; whoever is
-/// told also looks by itself.
+/// Every function here that writes an event either takes a [`Change`], whose commit announces it, or commits by itself
+/// and takes an `Announcer`, so that no announcement can be forgotten. Correctness does not depend on announcements:
+/// listeners also poll.
 #[derive(Debug, Clone, Default)]
 pub struct Announcer {
     changed: Arc<Notify>,
     queued: Arc<Notify>,
 }
 
-/// A transaction that changes jobs. Dropped, it is rolled back, and nobody is told.
+/// A transaction that changes jobs. Dropping it rolls back without an announcement.
 #[derive(Debug)]
 pub struct Change<'c> {
     tx: PgTransaction<'c>,
     announcer: Announcer,
-    /// Whether a job is due at once because of it.
+    /// Whether it makes a job due immediately.
     queues: bool,
 }
 
 impl Announcer {
-    /// Begins a transaction on a connection, or on one of a pool.
+    /// Begins a transaction on a connection or a pool.
     pub async fn begin<'c>(
         &self,
         db: impl Acquire<'c, Database = Postgres>,
@@ -57,7 +57,7 @@ impl Announcer {
 }
 
 impl Change<'_> {
-    /// Commits, and then announces it.
+    /// Commits, then announces the change.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await?;
         if self.queues {
@@ -68,13 +68,13 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The dispatcher need not wait for its next look.
+    /// Wakes the dispatcher on commit.
     pub(super) fn queues(&mut self) {
         self.queues = true;
     }
 }
 
-/// For everything else that the transaction reads and writes.
+/// For all other reads and writes of the transaction.
 impl<'c> Deref for Change<'c> {
     type Target = PgTransaction<'c>;
 

@@ -1,36 +1,35 @@
-//! What can happen to a job.
+//! The kinds of events in a job's timeline.
 use super::State;
 
-/// What an event of a timeline tells. No others are ever written: the check `job_events_kind_known` lists
-/// the same names.
+/// The kind of a timeline event. The check constraint `job_events_kind_known` lists the same names.
 ///
-/// Whoever reads events takes kinds as text: while an upgrade runs, a newer version may write one that
-/// this version does not know, and callers are told of it all the same.
+/// Readers of events treat kinds as text: during an upgrade a newer version may write a kind unknown to this one, which
+/// callers must still receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// Waits for its turn: it is new, or its caller wants another try.
+    /// Waits for its turn: it is new, or its caller retried it.
     Queued,
     /// An attempt began.
     Submitting,
-    /// The provider took it.
+    /// The provider accepted it.
     Submitted,
     /// An attempt ended without effect; another one follows.
     Requeued,
-    /// The provider may have taken it: no answer came.
+    /// The provider may have accepted it: there was no response.
     Unconfirmed,
-    /// The provider may have taken it: the process that was submitting it is gone.
+    /// The provider may have accepted it: the process that was submitting it is gone.
     Abandoned,
-    /// A delivery came that ended nothing.
+    /// A delivery arrived that ended nothing.
     Delivery,
     Completed,
     Failed,
     TimedOut,
     Canceled,
-    /// A stored delivery was read again.
+    /// A stored delivery was replayed.
     Replayed,
-    /// Its result was made anew by a newer parser.
+    /// Its result was recomputed by a newer parser.
     Reparsed,
-    /// Its speakers got other names.
+    /// Its speakers were renamed.
     SpeakersNamed,
 }
 
@@ -52,7 +51,7 @@ impl EventKind {
         Self::SpeakersNamed,
     ];
 
-    /// As it is written in JSON and in Postgres.
+    /// As written in JSON and in Postgres.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -72,12 +71,12 @@ impl EventKind {
         }
     }
 
-    /// The kind of this name; `None` where only a newer version knows it.
+    /// The kind with this name; `None` if only a newer version knows it.
     pub fn known(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The state it leaves its job in; `None` where it leaves it as it was.
+    /// The state it leaves its job in; `None` if it does not change the state.
     pub fn state(self) -> Option<State> {
         match self {
             Self::Queued | Self::Requeued => Some(State::Queued),

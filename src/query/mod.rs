@@ -1,4 +1,4 @@
-//! Stage 5: callers read their jobs and what was found. Nothing here changes a row.
+//! Stage 5: callers read their jobs and results. Nothing here changes a row.
 mod events;
 mod exports;
 mod filters;

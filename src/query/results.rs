@@ -119,7 +119,7 @@ async fn conversation(
     Ok(response)
 }
 
-/// What people said is nothing for caches on the way.
+/// What people said must not be stored by shared caches.
 pub fn not_cached(response: &mut Response) {
     let value = HeaderValue::from_static("private, no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);

@@ -1,4 +1,4 @@
-//! What was said in a job, by speaker, mood, time and confidence.
+//! The utterances of a job, by speaker, emotion, time and confidence.
 use axum::{
     extract::{OriginalUri, State},
     response::Response,

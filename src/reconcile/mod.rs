@@ -1,5 +1,5 @@
-//! Stage 4: what the webhook does not bring. Overdue jobs are asked for at the provider, abandoned
-//! and unconfirmed attempts are taken up again, and the deadline ends the rest.
+//! Stage 4: handles what the webhook does not deliver. It polls the provider for overdue jobs,
+//! takes up abandoned and unconfirmed attempts, and ends the rest at their deadline.
 use bytes::Bytes;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +21,7 @@ use crate::{
     supervise,
 };
 
-/// Most status polls of one round; the gate usually allows fewer.
+/// Maximum number of status polls per round; the gate usually allows fewer.
 const POLLS_A_ROUND: usize = 20;
 
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// Makes its rounds until `stop` is cancelled.
+    /// Runs rounds until `stop` is canceled.
     pub async fn run(self, stop: CancellationToken) -> supervise::TaskResult {
         while !stop.is_cancelled() {
             if let Err(error) = self.round().await {
@@ -53,7 +53,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// One look at everything that may be overdue.
+    /// Checks once for everything that may be overdue.
     pub async fn round(&self) -> sqlx::Result<()> {
         let Self { db, announcer, dispatch, .. } = self;
         let abandoned = jobs::abandon_leases(db, announcer, dispatch.unconfirmed_wait).await?;
@@ -71,8 +71,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Polls keep to their share of the budget while submissions wait. One at a time: a call that
-    /// was granted and waits for others is made in a window that it was not counted in.
+    /// Claims one poll, within the polls' part of the budget while submissions wait. One at a time:
+    /// a granted call that waits for others would be made in a window that did not count it.
     async fn claim_poll(&self) -> sqlx::Result<Option<PollTarget>> {
         if !jobs::has_polls(&self.db).await? {
             return Ok(None);
@@ -91,7 +91,7 @@ impl Reconciler {
         Ok(target)
     }
 
-    /// Asks for one result. `false`: the provider wants no more questions now.
+    /// Polls one result. `false`: the provider wants no more calls now.
     #[tracing::instrument(skip_all, fields(job_id = %target.job_id))]
     async fn poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
         let answer = self.provider.status(&target.provider_job_id).await;
@@ -113,7 +113,7 @@ impl Reconciler {
                 let reading = Interpretation::Unreadable(why.to_string());
                 self.apply(target, body.0, reading, why.drift()).await?;
             }
-            // Only a 404 says that the provider has no such job (OpenAPI document).
+            // Only a 404 means that the provider has no such job (OpenAPI document).
             Err(StatusError::UnknownJob { status, .. }) if status.as_u16() == 404 => {
                 tracing::warn!("the provider no longer knows the job");
                 let most = self.dispatch.max_attempts;
@@ -137,7 +137,7 @@ impl Reconciler {
                     error = &error as &dyn std::error::Error,
                     "cannot get the job's status"
                 );
-                // No other question will fare better.
+                // Any other poll would fail too.
                 let is_general =
                     matches!(error, StatusError::Refused { .. } | StatusError::Unauthorized { .. });
                 return Ok(!is_general);
@@ -165,7 +165,7 @@ impl Reconciler {
         let expected = Some(target.provider_job_id.clone());
         let mut arrival = Arrival { delivery, expected, reading };
         let outcome = match self.store(target, &arrival).await {
-            // Kept as one that cannot be read: no job is to hold up the round for all others.
+            // Stored as unreadable instead: one job must not block the round for all others.
             Err(error) if db::is_about_data(&error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,

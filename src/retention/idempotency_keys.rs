@@ -1,9 +1,9 @@
-//! An Idempotency-Key and its answer are kept for 24 hours.
+//! Keeps each Idempotency-Key and its response for 24 hours.
 use sqlx::PgPool;
 
 use crate::jobs::idempotency;
 
-/// How many were older.
+/// Returns the number of expired keys.
 pub async fn apply(db: &PgPool) -> sqlx::Result<u64> {
     idempotency::delete_expired(db).await
 }

@@ -1,5 +1,5 @@
-//! Housekeeping, once an hour: partitions are made ahead of the calendar, and rows whose time is over go.
-//! One file per rule; a new one is named in [`Retention::apply`] as well.
+//! Retention, once an hour: creates partitions ahead of time and deletes expired rows. One file per rule;
+//! [`Retention::apply`] calls each of them.
 mod idempotency_keys;
 mod partitions;
 
@@ -20,7 +20,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Applies all rules every hour until `stop` is cancelled; several processes may.
+    /// Applies all rules every hour until `stop` is canceled; several processes may run it.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
         while !stop.is_cancelled() {
             if let Err(error) = self.apply().await {
@@ -35,10 +35,10 @@ impl Retention {
         Ok(())
     }
 
-    /// Applies every rule, whatever becomes of the others.
+    /// Applies every rule, even if others fail.
     ///
     /// # Errors
-    /// That of the first rule that failed.
+    /// The error of the first rule that failed.
     pub async fn apply(&self) -> sqlx::Result<()> {
         let Self { db, settings } = self;
         let partitions_made = partitions::apply(db, settings).await;

@@ -1,4 +1,4 @@
-//! What can be asked of a group of jobs.
+//! The measures of a group of jobs.
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -46,10 +46,10 @@ impl Measure {
         Self::WordsPerMinute,
     ];
 
-    /// Those that are known of an emotion by itself.
+    /// Measures that are known per emotion.
     pub const OF_EMOTIONS: [Self; 3] = [Self::Completed, Self::Utterances, Self::TalkSeconds];
 
-    /// Its column in [`Measures`], and the SQL that makes it of the sums of a group.
+    /// Its column in [`Measures`], and the SQL that computes it from the sums of a group.
     pub(super) fn column(self) -> (&'static str, &'static str) {
         match self {
             Self::Jobs => ("jobs", "completed + failed + timed_out + canceled"),

@@ -1,4 +1,4 @@
-//! Sources against one another, faults, and what is shown of secrets.
+//! Precedence of sources, errors, and redaction of secrets.
 use super::*;
 
 fn variables(pairs: &[(&str, &str)]) -> Variables {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::http::holding::Holding;
 
-/// Who has connected.
+/// A connected client.
 pub struct Peer {
     pub stream: TcpStream,
     pub sender: SocketAddr,
@@ -30,11 +30,11 @@ pub struct Peer {
     pub write_timeout: Duration,
 }
 
-/// What ends a connection from our side, besides its seat.
+/// Signals that end a connection from our side, besides its seat.
 pub struct Ends {
-    /// Once the request in hand is answered; at once when there is none.
+    /// After the response in progress; immediately when there is none.
     pub stop: CancellationToken,
-    /// At once.
+    /// Immediately.
     pub cut: CancellationToken,
 }
 
@@ -46,7 +46,7 @@ pub fn run(
     ends: Ends,
 ) -> impl Future<Output = ()> + Send + use<> {
     let Peer { stream, sender, write_timeout } = peer;
-    // The end of a long answer must not wait until its beginning is acknowledged.
+    // The end of a long response must not wait until its beginning is acknowledged.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
@@ -66,7 +66,7 @@ pub fn run(
             () = ends.cut.cancelled() => return,
             () = asked_to_end => {
                 connection.as_mut().graceful_shutdown();
-                // A request may have come meanwhile; half of a head is none.
+                // A request may have arrived meanwhile; an incomplete head does not count.
                 let looked = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;
                 match looked {
                     Poll::Ready(ended) => Some(ended),

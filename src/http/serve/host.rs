@@ -1,8 +1,8 @@
-//! What HTTP/1.1 asks of the `Host` header (RFC 9112, section 3.2). Where there are two of them, two
-//! servers on the way may each believe another one.
+//! The rules of HTTP/1.1 for the `Host` header (RFC 9112, section 3.2). With two of them, two
+//! servers on the way may each use a different one.
 use axum::http::{HeaderMap, HeaderValue, Version, header::HOST, uri::Authority};
 
-/// What is wrong with a request's `Host`; it is answered 400.
+/// What is wrong with a request's `Host`; the response is a 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostFault {
     Missing,
@@ -21,7 +21,7 @@ impl HostFault {
     }
 }
 
-/// A name or an address, with or without a port; or nothing, for what has no name.
+/// A name or an address, optionally with a port, or empty, for targets without a name.
 fn is_host(value: &HeaderValue) -> bool {
     let host = value.as_bytes();
     host.is_empty() || (!host.contains(&b'@') && Authority::try_from(host).is_ok())

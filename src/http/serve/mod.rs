@@ -1,4 +1,4 @@
-//! One listener: HTTP/1.1 connections, as many as its terms allow, until it is told to stop.
+//! A listener: serves HTTP/1.1 connections, as many as its terms allow, until it is stopped.
 mod connection;
 mod host;
 mod room;
@@ -26,36 +26,36 @@ use self::{
 
 pub use self::{host::HostFault, site::site};
 
-/// Longer than clients keep idle connections.
+/// Longer than clients usually keep idle connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// Most bytes that are read ahead on one connection; a body passes through in pieces of this.
+/// Maximum bytes read ahead per connection; a body is passed on in pieces of this size.
 const READ_AHEAD: usize = 64 * 1024;
-/// Most bytes of the head of a request; one with more is answered 431.
+/// Maximum bytes of a request's head; larger ones get a 431.
 const MAX_HEAD: usize = 16 * 1024;
-/// Bytes of an answer that the system takes over before its client has read any. What it may take at
-/// most without being told, megabytes, would hide for minutes that a client has stopped to read.
+/// Bytes of a response that the system buffers before the client has read any. The system's own maximum of several
+/// megabytes would hide for minutes that a client has stopped reading.
 const SEND_BUFFER: u32 = 256 * 1024;
-/// Connections that the system has made and we have not taken yet.
+/// Connections established by the system that are not accepted yet.
 const BACKLOG: u32 = 1024;
-/// A listener that is full says so once in this time.
+/// A full listener logs this at most once in this time.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-/// What a listener grants to those who connect.
+/// The limits of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Longest time until the head of a request is there, counted from the end of the one before it.
-    /// Who is slower, or idle for longer, is cut off.
+    /// Longest time until the head of a request is complete, counted from the end of the previous one. Slower or idle
+    /// connections are closed.
     pub head: Duration,
-    /// Longest time in which a client takes nothing of what there is for it.
+    /// Longest time for which a client may read nothing while there is data for it.
     pub write: Duration,
-    /// Connections at once.
+    /// Maximum concurrent connections.
     pub connections: usize,
-    /// Connections at once from one address (of IPv6: one /64).
+    /// Maximum concurrent connections per address (for IPv6, per /64).
     pub per_address: usize,
 }
 
 impl Default for Terms {
-    /// As many connections as come.
+    /// Without limits on connections.
     fn default() -> Self {
         Self {
             head: HEAD_TIMEOUT,
@@ -66,19 +66,19 @@ impl Default for Terms {
     }
 }
 
-/// A listener that knows soon that somebody does not read.
+/// A listener whose small send buffers reveal early that a client does not read.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Else a restart would have to wait until the system has forgotten the last connections.
+    // Otherwise a restart would have to wait until the system has forgotten the last connections.
     socket.set_reuseaddr(true)?;
-    // The connections take it over.
+    // Accepted connections inherit it.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Answers requests until `stop` is cancelled, then finishes those in flight. When this is dropped, its
-/// connections end at once.
+/// Serves requests until `stop` is canceled, then finishes those in progress. Dropping the future closes its
+/// connections immediately.
 pub async fn serve(
     mut listener: TcpListener,
     router: Router,
@@ -114,7 +114,7 @@ pub async fn serve(
     open.wait().await;
 }
 
-/// The next connection, and its seat if there is one.
+/// The next connection, with a seat if there is one.
 async fn next(listener: &mut TcpListener, room: &Room) -> (TcpStream, SocketAddr, Option<Seat>) {
     let (stream, sender) = Listener::accept(listener).await;
     (stream, sender, room.seat(sender.ip()).await)

@@ -1,5 +1,5 @@
-//! Who may stay connected: as many as there are seats. When all are taken, whoever has been idle for
-//! longest makes room for the next.
+//! Limits the connections of a listener by seats. When all are taken, the connection that has been
+//! idle the longest is closed for the next one.
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -25,9 +25,9 @@ struct Inner {
     most: usize,
     most_of_site: usize,
     taken: Mutex<Taken>,
-    /// Somebody left, or was asked to and stays for now.
+    /// Notified when a connection leaves, or was asked to and stays for now.
     moved: Notify,
-    /// Turns tell who has been idle for longer; no clock is asked for each request.
+    /// A counter that orders idle connections by age, cheaper than reading a clock per request.
     turns: AtomicU64,
 }
 
@@ -40,7 +40,7 @@ struct Taken {
 
 enum Found {
     Seat(Seat),
-    /// Somebody was asked to leave.
+    /// An idle connection was asked to leave.
     Soon,
     Nothing,
 }
@@ -56,8 +56,8 @@ impl Room {
         }))
     }
 
-    /// A seat for a connection from `address`, as soon as an idle one has left if need be; `None`
-    /// when nobody is idle. An address that has its share makes room by itself.
+    /// A seat for a connection from `address`, waiting for an idle one to leave if necessary;
+    /// `None` when none is idle. An address at its limit replaces its own idle connections.
     pub async fn seat(&self, address: IpAddr) -> Option<Seat> {
         let site = site(address);
         loop {
@@ -109,7 +109,7 @@ impl Room {
         self.look_again();
     }
 
-    /// For whoever waits for a seat.
+    /// Wakes those that wait for a seat.
     pub fn look_again(&self) {
         self.0.moved.notify_waiters();
     }
@@ -133,7 +133,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A seat that is free already.
+    /// A seat that is free immediately.
     fn at_once(room: &Room, address: &str) -> Seat {
         room.seat(ip(address)).now_or_never().unwrap().unwrap()
     }

@@ -1,4 +1,4 @@
-//! A connection's seat, and what it is doing there.
+//! A connection's seat and its activity.
 use std::{
     net::IpAddr,
     sync::{
@@ -11,15 +11,15 @@ use tokio::sync::Notify;
 
 use super::room::Room;
 
-/// In the place of the turn since which a connection is idle: it is not.
+/// Value of `idle_since` while the connection is not idle.
 const BUSY: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub struct Sitting {
     pub site: IpAddr,
-    /// [`BUSY`] from the head of a request to the end of its answer.
+    /// [`BUSY`] from the head of a request to the end of its response.
     idle_since: AtomicU64,
-    /// Whether its client has yet to take what was written.
+    /// Whether the client has yet to read what was written.
     has_unread: AtomicBool,
     asked_to_leave: Notify,
 }
@@ -32,14 +32,14 @@ pub struct Seat {
     room: Room,
 }
 
-/// A request in hand.
+/// A request in progress.
 #[derive(Debug)]
 pub struct Busy {
     sitting: Arc<Sitting>,
     room: Room,
 }
 
-/// Says whether a client has yet to take what was written.
+/// Reports whether a client has yet to read what was written.
 #[derive(Debug)]
 pub struct Unread(Arc<Sitting>);
 
@@ -58,7 +58,7 @@ impl Sitting {
         self.asked_to_leave.notify_one();
     }
 
-    /// `None`: there is a request in hand, or an answer that its client has not taken yet.
+    /// `None` while a request is in progress or the client has not read a response.
     pub fn idle_since(&self) -> Option<u64> {
         let since = self.idle_since.load(Ordering::Relaxed);
         (since != BUSY && !self.has_unread.load(Ordering::Relaxed)).then_some(since)
@@ -70,7 +70,7 @@ impl Seat {
         Self { number, sitting, room }
     }
 
-    /// From now until that is dropped, the connection is not idle.
+    /// Until the returned value is dropped, the connection is not idle.
     pub fn busy(&self) -> Busy {
         self.sitting.idle_since.store(BUSY, Ordering::Relaxed);
         Busy { sitting: self.sitting.clone(), room: self.room.clone() }
@@ -88,7 +88,7 @@ impl Seat {
         self.sitting.asked_to_leave.notified().await;
     }
 
-    /// Was asked to leave, and has got something to do before.
+    /// Call when asked to leave while still busy.
     pub fn stays_for_now(&self) {
         self.room.look_again();
     }

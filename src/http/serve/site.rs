@@ -1,7 +1,7 @@
-//! Who counts as one sender.
+//! Which addresses count as one sender.
 use std::net::{IpAddr, Ipv6Addr};
 
-/// What one sender holds: an address of IPv4, a /64 of IPv6.
+/// The address range of one sender: an IPv4 address, or an IPv6 /64.
 pub fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

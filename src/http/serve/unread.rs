@@ -1,4 +1,4 @@
-//! A connection whose client has to take what is sent to it. TCP itself waits for days.
+//! A connection whose client must read what is sent to it. TCP itself would wait for days.
 use std::{
     io,
     pin::Pin,
@@ -18,12 +18,12 @@ pub struct Attended {
     stream: TcpStream,
     write_timeout: Duration,
     unread: Unread,
-    /// Runs from the moment that the client takes nothing more to the moment that it goes on.
+    /// Runs while the client reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Attended {
-    /// `write_timeout`: longest time in which the client takes nothing of what there is for it.
+    /// `write_timeout`: longest time for which the client may read nothing while there is data for it.
     pub fn new(stream: TcpStream, write_timeout: Duration, unread: Unread) -> Self {
         Self { stream, write_timeout, unread, stalled: None }
     }
@@ -46,7 +46,7 @@ impl Attended {
         });
         ready!(stalled.as_mut().poll(cx));
         tracing::info!("disconnected a client that does not read its response");
-        // The system forgets as well what it has yet to send.
+        // Makes the system discard unsent data as well.
         if let Err(error) = self.stream.set_zero_linger() {
             tracing::debug!(%error, "SO_LINGER");
         }

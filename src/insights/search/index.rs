@@ -1,4 +1,4 @@
-//! The index of words takes in new utterances late; until then, searches read them one by one.
+//! The full-text index adds new utterances with a delay; until then, searches scan them one by one.
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::supervise::TaskResult;
 
-/// As long as searches may read new utterances one by one.
+/// How long searches may have to scan new utterances one by one.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// Flushes the index every second until `stop` is cancelled; several processes may.
+/// Flushes the index every second until `stop` is canceled; several processes may run it.
 pub async fn keep_index_flushed(db: PgPool, stop: CancellationToken) -> TaskResult {
     while !stop.is_cancelled() {
         if let Err(error) = flush_index(&db).await {
@@ -25,7 +25,7 @@ pub async fn keep_index_flushed(db: PgPool, stop: CancellationToken) -> TaskResu
     Ok(())
 }
 
-/// Has the index take in what was written since.
+/// Moves pending entries into the index.
 pub async fn flush_index(db: &PgPool) -> sqlx::Result<()> {
     sqlx::query!("select aftercall.flush_search_index()").execute(db).await?;
     Ok(())

@@ -1,33 +1,32 @@
-//! What is looked for, as Postgres understands it.
+//! Parses the words of a search with Postgres.
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-/// Why there is nothing to look for.
+/// Why a query cannot be searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsearchable {
-    /// No words, or only such as are too frequent to be indexed.
+    /// There are no words, or only stop words.
     NoWords,
-    /// No word that must occur: the rest is excluded, or an alternative to what is excluded.
+    /// No word is required: all are excluded, or alternatives to an exclusion.
     OnlyExclusions,
 }
 
-/// The words of a search, in every configuration that the caller has utterances of. Texts of the
-/// type tsquery.
+/// The words of a search in every text search configuration for which the caller has utterances, as
+/// text of type tsquery.
 #[derive(Debug, Clone, Default)]
 pub struct Words {
-    /// For each configuration the words, together with the lexeme that stands for caller and
-    /// configuration.
+    /// For each configuration, the words together with the lexeme for caller and configuration.
     pub scoped: String,
     /// The words alone.
     pub plain: String,
-    /// How many utterances the fullest month has, of all callers; an estimate of Postgres.
+    /// Postgres's estimate of the utterances in the fullest month, over all callers.
     pub utterances: i64,
-    /// Whether most jobs of all callers are this one's, as far as Postgres knows.
+    /// Whether this caller owns most jobs, according to Postgres's statistics.
     pub owns_most: bool,
 }
 
 impl Words {
-    /// Reads `q` as web searches are written.
+    /// Parses `q` in web search syntax.
     pub async fn read(
         tx: &mut PgTransaction<'_>,
         caller_id: Uuid,

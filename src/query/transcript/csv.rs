@@ -1,10 +1,10 @@
-//! A table (RFC 4180).
+//! A CSV table (RFC 4180).
 use std::fmt::Write as _;
 
 use super::line::label;
 use crate::insights::Spoken;
 
-/// Texts are as they were said.
+/// Texts are not reflowed.
 pub fn write(spoken: &[Spoken]) -> String {
     let mut table = "seq,start,end,speakerId,speaker,text\r\n".to_owned();
     for said in spoken {
@@ -18,8 +18,8 @@ pub fn write(spoken: &[Spoken]) -> String {
     table
 }
 
-/// Spreadsheets run cells that begin with these characters as formulas, quoted or not; an
-/// apostrophe tells them that it is a text (OWASP, "CSV Injection").
+/// Spreadsheets execute cells that begin with these characters as formulas, quoted or not; an
+/// apostrophe marks them as text (OWASP, "CSV Injection").
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let text = if is_formula { format!("'{text}") } else { text.to_owned() };

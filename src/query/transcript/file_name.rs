@@ -1,7 +1,7 @@
 //! `Content-Disposition` with a file name (RFC 6266).
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// All but `attr-char` (RFC 8187, section 3.2.1).
+/// Everything except `attr-char` (RFC 8187, section 3.2.1).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -16,8 +16,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// For a file `<name>.<ending>`. What no file system takes, and what could lead out of a folder,
-/// becomes `_`; readers that know ASCII only get a second name.
+/// For a file `<name>.<ending>`. Characters that file systems reject, or that could leave the
+/// folder, become `_`; clients that only understand ASCII get a second name.
 pub fn disposition(name: &str, ending: &str) -> String {
     let is_unsafe = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
     let name = name.replace(is_unsafe, "_");

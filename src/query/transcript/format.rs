@@ -1,4 +1,4 @@
-//! The forms of a transcript, and which of them a request wants.
+//! The formats of a transcript, and their negotiation.
 use std::str::FromStr as _;
 
 use axum::http::{HeaderMap, header};
@@ -21,7 +21,7 @@ pub enum Format {
     Paragraphs,
 }
 
-/// The first of those that a range fits is taken.
+/// In order of preference when `Accept` allows several.
 const FORMATS: [Format; 7] = [
     Format::Json,
     Format::Txt,
@@ -33,14 +33,15 @@ const FORMATS: [Format; 7] = [
 ];
 
 impl Format {
-    /// What `Accept` asks for (RFC 9110, section 12.5.1); JSON without one that can be read.
+    /// The format requested by `Accept` (RFC 9110, section 12.5.1); JSON if the header is absent or
+    /// invalid.
     ///
     /// # Errors
-    /// `not-acceptable` when it excludes all.
+    /// `not-acceptable` when it excludes all formats.
     pub fn accepted(headers: &HeaderMap) -> Result<Self, ApiError> {
         let asked = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let asked = asked.collect::<Vec<_>>().join(",").to_ascii_lowercase().replace(' ', "");
-        // All that is text is in UTF-8; the crate would take it for another type than without.
+        // All text is UTF-8; the crate would treat a type with charset as a different type.
         let asked = asked.replace(";charset=utf-8", "");
         if asked.is_empty() {
             return Ok(Self::Json);
@@ -64,7 +65,7 @@ impl Format {
             Self::Json => "application/json",
             Self::Txt => "text/plain; charset=utf-8",
             Self::Md => "text/markdown; charset=utf-8",
-            // Not registered; what players and libmagic call it.
+            // Not registered; the name that players and libmagic use.
             Self::Srt => "application/x-subrip; charset=utf-8",
             Self::Vtt => "text/vtt; charset=utf-8",
             Self::Csv => "text/csv; charset=utf-8",
@@ -72,7 +73,7 @@ impl Format {
         }
     }
 
-    /// Of a file's name, without the dot.
+    /// The extension of file names, without the dot.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Json => "json",

@@ -1,33 +1,33 @@
-//! What all texts for people have in common: one line for what is said, and a name in front.
+//! Shared by all formats for people: one line per text, with a name in front.
 use std::time::Duration;
 
 use crate::insights::Spoken;
 
-/// First strong isolate and its end (UAX #9): what is between has a direction of its own.
+/// First strong isolate and its end (UAX #9): the text between has its own direction.
 const ISOLATE: char = '\u{2068}';
 const END_OF_ISOLATE: char = '\u{2069}';
 
-/// The text on one line: white space becomes single spaces, other control characters nothing.
-/// Spaces that forbid a break stay.
+/// The text on one line: white space becomes single spaces, other control characters are removed.
+/// Non-breaking spaces are kept.
 pub fn one_line(text: &str) -> String {
     let is_space = |c: char| c.is_whitespace() && !"\u{a0}\u{2007}\u{202f}".contains(c);
     let words = text.split(is_space).map(|word| word.replace(char::is_control, ""));
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// What a speaker is called; `None` where it is not known who speaks.
+/// The name of a speaker; `None` when the speaker is unknown.
 pub fn label(said: &Spoken) -> Option<String> {
     let name = said.speaker.as_deref().map(one_line);
     name.or_else(|| said.speaker_id.as_deref().map(|id| one_line(&format!("Speaker {id}"))))
 }
 
-/// What stands before the text of a speaker: `Rachel: `, or nothing.
+/// The text before a speaker's words: `Rachel: `, or nothing.
 pub fn prefix(label: Option<&str>) -> String {
     label.map(|label| format!("{label}: ")).unwrap_or_default()
 }
 
-/// A line that begins with a prefix of that many bytes. If any of it runs from right to left, the
-/// rest is isolated: else the name would move into it, and its punctuation to the wrong end.
+/// A line that begins with a prefix of that many bytes. If it contains right-to-left text, the rest
+/// is isolated: otherwise the name would move into it, and its punctuation to the wrong end.
 pub fn isolated(line: &str, prefix_bytes: usize) -> String {
     match line.split_at_checked(prefix_bytes) {
         Some((prefix, rest)) if prefix_bytes > 0 && !rest.is_empty() && is_right_to_left(line) => {
@@ -37,8 +37,8 @@ pub fn isolated(line: &str, prefix_bytes: usize) -> String {
     }
 }
 
-/// The blocks whose characters run from right to left unless said otherwise (`DerivedBidiClass.txt`
-/// of the Unicode Character Database, "@missing" lines).
+/// Whether the text has characters from blocks that are right-to-left by default
+/// (`DerivedBidiClass.txt` of the Unicode Character Database, "@missing" lines).
 fn is_right_to_left(text: &str) -> bool {
     text.contains(|c| {
         matches!(c,
@@ -47,12 +47,12 @@ fn is_right_to_left(text: &str) -> bool {
     })
 }
 
-/// Nearest millisecond.
+/// Rounds to the nearest millisecond.
 pub fn millis(seconds: f64) -> u128 {
     Duration::try_from_secs_f64(seconds + 0.0005).unwrap_or_default().as_millis()
 }
 
-/// `HH:MM:SS`; hours have more digits when they need them.
+/// `HH:MM:SS`; hours have more digits when needed.
 pub fn clock(millis: u128) -> String {
     let seconds = millis / 1000;
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)

@@ -1,4 +1,4 @@
-//! Markdown (CommonMark): a paragraph for each turn of a speaker.
+//! Markdown (CommonMark): one paragraph per turn of a speaker.
 use super::{
     json::{Paragraph, paragraphs_of},
     line::{clock, label, millis, one_line},
@@ -18,8 +18,8 @@ fn block(paragraph: &Paragraph<'_>) -> Option<String> {
     (!text.is_empty()).then(|| format!("{name}({at})\n\n{text}\n"))
 }
 
-/// Every character that means something somewhere, and at the start of a line also those that mean
-/// something only there: headings, lists, rules.
+/// Escapes every character with a meaning in Markdown, and at the start of a line also those that
+/// begin blocks: headings, lists, rules.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

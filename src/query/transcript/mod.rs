@@ -1,4 +1,4 @@
-//! `GET /v1/jobs/{id}/transcript`: what was said, in the form that the caller wants.
+//! `GET /v1/jobs/{id}/transcript`: the transcript, in the requested format.
 mod csv;
 mod cues;
 mod file_name;
@@ -39,7 +39,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(transcript))
 }
 
-/// Characters (grapheme clusters) a line.
+/// Characters (grapheme clusters) per line.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "usize")]
 struct MaxChars(usize);
@@ -116,7 +116,7 @@ async fn transcript(
     let spoken = insights::spoken(&state.db, job.id, max_chars.is_some()).await?;
     let name = job.external_id.clone().unwrap_or_else(|| job.id.to_string());
     let disposition = file_name::disposition(&name, format.ending());
-    // A long call takes longer than other requests should wait for their turn.
+    // A long call takes longer than other requests on this thread should wait.
     let writing = tokio::task::spawn_blocking(move || {
         let body = write(&job, &spoken, format, max_chars)?;
         let etag = format!("\"{}\"", http::hex(&Sha256::digest(body.as_bytes())));

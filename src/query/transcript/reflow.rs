@@ -1,14 +1,13 @@
-//! Long texts become short lines, and their lines get times.
+//! Breaks long texts into lines, and assigns times to them.
 use std::ops::Range;
 
 use serde_json::Value;
 use unicode_linebreak::linebreaks;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Cuts a line of text into lines of at most `max` characters, as byte ranges without the spaces
-/// at their ends. A character is what is seen as one (an extended grapheme cluster, UAX #29) and is
-/// never cut; breaks are where a language allows them (UAX #14), within a word only if it is longer
-/// than a line.
+/// Breaks a text into lines of at most `max` characters; returns byte ranges without trailing
+/// spaces. A character is an extended grapheme cluster (UAX #29) and is never split; breaks follow
+/// UAX #14, and are within a word only if it is longer than a line.
 pub fn wrap(text: &str, max: usize) -> Vec<Range<usize>> {
     let starts = starts(text);
     let before = |at: usize| starts.partition_point(|start| *start < at);
@@ -39,7 +38,7 @@ pub fn wrap(text: &str, max: usize) -> Vec<Range<usize>> {
     lines
 }
 
-/// Where the characters of a line begin.
+/// Byte offsets of the characters in a line.
 fn starts(text: &str) -> Vec<usize> {
     if text.is_ascii() {
         return (0..text.len()).collect();
@@ -52,7 +51,7 @@ fn characters(text: &str) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Times of the words of an utterance, in seconds; `None` unless there is one for each of the
+/// Times of the words of an utterance in seconds; `None` unless there is one for each of the
 /// `count` words of its text.
 fn word_times(timings: Option<&Value>, count: usize) -> Option<Vec<(f64, f64)>> {
     let timings = timings?.as_array().filter(|timings| timings.len() == count)?;
@@ -60,10 +59,10 @@ fn word_times(timings: Option<&Value>, count: usize) -> Option<Vec<(f64, f64)>> 
     timings.iter().map(time).collect()
 }
 
-/// Start and end of each piece of an utterance that is said from `start` to `end`, in seconds.
+/// Start and end in seconds of each piece of an utterance that lasts from `start` to `end`.
 ///
-/// `pieces` are its text, cut and spaces included. A cut between two words is where their timings
-/// say, one of another kind where it would be if all characters took the same time.
+/// `pieces` are its text, split, with spaces included. A split between two words gets its time from
+/// the word timings; any other is placed as if all characters took equally long.
 pub fn times(start: f64, end: f64, pieces: &[&str], timings: Option<&Value>) -> Vec<(f64, f64)> {
     let spaces = |text: &str| text.matches(' ').count();
     if pieces.len() < 2 {
@@ -136,7 +135,7 @@ mod tests {
         ]);
         let pieces = ["a b ", "c"];
         assert_eq!(times(1.0, 10.0, &pieces, Some(&timings)), [(1.0, 2.5), (9.0, 10.0)]);
-        // Half a word has no time, and three words do not fit two.
+        // A split inside a word has no timing, and three words do not fit two timings.
         let halved = times(0.0, 6.0, &["a b c", "d"], Some(&timings));
         assert_eq!(halved, [(0.0, 5.0), (5.0, 6.0)]);
         assert_eq!(times(1.0, 5.0, &["a ", "bc"], Some(&timings)), [(1.0, 3.0), (3.0, 5.0)]);

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::insights::Spoken;
 
-/// Players show or interpret tags as they like; nothing can be escaped. The arrow between times is
-/// kept out of the text.
+/// Tags are not escaped, since players differ in how they treat them. The arrow between times is
+/// replaced in the text.
 pub fn write(spoken: &[Spoken], max_chars: Option<usize>) -> String {
     let mut file = String::new();
     for (number, cue) in (1..).zip(cues(spoken, Layout { max_chars, has_names: true })) {

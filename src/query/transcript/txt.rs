@@ -1,4 +1,4 @@
-//! Plain text: a line for each utterance.
+//! Plain text: one line per utterance.
 use super::line::{isolated, label, one_line, prefix};
 use crate::insights::Spoken;
 
