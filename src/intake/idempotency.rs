@@ -40,7 +40,6 @@ pub fn key(
     }
     Ok(Some(Key {
         caller_id: caller.id,
-        api_key_id: caller.key_id.clone(),
         route,
         text: text.to_owned(),
         fingerprint: Sha256::digest(body).into(),

@@ -6,8 +6,6 @@ use uuid::Uuid;
 #[derive(Debug, Clone)]
 pub struct Key {
     pub caller_id: Uuid,
-    /// Where the version before looks for it.
-    pub api_key_id: String,
     pub route: &'static str,
     pub text: String,
     /// SHA-256 of the request body.
@@ -26,12 +24,11 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Rese
     let inserted = sqlx::query!(
         r#"
         insert into aftercall.idempotency_keys
-            (caller_id, api_key_id, route, key, fingerprint, location, body)
-        values ($1, $2, $3, $4, $5, '', '')
+            (caller_id, route, key, fingerprint, location, body)
+        values ($1, $2, $3, $4, '', '')
         on conflict do nothing
         "#,
         key.caller_id,
-        key.api_key_id,
         key.route,
         key.text,
         &key.fingerprint,

@@ -257,7 +257,7 @@ impl Tables {
 
 const COUNTS: &str = "select aftercall.count_jobs($1,
     array_fill('completed'::text, array[cardinality($1)]), array_fill(1, array[cardinality($1)]))";
-const MERGE: &str = "select aftercall.merge_stats(10000)";
+const MERGE: &str = "select taken from aftercall.merge_stat_changes(10000)";
 const FINISH: &str = "
 insert into aftercall.caller_configs (caller_id, config)
 select id, 'pg_catalog.english' from aftercall.callers on conflict do nothing;

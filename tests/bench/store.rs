@@ -162,5 +162,5 @@ select id, '0', 1, 3, 0, 0, 0, 0, 0 from given;
 select aftercall.count_jobs(array_agg(id), array_agg('completed'::text), array_agg(1))
 from (select id, row_number() over (order by id) / 100 as batch from given) few
 group by batch;
-select aftercall.merge_stats(null)
+select aftercall.merge_stat_changes(null)
 "#;

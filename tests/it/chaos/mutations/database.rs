@@ -319,7 +319,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
         "0 keys name it",
     ),
     (
-        "insert into aftercall.idempotency_keys select api_key_id, route, key || '-again',
+        "insert into aftercall.idempotency_keys select caller_id, route, key || '-again',
             fingerprint, location, body, created_at
          from aftercall.idempotency_keys where location = '/v1/jobs/' || {completed}",
         "2 keys name it",

@@ -74,10 +74,14 @@ impl TestApp {
     }
 
     pub async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(TestDb::new().await, adjust).await
+    }
+
+    /// On a database that may have rows.
+    pub async fn on(db: TestDb, adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = config::load(None).unwrap().settings;
         settings.provider.gate.limit = 1000;
         adjust(&mut settings);
-        let db = TestDb::new().await;
         let provider = MockServer::start().await;
         let client = client_of(&provider.uri());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();

@@ -1,5 +1,5 @@
--- What dashboards read: views that keep their columns, over the numbers that the API serves. No
--- transcript text. A column is never taken away or changed in meaning: that makes a new version.
+-- What dashboards read: views that keep their columns, over the numbers that the API serves. No transcript text. A
+-- column is never dropped or changed in meaning: that takes a new version of the view.
 create schema reporting;
 comment on schema reporting is 'Versioned views for dashboards; no transcript text';
 
@@ -13,9 +13,9 @@ join aftercall.callers on callers.id = c.caller_id;
 comment on view reporting.conversations_v1 is 'One row for each job with a result';
 comment on column reporting.conversations_v1.job_id is 'Id of the job';
 comment on column reporting.conversations_v1.caller is 'Name of the caller whose job it is';
-comment on column reporting.conversations_v1.created_at is 'When the job was handed over';
+comment on column reporting.conversations_v1.created_at is 'When the job was submitted';
 comment on column reporting.conversations_v1.language is 'languageCode of the request';
-comment on column reporting.conversations_v1.audio_type is 'audioType of the request; null when not said';
+comment on column reporting.conversations_v1.audio_type is 'audioType of the request; null if not given';
 comment on column reporting.conversations_v1.tags is 'Tags of the job';
 comment on column reporting.conversations_v1.speaker_count is 'Speakers who talk or about whom something is said';
 comment on column reporting.conversations_v1.emotions is 'Emotions that occur';
@@ -26,8 +26,8 @@ comment on column reporting.conversations_v1.words_per_minute is 'Words in a min
 comment on column reporting.conversations_v1.questions is 'Questions that the provider found';
 comment on column reporting.conversations_v1.interruptions is 'Utterances that interrupt another speaker';
 comment on column reporting.conversations_v1.duration_ms is 'End of the last utterance, in milliseconds';
-comment on column reporting.conversations_v1.talk_ms is 'Time during which anybody talks, in milliseconds';
-comment on column reporting.conversations_v1.silence_ms is 'Time during which nobody talks, in milliseconds';
+comment on column reporting.conversations_v1.talk_ms is 'Time during which anyone talks, in milliseconds';
+comment on column reporting.conversations_v1.silence_ms is 'Time during which no one talks, in milliseconds';
 comment on column reporting.conversations_v1.overlap_ms is 'Time during which several speakers talk, in milliseconds';
 comment on column reporting.conversations_v1.longest_silence_ms is 'Longest time without talk, in milliseconds';
 comment on column reporting.conversations_v1.longest_monologue_ms is 'Longest monologue, in milliseconds';
@@ -44,7 +44,7 @@ comment on column reporting.conversation_speakers_v1.words is 'Words of the spea
 comment on column reporting.conversation_speakers_v1.words_per_minute is 'Words in a minute of own talk; null without talk';
 comment on column reporting.conversation_speakers_v1.questions is 'Questions that the provider found';
 comment on column reporting.conversation_speakers_v1.talk_ms is 'Time during which the speaker talks, in milliseconds';
-comment on column reporting.conversation_speakers_v1.talk_share is 'Part of the talk of all speakers, 0 to 1; null when none talks';
+comment on column reporting.conversation_speakers_v1.talk_share is 'Part of the talk of all speakers, 0 to 1; null if no one talks';
 comment on column reporting.conversation_speakers_v1.longest_monologue_ms is 'Longest monologue of the speaker, in milliseconds';
 comment on column reporting.conversation_speakers_v1.interrupts is 'Utterances with which the speaker interrupts others';
 comment on column reporting.conversation_speakers_v1.interrupted is 'How often others interrupt the speaker';
@@ -76,19 +76,19 @@ group by callers.name, s.period, s.language, s.audio_type
 having sum(s.completed + s.failed + s.timed_out + s.canceled) > 0;
 comment on view reporting.conversation_stats_v1 is 'Sums by day over jobs that have ended, and over their results';
 comment on column reporting.conversation_stats_v1.caller is 'Name of the caller whose jobs they are';
-comment on column reporting.conversation_stats_v1.day is 'Day (UTC) on which the jobs were handed over';
+comment on column reporting.conversation_stats_v1.day is 'Day (UTC) on which the jobs were submitted';
 comment on column reporting.conversation_stats_v1.language is 'languageCode of the requests';
-comment on column reporting.conversation_stats_v1.audio_type is 'audioType of the requests; null when not said';
+comment on column reporting.conversation_stats_v1.audio_type is 'audioType of the requests; null if not given';
 comment on column reporting.conversation_stats_v1.completed is 'Jobs with a result';
 comment on column reporting.conversation_stats_v1.failed is 'Jobs that failed';
-comment on column reporting.conversation_stats_v1.timed_out is 'Jobs without an answer by their deadline';
-comment on column reporting.conversation_stats_v1.canceled is 'Jobs that their caller took back';
+comment on column reporting.conversation_stats_v1.timed_out is 'Jobs without a result by their deadline';
+comment on column reporting.conversation_stats_v1.canceled is 'Jobs canceled by their caller';
 comment on column reporting.conversation_stats_v1.utterances is 'Utterances';
 comment on column reporting.conversation_stats_v1.words is 'Words, separated by white space';
 comment on column reporting.conversation_stats_v1.questions is 'Questions that the provider found';
 comment on column reporting.conversation_stats_v1.interruptions is 'Utterances that interrupt another speaker';
 comment on column reporting.conversation_stats_v1.duration_ms is 'Sum of the durations, in milliseconds';
-comment on column reporting.conversation_stats_v1.talk_ms is 'Time during which anybody talks, in milliseconds';
-comment on column reporting.conversation_stats_v1.silence_ms is 'Time during which nobody talks, in milliseconds';
+comment on column reporting.conversation_stats_v1.talk_ms is 'Time during which anyone talks, in milliseconds';
+comment on column reporting.conversation_stats_v1.silence_ms is 'Time during which no one talks, in milliseconds';
 comment on column reporting.conversation_stats_v1.overlap_ms is 'Time during which several speakers talk, in milliseconds';
 comment on column reporting.conversation_stats_v1.turnaround_ms is 'Time from creation to completion of completed jobs, in milliseconds';

@@ -1,7 +1,7 @@
 -- Words of utterances, for searches over all jobs of a caller (docs/decisions/012-search.md).
 
--- The text search configuration for a language tag (BCP 47): by its first part, `simple` when
--- Postgres has none. A name, as an OID of that kind would be in the way of pg_upgrade.
+-- The text search configuration for a language tag (BCP 47): by its first part, `simple` if Postgres has none for it.
+-- A name, as a stored OID of a configuration would stop pg_upgrade.
 create function aftercall.search_config(language text) returns text
 language sql immutable parallel safe
 as $$
@@ -20,22 +20,22 @@ as $$
     end
 $$;
 
--- A lexeme that stands for a caller and a configuration. No parser makes one with U+0001 in it, so
--- no word that is said or looked for is ever one.
+-- A lexeme that stands for a caller and a configuration. No parser makes one with U+0001 in it, so no word that is
+-- said or searched for is ever one.
 create function aftercall.search_scope(caller_id uuid, config text) returns text
 language sql immutable parallel safe
 as $$
     select E'\x01' || left(encode(sha256(convert_to(caller_id || ' ' || config, 'UTF8')), 'base64'), 8)
 $$;
 
--- What a search sees of an utterance: whose it is, and its words. Of a text only the first 50,000
--- characters count, as a tsvector holds 1 MiB and no result must fail for it.
+-- What a search sees of an utterance: whose it is, and its words. Only the first 50,000 characters of a text count,
+-- as a tsvector holds 1 MiB and no result must fail because of it.
 create function aftercall.utterance_fts(scope text, config regconfig, text text) returns tsvector
 language sql immutable parallel safe
 as $$ select array_to_tsvector(array[scope]) || to_tsvector(config, left(text, 50000)) $$;
 
--- A part of the text with the words found between U+E000 and U+E001, which are taken out of the text
--- before. It is not escaped.
+-- A part of the text with the words found between U+E000 and U+E001, which are removed from the text first. It is not
+-- escaped.
 create function aftercall.search_snippet(config text, text text, query tsquery) returns text
 language sql stable parallel safe
 as $$
@@ -43,31 +43,19 @@ as $$
         E'StartSel=\uE000, StopSel=\uE001')
 $$;
 
--- The configurations that a caller has utterances of.
+-- The configurations in which a caller has utterances.
 create table aftercall.caller_configs (
     caller_id uuid not null constraint caller_configs_caller references aftercall.callers,
     config    text not null,
     constraint caller_configs_pkey primary key (caller_id, config)
 );
 
-alter table aftercall.utterances add column fts tsvector;
-update aftercall.utterances u set fts = aftercall.utterance_fts(
-    aftercall.search_scope(j.caller_id, j.config), j.config::regconfig, u.text)
-from (
-    select id, caller_id, aftercall.search_config(request ->> 'languageCode') as config
-    from aftercall.jobs
-) j
-where j.id = u.job_id;
-insert into aftercall.caller_configs
-select distinct caller_id, aftercall.search_config(request ->> 'languageCode')
-from aftercall.jobs where state = 'completed';
-
--- New rows wait in a list of their own, which aftercall.flush_search_index empties before it is full; who
--- fills it has to empty it.
+-- New entries wait in a pending list, which aftercall.flush_search_index empties before it is full; otherwise the session
+-- that fills it has to.
 create index utterances_fts on aftercall.utterances using gin (fts)
     with (gin_pending_list_limit = 16384);
 
--- Rows written without it, by a replica of an earlier version or by COPY, are found as well.
+-- Rows written without `fts`, by COPY for example, are found too.
 create function aftercall.fill_utterance_fts() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -88,8 +76,8 @@ $$;
 create trigger utterances_are_searchable before insert on aftercall.utterances
     for each row when (new.fts is null) execute function aftercall.fill_utterance_fts();
 
--- Moves what waits in the lists of the index of words into the index. Does nothing while another
--- session is at it. Runs with the rights of the owner, as Postgres asks for them.
+-- Moves the pending lists of the index of words into the index. Does nothing while another session does so. Runs with
+-- the rights of the owner, as Postgres requires them.
 create function aftercall.flush_search_index() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$

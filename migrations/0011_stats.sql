@@ -1,6 +1,6 @@
--- Statistics across jobs: sums by the day of a job's creation (UTC). A job that reaches or leaves
--- a final state leaves a change, in the same transaction; changes are added to the sums later. What
--- is true is the sums and the changes together. See docs/decisions/013-statistics.md.
+-- Statistics across jobs: sums by the day of a job's creation (UTC). A job that reaches or leaves a final state
+-- inserts a change in the same transaction; changes are added to the sums later. The sums and the changes together
+-- are exact. See docs/decisions/013-statistics.md.
 create table aftercall.stat_changes (
     caller_id          uuid     not null,
     id                 bigint   not null generated always as identity,
@@ -14,7 +14,7 @@ create table aftercall.stat_changes (
     -- Names and values of insights, none longer than 80 characters.
     insight_names      text[]   not null,
     insight_values     text[]   not null,
-    -- 1 for a job that reached the state, -1 for one that left it; all that follow have that sign.
+    -- 1 for a job that reached the state, -1 for a job that left it; all that follow have that sign.
     completed          bigint   not null,
     failed             bigint   not null,
     timed_out          bigint   not null,
@@ -28,18 +28,19 @@ create table aftercall.stat_changes (
     silence_ms         bigint   not null,
     overlap_ms         bigint   not null,
     turnaround_ms      bigint   not null,
+    -- A change that the sums cannot take must not stop the others: it is set aside, with the SQLSTATE of the error.
+    -- It stays here, where it counts as before, and is not tried again.
+    set_aside          text,
     constraint stat_changes_pkey primary key (caller_id, id)
-);
+)
 -- Rows live for seconds.
-alter table aftercall.stat_changes set (autovacuum_vacuum_scale_factor = 0,
-    autovacuum_vacuum_threshold = 10000, autovacuum_analyze_scale_factor = 0,
-    autovacuum_analyze_threshold = 100000);
+with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 
 create table aftercall.stats (
     caller_id     uuid   not null,
-    -- all, tag, tag_detail, emotion or insight; `name` is the insight's, and `value` empty for all.
-    -- Sums of a tag or a value of an insight are of all languages and audio types, those of the others
-    -- by language and audio type.
+    -- all, tag, tag_detail, emotion or insight; `name` is the insight's, and `value` is empty for all. Sums of tag
+    -- and insight are over all languages and audio types, the others by language and audio type.
     dimension     text   collate "C" not null,
     name          text   collate "C" not null,
     -- day or month, and its first day.
@@ -92,10 +93,13 @@ as $$
         as e (emotion, utterances, ms)
 $$;
 
--- Counts jobs (sign 1), or takes back that they were counted (-1), each in the state given beside it.
--- To be called before a counted job's conversation or insights change or go, and after.
+-- Counts jobs (sign 1), or takes back that they were counted (-1), each in the state given beside it. To be called
+-- before a counted job's conversation or insights change or go, and after.
+--
+-- It is planned once a session, perhaps while a month is still empty. The best plan is then to read the whole table,
+-- which would stay in use until the tables are analyzed; hence no sequential scans.
 create function aftercall.count_jobs(jobs uuid[], states text[], signs integer[]) returns void
-language plpgsql set jit = off set plan_cache_mode = force_generic_plan
+language plpgsql set jit = off set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 begin
     insert into aftercall.stat_changes (caller_id, day, language, audio_type, tags, emotions,
@@ -132,7 +136,7 @@ begin
 end
 $$;
 
--- Every transition is counted, whoever makes it.
+-- Every transition is counted, whichever statement makes it.
 create function aftercall.count_transitions() returns trigger
 language plpgsql
 as $$
@@ -161,20 +165,15 @@ create trigger jobs_counted after update on aftercall.jobs
     referencing old table as before new table as after
     for each statement execute function aftercall.count_transitions();
 
--- Adds up to `most` changes to the sums; how many there were. Several may do so at once: they take
--- different changes, and lock the sums in the order of their key.
-create function aftercall.merge_stats(most integer) returns integer
+-- Adds these changes, whose rows the caller has locked, to the sums.
+create function aftercall.add_to_stats(callers uuid[], ids bigint[]) returns void
 language plpgsql set jit = off
 as $$
 declare
-    merged  integer;
     nothing tid[];
 begin
-    with due as materialized (
-        select d.caller_id, d.id from aftercall.stat_changes d
-        order by d.caller_id, d.id limit most for update skip locked
-    ), gone as (
-        delete from aftercall.stat_changes d using due
+    with gone as (
+        delete from aftercall.stat_changes d using unnest(callers, ids) as due (caller_id, id)
         where (d.caller_id, d.id) = (due.caller_id, due.id)
         returning d as change
     ), sum as (
@@ -205,11 +204,44 @@ begin
                 s.overlap_ms, s.turnaround_ms)
             = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) as is_empty
     )
-    select (select count(*) from gone), (select array_agg(place) from sum where is_empty)
-    into merged, nothing;
-    -- What nobody said any more leaves no trace.
+    select (select array_agg(place) from sum where is_empty) into nothing;
+    -- Sums that are back to zero leave no row.
     delete from aftercall.stats where ctid = any(nothing);
-    return merged;
+end
+$$;
+
+-- Adds up to `most` changes to the sums; returns how many there were, and how many of them the sums cannot take.
+-- Several sessions may do so at once: they take different changes, and lock the sums in the order of their key.
+create function aftercall.merge_stat_changes(most integer, out taken integer, out refused integer)
+language plpgsql set jit = off
+as $$
+declare
+    callers uuid[];
+    ids     bigint[];
+begin
+    refused := 0;
+    select array_agg(due.caller_id), array_agg(due.id), count(*) into callers, ids, taken
+    from (
+        select d.caller_id, d.id from aftercall.stat_changes d where d.set_aside is null
+        order by d.caller_id, d.id limit most for update skip locked
+    ) due;
+    if taken = 0 then
+        return;
+    end if;
+    begin
+        perform aftercall.add_to_stats(callers, ids);
+    exception when data_exception or program_limit_exceeded then
+        -- One of them fails them all, so each is added on its own.
+        for n in 1..taken loop
+            begin
+                perform aftercall.add_to_stats(callers[n:n], ids[n:n]);
+            exception when data_exception or program_limit_exceeded then
+                update aftercall.stat_changes set set_aside = sqlstate
+                where (caller_id, id) = (callers[n], ids[n]);
+                refused := refused + 1;
+            end;
+        end loop;
+    end;
 end
 $$;
 
@@ -228,8 +260,3 @@ select d.caller_id, c.dimension collate "C", c.name collate "C", p.grain collate
 from aftercall.stat_changes d
 cross join lateral aftercall.stat_cells(d) c
 cross join (values ('day'), ('month')) as p (grain);
-
--- Jobs that have ended already.
-select aftercall.count_jobs(array_agg(id), array_agg(state), array_agg(1))
-from aftercall.jobs where finished_at is not null;
-select aftercall.merge_stats(null);

@@ -1,37 +1,3 @@
--- The timeline of a job: one row per change of its row, seq = the version it got.
-create table aftercall.job_events (
-    job_id     uuid        not null,
-    seq        integer     not null,
-    kind       text        not null,
-    detail     json        not null default '{}',
-    created_at timestamptz not null default now(),
-    constraint job_events_pkey primary key (job_id, seq)
-) partition by range (job_id);
-
--- Every request that reached the webhook URL of an attempt, and every final answer of the status
--- endpoint: what results are made from. Never rewritten.
-create table aftercall.deliveries (
-    job_id      uuid        not null,
-    id          uuid        not null,
-    attempt     integer     not null,
-    via         text        not null,
-    outcome     text        not null,
-    -- Why it was not accepted.
-    reason      text,
-    headers     json        not null,
-    -- The bytes as received; null when an earlier delivery of this job had the same ones.
-    body        bytea,
-    body_sha    bytea       not null,
-    body_bytes  integer     not null,
-    received_at timestamptz not null default now(),
-    constraint deliveries_pkey primary key (job_id, id),
-    constraint deliveries_via_known check (via in ('webhook', 'poll')),
-    constraint deliveries_outcome_known check (outcome in
-        ('accepted', 'duplicate', 'late', 'superseded', 'malformed', 'mismatch')),
-    constraint deliveries_body_kept check (body is not null or outcome = 'duplicate')
-) partition by range (job_id);
-create index deliveries_by_body on aftercall.deliveries (job_id, body_sha);
-
 -- The result as one document: written once, served verbatim.
 create table aftercall.results (
     job_id         uuid        not null constraint results_pkey primary key,
@@ -42,6 +8,7 @@ create table aftercall.results (
     speaker_count  integer,
     created_at     timestamptz not null default now()
 ) partition by range (job_id);
+select aftercall.compress_with_lz4('aftercall.results', 'document');
 
 -- The same result as rows. Times are seconds from the start of the recording.
 create table aftercall.utterances (
@@ -55,8 +22,11 @@ create table aftercall.utterances (
     emotion            text,
     emotion_confidence double precision,
     word_timings       json,
+    -- Its words and whose they are, as aftercall.utterance_fts makes it.
+    fts                tsvector,
     constraint utterances_pkey primary key (job_id, seq)
 ) partition by range (job_id);
+select aftercall.compress_with_lz4('aftercall.utterances', 'text', 'word_timings');
 
 -- Who speaks in a recording, and how much.
 create table aftercall.speakers (
@@ -66,6 +36,15 @@ create table aftercall.speakers (
     word_count      integer          not null,
     talk_seconds    double precision not null,
     constraint speakers_pkey primary key (job_id, speaker_id)
+) partition by range (job_id);
+
+-- What a caller calls the speakers of a result. Not part of what the provider found: a result that is made anew keeps
+-- them.
+create table aftercall.speaker_names (
+    job_id     uuid not null,
+    speaker_id text not null,
+    name       text not null,
+    constraint speaker_names_pkey primary key (job_id, speaker_id)
 ) partition by range (job_id);
 
 create table aftercall.speaker_insights (
@@ -100,5 +79,14 @@ create table aftercall.conversation_insights (
     extra         json    not null default '{}',
     constraint conversation_insights_pkey primary key (job_id, name, seq)
 ) partition by range (job_id);
+
+-- Whether two spans of time, their ends excluded, have something in common. A point is in the span that it begins or
+-- that contains it.
+create function aftercall.overlap(
+    a_start double precision, a_end double precision,
+    b_start double precision, b_end double precision
+) returns boolean
+language sql immutable
+as $$ select (a_start < b_end and b_start < a_end) or a_start = b_start $$;
 
 select aftercall.ensure_partitions(3);

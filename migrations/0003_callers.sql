@@ -1,33 +1,25 @@
--- Everything Aftercall stores lives in one schema of its own.
-create schema if not exists aftercall;
-
 -- The internal apps that may call Aftercall.
 create table aftercall.callers (
     id              uuid        not null constraint callers_pkey primary key,
     name            text        not null constraint callers_name_unique unique,
-    -- When a job of this caller was last handed to the provider; the dispatcher takes turns by it.
+    -- When a job of this caller was last submitted to the provider; the dispatcher takes turns by it.
     last_served_at  timestamptz,
     created_at      timestamptz not null default now(),
     constraint callers_name_form check (name ~ '^[a-z0-9][a-z0-9._-]{0,63}$')
 );
 
--- `ac_<id>_<secret>`: the id finds the row, of the whole key only the SHA-256 is kept.
+-- `ac_<id>_<secret>`: the id finds the row; of the whole key only the SHA-256 is stored.
 create table aftercall.api_keys (
     id           text        not null constraint api_keys_pkey primary key,
     caller_id    uuid        not null constraint api_keys_caller references aftercall.callers,
     name         text        not null,
     key_sha      bytea       not null constraint api_keys_sha_length check (octet_length(key_sha) = 32),
+    -- What the key may do beyond what every key may: its caller's own jobs.
+    scopes       text[]      not null default '{}'
+        constraint api_keys_scopes_known check (scopes <@ array['admin:read', 'admin:write']),
     created_at   timestamptz not null default now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,
     last_used_at timestamptz
 );
 create index api_keys_by_caller on aftercall.api_keys (caller_id);
-
--- Secrets that all replicas share and nobody has to configure.
-create table aftercall.service_secrets (
-    name   text  not null constraint service_secrets_pkey primary key,
-    secret bytea not null
-);
-insert into aftercall.service_secrets (name, secret)
-values ('cursor', sha256(gen_random_uuid()::text::bytea || gen_random_uuid()::text::bytea));
