@@ -1,13 +1,12 @@
-//! What an earlier version stored is served by this one as it was served then.
+//! Data stored by an earlier version is served as that version served it.
 //!
-//! Each folder of `tests/fixtures/upgrade` is named after the last migration of a version and holds what that version
-//! left: `rows.sql`, all its rows, and `responses.json`, what it responded when it was asked about them. The rows are
-//! put into a database at that migration, which is then brought up to date. A response may have gained members since;
-//! it may not have lost or changed any.
+//! Each folder in `tests/fixtures/upgrade` is named after the last migration of an earlier version and holds what that
+//! version left: `rows.sql`, all rows of its database, and `responses.json`, its responses to queries about them. The test
+//! inserts the rows into a database at that migration, applies the later migrations, and sends the same queries. A
+//! response may have gained members since; it must not have lost or changed any.
 //!
-//! `cargo test --test it upgrade::store -- --ignored` writes the folder of the newest migration, with the `pg_dump` on
-//! the path. A folder that has landed stays as it is, as the rows of deployed databases do. A release whose schema or
-//! stores differ gets a folder of its own.
+//! `cargo test --test it upgrade::store -- --ignored` writes the folder of the newest migration; it needs `pg_dump` on the
+//! path. A folder that has landed is never written again, as deployed databases hold rows like these.
 mod store;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
@@ -21,14 +20,14 @@ use uuid::Uuid;
 
 use crate::support::{answer::Answer, app::TestApp, db::TestDb, fixture};
 
-/// What a version responded.
+/// The responses of an earlier version.
 #[derive(Debug, Deserialize)]
 struct Responses {
     /// An API key that may read everything.
     key: String,
     /// A job that was waiting for its result, and the path of its webhook URL.
     waiting: (Uuid, String),
-    /// Bodies by path. NDJSON is a list; what is no JSON is a string.
+    /// Bodies by path. NDJSON is a list, and plain text a string.
     bodies: BTreeMap<String, Value>,
 }
 
@@ -39,7 +38,7 @@ fn folders() -> PathBuf {
 async fn restored(schema: i64) -> TestDb {
     let db = TestDb::at(schema).await;
     let rows = fixture(&format!("upgrade/{schema}/rows.sql"));
-    // On a connection of its own: it has settings that no other must have.
+    // On a connection of its own, since the rows come with settings for their session.
     let mut connection = PgConnection::connect_with(&db.connect_options()).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
@@ -65,7 +64,7 @@ fn body(answer: &Answer) -> Value {
     }
 }
 
-/// Whether `now` has everything that is in `then`. Later versions may write other cursors.
+/// Whether `now` has everything that is in `then`. The form of cursors may change.
 fn keeps(now: &Value, then: &Value) -> bool {
     match (now, then) {
         (Value::Object(now), Value::Object(then)) => then.iter().all(|(name, then)| {
@@ -95,7 +94,7 @@ async fn what_an_earlier_version_stored_is_served_as_it_was() {
             assert!(keeps(&now, then_body), "{path}\nnow: {now:#}\nthen: {then_body:#}");
         }
 
-        // What was under way goes on.
+        // A job that was submitted before the upgrade is completed after it.
         let (job, webhook) = &then.waiting;
         let delivered = app.deliver(webhook, fixture("seed/success.json")).await;
         assert_eq!(delivered.status, 200);

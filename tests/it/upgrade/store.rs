@@ -1,4 +1,4 @@
-//! Writes what an upgrade has to keep: rows of every table, and what is responded about them.
+//! Writes what later versions must keep serving: rows of every table, and the responses to queries about them.
 use std::{fmt::Write as _, fs, process::Command};
 
 use aftercall::{
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{folders, get};
 use crate::support::app::{RECORDING, Submitted, TestApp, webhook_of};
 
-/// Makes the partitions that the rows are in, and empties every table.
+/// Statements that create the partitions of the rows, and empty every table.
 const HEAD: &str = "
     select string_agg(line, E';\\n') from (
         select format('create table if not exists aftercall.%I partition of aftercall.%I %s',
@@ -28,15 +28,15 @@ const HEAD: &str = "
             and not relispartition and relname <> 'schema_migrations'
         order by 1) lines";
 
-/// Tables without a row.
+/// The tables without a row.
 const EMPTY: &str = "
     select coalesce(string_agg(relname, ', '), '') from pg_class
     where relnamespace = 'aftercall'::regnamespace and relkind in ('r', 'p') and not relispartition
         and relname not in ('write_probe', 'schema_migrations')
         and query_to_xml(format('select from aftercall.%I limit 1', relname), false, true, '')::text = ''";
 
-/// Three completed jobs, each in its language and with its tags, one that failed, one that was canceled, one whose
-/// delivery is in quarantine, a queued one with its recording, and one that waits for its result.
+/// Three completed jobs with different languages and tags, a failed one, a canceled one, one whose delivery is in
+/// quarantine, a queued one with its recording, and one that waits for its result, which is returned.
 async fn stored(app: &TestApp) -> Submitted {
     for (number, language) in ["en-US", "de-DE", "en-US"].into_iter().enumerate() {
         let request = json!({ "contentUri": RECORDING, "encoding": "Wav", "languageCode": language,
@@ -71,7 +71,7 @@ async fn stored(app: &TestApp) -> Submitted {
         let named = app.send(speakers, json!({ "0": "Rachel" }).to_string()).await;
         assert_eq!(named.status, 200);
     }
-    // Some of the changes are in the sums, others are not yet.
+    // Some of the changes are in the sums, others not yet.
     stats::merge(&app.db.pool, 100).await.unwrap();
     app.recorder.write().await;
     let failed = app.submitted_as("failed").await;
@@ -89,7 +89,7 @@ async fn stored(app: &TestApp) -> Submitted {
     waiting
 }
 
-/// Every kind of question about these jobs, with days that do not depend on today's.
+/// Every kind of query about these jobs, with fixed days where the default depends on today.
 async fn questions(app: &TestApp, key: &str) -> Vec<String> {
     let jobs = get(app, key, "/v1/jobs?sort=createdAt").await;
     let jobs = jobs["data"].as_array().unwrap();
@@ -174,7 +174,7 @@ async fn what_this_version_leaves() {
     let rows = dump(&app).await;
     let newest = MIGRATOR.iter().last().unwrap().version;
     let folder = folders().join(newest.to_string());
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).expect("a new folder; remove one that has not landed yet");
     fs::write(folder.join("rows.sql"), rows).unwrap();
     let (key, waiting) = (json!(key), json!([waiting.id, waiting.webhook]));
     let bodies = bodies.join(",\n");
