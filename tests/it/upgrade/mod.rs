@@ -94,8 +94,9 @@ async fn what_an_earlier_version_stored_is_served_as_it_was() {
             assert!(keeps(&now, then_body), "{path}\nnow: {now:#}\nthen: {then_body:#}");
         }
 
-        // A job that was submitted before the upgrade is completed after it.
+        // A job that was submitted before the upgrade is completed after it, while its webhook URL is valid.
         let (job, webhook) = &then.waiting;
+        app.about(*job, "update aftercall.jobs set deadline_at = now() where id = $1").await;
         let delivered = app.deliver(webhook, fixture("seed/success.json")).await;
         assert_eq!(delivered.status, 200);
         assert_eq!(app.job(*job).await["state"], "completed");

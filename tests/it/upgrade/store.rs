@@ -6,6 +6,7 @@ use aftercall::{
     db::MIGRATOR,
     stats,
 };
+use chrono::{Days, NaiveDate};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -94,7 +95,8 @@ async fn questions(app: &TestApp, key: &str) -> Vec<String> {
     let jobs = get(app, key, "/v1/jobs?sort=createdAt").await;
     let jobs = jobs["data"].as_array().unwrap();
     assert_eq!(jobs.len(), 8);
-    let day = &jobs[0]["createdAt"].as_str().unwrap()[..10];
+    let day: NaiveDate = jobs[0]["createdAt"].as_str().unwrap()[..10].parse().unwrap();
+    let next = day + Days::new(1);
     let first = get(app, key, "/v1/jobs?limit=5").await;
     let cursor = first["nextCursor"].as_str().unwrap();
     let mut questions: Vec<_> = [
@@ -117,7 +119,7 @@ async fn questions(app: &TestApp, key: &str) -> Vec<String> {
     .into();
     questions.push(format!("/v1/jobs?limit=5&cursor={cursor}"));
     for group in ["tag", "language", "audioType", "emotion", "day", "insight&insight=Topics"] {
-        questions.push(format!("/v1/stats/jobs?from={day}&groupBy={group}"));
+        questions.push(format!("/v1/stats/jobs?from={day}&to={next}&groupBy={group}"));
     }
     let own = |job: &Value, what| format!("/v1/jobs/{}{what}", job["id"].as_str().unwrap());
     questions.extend(jobs.iter().map(|job| own(job, "/timeline")));
