@@ -3,7 +3,6 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     config::TextLimits,
@@ -11,7 +10,7 @@ use crate::{
     drift::Finding,
     insights::{self, Prepared},
     jobs::{
-        self, Change, Channel, Completion, ErrorClass, EventKind, Failure, JobError, Note,
+        self, Change, Channel, Completion, ErrorClass, EventKind, Failure, JobError, JobId, Note,
         Standing, State, Surplus, UpstreamError,
     },
     json,
@@ -113,7 +112,7 @@ pub struct Arrival {
 
 impl Arrival {
     /// Job and attempt, if the delivery reports that the attempt failed.
-    fn failed_attempt(&self) -> Option<(Uuid, i32)> {
+    fn failed_attempt(&self) -> Option<(JobId, i32)> {
         let is_failure = matches!(self.reading, Interpretation::Failure { .. });
         is_failure.then_some((self.delivery.job_id, self.delivery.attempt))
     }
@@ -129,13 +128,13 @@ pub async fn apply(
     arrivals: &[Arrival],
     quota: Quota,
 ) -> sqlx::Result<Vec<Option<Outcome>>> {
-    let ids: Vec<Uuid> = arrivals.iter().map(|arrival| arrival.delivery.job_id).collect();
+    let ids: Vec<JobId> = arrivals.iter().map(|arrival| arrival.delivery.job_id).collect();
     let mut standings = jobs::lock(tx, &ids).await?;
     let deliveries: Vec<&Delivery> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
     let mut known = deliveries::known(tx, &deliveries).await?;
     let failed: Vec<_> = arrivals.iter().filter_map(Arrival::failed_attempt).collect();
     let given_up = jobs::given_up(tx, &failed).await?;
-    let failed: Vec<Uuid> = failed.into_iter().map(|(job_id, _)| job_id).collect();
+    let failed: Vec<JobId> = failed.into_iter().map(|(job_id, _)| job_id).collect();
     let content_uris = jobs::content_uris(tx, &failed).await?;
 
     let mut effects = Effects { content_uris, ..Effects::default() };
@@ -198,13 +197,13 @@ fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, 
 #[derive(Default)]
 struct Effects<'a> {
     /// Content URIs of the jobs that failed.
-    content_uris: HashMap<Uuid, String>,
+    content_uris: HashMap<JobId, String>,
     classified: Vec<Classified<'a>>,
     surplus: Vec<Surplus>,
     results: Results<'a>,
     failures: Vec<Failure>,
     notes: Vec<Note>,
-    useless: Vec<Uuid>,
+    useless: Vec<JobId>,
 }
 
 impl<'a> Effects<'a> {

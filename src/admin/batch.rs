@@ -55,12 +55,13 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::jobs::JobId;
 
     #[test]
     fn batches_are_bounded_by_number_and_bytes() {
         let lengths = |sizes: &[i32]| -> Vec<usize> {
             let place =
-                |&body_bytes| DeliveryKey { job_id: Uuid::nil(), id: Uuid::nil(), body_bytes };
+                |&body_bytes| DeliveryKey { job_id: JobId::MIN, id: Uuid::nil(), body_bytes };
             let places: Vec<DeliveryKey> = sizes.iter().map(place).collect();
             batches(&places).iter().map(|batch| batch.len()).collect()
         };

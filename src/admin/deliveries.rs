@@ -19,6 +19,7 @@ use crate::{
     callers::{Caller, Scope},
     deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
     http::{self, Limit, NoParameters, Page, Timestamp},
+    jobs::JobId,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -34,7 +35,9 @@ pub struct Selection {
     #[serde(default)]
     outcome: Vec<Outcome>,
     /// Only deliveries of this job.
-    job_id: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    #[schema(value_type = Option<Uuid>)]
+    job_id: Option<JobId>,
     /// Only deliveries received at or after this time (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>)]
     #[schema(value_type = Option<DateTime<Utc>>)]

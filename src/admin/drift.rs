@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use crate::{
     api::{
@@ -15,6 +14,7 @@ use crate::{
     callers::{Caller, Scope},
     drift::{self, Drift, Kind},
     http::NoParameters,
+    jobs::JobId,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -54,7 +54,8 @@ struct DriftView {
     first_seen: DateTime<Utc>,
     last_seen: DateTime<Utc>,
     /// The job in which it was last seen; the job may have been deleted since.
-    example_job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    example_job_id: JobId,
 }
 
 impl From<Drift> for DriftView {

@@ -4,14 +4,13 @@
 //! says whether it is done: a run may be killed and started again at any time, and beside another.
 use serde_json::json;
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::batch;
 use crate::{
     config::TextLimits,
     deliveries::{self, DeliveryKey},
     insights::{self, Origin, Outdated, Prepared},
-    jobs::{self, Announcer, EventKind, Note},
+    jobs::{self, Announcer, EventKind, JobId, Note},
     outcome::Interpretation,
 };
 
@@ -30,7 +29,7 @@ pub struct ReparseSummary {
 
 /// A result as the present parser finds it.
 struct Anew {
-    job_id: Uuid,
+    job_id: JobId,
     provider_job_id: Option<String>,
     parser_version: i32,
     prepared: Box<Prepared>,
@@ -38,7 +37,7 @@ struct Anew {
 
 /// How many results [`run`] would look at.
 pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
-    let (mut count, mut after) = (0, Uuid::nil());
+    let (mut count, mut after) = (0, JobId::MIN);
     loop {
         let page = insights::outdated(db, which, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(count) };
@@ -53,7 +52,7 @@ pub async fn run(
     which: &Outdated,
     limits: TextLimits,
 ) -> sqlx::Result<ReparseSummary> {
-    let (mut summary, mut after) = (ReparseSummary::default(), Uuid::nil());
+    let (mut summary, mut after) = (ReparseSummary::default(), JobId::MIN);
     loop {
         let page = insights::outdated(db, which, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(summary) };
@@ -97,7 +96,7 @@ async fn reparse(
         }
     }
     let unreadable = batch.len() - anew.len();
-    let ids: Vec<Uuid> = anew.iter().map(|anew| anew.job_id).collect();
+    let ids: Vec<JobId> = anew.iter().map(|anew| anew.job_id).collect();
 
     // Nobody waits in this process; those in others look by themselves.
     let mut tx = Announcer::default().begin(db).await?;

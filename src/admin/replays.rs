@@ -24,6 +24,7 @@ use crate::{
     callers::{Caller, Scope},
     deliveries::Outcome,
     http::NoParameters,
+    jobs::JobId,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -48,7 +49,8 @@ struct ReplayOne {
 struct ReplayView {
     /// The delivery that was replayed.
     replay_of: Uuid,
-    job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    job_id: JobId,
     outcome: Outcome,
 }
 

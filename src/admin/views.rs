@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     deliveries::{DeliveryRow, Outcome},
     http,
-    jobs::Channel,
+    jobs::{Channel, JobId},
 };
 
 /// One request to a webhook URL, or one final response of the provider's status endpoint.
@@ -24,7 +24,8 @@ use crate::{
 }))]
 pub struct DeliveryView {
     pub id: Uuid,
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// The caller that owns the job.
     pub caller: String,
     /// The attempt whose token or provider job it belongs to.

@@ -3,10 +3,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use uuid::{Uuid, uuid};
+use uuid::uuid;
 
 use super::Links;
-use crate::jobs::{self, Channel, Job, JobError, State};
+use crate::jobs::{self, Channel, Job, JobError, JobId, State};
 
 /// A recording and its analysis, from submission to a final state.
 ///
@@ -23,10 +23,11 @@ use crate::jobs::{self, Channel, Job, JobError, State};
     "attempts": 1, "completedVia": "webhook", "error": null,
     "createdAt": "2026-05-01T09:30:00.120Z", "submittedAt": "2026-05-01T09:30:00.480Z",
     "finishedAt": "2026-05-01T09:31:12.900Z", "deadlineAt": "2026-05-02T09:30:00.120Z",
-    "links": Links::of(uuid!("0199f0c2-a4b8-7c3e-9a4d-5e6f70819203")),
+    "links": Links::of(uuid!("0199f0c2-a4b8-7c3e-9a4d-5e6f70819203").into()),
 }))]
 pub struct JobView {
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: JobId,
     pub state: State,
     /// Increases with every change; also in the `ETag`.
     pub version: i32,

@@ -1,12 +1,11 @@
 //! The job a request names in its path: the caller's own, or 404.
 use axum::{extract::FromRequestParts, http::request::Parts};
 use sqlx::PgExecutor;
-use uuid::Uuid;
 
 use super::{ApiError, ApiPath, ApiState};
 use crate::{
     callers::Caller,
-    jobs::{self, Job, State},
+    jobs::{self, Job, JobId, State},
 };
 
 /// Who asks for which job. It is looked up with [`OwnedJob::find`], once the rest of the request is known
@@ -14,7 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub struct OwnedJob {
     pub caller: Caller,
-    pub id: Uuid,
+    pub id: JobId,
 }
 
 impl FromRequestParts<ApiState> for OwnedJob {
@@ -28,7 +27,7 @@ impl FromRequestParts<ApiState> for OwnedJob {
 }
 
 impl OwnedJob {
-    pub fn new(caller: Caller, id: Uuid) -> Self {
+    pub fn new(caller: Caller, id: JobId) -> Self {
         tracing::Span::current().record("job_id", tracing::field::display(id));
         Self { caller, id }
     }

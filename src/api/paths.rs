@@ -1,7 +1,8 @@
 //! The paths of a job: its routes are declared with them, and links to it are made of them.
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
+
+use crate::jobs::JobId;
 
 pub const JOB: &str = "/v1/jobs/{id}";
 pub const RESULT: &str = "/v1/jobs/{id}/result";
@@ -28,10 +29,9 @@ pub struct Links {
 }
 
 impl Links {
-    pub fn of(job_id: Uuid) -> Self {
-        let mut buffer = Uuid::encode_buffer();
-        let id = job_id.as_hyphenated().encode_lower(&mut buffer);
-        let to = |route: &str| route.replace("{id}", id);
+    pub fn of(job_id: JobId) -> Self {
+        let id = job_id.to_string();
+        let to = |route: &str| route.replace("{id}", &id);
         Self {
             job: to(JOB),
             result: to(RESULT),

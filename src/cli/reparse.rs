@@ -1,12 +1,12 @@
 //! `aftercall reparse`: results of earlier parsers are made anew from the bytes they came from.
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::{database, output, time_arg::TimeArg};
 use crate::{
     admin::reparse::{self, ReparseSummary},
     config::Settings,
     insights::Outdated,
+    jobs::JobId,
     provider::PARSER_VERSION,
     telemetry,
 };
@@ -21,7 +21,7 @@ pub struct Args {
     until: Option<TimeArg>,
     /// The result of this job.
     #[arg(long, value_name = "ID")]
-    job: Option<Uuid>,
+    job: Option<JobId>,
     /// Only count the matching results.
     #[arg(long)]
     dry_run: bool,

@@ -11,7 +11,7 @@ use crate::{
     config::Settings,
     deliveries::{Filter, Outcome},
     http::Limit,
-    jobs::Announcer,
+    jobs::{Announcer, JobId},
     telemetry,
 };
 
@@ -29,7 +29,7 @@ pub struct Args {
     outcomes: Vec<Outcome>,
     /// Deliveries of this job.
     #[arg(long, value_name = "ID", group = "which")]
-    job: Option<Uuid>,
+    job: Option<JobId>,
     /// Deliveries received at or after this time (2026-05-01T00:00:00Z) or age (7d).
     #[arg(long, value_name = "WHEN", group = "which")]
     received_after: Option<TimeArg>,

@@ -6,7 +6,8 @@ mod timeline;
 mod write;
 
 use sqlx::PgTransaction;
-use uuid::Uuid;
+
+use crate::jobs::JobId;
 
 pub use read::{
     BucketRow, ConversationRow, EmotionRun, SpeakerShape, buckets, conversation, emotion_runs,
@@ -17,11 +18,11 @@ pub use timeline::{Said, millis, seconds};
 pub use write::store;
 
 /// The jobs have no shapes any more.
-pub async fn remove(tx: &mut PgTransaction<'_>, jobs: &[Uuid]) -> sqlx::Result<()> {
+pub async fn remove(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
     sqlx::query!(
         "with speaker as (delete from aftercall.conversation_speakers where job_id = any($1))
          delete from aftercall.conversations where job_id = any($1)",
-        jobs,
+        jobs as &[JobId],
     )
     .execute(&mut **tx)
     .await?;

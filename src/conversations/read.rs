@@ -1,9 +1,10 @@
 //! Stored shapes, and what is made of the utterances when it is asked for. Seconds have at most three
 //! decimals.
 use sqlx::PgExecutor;
-use uuid::Uuid;
 
 use super::timeline::{Run, Said, Timeline, millis};
+
+use crate::jobs::JobId;
 
 #[derive(Debug)]
 pub struct ConversationRow {
@@ -58,7 +59,7 @@ pub struct EmotionRun {
 /// `None` while the job has no result.
 pub async fn conversation(
     db: impl PgExecutor<'_>,
-    job_id: Uuid,
+    job_id: JobId,
 ) -> sqlx::Result<Option<ConversationRow>> {
     sqlx::query_as!(
         ConversationRow,
@@ -72,13 +73,13 @@ pub async fn conversation(
             (longest_monologue_ms / 1000.0)::float8 as "longest_monologue_seconds!"
         from aftercall.conversations where job_id = $1
         "#,
-        job_id,
+        job_id as JobId,
     )
     .fetch_optional(db)
     .await
 }
 
-pub async fn speakers(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<SpeakerShape>> {
+pub async fn speakers(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Vec<SpeakerShape>> {
     sqlx::query_as!(
         SpeakerShape,
         r#"
@@ -90,7 +91,7 @@ pub async fn speakers(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec
         left join aftercall.speaker_names n on n.job_id = s.job_id and n.speaker_id = s.speaker_id
         where s.job_id = $1 order by s.speaker_id
         "#,
-        job_id,
+        job_id as JobId,
     )
     .fetch_all(db)
     .await
@@ -99,7 +100,7 @@ pub async fn speakers(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec
 /// Talk in stretches of so many seconds, in their order; only where there is some.
 pub async fn buckets(
     db: impl PgExecutor<'_>,
-    job_id: Uuid,
+    job_id: JobId,
     seconds: u32,
 ) -> sqlx::Result<Vec<BucketRow>> {
     let said = said(db, job_id).await?;
@@ -113,7 +114,7 @@ pub async fn buckets(
 }
 
 /// Speaker by speaker, in the order of time.
-pub async fn emotion_runs(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<EmotionRun>> {
+pub async fn emotion_runs(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Vec<EmotionRun>> {
     let said = said(db, job_id).await?;
     let row = |run: Run<'_>| EmotionRun {
         speaker_id: run.speaker.to_owned(),
@@ -132,12 +133,12 @@ struct SaidRow {
     emotion: Option<String>,
 }
 
-async fn said(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<SaidRow>> {
+async fn said(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Vec<SaidRow>> {
     sqlx::query_as!(
         SaidRow,
         "select start_seconds, end_seconds, speaker_id, emotion
          from aftercall.utterances where job_id = $1 order by seq",
-        job_id,
+        job_id as JobId,
     )
     .fetch_all(db)
     .await

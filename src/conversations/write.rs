@@ -1,12 +1,11 @@
 //! Shapes become rows, many at once, in the caller's transaction.
 use sqlx::PgTransaction;
-use uuid::Uuid;
 
 use super::{Shape, Speaker};
-use crate::db::column;
+use crate::{db::column, jobs::JobId};
 
 /// Stores the shapes of jobs that have none, each table with one statement.
-pub async fn store(tx: &mut PgTransaction<'_>, shapes: &[(Uuid, &Shape)]) -> sqlx::Result<()> {
+pub async fn store(tx: &mut PgTransaction<'_>, shapes: &[(JobId, &Shape)]) -> sqlx::Result<()> {
     if shapes.is_empty() {
         return Ok(());
     }
@@ -16,7 +15,7 @@ pub async fn store(tx: &mut PgTransaction<'_>, shapes: &[(Uuid, &Shape)]) -> sql
 
 async fn store_conversations(
     tx: &mut PgTransaction<'_>,
-    shapes: &[(Uuid, &Shape)],
+    shapes: &[(JobId, &Shape)],
 ) -> sqlx::Result<()> {
     let emotions = Lists::of(shapes.iter().map(|(_, shape)| shape.emotions.as_slice()));
     let insights = Lists::of(shapes.iter().map(|(_, shape)| shape.insight_names.as_slice()));
@@ -42,7 +41,7 @@ async fn store_conversations(
                 first_emotion, last_emotion, first_insight, last_insight)
         join aftercall.jobs j on j.id = s.job_id
         "#,
-        &column(shapes, |(job_id, _)| *job_id),
+        &column(shapes, |(job_id, _)| *job_id) as &[JobId],
         &column(shapes, |(_, shape)| place(shape.speakers.len())),
         &column(shapes, |(_, shape)| shape.utterances),
         &column(shapes, |(_, shape)| shape.words),
@@ -68,8 +67,11 @@ async fn store_conversations(
     Ok(())
 }
 
-async fn store_speakers(tx: &mut PgTransaction<'_>, shapes: &[(Uuid, &Shape)]) -> sqlx::Result<()> {
-    let rows: Vec<(Uuid, &Speaker)> = shapes
+async fn store_speakers(
+    tx: &mut PgTransaction<'_>,
+    shapes: &[(JobId, &Shape)],
+) -> sqlx::Result<()> {
+    let rows: Vec<(JobId, &Speaker)> = shapes
         .iter()
         .flat_map(|(job_id, shape)| shape.speakers.iter().map(|speaker| (*job_id, speaker)))
         .collect();
@@ -83,7 +85,7 @@ async fn store_speakers(tx: &mut PgTransaction<'_>, shapes: &[(Uuid, &Shape)]) -
         select * from unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::int[],
             $6::bigint[], $7::float8[], $8::bigint[], $9::int[], $10::int[])
         "#,
-        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
         &column(&rows, |(_, speaker)| speaker.id.as_str()) as &[&str],
         &column(&rows, |(_, speaker)| speaker.utterances),
         &column(&rows, |(_, speaker)| speaker.words),

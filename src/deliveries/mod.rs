@@ -12,7 +12,10 @@ use serde_json::{Map, Value};
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use crate::{db::column, jobs::Channel};
+use crate::{
+    db::column,
+    jobs::{Channel, JobId},
+};
 
 pub use encoding::{Undecodable, decoded, is_plain};
 pub use quota::{Quota, within};
@@ -71,7 +74,7 @@ impl Outcome {
 
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub attempt: i32,
     pub via: Channel,
     pub headers: Map<String, Value>,
@@ -105,18 +108,18 @@ impl Classified<'_> {
 pub async fn known(
     tx: &mut PgTransaction<'_>,
     deliveries: &[&Delivery],
-) -> sqlx::Result<HashSet<(Uuid, i32, Vec<u8>)>> {
-    let jobs: Vec<Uuid> = deliveries.iter().map(|delivery| delivery.job_id).collect();
+) -> sqlx::Result<HashSet<(JobId, i32, Vec<u8>)>> {
+    let jobs: Vec<JobId> = deliveries.iter().map(|delivery| delivery.job_id).collect();
     let attempts: Vec<i32> = deliveries.iter().map(|delivery| delivery.attempt).collect();
     let shas: Vec<&[u8]> = deliveries.iter().map(|delivery| &delivery.body_sha[..]).collect();
     let rows = sqlx::query!(
         r#"
-        select d.job_id, d.attempt, d.body_sha from aftercall.deliveries d
+        select d.job_id as "job_id: JobId", d.attempt, d.body_sha from aftercall.deliveries d
         join unnest($1::uuid[], $2::int[], $3::bytea[]) as given (job_id, attempt, body_sha)
             on d.job_id = given.job_id and d.body_sha = given.body_sha
             and d.attempt = given.attempt
         "#,
-        &jobs,
+        &jobs as &[JobId],
         &attempts,
         &shas as &[&[u8]],
     )
@@ -140,7 +143,7 @@ pub async fn keep(tx: &mut PgTransaction<'_>, classified: &[Classified<'_>]) -> 
             as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
                 replay_of)
         "#,
-        &column(classified, |j| j.delivery.job_id),
+        &column(classified, |j| j.delivery.job_id) as &[JobId],
         &column(classified, |_| Uuid::now_v7()),
         &column(classified, |j| j.delivery.attempt),
         &column(classified, |j| j.delivery.via.name()) as &[&str],

@@ -2,10 +2,9 @@
 use std::collections::HashMap;
 
 use sqlx::PgTransaction;
-use uuid::Uuid;
 
 use super::{Classified, Outcome};
-use crate::jobs::{Channel, Surplus};
+use crate::jobs::{Channel, JobId, Surplus};
 
 /// Of the deliveries to the webhook of one attempt that do not end its job.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +72,7 @@ pub async fn within<'a>(
 }
 
 impl Classified<'_> {
-    fn of(&self) -> (Uuid, i32) {
+    fn of(&self) -> (JobId, i32) {
         (self.delivery.job_id, self.delivery.attempt)
     }
 
@@ -85,13 +84,13 @@ impl Classified<'_> {
 /// By job and attempt, counted no further than matters.
 async fn used(
     tx: &mut PgTransaction<'_>,
-    attempts: &[(Uuid, i32)],
+    attempts: &[(JobId, i32)],
     quota: Quota,
-) -> sqlx::Result<HashMap<(Uuid, i32), Used>> {
-    let (jobs, numbers): (Vec<Uuid>, Vec<i32>) = attempts.iter().copied().unzip();
+) -> sqlx::Result<HashMap<(JobId, i32), Used>> {
+    let (jobs, numbers): (Vec<JobId>, Vec<i32>) = attempts.iter().copied().unzip();
     let rows = sqlx::query!(
         r#"
-        select g.job_id as "job_id!", g.attempt as "attempt!", u.deliveries as "deliveries!",
+        select g.job_id as "job_id!: JobId", g.attempt as "attempt!", u.deliveries as "deliveries!",
             u.bytes as "bytes!"
         from (select distinct job_id, attempt from unnest($1::uuid[], $2::int[])
             as given (job_id, attempt)) g
@@ -106,7 +105,7 @@ async fn used(
             ) kept
         ) u
         "#,
-        &jobs,
+        &jobs as &[JobId],
         &numbers,
         i64::from(quota.deliveries),
     )

@@ -5,14 +5,14 @@ use sqlx::{PgExecutor, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{DeliveryKey, Outcome};
-use crate::jobs::Channel;
+use crate::jobs::{Channel, JobId};
 
 /// Which deliveries. What is empty or `None` does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub id: Option<Uuid>,
     pub outcomes: Vec<Outcome>,
-    pub job_id: Option<Uuid>,
+    pub job_id: Option<JobId>,
     pub received_after: Option<DateTime<Utc>>,
     pub received_before: Option<DateTime<Utc>>,
     /// Whether it could not be used, and no replay of it could since.
@@ -25,7 +25,7 @@ pub struct Filter {
 #[derive(Debug, sqlx::FromRow)]
 pub struct DeliveryRow {
     pub id: Uuid,
-    pub job_id: Uuid,
+    pub job_id: JobId,
     /// Name of the caller whose job it is.
     pub caller: String,
     pub attempt: i32,

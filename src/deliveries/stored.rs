@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
+use crate::jobs::JobId;
+
 /// A delivery as it came.
 #[derive(Debug)]
 pub struct Stored {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub id: Uuid,
     pub attempt: i32,
     /// The provider's job id where the attempt knows it by now.
@@ -32,7 +34,7 @@ impl Stored {
 /// Where a delivery is, and how large.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryKey {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub id: Uuid,
     pub body_bytes: i32,
 }
@@ -40,11 +42,11 @@ pub struct DeliveryKey {
 /// The deliveries at these places. A replay stands for what it replayed, and a duplicate has the
 /// bytes of the first of its kind.
 pub async fn stored(db: impl PgExecutor<'_>, places: &[DeliveryKey]) -> sqlx::Result<Vec<Stored>> {
-    let jobs: Vec<Uuid> = places.iter().map(|place| place.job_id).collect();
+    let jobs: Vec<JobId> = places.iter().map(|place| place.job_id).collect();
     let ids: Vec<Uuid> = places.iter().map(|place| place.id).collect();
     let rows = sqlx::query!(
         r#"
-        select o.job_id, o.id, o.attempt, o.headers as "headers: Json<Map<String, Value>>",
+        select o.job_id as "job_id: JobId", o.id, o.attempt, o.headers as "headers: Json<Map<String, Value>>",
             o.body_sha, a.provider_job_id as "provider_job_id?", coalesce(o.body, (
                 select f.body from aftercall.deliveries f
                 where f.job_id = o.job_id and f.body_sha = o.body_sha and f.body is not null
@@ -55,7 +57,7 @@ pub async fn stored(db: impl PgExecutor<'_>, places: &[DeliveryKey]) -> sqlx::Re
         left join aftercall.attempts a on a.job_id = o.job_id and a.number = o.attempt
         order by o.id desc
         "#,
-        &jobs,
+        &jobs as &[JobId],
         &ids,
     )
     .fetch_all(db)
@@ -77,7 +79,7 @@ pub async fn stored(db: impl PgExecutor<'_>, places: &[DeliveryKey]) -> sqlx::Re
 }
 
 /// For each of these jobs the delivery that ended it: the last one that was accepted.
-pub async fn decisive(db: impl PgExecutor<'_>, jobs: &[Uuid]) -> sqlx::Result<Vec<DeliveryKey>> {
+pub async fn decisive(db: impl PgExecutor<'_>, jobs: &[JobId]) -> sqlx::Result<Vec<DeliveryKey>> {
     sqlx::query_as!(
         DeliveryKey,
         r#"
@@ -86,7 +88,7 @@ pub async fn decisive(db: impl PgExecutor<'_>, jobs: &[Uuid]) -> sqlx::Result<Ve
         where job_id = any($1) and outcome = 'accepted'
         order by job_id, received_at desc, id desc
         "#,
-        jobs,
+        jobs as &[JobId],
     )
     .fetch_all(db)
     .await

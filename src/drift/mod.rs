@@ -19,11 +19,10 @@ use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
-use uuid::Uuid;
 
 pub use table::list;
 
-use crate::{db, supervise::TaskResult};
+use crate::{db, jobs::JobId, supervise::TaskResult};
 
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Rows of the table, and different findings in memory; one more stands for the rest.
@@ -77,7 +76,7 @@ pub struct Drift {
     pub deliveries: i64,
     pub first_seen_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
-    pub example_job_id: Uuid,
+    pub example_job_id: JobId,
 }
 
 /// Kind, path and name.
@@ -88,7 +87,7 @@ type Key = (Kind, String, String);
 struct Seen {
     sample: Value,
     deliveries: i64,
-    example_job_id: Uuid,
+    example_job_id: JobId,
 }
 
 type Counts = BTreeMap<Key, Seen>;
@@ -103,7 +102,7 @@ pub struct DriftCounter {
 
 impl DriftCounter {
     /// Counts the findings of a delivery that was stored, and that was no duplicate.
-    pub fn note(&self, job_id: Uuid, findings: Vec<Finding>) {
+    pub fn note(&self, job_id: JobId, findings: Vec<Finding>) {
         if findings.is_empty() {
             return;
         }
@@ -238,7 +237,7 @@ mod tests {
         let (counter, recorder) = Recorder::new(db);
         let most = i64::try_from(MOST_ROWS).unwrap();
         for n in 0..most + 10 {
-            counter.note(Uuid::nil(), vec![finding(&format!("n{n}")), finding("n0")]);
+            counter.note(JobId::MIN, vec![finding(&format!("n{n}")), finding("n0")]);
         }
         let counts = lock(&recorder.counts);
         assert_eq!(counts.len(), MOST_ROWS + 1);

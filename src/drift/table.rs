@@ -3,9 +3,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
-use uuid::Uuid;
 
 use super::{Counts, Drift, Key, Kind, MOST_ROWS, add as count, other};
+
+use crate::jobs::JobId;
 
 /// Adds counts to the table; the keys that are new there. Beyond [`MOST_ROWS`] rows what is new is
 /// counted as `other`, and what was not seen for 90 days makes room.
@@ -49,7 +50,7 @@ async fn upsert(db: impl PgExecutor<'_>, rows: &Counts) -> sqlx::Result<()> {
     let names: Vec<&str> = rows.keys().map(|(.., name)| name.as_str()).collect();
     let samples: Vec<String> = rows.values().map(|seen| seen.sample.to_string()).collect();
     let deliveries: Vec<i64> = rows.values().map(|seen| seen.deliveries).collect();
-    let examples: Vec<Uuid> = rows.values().map(|seen| seen.example_job_id).collect();
+    let examples: Vec<JobId> = rows.values().map(|seen| seen.example_job_id).collect();
     sqlx::query!(
         r#"
         insert into aftercall.contract_drift as d
@@ -68,7 +69,7 @@ async fn upsert(db: impl PgExecutor<'_>, rows: &Counts) -> sqlx::Result<()> {
         &names as &[&str],
         &samples,
         &deliveries,
-        &examples,
+        &examples as &[JobId],
     )
     .execute(db)
     .await?;

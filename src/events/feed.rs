@@ -13,7 +13,7 @@ use super::{
     EventScope, Listener, Snapshot,
     hub::{Hub, SequencedEvent, StreamMessage},
 };
-use crate::jobs::Job;
+use crate::jobs::{Job, JobId};
 
 /// Events that wait for a slow client before it is cut off.
 const QUEUE: usize = 1024;
@@ -38,7 +38,7 @@ impl Feed {
 
     /// Waits for the end of a job, whoever it belongs to. A job that is not final when it is read after
     /// this call will not end unnoticed.
-    pub fn wait(&self, job_id: Uuid) -> Wait {
+    pub fn wait(&self, job_id: JobId) -> Wait {
         let (answer, answered) = oneshot::channel();
         let number = self.0.add_wait(job_id, answer);
         Wait { hub: self.0.clone(), job_id, number, answered }
@@ -75,7 +75,7 @@ impl Feed {
 #[derive(Debug)]
 pub struct Wait {
     hub: Arc<Hub>,
-    job_id: Uuid,
+    job_id: JobId,
     number: u64,
     answered: oneshot::Receiver<Job>,
 }

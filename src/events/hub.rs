@@ -1,6 +1,7 @@
 //! Who waits for what, in memory.
 use std::{
     collections::{HashMap, HashSet},
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Event, Snapshot};
-use crate::jobs::Job;
+use crate::jobs::{Job, JobId};
 
 /// What a stream is told.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub enum Look {
 }
 
 /// By what they wait for (a job, or a caller's jobs), then by their number.
-type Registry<T> = HashMap<Uuid, HashMap<u64, T>>;
+type Registry<K, T> = HashMap<K, HashMap<u64, T>>;
 
 #[derive(Debug)]
 pub struct Hub {
@@ -54,14 +55,14 @@ struct Registered {
     seen: Option<Snapshot>,
     last_number: u64,
     /// By job.
-    waits: Registry<oneshot::Sender<Job>>,
+    waits: Registry<JobId, oneshot::Sender<Job>>,
     /// By caller.
-    streams: Registry<Stream>,
+    streams: Registry<Uuid, Stream>,
 }
 
 #[derive(Debug)]
 struct Stream {
-    job_id: Option<Uuid>,
+    job_id: Option<JobId>,
     queue: mpsc::Sender<StreamMessage>,
     stage: Stage,
 }
@@ -79,7 +80,7 @@ impl Hub {
         Self { registered: Mutex::default(), wake: Notify::new(), stop }
     }
 
-    pub fn add_wait(&self, job_id: Uuid, answer: oneshot::Sender<Job>) -> u64 {
+    pub fn add_wait(&self, job_id: JobId, answer: oneshot::Sender<Job>) -> u64 {
         let mut registered = self.registered();
         let number = registered.number();
         registered.waits.entry(job_id).or_default().insert(number, answer);
@@ -88,14 +89,14 @@ impl Hub {
         number
     }
 
-    pub fn remove_wait(&self, job_id: Uuid, number: u64) {
-        remove(&mut self.registered().waits, job_id, number);
+    pub fn remove_wait(&self, job_id: JobId, number: u64) {
+        remove(&mut self.registered().waits, &job_id, number);
     }
 
     pub fn add_stream(
         &self,
         caller_id: Uuid,
-        job_id: Option<Uuid>,
+        job_id: Option<JobId>,
         queue: mpsc::Sender<StreamMessage>,
     ) -> u64 {
         let mut registered = self.registered();
@@ -108,7 +109,7 @@ impl Hub {
     }
 
     pub fn remove_stream(&self, caller_id: Uuid, number: u64) {
-        remove(&mut self.registered().streams, caller_id, number);
+        remove(&mut self.registered().streams, &caller_id, number);
     }
 
     /// What the last look showed, if nothing of it is left in `queue`.
@@ -142,7 +143,7 @@ impl Hub {
     }
 
     /// Jobs that are waited for.
-    pub fn waited_for(&self) -> HashSet<Uuid> {
+    pub fn waited_for(&self) -> HashSet<JobId> {
         self.registered().waits.keys().copied().collect()
     }
 
@@ -201,15 +202,15 @@ impl Registered {
     }
 }
 
-fn count<T>(registry: &Registry<T>) -> usize {
+fn count<K, T>(registry: &Registry<K, T>) -> usize {
     registry.values().map(HashMap::len).sum()
 }
 
-fn remove<T>(registry: &mut Registry<T>, key: Uuid, number: u64) {
-    if let Some(waiting) = registry.get_mut(&key) {
+fn remove<K: Eq + Hash, T>(registry: &mut Registry<K, T>, key: &K, number: u64) {
+    if let Some(waiting) = registry.get_mut(key) {
         waiting.remove(&number);
         if waiting.is_empty() {
-            registry.remove(&key);
+            registry.remove(key);
         }
     }
 }

@@ -6,7 +6,6 @@ use sqlx::{
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use uuid::Uuid;
 
 use super::{
     CHANNEL, Event, Snapshot,
@@ -14,7 +13,7 @@ use super::{
     read,
 };
 use crate::{
-    jobs::{self, State},
+    jobs::{self, JobId, State},
     supervise::TaskResult,
 };
 
@@ -103,14 +102,14 @@ impl Listener {
         let waited_for = self.hub.waited_for();
         let is_final = |event: &&Event| event.state().is_some_and(State::is_final);
         let ended = events.iter().filter(is_final).map(|event| event.job_id);
-        let ended: Vec<Uuid> = ended.filter(|id| waited_for.contains(id)).collect();
+        let ended: Vec<JobId> = ended.filter(|id| waited_for.contains(id)).collect();
         self.publish(db, &seen, events, &ended).await
     }
 
     /// The first look: jobs may have ended before anybody looked.
     async fn begin(&self, db: &mut PgConnection) -> sqlx::Result<()> {
         let seen = read::snapshot(&mut *db).await?;
-        let waited_for: Vec<Uuid> = self.hub.waited_for().into_iter().collect();
+        let waited_for: Vec<JobId> = self.hub.waited_for().into_iter().collect();
         self.publish(db, &seen, Vec::new(), &waited_for).await
     }
 
@@ -119,7 +118,7 @@ impl Listener {
         db: &mut PgConnection,
         seen: &Snapshot,
         events: Vec<Event>,
-        maybe_ended: &[Uuid],
+        maybe_ended: &[JobId],
     ) -> sqlx::Result<()> {
         let finished = jobs::finished(db, maybe_ended).await?;
         self.hub.publish(seen, events, finished);

@@ -6,12 +6,12 @@ use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{Point, Snapshot};
-use crate::jobs::{EventKind, State};
+use crate::jobs::{EventKind, JobId, State};
 
 /// A change of a job, with what its caller knows the job by.
 #[derive(Debug, Deserialize)]
 pub struct Event {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub caller_id: Uuid,
     pub external_id: Option<String>,
     pub seq: i32,
@@ -35,7 +35,7 @@ impl Event {
 pub struct EventScope {
     pub caller_id: Uuid,
     /// Only events of this job.
-    pub job_id: Option<Uuid>,
+    pub job_id: Option<JobId>,
 }
 
 /// Up to `limit` events of all callers that `since` does not show, and the snapshot that shows them.

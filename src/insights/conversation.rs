@@ -1,7 +1,8 @@
 //! What was found about the conversation as a whole, with the utterances that it rests on.
 use serde_json::{Map, Value};
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
-use uuid::Uuid;
+
+use crate::jobs::JobId;
 
 #[derive(Debug, FromRow)]
 pub struct ConversationInsightRow {
@@ -21,7 +22,7 @@ pub struct ConversationInsightRow {
 /// All values of the conversational insights with these names; of all when there are none.
 pub async fn conversation_insights(
     db: impl PgExecutor<'_>,
-    job_id: Uuid,
+    job_id: JobId,
     names: &[String],
 ) -> sqlx::Result<Vec<ConversationInsightRow>> {
     select_conversation_insights(job_id, names).build_query_as().fetch_all(db).await
@@ -32,7 +33,7 @@ pub async fn conversation_insights(
 /// Utterances are looked up like in a book: in the order of their starts, those that may overlap a
 /// span lie between the last that starts before its end and the first up to which anything reaches
 /// beyond its start. `width_bucket` finds both by bisection; only what is between is compared.
-pub fn select_conversation_insights(job_id: Uuid, names: &[String]) -> QueryBuilder<Postgres> {
+pub fn select_conversation_insights(job_id: JobId, names: &[String]) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::default();
     query
         .push(

@@ -1,22 +1,21 @@
 //! The result as one document, as it is served.
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use super::Prepared;
-use crate::db::column;
+use crate::{db::column, jobs::JobId};
 
 /// Where a result came from; part of its document.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub provider_job_id: Option<&'a str>,
     pub parser_version: i32,
 }
 
 /// The columns of the table of documents.
 pub struct Documents {
-    pub jobs: Vec<Uuid>,
+    pub jobs: Vec<JobId>,
     pub texts: Vec<String>,
     pub shas: Vec<Vec<u8>>,
     pub parser_versions: Vec<i32>,

@@ -5,13 +5,14 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::jobs::Filter;
+use crate::jobs::{Filter, JobId};
 
 /// An utterance with the job it belongs to. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UtteranceLine {
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     pub external_id: Option<String>,
     /// Index of the utterance in the job, from 0.
     pub seq: i32,
@@ -32,7 +33,7 @@ pub struct Export(QueryBuilder<Postgres>);
 
 impl Export {
     /// Those after that utterance of that job.
-    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<(Uuid, i32)>) -> Self {
+    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<(JobId, i32)>) -> Self {
         let mut sql = QueryBuilder::new("select * from (select j.id as job_id, j.external_id");
         filter.push(&mut sql, caller_id);
         if let Some((job_id, _)) = after {

@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::{StoredResult, result, results};
 
+use crate::jobs::JobId;
+
 /// Results of one statement; each may be megabytes.
 const MOST: usize = 16;
 
@@ -16,7 +18,7 @@ type Answer = sqlx::Result<Option<StoredResult>>;
 #[derive(Debug)]
 struct Wanted {
     caller_id: Uuid,
-    job_id: Uuid,
+    job_id: JobId,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -32,7 +34,7 @@ pub struct ResultLoader(Arc<Mutex<Queue>>);
 
 impl ResultLoader {
     /// As [`result()`].
-    pub async fn load(&self, db: &PgPool, caller_id: Uuid, job_id: Uuid) -> Answer {
+    pub async fn load(&self, db: &PgPool, caller_id: Uuid, job_id: JobId) -> Answer {
         let (answer, answered) = oneshot::channel();
         let was_read = {
             let mut queue = self.queue();
@@ -85,7 +87,7 @@ impl Drop for Reader {
 }
 
 async fn read(db: &PgPool, batch: Vec<Wanted>) {
-    let wanted: Vec<(Uuid, Uuid)> = batch.iter().map(|w| (w.caller_id, w.job_id)).collect();
+    let wanted: Vec<(Uuid, JobId)> = batch.iter().map(|w| (w.caller_id, w.job_id)).collect();
     match results(db, &wanted).await {
         Ok(found) => {
             for (wanted, result) in batch.into_iter().zip(found) {

@@ -2,6 +2,8 @@
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use crate::jobs::JobId;
+
 /// The stored document and the SHA-256 that names it.
 #[derive(Debug)]
 pub struct StoredResult {
@@ -13,7 +15,7 @@ pub struct StoredResult {
 pub async fn result(
     db: impl PgExecutor<'_>,
     caller_id: Uuid,
-    job_id: Uuid,
+    job_id: JobId,
 ) -> sqlx::Result<Option<StoredResult>> {
     sqlx::query_as!(
         StoredResult,
@@ -23,7 +25,7 @@ pub async fn result(
         where r.job_id = $2 and j.caller_id = $1
         "#,
         caller_id,
-        job_id,
+        job_id as JobId,
     )
     .fetch_optional(db)
     .await
@@ -32,10 +34,10 @@ pub async fn result(
 /// The same for many pairs of caller and job at once, in their order.
 pub async fn results(
     db: impl PgExecutor<'_>,
-    wanted: &[(Uuid, Uuid)],
+    wanted: &[(Uuid, JobId)],
 ) -> sqlx::Result<Vec<Option<StoredResult>>> {
     let callers: Vec<Uuid> = wanted.iter().map(|(caller_id, _)| *caller_id).collect();
-    let jobs: Vec<Uuid> = wanted.iter().map(|(_, job_id)| *job_id).collect();
+    let jobs: Vec<JobId> = wanted.iter().map(|(_, job_id)| *job_id).collect();
     let rows = sqlx::query!(
         r#"
         select w.n as "n!", r.document, r.document_sha
@@ -44,7 +46,7 @@ pub async fn results(
         join aftercall.results r on r.job_id = w.job_id
         "#,
         &callers,
-        &jobs,
+        &jobs as &[JobId],
     )
     .fetch_all(db)
     .await?;

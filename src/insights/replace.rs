@@ -3,14 +3,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgTransaction};
-use uuid::Uuid;
 
 use super::{
     Prepared,
     document::{Documents, Origin},
     write::store_rows,
 };
-use crate::{conversations, stats};
+use crate::{conversations, jobs::JobId, stats};
 
 /// Which results are to be made anew. `None` does not matter.
 #[derive(Debug, Clone, Default)]
@@ -21,19 +20,19 @@ pub struct Outdated {
     pub since: Option<DateTime<Utc>>,
     /// and before this.
     pub until: Option<DateTime<Utc>>,
-    pub job_id: Option<Uuid>,
+    pub job_id: Option<JobId>,
 }
 
 /// Jobs with such a result, up to `limit` in the order of their ids, after `after`.
 pub async fn outdated(
     db: impl PgExecutor<'_>,
     which: &Outdated,
-    after: Uuid,
+    after: JobId,
     limit: i64,
-) -> sqlx::Result<Vec<Uuid>> {
+) -> sqlx::Result<Vec<JobId>> {
     sqlx::query_scalar!(
         r#"
-        select job_id from aftercall.results
+        select job_id as "job_id: JobId" from aftercall.results
         where job_id > $1 and parser_version < $2
           and ($3::timestamptz is null or created_at >= $3)
           and ($4::timestamptz is null or created_at < $4)
@@ -41,11 +40,11 @@ pub async fn outdated(
         order by job_id
         limit $6
         "#,
-        after,
+        after as JobId,
         which.below,
         which.since,
         which.until,
-        which.job_id,
+        which.job_id as Option<JobId>,
         limit,
     )
     .fetch_all(db)
@@ -56,13 +55,13 @@ pub async fn outdated(
 /// locked.
 pub async fn versions_below(
     tx: &mut PgTransaction<'_>,
-    jobs: &[Uuid],
+    jobs: &[JobId],
     below: i32,
-) -> sqlx::Result<HashMap<Uuid, i32>> {
+) -> sqlx::Result<HashMap<JobId, i32>> {
     let rows = sqlx::query!(
-        "select job_id, parser_version from aftercall.results
-         where job_id = any($1) and parser_version < $2",
-        jobs,
+        r#"select job_id as "job_id: JobId", parser_version from aftercall.results
+         where job_id = any($1) and parser_version < $2"#,
+        jobs as &[JobId],
         below,
     )
     .fetch_all(&mut **tx)
@@ -97,7 +96,7 @@ pub async fn replace(
             as n (job_id, document, document_sha, parser_version, is_partial, speaker_count)
         where r.job_id = n.job_id
         "#,
-        &new.jobs,
+        &new.jobs as &[JobId],
         &new.texts,
         &new.shas,
         &new.parser_versions,

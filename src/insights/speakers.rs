@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor, PgTransaction};
 use utoipa::ToSchema;
-use uuid::Uuid;
+
+use crate::jobs::JobId;
 
 /// The speakers of a recording.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,7 +54,7 @@ pub struct QuestionView {
 }
 
 /// The speakers of a job, in the order of their ids.
-pub async fn speakers(db: &mut PgConnection, job_id: Uuid) -> sqlx::Result<SpeakersView> {
+pub async fn speakers(db: &mut PgConnection, job_id: JobId) -> sqlx::Result<SpeakersView> {
     let mut data = counted(&mut *db, job_id).await?;
     let place = |data: &[SpeakerView], id: &str| data.iter().position(|it| it.speaker_id == id);
     let insights = sqlx::query!(
@@ -61,7 +62,7 @@ pub async fn speakers(db: &mut PgConnection, job_id: Uuid) -> sqlx::Result<Speak
         select speaker_id, name, value, number
         from aftercall.speaker_insights where job_id = $1 order by seq
         "#,
-        job_id,
+        job_id as JobId,
     );
     for row in insights.fetch_all(&mut *db).await? {
         if let Some(i) = place(&data, &row.speaker_id) {
@@ -74,7 +75,7 @@ pub async fn speakers(db: &mut PgConnection, job_id: Uuid) -> sqlx::Result<Speak
         select speaker_id, text, start_seconds, end_seconds
         from aftercall.questions where job_id = $1 order by seq
         "#,
-        job_id,
+        job_id as JobId,
     );
     for row in questions.fetch_all(&mut *db).await? {
         if let Some(i) = place(&data, &row.speaker_id) {
@@ -85,7 +86,7 @@ pub async fn speakers(db: &mut PgConnection, job_id: Uuid) -> sqlx::Result<Speak
     Ok(SpeakersView { data })
 }
 
-async fn counted(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<SpeakerView>> {
+async fn counted(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Vec<SpeakerView>> {
     let rows = sqlx::query!(
         r#"
         select s.speaker_id, n.name as "name?", s.utterance_count, s.word_count,
@@ -95,7 +96,7 @@ async fn counted(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<Spea
         left join aftercall.speaker_names n on n.job_id = s.job_id and n.speaker_id = s.speaker_id
         where s.job_id = $1 order by s.speaker_id
         "#,
-        job_id,
+        job_id as JobId,
     );
     let percent = |talk: f64, all_talk: f64| {
         (all_talk > 0.0).then_some((1000.0 * talk / all_talk).round() / 10.0)
@@ -121,14 +122,14 @@ async fn counted(db: impl PgExecutor<'_>, job_id: Uuid) -> sqlx::Result<Vec<Spea
 /// before.
 pub async fn name_speakers(
     tx: &mut PgTransaction<'_>,
-    job_id: Uuid,
+    job_id: JobId,
     names: &BTreeMap<String, String>,
 ) -> sqlx::Result<bool> {
     let ids: Vec<&str> = names.keys().map(String::as_str).collect();
     let texts: Vec<&str> = names.values().map(String::as_str).collect();
     let removed = sqlx::query!(
         "delete from aftercall.speaker_names where job_id = $1 and speaker_id <> all($2::text[])",
-        job_id,
+        job_id as JobId,
         &ids as &[&str],
     )
     .execute(&mut **tx)
@@ -141,7 +142,7 @@ pub async fn name_speakers(
         on conflict (job_id, speaker_id) do update set name = excluded.name
             where old.name <> excluded.name
         "#,
-        job_id,
+        job_id as JobId,
         &ids as &[&str],
         &texts as &[&str],
     )

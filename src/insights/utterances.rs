@@ -2,7 +2,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
-use uuid::Uuid;
+
+use crate::jobs::JobId;
 
 /// Which utterances of a job, and what of them. Times are seconds from the start of the recording.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +52,7 @@ pub struct InsightRef {
 /// Utterances after position `after`, in the provider's order.
 pub async fn utterances(
     db: impl PgExecutor<'_>,
-    job_id: Uuid,
+    job_id: JobId,
     filter: &UtteranceFilter,
     after: i32,
     limit: i64,
@@ -63,7 +64,7 @@ pub async fn utterances(
 /// The statement of [`utterances`], put together from the filters that are given, so that each
 /// combination has a plan of its own.
 pub fn select_utterances(
-    job_id: Uuid,
+    job_id: JobId,
     filter: &UtteranceFilter,
     after: i32,
     limit: i64,
@@ -168,7 +169,7 @@ pub struct Spoken {
 /// Everything that was said in a job, in the provider's order.
 pub async fn spoken(
     db: impl PgExecutor<'_>,
-    job_id: Uuid,
+    job_id: JobId,
     with_words: bool,
 ) -> sqlx::Result<Vec<Spoken>> {
     sqlx::query_as!(
@@ -180,7 +181,7 @@ pub async fn spoken(
         left join aftercall.speaker_names n on n.job_id = u.job_id and n.speaker_id = u.speaker_id
         where u.job_id = $1 order by u.seq
         "#,
-        job_id,
+        job_id as JobId,
         with_words,
     )
     .fetch_all(db)

@@ -2,13 +2,12 @@
 use std::collections::BTreeMap;
 
 use sqlx::PgTransaction;
-use uuid::Uuid;
 
 use super::{
     Analysis, Prepared,
     document::{Documents, Origin},
 };
-use crate::{conversations, db::column};
+use crate::{conversations, db::column, jobs::JobId};
 
 /// Stores the results of jobs that have none, each table with one statement.
 pub async fn store(
@@ -47,7 +46,7 @@ async fn store_documents(
             (job_id, document, document_sha, parser_version, is_partial, speaker_count)
         select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::bool[], $6::int[])
         "#,
-        &new.jobs,
+        &new.jobs as &[JobId],
         &new.texts,
         &new.shas,
         &new.parser_versions,
@@ -93,7 +92,7 @@ async fn store_utterances(
                 emotion_confidence, word_timings)
         join job on job.id = u.job_id
         "#,
-        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
         &column(&rows, |(_, u)| u.seq),
         &column(&rows, |(_, u)| u.start),
         &column(&rows, |(_, u)| u.end),
@@ -137,7 +136,7 @@ async fn store_speakers(
     tx: &mut PgTransaction<'_>,
     found: &[(Origin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
-    let rows: Vec<(Uuid, &str, Talk)> = found
+    let rows: Vec<(JobId, &str, Talk)> = found
         .iter()
         .flat_map(|(origin, prepared)| {
             let speakers = talk_by_speaker(&prepared.analysis).into_iter();
@@ -153,7 +152,7 @@ async fn store_speakers(
             (job_id, speaker_id, utterance_count, word_count, talk_seconds)
         select * from unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::float8[])
         "#,
-        &column(&rows, |(job_id, _, _)| *job_id),
+        &column(&rows, |(job_id, _, _)| *job_id) as &[JobId],
         &column(&rows, |(_, id, _)| *id) as &[&str],
         &column(&rows, |(_, _, talk)| talk.utterances),
         &column(&rows, |(_, _, talk)| talk.words),
@@ -179,7 +178,7 @@ async fn store_speaker_insights(
         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[])
             with ordinality as i (job_id, speaker_id, name, value, number, seq)
         "#,
-        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
         &column(&rows, |(_, i)| i.speaker_id.as_str()) as &[&str],
         &column(&rows, |(_, i)| i.name.as_str()) as &[&str],
         &column(&rows, |(_, i)| i.value.as_str()) as &[&str],
@@ -206,7 +205,7 @@ async fn store_questions(
         from unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[])
             with ordinality as q (job_id, speaker_id, text, start_seconds, end_seconds, seq)
         "#,
-        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
         &column(&rows, |(_, q)| q.speaker_id.as_str()) as &[&str],
         &column(&rows, |(_, q)| q.text.as_str()) as &[&str],
         &column(&rows, |(_, q)| q.start) as &[Option<f64>],
@@ -235,7 +234,7 @@ async fn store_conversation_insights(
                 $7::float8[], $8::text[], $9::text[])
             as i (job_id, name, seq, value, start_seconds, end_seconds, confidence, speaker_id, extra)
         "#,
-        &column(&rows, |(job_id, _)| *job_id),
+        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
         &column(&rows, |(_, i)| i.name.as_str()) as &[&str],
         &column(&rows, |(_, i)| i.seq),
         &column(&rows, |(_, i)| i.value.as_str()) as &[&str],
@@ -254,7 +253,7 @@ async fn store_conversation_insights(
 fn of_all<'a, T>(
     found: &'a [(Origin<'_>, &'a Prepared)],
     rows: impl Fn(&'a Analysis) -> &'a [T],
-) -> Vec<(Uuid, &'a T)> {
+) -> Vec<(JobId, &'a T)> {
     found
         .iter()
         .flat_map(|(origin, prepared)| {

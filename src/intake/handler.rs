@@ -5,7 +5,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use super::{
     Submission, SubmitJob,
@@ -18,7 +17,7 @@ use crate::{
     },
     callers::Caller,
     http::NoParameters,
-    jobs::{self, Job, NewJob, idempotency::Key},
+    jobs::{self, Job, JobId, NewJob, idempotency::Key},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -70,7 +69,7 @@ pub(super) fn new_job<'a>(
     submission: &'a Submission,
 ) -> NewJob<'a> {
     NewJob {
-        id: Uuid::now_v7(),
+        id: JobId::generate(),
         caller_id: caller.id,
         external_id: submission.external_id.as_deref(),
         tags: &submission.tags,

@@ -3,9 +3,8 @@ use std::collections::HashSet;
 
 use sqlx::{PgExecutor, PgTransaction};
 use subtle::ConstantTimeEq as _;
-use uuid::Uuid;
 
-use super::Token;
+use super::{JobId, Token};
 
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -21,14 +20,14 @@ pub async fn matching_attempts(
     db: impl PgExecutor<'_>,
     tokens: &[&Token],
 ) -> sqlx::Result<Vec<Option<Attempt>>> {
-    let ids: Vec<Uuid> = tokens.iter().map(|token| token.job_id).collect();
+    let ids: Vec<JobId> = tokens.iter().map(|token| token.job_id).collect();
     let candidates = sqlx::query!(
         r#"
-        select a.job_id, a.number, a.token_sha, a.provider_job_id
+        select a.job_id as "job_id: JobId", a.number, a.token_sha, a.provider_job_id
         from aftercall.attempts a join aftercall.jobs j on j.id = a.job_id
         where a.job_id = any($1) and now() < j.deadline_at + interval '7 days'
         "#,
-        &ids,
+        &ids as &[JobId],
     )
     .fetch_all(db)
     .await?;
@@ -47,23 +46,23 @@ pub async fn matching_attempts(
 /// asked for one. Exact while the jobs' rows are locked.
 pub async fn given_up(
     tx: &mut PgTransaction<'_>,
-    attempts: &[(Uuid, i32)],
-) -> sqlx::Result<HashSet<(Uuid, i32)>> {
+    attempts: &[(JobId, i32)],
+) -> sqlx::Result<HashSet<(JobId, i32)>> {
     if attempts.is_empty() {
         return Ok(HashSet::new());
     }
-    let (ids, numbers): (Vec<Uuid>, Vec<i32>) = attempts.iter().copied().unzip();
+    let (ids, numbers): (Vec<JobId>, Vec<i32>) = attempts.iter().copied().unzip();
     // Queued without an error after an attempt: by a retry, and not taken since.
     let rows = sqlx::query!(
         r#"
-        select a.job_id as "job_id!", a.number as "number!"
+        select a.job_id as "job_id!: JobId", a.number as "number!"
         from unnest($1::uuid[], $2::int[]) as a (job_id, number)
         join aftercall.jobs j on j.id = a.job_id
         where (j.state = 'queued' and j.error is null) or exists (
             select from aftercall.attempts later
             where later.job_id = a.job_id and later.number > a.number)
         "#,
-        &ids,
+        &ids as &[JobId],
         &numbers,
     )
     .fetch_all(&mut **tx)
@@ -74,7 +73,7 @@ pub async fn given_up(
 /// Deliveries to the webhook of an attempt that are counted and not kept.
 #[derive(Debug, Clone)]
 pub struct Surplus {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub attempt: i32,
     pub deliveries: i64,
     /// Of their bodies together.
@@ -87,11 +86,11 @@ pub struct Surplus {
 pub async fn count_surplus(
     tx: &mut PgTransaction<'_>,
     surplus: &[Surplus],
-) -> sqlx::Result<Vec<(Uuid, i32)>> {
+) -> sqlx::Result<Vec<(JobId, i32)>> {
     if surplus.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = surplus.iter().map(|it| it.job_id).collect();
+    let ids: Vec<JobId> = surplus.iter().map(|it| it.job_id).collect();
     let numbers: Vec<i32> = surplus.iter().map(|it| it.attempt).collect();
     let deliveries: Vec<i64> = surplus.iter().map(|it| it.deliveries).collect();
     let bytes: Vec<i64> = surplus.iter().map(|it| it.bytes).collect();
@@ -104,9 +103,9 @@ pub async fn count_surplus(
         from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::bytea[])
             as s (job_id, number, deliveries, bytes, sha)
         where a.job_id = s.job_id and a.number = s.number
-        returning a.job_id, a.number, a.surplus = s.deliveries as "is_first!"
+        returning a.job_id as "job_id: JobId", a.number, a.surplus = s.deliveries as "is_first!"
         "#,
-        &ids,
+        &ids as &[JobId],
         &numbers,
         &deliveries,
         &bytes,

@@ -6,14 +6,14 @@ use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
 use super::{
-    Change,
+    Change, JobId,
     token::{Token, sha_of},
 };
 
 /// A job this process is handing to the provider, until its lease expires.
 #[derive(Debug)]
 pub struct Claimed {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub attempt: i32,
     pub lease_id: Uuid,
     pub failures: i32,
@@ -90,7 +90,7 @@ pub async fn claim(
             select id, version, 'submitting', json_build_object('attempt', number)
             from claimed join attempt on attempt.job_id = claimed.id
         )
-        select claimed.id, attempt.number, lease_id as "lease_id!", failures, n as "n!",
+        select claimed.id as "id: JobId", attempt.number, lease_id as "lease_id!", failures, n as "n!",
             request as "request: Json<Map<String, Value>>", content as "content?"
         from claimed
         join attempt on attempt.job_id = claimed.id

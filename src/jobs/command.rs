@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Change;
+use super::{Change, JobId};
 
 /// The caller takes the job back: any state that is not final becomes `canceled`.
 ///
 /// A result that comes all the same is kept as a late delivery and changes nothing.
-pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
+pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: JobId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
         with job as (
@@ -23,7 +23,7 @@ pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Res
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'canceled' from job
         "#,
         caller_id,
-        id,
+        id as JobId,
     )
     .execute(&mut ***tx)
     .await?;
@@ -35,7 +35,7 @@ pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Res
 pub async fn retry(
     tx: &mut Change<'_>,
     caller_id: Uuid,
-    id: Uuid,
+    id: JobId,
     deadline: Duration,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
@@ -52,7 +52,7 @@ pub async fn retry(
         select id, version, 'queued', json_build_object('because', 'retry') from job
         "#,
         caller_id,
-        id,
+        id as JobId,
         deadline.as_secs_f64(),
     )
     .execute(&mut ***tx)

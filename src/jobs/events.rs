@@ -2,9 +2,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
-use uuid::Uuid;
 
-use super::{Change, EventKind};
+use super::{Change, EventKind, JobId};
 
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -18,7 +17,7 @@ pub struct Event {
 /// An event that changes nothing but the version, such as a duplicate delivery.
 #[derive(Debug, Clone)]
 pub struct Note {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub kind: EventKind,
     pub detail: Value,
 }
@@ -28,7 +27,7 @@ pub async fn note(tx: &mut Change<'_>, notes: &[Note]) -> sqlx::Result<()> {
     if notes.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = notes.iter().map(|note| note.job_id).collect();
+    let ids: Vec<JobId> = notes.iter().map(|note| note.job_id).collect();
     let kinds: Vec<&str> = notes.iter().map(|note| note.kind.name()).collect();
     let details: Vec<String> = notes.iter().map(|note| note.detail.to_string()).collect();
     sqlx::query!(
@@ -48,7 +47,7 @@ pub async fn note(tx: &mut Change<'_>, notes: &[Note]) -> sqlx::Result<()> {
         from note join job on job.id = note.job_id
         order by note.nth -- and so do their positions rise
         "#,
-        &ids,
+        &ids as &[JobId],
         &kinds as &[&str],
         &details,
     )
@@ -60,7 +59,7 @@ pub async fn note(tx: &mut Change<'_>, notes: &[Note]) -> sqlx::Result<()> {
 /// Events after `after`, oldest first. That of surplus deliveries says how many there are by now.
 pub async fn timeline(
     db: impl PgExecutor<'_>,
-    job_id: Uuid,
+    job_id: JobId,
     after: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<Event>> {
@@ -78,7 +77,7 @@ pub async fn timeline(
         from aftercall.job_events e
         where e.job_id = $1 and e.seq > $2 order by e.seq limit $3
         "#,
-        job_id,
+        job_id as JobId,
         after,
         limit,
     )

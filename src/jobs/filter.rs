@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::State;
+use super::{JobId, State};
 
 /// All conditions hold; what is empty or `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,7 +40,7 @@ impl Period {
     }
 
     /// What holds for the id of every job created in it, as operators and their right sides.
-    pub fn ids(&self) -> impl Iterator<Item = (&'static str, Uuid)> {
+    pub fn ids(&self) -> impl Iterator<Item = (&'static str, JobId)> {
         let first = self.after.map(|after| (">=", least_id_of(after - CLOCKS_DIFFER)));
         let end = self.before.map(|before| ("<", least_id_of(before + CLOCKS_DIFFER)));
         first.into_iter().chain(end)
@@ -77,7 +77,7 @@ impl Filter {
     }
 
     /// Pushes `and id <operator> <id>`, for each table that may be read in the order of its ids.
-    pub fn push_id(&self, sql: &mut QueryBuilder<Postgres>, operator: &'static str, id: Uuid) {
+    pub fn push_id(&self, sql: &mut QueryBuilder<Postgres>, operator: &'static str, id: JobId) {
         sql.push(" and j.id ").push(operator).push(" ").push_bind(id);
         if !self.tags.is_empty() {
             sql.push(" and t.job_id ").push(operator).push(" ").push_bind(id);
@@ -149,10 +149,10 @@ fn push_period(sql: &mut QueryBuilder<Postgres>, column: &'static str, period: P
 }
 
 /// No `UUIDv7` made at `at` is smaller (RFC 9562, section 5.7: it begins with 48 bits of Unix ms).
-fn least_id_of(at: DateTime<Utc>) -> Uuid {
+fn least_id_of(at: DateTime<Utc>) -> JobId {
     const MOST: i64 = (1 << 48) - 1;
     let millis = u128::try_from(at.timestamp_millis().clamp(0, MOST)).unwrap_or(0);
-    Uuid::from_u128(millis << 80)
+    Uuid::from_u128(millis << 80).into()
 }
 
 #[cfg(test)]
@@ -167,7 +167,7 @@ mod tests {
         fn ids_are_not_below_the_least_of_their_moment(millis in 0_i64..1 << 47) {
             let at = DateTime::from_timestamp_millis(millis).unwrap();
             let (seconds, nanos) = (at.timestamp().unsigned_abs(), at.timestamp_subsec_nanos());
-            let made = Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos));
+            let made = JobId::from(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos)));
             prop_assert!(least_id_of(at) <= made);
             prop_assert!(made < least_id_of(at + TimeDelta::milliseconds(1)));
         }
@@ -175,6 +175,6 @@ mod tests {
 
     #[test]
     fn before_the_first_id_is_every_id() {
-        assert_eq!(least_id_of(DateTime::from_timestamp_millis(-1).unwrap()), Uuid::nil());
+        assert_eq!(least_id_of(DateTime::from_timestamp_millis(-1).unwrap()), JobId::MIN);
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
-use super::{Change, Channel, JobError, State};
+use super::{Change, Channel, JobError, JobId, State};
 
 /// The result of a job is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Completion {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub attempt: i32,
     pub via: Channel,
 }
@@ -17,7 +17,7 @@ pub struct Completion {
 /// The provider reported that the analysis of a job failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub attempt: i32,
     pub via: Channel,
     pub error: JobError,
@@ -40,11 +40,11 @@ impl Standing {
 }
 
 /// Locks the row of a job of this caller, if there is one.
-pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<()> {
+pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: JobId) -> sqlx::Result<()> {
     let row = sqlx::query!(
         "select id from aftercall.jobs where id = $2 and caller_id = $1 for update",
         caller_id,
-        id,
+        id as JobId,
     );
     row.fetch_optional(&mut **tx).await?;
     Ok(())
@@ -54,16 +54,16 @@ pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: Uuid) -> 
 /// other, and says how they stand. Jobs that do not exist are left out.
 pub async fn lock(
     tx: &mut PgTransaction<'_>,
-    ids: &[Uuid],
-) -> sqlx::Result<HashMap<Uuid, Standing>> {
+    ids: &[JobId],
+) -> sqlx::Result<HashMap<JobId, Standing>> {
     let rows = sqlx::query!(
         r#"
-        select id, state as "state: State",
+        select id as "id: JobId", state as "state: State",
             aftercall.awaits_result(state, error) as "awaits_result!"
         from aftercall.jobs
         where id = any($1) order by id for update
         "#,
-        ids,
+        ids as &[JobId],
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -79,7 +79,7 @@ pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<
     if done.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = done.iter().map(|completion| completion.job_id).collect();
+    let ids: Vec<JobId> = done.iter().map(|completion| completion.job_id).collect();
     let attempts: Vec<i32> = done.iter().map(|completion| completion.attempt).collect();
     let via: Vec<&str> = done.iter().map(|completion| completion.via.name()).collect();
     sqlx::query!(
@@ -105,7 +105,7 @@ pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<
             json_build_object('attempt', attempt, 'via', via, 'late', late)
         from job
         "#,
-        &ids,
+        &ids as &[JobId],
         &attempts,
         &via as &[&str],
     )
@@ -119,7 +119,7 @@ pub async fn fail(tx: &mut Change<'_>, failed: &[Failure]) -> sqlx::Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = failed.iter().map(|failure| failure.job_id).collect();
+    let ids: Vec<JobId> = failed.iter().map(|failure| failure.job_id).collect();
     let attempts: Vec<i32> = failed.iter().map(|failure| failure.attempt).collect();
     let via: Vec<&str> = failed.iter().map(|failure| failure.via.name()).collect();
     let errors: Vec<_> = failed.iter().map(|failure| sqlx::types::Json(&failure.error)).collect();
@@ -136,7 +136,7 @@ pub async fn fail(tx: &mut Change<'_>, failed: &[Failure]) -> sqlx::Result<()> {
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, 'failed', json_build_object('attempt', attempt, 'via', via) from job
         "#,
-        &ids,
+        &ids as &[JobId],
         &attempts,
         &errors as _,
         &via as &[&str],

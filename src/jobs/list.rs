@@ -4,7 +4,7 @@ use futures_util::stream::BoxStream;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Filter, Job};
+use super::{Filter, Job, JobId};
 
 /// The order of a list, and where in it the page before ended.
 ///
@@ -13,11 +13,11 @@ use super::{Filter, Job};
 #[derive(Debug, Clone, Copy)]
 pub enum ListPosition {
     /// Newest first, older than this.
-    Before(Option<Uuid>),
+    Before(Option<JobId>),
     /// Oldest first, newer than this.
-    After(Option<Uuid>),
+    After(Option<JobId>),
     /// Completed jobs only, the last completed first, before this end of this job.
-    CompletedBefore(Option<(DateTime<Utc>, Uuid)>),
+    CompletedBefore(Option<(DateTime<Utc>, JobId)>),
 }
 
 const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request, j.state, \
@@ -79,7 +79,7 @@ pub struct Export(QueryBuilder<Postgres>);
 
 impl Export {
     /// Those after that job.
-    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<Uuid>) -> Self {
+    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<JobId>) -> Self {
         Self(statement(caller_id, filter, ListPosition::After(after), None))
     }
 

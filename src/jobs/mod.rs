@@ -10,6 +10,7 @@ mod command;
 mod events;
 mod filter;
 mod finish;
+mod id;
 pub mod idempotency;
 mod kind;
 mod list;
@@ -26,7 +27,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
-use uuid::Uuid;
 
 pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts};
 pub use change::{Announcer, Change};
@@ -35,6 +35,7 @@ pub use command::{cancel, retry};
 pub use events::{Event, Note, note, timeline};
 pub use filter::{Filter, Period};
 pub use finish::{Completion, Failure, Standing, complete, fail, lock, lock_own};
+pub use id::JobId;
 pub use kind::EventKind;
 pub use list::{Export, ListPosition, list, statement};
 pub use new::{NewJob, enqueue, enqueue_alone};
@@ -119,7 +120,7 @@ impl Channel {
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Job {
-    pub id: Uuid,
+    pub id: JobId,
     pub external_id: Option<String>,
     pub tags: Vec<String>,
     pub metadata: Json<Box<RawValue>>,

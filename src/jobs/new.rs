@@ -5,11 +5,11 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{Announcer, Change, Channel, Job, JobError, State};
+use super::{Announcer, Change, Channel, Job, JobError, JobId, State};
 
 #[derive(Debug)]
 pub struct NewJob<'a> {
-    pub id: Uuid,
+    pub id: JobId,
     pub caller_id: Uuid,
     pub external_id: Option<&'a str>,
     pub tags: &'a [String],
@@ -64,7 +64,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
             created_at, deadline_at, submitted_at, finished_at, 0::bigint as "attempts!"
         from job
         "#,
-        new.id,
+        new.id as JobId,
         new.caller_id,
         new.external_id,
         new.tags,

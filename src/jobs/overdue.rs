@@ -5,14 +5,13 @@
 use std::time::Duration;
 
 use sqlx::{PgPool, PgTransaction, types::Json};
-use uuid::Uuid;
 
-use super::{Announcer, ErrorClass, JobError};
+use super::{Announcer, ErrorClass, JobError, JobId};
 
 /// A submitted job whose result is to be asked for.
 #[derive(Debug, Clone)]
 pub struct PollTarget {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub attempt: i32,
     pub provider_job_id: String,
 }
@@ -179,7 +178,7 @@ pub async fn lose_attempt(
                 else json_build_object('attempt', $2::int, 'because', 'forgotten', 'via', 'poll') end
         from job
         "#,
-        target.job_id,
+        target.job_id as JobId,
         target.attempt,
         i32::try_from(max_attempts).unwrap_or(i32::MAX),
         Json(error) as _,
@@ -235,14 +234,14 @@ pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
 
 /// Submitted jobs are to be asked for at the next round: their webhook was of no use. Not past the
 /// deadline, so that [`expire`] still waits for the last question.
-pub async fn poll_soon(tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
+pub async fn poll_soon(tx: &mut PgTransaction<'_>, ids: &[JobId]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "update aftercall.jobs set due_at = least(now(), deadline_at)
          where id = any($1) and state = 'submitted'",
-        ids,
+        ids as &[JobId],
     )
     .execute(&mut **tx)
     .await?;
@@ -267,7 +266,7 @@ pub async fn poll_later(
             now() + make_interval(secs => $3 * power(2, least(attempt.answers, 20))))
         from attempt where id = $1 and state = 'submitted' and deadline_at > now()
         "#,
-        target.job_id,
+        target.job_id as JobId,
         target.attempt,
         wait.as_secs_f64(),
     )

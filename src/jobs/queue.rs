@@ -1,6 +1,7 @@
 //! Where a queued job stands in the queue.
 use sqlx::PgExecutor;
-use uuid::Uuid;
+
+use super::JobId;
 
 /// Jobs ahead that are counted exactly; beyond it a position is "at least".
 const MOST_COUNTED: i64 = 10_000;
@@ -8,7 +9,7 @@ const MOST_COUNTED: i64 = 10_000;
 /// How many submissions come before this one is through, itself included; `None` unless it is
 /// queued. Callers take turns, so of another caller's jobs only as many count as the job's own
 /// caller has ahead of it.
-pub async fn position(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<i64>> {
+pub async fn position(db: impl PgExecutor<'_>, id: JobId) -> sqlx::Result<Option<i64>> {
     let position = sqlx::query_scalar!(
         r#"
         with job as (
@@ -35,7 +36,7 @@ pub async fn position(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<
         ), 0)::int8 as "position!"
         from turn where exists (select from job)
         "#,
-        id,
+        id as JobId,
         MOST_COUNTED,
     )
     .fetch_optional(db)

@@ -3,10 +3,14 @@ use serde_json::value::RawValue;
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
-use super::{Channel, Job, JobError, State};
+use super::{Channel, Job, JobError, JobId, State};
 
 /// Looks a job up; `None` also when it is somebody else's.
-pub async fn find(db: impl PgExecutor<'_>, caller_id: Uuid, id: Uuid) -> sqlx::Result<Option<Job>> {
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    caller_id: Uuid,
+    id: JobId,
+) -> sqlx::Result<Option<Job>> {
     sqlx::query_as!(
         Job,
         r#"
@@ -18,14 +22,14 @@ pub async fn find(db: impl PgExecutor<'_>, caller_id: Uuid, id: Uuid) -> sqlx::R
         from aftercall.jobs where id = $2 and caller_id = $1
         "#,
         caller_id,
-        id,
+        id as JobId,
     )
     .fetch_optional(db)
     .await
 }
 
 /// Those of these jobs that are final, whoever they belong to.
-pub async fn finished(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec<Job>> {
+pub async fn finished(db: impl PgExecutor<'_>, ids: &[JobId]) -> sqlx::Result<Vec<Job>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -39,7 +43,7 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = any($1) and finished_at is not null
         "#,
-        ids,
+        ids as &[JobId],
     )
     .fetch_all(db)
     .await

@@ -6,22 +6,23 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgTransaction;
 use url::Url;
-use uuid::Uuid;
+
+use super::JobId;
 
 /// Of those of these jobs whose recording did not come in the request.
 pub async fn content_uris(
     tx: &mut PgTransaction<'_>,
-    ids: &[Uuid],
-) -> sqlx::Result<HashMap<Uuid, String>> {
+    ids: &[JobId],
+) -> sqlx::Result<HashMap<JobId, String>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let rows = sqlx::query!(
         r#"
-        select id, request ->> 'contentUri' as uri from aftercall.jobs
+        select id as "id: JobId", request ->> 'contentUri' as uri from aftercall.jobs
         where id = any($1)
         "#,
-        ids,
+        ids as &[JobId],
     )
     .fetch_all(&mut **tx)
     .await?;

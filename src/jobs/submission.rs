@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{PgTransaction, types::Json};
 
-use super::{Change, Claimed, JobError};
+use super::{Change, Claimed, JobError, JobId};
 
 /// Why an attempt did not reach the provider; a name in `attempts.outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub async fn mark_submitted(
             json_build_object('attempt', $4::int, 'providerJobId', $5::text)
         from job
         "#,
-        claimed.job_id,
+        claimed.job_id as JobId,
         claimed.lease_id,
         poll_after.as_secs_f64(),
         claimed.attempt,
@@ -102,7 +102,7 @@ pub async fn release(
                 'code', $8::text, 'until', due_at))
         from job
         "#,
-        claimed.job_id,
+        claimed.job_id as JobId,
         claimed.lease_id,
         delay.as_secs_f64(),
         i32::from(retry_reason.counts()),
@@ -141,7 +141,7 @@ pub async fn refuse(
             'attempt', $4::int, 'via', 'submission', 'code', $5::text))
         from job
         "#,
-        claimed.job_id,
+        claimed.job_id as JobId,
         claimed.lease_id,
         Json(error) as _,
         claimed.attempt,
@@ -177,7 +177,7 @@ pub async fn mark_unknown(
             'attempt', $5::int, 'code', $6::text, 'until', due_at))
         from job
         "#,
-        claimed.job_id,
+        claimed.job_id as JobId,
         claimed.lease_id,
         wait.as_secs_f64(),
         Json(error) as _,
@@ -205,7 +205,7 @@ async fn answer(
             answered_at = now()
         where job_id = $1 and number = $2
         "#,
-        claimed.job_id,
+        claimed.job_id as JobId,
         claimed.attempt,
         outcome,
         provider_job_id,

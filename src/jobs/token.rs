@@ -4,6 +4,8 @@ use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::JobId;
+
 const SECRET_BYTES: usize = 32;
 
 /// Job id (16 bytes) and secret (32 random bytes): 64 base64url characters.
@@ -11,12 +13,12 @@ const SECRET_BYTES: usize = 32;
 /// The id finds the row by primary key; only the SHA-256 of the secret is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     secret: [u8; SECRET_BYTES],
 }
 
 impl Token {
-    pub fn new(job_id: Uuid, secret: [u8; SECRET_BYTES]) -> Self {
+    pub fn new(job_id: JobId, secret: [u8; SECRET_BYTES]) -> Self {
         Self { job_id, secret }
     }
 
@@ -34,20 +36,20 @@ impl Token {
             return None;
         }
         let (id, secret) = bytes.split_at(16);
-        Some(Self { job_id: Uuid::from_slice(id).ok()?, secret: secret.try_into().ok()? })
+        Some(Self { job_id: Uuid::from_slice(id).ok()?.into(), secret: secret.try_into().ok()? })
     }
 
     /// The last path segment of the webhook URL. A secret: never log it.
     pub fn reveal(&self) -> String {
         let mut bytes = [0; 16 + SECRET_BYTES];
-        bytes[..16].copy_from_slice(self.job_id.as_bytes());
+        bytes[..16].copy_from_slice(self.job_id.uuid().as_bytes());
         bytes[16..].copy_from_slice(&self.secret);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// How all tokens of a job begin: as far as its id alone decides.
-    pub fn opening(job_id: Uuid) -> String {
-        let mut text = URL_SAFE_NO_PAD.encode(job_id);
+    pub fn opening(job_id: JobId) -> String {
+        let mut text = URL_SAFE_NO_PAD.encode(job_id.uuid());
         // Of the last character only some bits are the id's.
         text.pop();
         text
@@ -78,7 +80,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_token_survives_its_url(id in any::<u128>(), secret in any::<[u8; 32]>()) {
-            let token = Token::new(Uuid::from_u128(id), secret);
+            let token = Token::new(Uuid::from_u128(id).into(), secret);
             let text = token.reveal();
             prop_assert_eq!(text.len(), 64);
             prop_assert!(text.starts_with(&Token::opening(token.job_id)));
@@ -93,7 +95,7 @@ mod tests {
 
     #[test]
     fn debug_hides_the_secret() {
-        let token = Token::new(Uuid::nil(), [7; 32]);
+        let token = Token::new(JobId::MIN, [7; 32]);
         assert_eq!(format!("{token:?}"), "Token(00000000-0000-0000-0000-000000000000, …)");
     }
 }

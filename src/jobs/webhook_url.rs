@@ -2,15 +2,14 @@
 use std::fmt;
 
 use url::Url;
-use uuid::Uuid;
 
-use super::Token;
+use super::{JobId, Token};
 
 /// The webhook URL of one attempt. A secret: whoever knows it can deliver.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
     url: Url,
-    job_id: Uuid,
+    job_id: JobId,
 }
 
 impl WebhookUrl {
@@ -33,7 +32,7 @@ impl WebhookUrl {
     }
 
     /// The job that its token is of.
-    pub fn job_id(&self) -> Uuid {
+    pub fn job_id(&self) -> JobId {
         self.job_id
     }
 }
@@ -50,7 +49,7 @@ mod tests {
 
     #[test]
     fn it_keeps_path_and_query_of_the_base_and_shows_no_token() {
-        let token = Token::new(Uuid::nil(), [7; 32]);
+        let token = Token::new(JobId::MIN, [7; 32]);
         let secret = token.reveal();
         for (base, url) in [
             ("https://in.example", format!("https://in.example/webhooks/{secret}")),

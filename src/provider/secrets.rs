@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use url::Url;
-use uuid::Uuid;
 
 use super::unescaped::Unescaped;
-use crate::jobs::{Token, WebhookUrl};
+use crate::jobs::{JobId, Token, WebhookUrl};
 
 /// Replaces a secret.
 const REDACTED: &str = "[redacted]";
@@ -30,7 +29,7 @@ struct Needle {
 
 impl Secrets {
     /// The webhook tokens of all attempts of the job, and the credentials in its recording's URL.
-    pub fn of_job(job_id: Uuid, content_uri: Option<&str>) -> Self {
+    pub fn of_job(job_id: JobId, content_uri: Option<&str>) -> Self {
         let mut secrets = Self::default();
         secrets.tokens.push(Unescaped::of(&Token::opening(job_id)).bytes().to_vec());
         if let Some(uri) = content_uri {
@@ -182,15 +181,17 @@ fn around(text: &str, token: Range<usize>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::{Uuid, uuid};
+
     use super::*;
 
     const TOKEN: &str = "AZ8Mwqi4fD6aTV5vcIGSAzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3";
-    const JOB: Uuid = uuid::uuid!("019f0cc2-a8b8-7c3e-9a4d-5e6f70819203");
+    const JOB: Uuid = uuid!("019f0cc2-a8b8-7c3e-9a4d-5e6f70819203");
     const URI: &str =
         "https://me:hush@media.example/a.wav?access_token=s3cr%2Ft%20x&raw=true&sig=abcd#frag-0815";
 
     fn secrets() -> Secrets {
-        Secrets::of_job(JOB, Some(URI))
+        Secrets::of_job(JOB.into(), Some(URI))
     }
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_url_that_is_none_goes_as_a_whole() {
-        let secrets = Secrets::of_job(JOB, Some("no url"));
+        let secrets = Secrets::of_job(JOB.into(), Some("no url"));
         assert_eq!(secrets.redacted("this is no url."), "this is [redacted].");
         assert!(!format!("{secrets:?}").contains("no url"));
     }

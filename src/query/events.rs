@@ -17,7 +17,6 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use crate::{
     api::{
@@ -26,7 +25,7 @@ use crate::{
     },
     callers::Caller,
     events::{self, Event, EventScope, NoConnection, Point, Subscription},
-    jobs::State as JobState,
+    jobs::{JobId, State as JobState},
 };
 
 /// A stream that has nothing to tell says so this often, lest somebody takes it for dead.
@@ -44,7 +43,8 @@ pub fn router() -> OpenApiRouter<ApiState> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamedEvent<'a> {
-    job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    job_id: JobId,
     external_id: Option<&'a str>,
     /// The job's version after the event; without gaps.
     seq: i32,
@@ -63,7 +63,8 @@ pub struct StreamedEvent<'a> {
 #[into_params(parameter_in = Query)]
 struct Stream {
     /// Only events of this job.
-    job_id: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    job_id: Option<JobId>,
 }
 
 /// Follow jobs as they change.

@@ -4,7 +4,6 @@ use futures_util::{TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use super::filters::JobFilters;
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     db,
     http::{self, CombinedQuery, NdjsonWriter, Permit, StreamError},
     insights,
-    jobs::{self, Filter},
+    jobs::{self, Filter, JobId},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -27,7 +26,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 struct Begun {
     pool: PgPool,
     connection: PoolConnection<Postgres>,
-    permit: Permit<Uuid>,
+    permit: Permit<uuid::Uuid>,
     key: WatchedKey,
 }
 
@@ -48,7 +47,8 @@ async fn begin(
 #[into_params(parameter_in = Query)]
 struct ResumeJobs {
     /// `id` of the last complete line; the export continues after it.
-    cursor: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    cursor: Option<JobId>,
 }
 
 /// Export jobs, oldest first: one per line, as in the list but without `links`.
@@ -93,7 +93,7 @@ struct ResumeUtterances {
 /// Where an utterance is, written `<jobId>.<seq>`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct UtteranceId(Uuid, i32);
+struct UtteranceId(JobId, i32);
 
 impl TryFrom<String> for UtteranceId {
     type Error = &'static str;

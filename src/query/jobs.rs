@@ -19,7 +19,7 @@ use crate::{
     },
     callers::Caller,
     http::{self, CombinedQuery, Limit, Page, Wait},
-    jobs::{self, Filter, Job, ListPosition, State as JobState},
+    jobs::{self, Filter, Job, JobId, ListPosition, State as JobState},
     provider::gate,
 };
 
@@ -169,12 +169,12 @@ enum Sort {
 impl Sort {
     /// What a cursor holds of the last job of a page.
     fn position(self, job: &Job) -> Vec<u8> {
-        let id = job.id.as_bytes();
+        let id = job.id.uuid().into_bytes();
         match self {
             Self::Oldest | Self::Newest => id.to_vec(),
             Self::LastCompleted => {
                 let micros = job.finished_at.map_or(0, |at| at.timestamp_micros());
-                [&micros.to_be_bytes()[..], id].concat()
+                [&micros.to_be_bytes()[..], &id].concat()
             }
         }
     }
@@ -188,7 +188,8 @@ fn place(
     cursor: Option<&str>,
 ) -> Result<ListPosition, ApiError> {
     let id = || {
-        let open = |cursor| state.cursors.open(listing, cursor).map(Uuid::from_bytes);
+        let open =
+            |cursor| state.cursors.open(listing, cursor).map(|id| Uuid::from_bytes(id).into());
         cursor.map(open).transpose()
     };
     Ok(match sort {
@@ -202,11 +203,11 @@ fn place(
 }
 
 /// When the last job of the page before was completed, and its id.
-fn end_of(position: [u8; 24]) -> Result<(DateTime<Utc>, Uuid), ApiError> {
+fn end_of(position: [u8; 24]) -> Result<(DateTime<Utc>, JobId), ApiError> {
     let (micros, id) = position.split_at(8);
     let micros = micros.try_into().map(i64::from_be_bytes).ok();
     let at = micros.and_then(DateTime::from_timestamp_micros);
-    at.zip(Uuid::from_slice(id).ok()).ok_or(ApiError::CursorMismatch)
+    at.zip(Uuid::from_slice(id).ok().map(JobId::from)).ok_or(ApiError::CursorMismatch)
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -6,7 +6,6 @@ use axum::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use super::{filters::JobFilters, results::not_cached, views::HitView};
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     callers::Caller,
     http::{CombinedQuery, Limit, Page},
     insights::search::{Match, Range, Scope, Search, Unsearchable, UtteranceKey},
-    jobs::Filter,
+    jobs::{Filter, JobId},
 };
 
 /// Of so many newest matches the best are found.
@@ -43,7 +42,8 @@ struct SearchQuery {
     #[param(example = "Anger")]
     emotion: Option<String>,
     /// Only this job.
-    job_id: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    job_id: Option<JobId>,
     /// Default `relevance`: the newest 500 matches, best first. `-createdAt`: all matches, newest
     /// job first.
     #[serde(default)]
@@ -192,7 +192,7 @@ async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, 
         None => (Range::default(), RANKED),
     };
     let mut matches = search.newest(range, most).await?;
-    let at = |found: Option<&Match>| found.map(|found| found.place).unwrap_or_default();
+    let at = |found: Option<&Match>| found.map_or(UtteranceKey::MIN, |found| found.place);
     let (newest, oldest) = (at(matches.first()), at(matches.last()));
     let bounds = walk.map_or(Bounds { oldest, newest }, |walk| walk.bounds);
     let best_first =

@@ -9,7 +9,6 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use super::results::not_cached;
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
         problems::{OF_RESULT, Problems},
     },
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
+    jobs::JobId,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -42,7 +42,8 @@ struct ShapeQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ShapeView {
-    job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    job_id: JobId,
     /// End of the last utterance.
     duration_seconds: f64,
     /// Time during which at least one speaker talks.
@@ -170,7 +171,7 @@ async fn shape(
 
 impl ShapeView {
     fn new(
-        job_id: Uuid,
+        job_id: JobId,
         whole: &ConversationRow,
         speakers: Vec<SpeakerShape>,
         bucket: u32,

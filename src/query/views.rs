@@ -3,12 +3,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use uuid::{Uuid, uuid};
+use uuid::uuid;
 
 use crate::{
     api::Links,
     insights::{ConversationInsightRow, InsightRef, Issue, UtteranceRow, search::HitRow},
-    jobs::Event,
+    jobs::{Event, JobId},
 };
 
 /// One change of a job.
@@ -54,7 +54,8 @@ impl From<Event> for EventView {
     "conversationalInsights": [{ "name": "KeyPhrases", "values": [{ "value": "invoice" }] }],
 }))]
 pub struct ResultView {
-    job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    job_id: JobId,
     /// The provider's `jobId`.
     #[schema(required)]
     provider_job_id: Option<String>,
@@ -184,10 +185,11 @@ impl From<ConversationInsightRow> for InsightView {
     "start": 8.88, "end": 11.65, "speakerId": "1", "speaker": null, "emotion": "Anger",
     "text": "My invoice shows a double charge.",
     "snippet": "My invoice shows a <mark>double charge</mark>.", "rank": 0.1,
-    "links": Links::of(uuid!("0199f0c2-a4b8-7c3e-9a4d-5e6f70819203")),
+    "links": Links::of(uuid!("0199f0c2-a4b8-7c3e-9a4d-5e6f70819203").into()),
 }))]
 pub struct HitView {
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     pub external_id: Option<String>,
     /// Index of the utterance in the job, from 0.
     pub seq: i32,

@@ -7,26 +7,27 @@ mod measure;
 
 use chrono::NaiveDate;
 use sqlx::{PgExecutor, PgTransaction};
-use uuid::Uuid;
+
+use crate::jobs::JobId;
 
 pub use ask::{Bucket, Dimension, Key, Question, Row, Selection, Sort, answer, statement};
 pub use measure::{Measure, Measures};
 
 /// Counts those of these jobs that have ended anew, once their results are stored.
-pub async fn count(tx: &mut PgTransaction<'_>, jobs: &[Uuid]) -> sqlx::Result<()> {
+pub async fn count(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
     change(tx, jobs, 1).await
 }
 
 /// Takes back what those of these jobs that have ended count, before their results change or they go.
-pub async fn uncount(tx: &mut PgTransaction<'_>, jobs: &[Uuid]) -> sqlx::Result<()> {
+pub async fn uncount(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
     change(tx, jobs, -1).await
 }
 
-async fn change(tx: &mut PgTransaction<'_>, jobs: &[Uuid], sign: i32) -> sqlx::Result<()> {
+async fn change(tx: &mut PgTransaction<'_>, jobs: &[JobId], sign: i32) -> sqlx::Result<()> {
     sqlx::query!(
         "select aftercall.count_jobs(array_agg(id), array_agg(state), array_agg($2::int))
          from aftercall.jobs where id = any($1) and finished_at is not null",
-        jobs,
+        jobs as &[JobId],
         sign,
     )
     .execute(&mut **tx)

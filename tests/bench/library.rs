@@ -7,7 +7,10 @@ use std::{
     },
 };
 
-use aftercall::conversations::{self, Found, Said, Shape};
+use aftercall::{
+    conversations::{self, Found, Said, Shape},
+    jobs::JobId,
+};
 use sqlx::{PgPool, postgres::PgPoolCopyExt as _};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -94,9 +97,9 @@ impl Library {
         }
         let mut tx = self.pool.begin().await?;
         for few in shapes.chunks(RESULTS) {
-            let few: Vec<_> = few.iter().map(|(id, shape)| (*id, shape)).collect();
+            let few: Vec<_> = few.iter().map(|(id, shape)| (JobId::from(*id), shape)).collect();
             conversations::store(&mut tx, &few).await?;
-            let ids: Vec<Uuid> = few.iter().map(|(id, _)| *id).collect();
+            let ids: Vec<JobId> = few.iter().map(|(id, _)| *id).collect();
             sqlx::query(COUNTS).bind(ids).execute(&mut *tx).await?;
         }
         tx.commit().await?;

@@ -37,7 +37,7 @@ impl Store {
         let mut secret = [0; 32];
         secret[..16].copy_from_slice(id.as_bytes());
         secret[16..].copy_from_slice(id.as_bytes());
-        Ok(Token::new(id, secret).reveal())
+        Ok(Token::new(id.into(), secret).reveal())
     }
 
     /// Reserves numbers for `count` new jobs.

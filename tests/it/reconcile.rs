@@ -230,7 +230,7 @@ async fn a_job_that_somebody_is_changing_is_passed_over() {
         app.pass_deadline(id).await;
     }
     let mut holder = app.db.pool.begin().await.unwrap();
-    jobs::lock(&mut holder, &[held]).await.unwrap();
+    jobs::lock(&mut holder, &[held.into()]).await.unwrap();
     app.reconciler.round().await.unwrap();
     assert_eq!(
         (state(&app, held).await, state(&app, other).await),

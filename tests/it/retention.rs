@@ -86,7 +86,7 @@ async fn a_job_of_next_month_is_stored_in_next_months_partitions() {
     .fetch_one(&app.db.pool)
     .await
     .unwrap();
-    let token = Token::new(id, Token::random_secret());
+    let token = Token::new(id.into(), Token::random_secret());
     app.about(
         id,
         "insert into aftercall.jobs (id, caller_id, request, state, due_at, deadline_at)

@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike as _, Days, NaiveTime};
 use sqlx::{Executor as _, FromRow, PgPool, PgTransaction, QueryBuilder};
 use uuid::Uuid;
 
-use crate::jobs::Filter;
+use crate::jobs::{Filter, JobId};
 
 pub use index::{flush_index, keep_index_flushed};
 pub use words::{Unsearchable, Words};
@@ -45,17 +45,20 @@ pub struct Scope {
     pub emotion: Option<String>,
     /// Of them only completed ones.
     pub jobs: Filter,
-    pub job_id: Option<Uuid>,
+    pub job_id: Option<JobId>,
 }
 
 /// Where an utterance stands. Later jobs are greater, and within a job what is said later.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct UtteranceKey {
-    pub job_id: Uuid,
+    pub job_id: JobId,
     pub seq: i32,
 }
 
 impl UtteranceKey {
+    /// None is before this one.
+    pub const MIN: Self = Self { job_id: JobId::MIN, seq: 0 };
+
     /// The place right after this one.
     #[must_use]
     pub fn next(self) -> Self {
@@ -64,7 +67,7 @@ impl UtteranceKey {
 
     pub fn to_bytes(self) -> [u8; 20] {
         let mut bytes = [0; 20];
-        bytes[..16].copy_from_slice(self.job_id.as_bytes());
+        bytes[..16].copy_from_slice(self.job_id.uuid().as_bytes());
         bytes[16..].copy_from_slice(&self.seq.to_be_bytes());
         bytes
     }
@@ -73,16 +76,16 @@ impl UtteranceKey {
         let (mut id, mut seq) = ([0; 16], [0; 4]);
         id.copy_from_slice(&bytes[..16]);
         seq.copy_from_slice(&bytes[16..]);
-        Self { job_id: Uuid::from_bytes(id), seq: i32::from_be_bytes(seq) }
+        Self { job_id: Uuid::from_bytes(id).into(), seq: i32::from_be_bytes(seq) }
     }
 
     /// Where the month began that held the moment four weeks before this job was made. `None` when
     /// the id tells no time.
     fn month_before(self) -> Option<Self> {
-        let millis = i64::try_from(self.job_id.as_u128() >> 80).ok()?;
+        let millis = i64::try_from(self.job_id.uuid().as_u128() >> 80).ok()?;
         let date = (DateTime::from_timestamp_millis(millis)? - Days::new(28)).date_naive();
         let first = date.with_day(1)?.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-        let job_id = Uuid::from_u128(u128::try_from(first).ok()? << 80);
+        let job_id = Uuid::from_u128(u128::try_from(first).ok()? << 80).into();
         Some(Self { job_id, seq: 0 })
     }
 }

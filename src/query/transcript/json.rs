@@ -1,9 +1,12 @@
 //! Transcripts for programs: utterance by utterance, or turn by turn.
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::{api::ApiError, insights::Spoken, jobs::Job};
+use crate::{
+    api::ApiError,
+    insights::Spoken,
+    jobs::{Job, JobId},
+};
 
 /// A speaker's turn ends with a pause of so many seconds.
 const PAUSE: f64 = 1.5;
@@ -19,7 +22,8 @@ const PAUSE: f64 = 1.5;
     }],
 }))]
 pub struct TranscriptView {
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     pub external_id: Option<String>,
     pub utterances: Vec<SpokenView>,
 }
@@ -50,7 +54,8 @@ pub struct SpokenView {
     }],
 }))]
 pub struct ParagraphsView {
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     pub external_id: Option<String>,
     pub paragraphs: Vec<ParagraphView>,
 }

@@ -170,7 +170,9 @@ async fn a_finding_that_the_table_does_not_take_keeps_no_other_one_out() {
         sample: Value::Null,
     };
     // No name that is parsed from a delivery contains a NUL.
-    app.reconciler.drift.note(job.id, vec![finding("\0"), finding("mood"), finding("pulse")]);
+    app.reconciler
+        .drift
+        .note(job.id.into(), vec![finding("\0"), finding("mood"), finding("pulse")]);
     let seen = |name: &str| ("unknown_member".to_owned(), name.to_owned(), 1);
     assert_eq!(counted(&app).await, [seen("mood"), seen("pulse")]);
     // It is not retried forever.

@@ -8,7 +8,7 @@ use std::{
 use aftercall::{
     db::{self, PoolOptions},
     http::{Terms, serve},
-    jobs::{self, Channel, Completion},
+    jobs::{self, Channel, Completion, JobId},
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
@@ -16,7 +16,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use uuid::Uuid;
 
 use crate::support::{app::TestApp, eventually, soon};
 
@@ -82,8 +81,8 @@ async fn thousands_wait_on_two_connections_and_each_is_told() {
     );
 }
 
-async fn jobs(app: &TestApp) -> Vec<Uuid> {
-    let ids: Vec<Uuid> = (0..CLIENTS).map(|_| Uuid::now_v7()).collect();
+async fn jobs(app: &TestApp) -> Vec<JobId> {
+    let ids: Vec<JobId> = (0..CLIENTS).map(|_| JobId::generate()).collect();
     let insert = "insert into aftercall.jobs (id, caller_id, request, due_at, deadline_at)
         select id, (select id from aftercall.callers), '{}', now(), now() + interval '1 day'
         from unnest($1::uuid[]) id";
@@ -92,7 +91,7 @@ async fn jobs(app: &TestApp) -> Vec<Uuid> {
 }
 
 /// When each job was committed.
-async fn complete(app: &TestApp, ids: &[Uuid]) -> HashMap<Uuid, Instant> {
+async fn complete(app: &TestApp, ids: &[JobId]) -> HashMap<JobId, Instant> {
     let mut committed = HashMap::new();
     for ids in ids.chunks(TOGETHER) {
         let done =
@@ -114,9 +113,9 @@ fn request(app: &TestApp, path: &str) -> String {
 async fn told(
     address: SocketAddr,
     request: String,
-    id: Uuid,
+    id: JobId,
     wanted: &'static str,
-) -> (Uuid, Instant) {
+) -> (JobId, Instant) {
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

@@ -2,7 +2,10 @@
 //! after any of them.
 use std::collections::BTreeSet;
 
-use aftercall::events::{self, EventScope, Point, Snapshot};
+use aftercall::{
+    events::{self, EventScope, Point, Snapshot},
+    jobs::JobId,
+};
 use proptest::prelude::*;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use uuid::Uuid;
@@ -40,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// An event by job and number.
-type Name = (Uuid, i32);
+type Name = (JobId, i32);
 
 struct World {
     db: PgPool,

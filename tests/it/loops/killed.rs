@@ -8,12 +8,11 @@ use std::{
 
 use aftercall::{
     callers::{self, KeyTerms},
-    jobs::{self, Announcer, NewJob},
+    jobs::{self, Announcer, JobId, NewJob},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Map;
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::{ends, turns};
 use crate::{
@@ -26,7 +25,7 @@ const BLIND: usize = 4;
 
 /// A submitted job and the path of its webhook.
 struct Waiting {
-    id: Uuid,
+    id: JobId,
     webhook: String,
 }
 
@@ -37,7 +36,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
     let members = Map::new();
     for _ in 0..number {
         let new = NewJob {
-            id: Uuid::now_v7(),
+            id: JobId::generate(),
             caller_id,
             external_id: None,
             tags: &[],

@@ -7,7 +7,7 @@ use std::{
 use aftercall::{
     deliveries::{Delivery, Outcome, Quota},
     jobs::{
-        self, Announcer, Change, Channel, Claimed, ErrorClass, JobError, NewJob, PollTarget,
+        self, Announcer, Change, Channel, Claimed, ErrorClass, JobError, JobId, NewJob, PollTarget,
         RetryReason, Token,
     },
     outcome::{self, Arrival, Interpretation},
@@ -81,7 +81,7 @@ pub struct World {
     db: PgPool,
     announcer: Announcer,
     caller: Uuid,
-    jobs: Vec<Uuid>,
+    jobs: Vec<JobId>,
     /// The claim that each process holds, by job and attempt number.
     held: Mutex<BTreeMap<(usize, i32), Arc<Claimed>>>,
 }
@@ -100,7 +100,7 @@ impl World {
         for has_content in with_content {
             let members = Map::new();
             let new = NewJob {
-                id: Uuid::now_v7(),
+                id: JobId::generate(),
                 caller_id: caller,
                 external_id: None,
                 tags: &[],
@@ -123,7 +123,7 @@ impl World {
         self.announcer.begin(&self.db).await.unwrap()
     }
 
-    fn number(&self, id: Uuid) -> usize {
+    fn number(&self, id: JobId) -> usize {
         self.jobs.iter().position(|job| *job == id).unwrap()
     }
 

@@ -1,5 +1,8 @@
 //! The feed of events.
-use aftercall::events::{self, EventScope, Point, Snapshot};
+use aftercall::{
+    events::{self, EventScope, Point, Snapshot},
+    jobs::JobId,
+};
 use uuid::Uuid;
 
 use super::{assert_selective, plan};
@@ -38,7 +41,7 @@ async fn what_is_new_and_what_was_missed_is_found_by_index() {
         let from = Point { since: snapshot(seen), until: snapshot("10100:10100:"), position: 7 };
         assert_selective(db, &plan(db, events::missed_query(whose, &from, 500)).await).await;
     }
-    let job: Uuid =
+    let job: JobId =
         sqlx::query_scalar("select id from aftercall.jobs limit 1").fetch_one(db).await.unwrap();
     let of_job = EventScope { job_id: Some(job), ..whose };
     let from = Point { position: 0, ..Point::at(snapshot("5:5:")) };

@@ -2,7 +2,7 @@
 use aftercall::{
     callers::{self, KeyTerms},
     insights,
-    jobs::{self, Filter, ListPosition, Period, State},
+    jobs::{self, Filter, JobId, ListPosition, Period, State},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -34,7 +34,7 @@ async fn seeded() -> (TestApp, Uuid) {
     (app, caller_id)
 }
 
-async fn middle(app: &TestApp) -> (Uuid, DateTime<Utc>) {
+async fn middle(app: &TestApp) -> (JobId, DateTime<Utc>) {
     let query = "select j.id, j.created_at from aftercall.jobs j
         join aftercall.callers c on c.id = j.caller_id and c.name = 'app'
         where state = 'completed' order by j.id offset 8000 limit 1";

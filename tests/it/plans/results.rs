@@ -1,16 +1,18 @@
 //! Utterances and insights of one job among many.
-use aftercall::insights::{self, UtteranceFilter};
+use aftercall::{
+    insights::{self, UtteranceFilter},
+    jobs::JobId,
+};
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::{assert_selective, plan};
 use crate::support::db::TestDb;
 
 /// Five thousand short calls, and one with 12,000 utterances and 400 insights; returns the ids of a
 /// short one and of the long one.
-async fn calls(db: &PgPool) -> (Uuid, Uuid) {
-    let ids: Vec<Uuid> = (0..5000).map(|_| Uuid::now_v7()).collect();
-    let long = Uuid::now_v7();
+async fn calls(db: &PgPool) -> (JobId, JobId) {
+    let ids: Vec<JobId> = (0..5000).map(|_| JobId::generate()).collect();
+    let long = JobId::generate();
     let utterances = "insert into aftercall.utterances
             (job_id, seq, start_seconds, end_seconds, text, confidence, speaker_id, emotion)
         select id, n, n * 0.9, n * 0.9 + 0.8, 'What is said in a call ' || n, 0.9, (n % 3)::text,

@@ -2,7 +2,7 @@
 use aftercall::{
     callers::{self, KeyTerms},
     insights::search::{BEGIN, Match, Range, Scope, Search, UtteranceKey, Words, statements},
-    jobs::Filter,
+    jobs::{Filter, JobId},
 };
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, QueryBuilder, types::Json};
@@ -172,7 +172,7 @@ async fn reads_no_table_from_end_to_end(owns_most: bool) {
             let reads_jobs = looked_up.iter().any(|name| name.starts_with("jobs_"));
             assert_eq!(reads_jobs, !scope.jobs.tags.is_empty(), "{looked_up:?}");
         }
-        let place = |seq| UtteranceKey { job_id: Uuid::now_v7(), seq };
+        let place = |seq| UtteranceKey { job_id: JobId::generate(), seq };
         let found: Vec<_> = (0..50).map(|seq| Match { place: place(seq), rank: 0.1 }).collect();
         let shown = plan(&db.pool, |sql| statements::push_hits(sql, caller, &words, &found)).await;
         assert!(indexes(&shown).iter().any(|name| name.starts_with("utterances_")));

@@ -2,7 +2,7 @@
 use aftercall::{
     conversations,
     insights::{self, Analysis, Origin, Prepared},
-    jobs::{self, Announcer, Channel, Completion},
+    jobs::{self, Announcer, Channel, Completion, JobId},
     stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
 };
 use chrono::NaiveDate;
@@ -57,7 +57,7 @@ async fn seeded() -> TestDb {
     db
 }
 
-async fn job(db: &TestDb, state: &str, n: i64) -> Uuid {
+async fn job(db: &TestDb, state: &str, n: i64) -> JobId {
     let query = "select id from aftercall.jobs where state = $1 order by id offset $2 limit 1";
     sqlx::query_scalar(query).bind(state).bind(n).fetch_one(&db.pool).await.unwrap()
 }
@@ -160,9 +160,9 @@ async fn completing_some_jobs_does_not_read_all_that_wait() {
         sqlx::query(statement).execute(&db.pool).await.unwrap();
     }
     let waiting = "select id from aftercall.jobs where state = 'submitted' limit 100";
-    let waiting: Vec<Uuid> = sqlx::query_scalar(waiting).fetch_all(&db.pool).await.unwrap();
+    let waiting: Vec<JobId> = sqlx::query_scalar(waiting).fetch_all(&db.pool).await.unwrap();
     for few in waiting.chunks_exact(10) {
-        let done = |id: &Uuid| Completion { job_id: *id, attempt: 1, via: Channel::Webhook };
+        let done = |id: &JobId| Completion { job_id: *id, attempt: 1, via: Channel::Webhook };
         let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         let before = fetched(&mut tx).await;
         jobs::lock(&mut tx, few).await.unwrap();

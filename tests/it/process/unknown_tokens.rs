@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use aftercall::jobs::Token;
+use aftercall::jobs::{JobId, Token};
 use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
@@ -15,7 +15,6 @@ use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
-use uuid::Uuid;
 
 use super::{
     Home, Service,
@@ -57,7 +56,7 @@ fn attackers() -> usize {
 
 /// The head of a delivery with a token that was never issued.
 fn head(length: usize) -> String {
-    let token = Token::new(Uuid::now_v7(), Token::random_secret()).reveal();
+    let token = Token::new(JobId::generate(), Token::random_secret()).reveal();
     format!("POST /webhooks/{token} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")
 }
 

@@ -5,6 +5,7 @@ mod random;
 use aftercall::{
     conversations,
     insights::{self, Analysis, Origin, Prepared},
+    jobs::JobId,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use serde_json::json;
@@ -57,13 +58,13 @@ async fn check(ground: &Ground, batch: &[Analysis]) -> TestCaseResult {
     Ok(())
 }
 
-fn origin(job_id: Uuid) -> Origin<'static> {
+fn origin(job_id: JobId) -> Origin<'static> {
     Origin { job_id, provider_job_id: None, parser_version: 1 }
 }
 
 /// A job whose result can be stored.
-async fn submitted(db: &PgPool, caller: Uuid) -> Uuid {
-    let id = Uuid::now_v7();
+async fn submitted(db: &PgPool, caller: Uuid) -> JobId {
+    let id = JobId::generate();
     let insert = "insert into aftercall.jobs (id, caller_id, request, state, due_at, deadline_at)
         values ($1, $2, '{}', 'submitted', now(), now())";
     sqlx::query(insert).bind(id).bind(caller).execute(db).await.unwrap();
@@ -73,7 +74,7 @@ async fn submitted(db: &PgPool, caller: Uuid) -> Uuid {
 type WholeRow = (i32, Vec<String>, Vec<i32>, Vec<i64>, Vec<String>, [i32; 4], [i64; 6]);
 
 /// Everything stored about the shape of a job.
-async fn stored(pool: &PgPool, job: Uuid) -> Shape {
+async fn stored(pool: &PgPool, job: JobId) -> Shape {
     let mut db = pool.acquire().await.unwrap();
     let whole = "select speaker_count, emotions, emotion_utterances, emotion_ms, insight_names,
             array[utterances, words, questions, interruptions],
@@ -115,7 +116,7 @@ async fn stored(pool: &PgPool, job: Uuid) -> Shape {
 
 type SpeakerRow = (String, [i32; 5], [i64; 2], Option<f64>, Option<f64>);
 
-async fn speakers(db: &mut PgConnection, job: Uuid) -> Vec<Speaker> {
+async fn speakers(db: &mut PgConnection, job: JobId) -> Vec<Speaker> {
     let query = "select speaker_id,
             array[utterances, words, questions, interrupts, interrupted],
             array[talk_ms, longest_monologue_ms], talk_share, words_per_minute

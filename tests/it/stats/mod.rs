@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aftercall::{
     insights::{self, Analysis, Origin, Prepared},
-    jobs::{self, Announcer, Channel, Completion, ErrorClass, Failure, JobError, NewJob},
+    jobs::{self, Announcer, Channel, Completion, ErrorClass, Failure, JobError, JobId, NewJob},
     stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
 };
 use chrono::NaiveDate;
@@ -77,7 +77,7 @@ fn sums_stay_exact_whoever_merges_while_jobs_end() {
 struct Case {
     db: PgPool,
     caller: Uuid,
-    jobs: Vec<Uuid>,
+    jobs: Vec<JobId>,
 }
 
 impl Case {
@@ -100,7 +100,7 @@ impl Case {
                 .filter_map(|(name, value)| value.map(|value| (name.to_owned(), json!(value)))),
         );
         let new = NewJob {
-            id: Uuid::now_v7(),
+            id: JobId::generate(),
             caller_id: self.caller,
             external_id: None,
             tags: &submission.tags,
@@ -155,7 +155,7 @@ impl Case {
     }
 
     /// Completes the job as a delivery does.
-    async fn complete(&self, job_id: Uuid, analysis: &Analysis) {
+    async fn complete(&self, job_id: JobId, analysis: &Analysis) {
         let mut tx = Announcer::default().begin(&self.db).await.unwrap();
         let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
         if states[&job_id].awaits_result {
@@ -167,7 +167,7 @@ impl Case {
         tx.commit().await.unwrap();
     }
 
-    async fn reparse(&self, job_id: Uuid, analysis: &Analysis) {
+    async fn reparse(&self, job_id: JobId, analysis: &Analysis) {
         let mut tx = self.db.begin().await.unwrap();
         let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
         if states[&job_id].state == jobs::State::Completed {
@@ -266,7 +266,7 @@ fn day(year: i32, month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(year, month, day).unwrap()
 }
 
-fn origin(job_id: Uuid) -> Origin<'static> {
+fn origin(job_id: JobId) -> Origin<'static> {
     Origin { job_id, provider_job_id: None, parser_version: 1 }
 }
 

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use aftercall::{config::Settings, jobs::Token};
+use aftercall::{
+    config::Settings,
+    jobs::{JobId, Token},
+};
 use axum::{
     body::Body,
     extract::ConnectInfo,
@@ -14,7 +17,6 @@ use axum::{
 use bytesize::ByteSize;
 use futures_util::{StreamExt as _, stream};
 use sqlx::AssertSqlSafe;
-use uuid::Uuid;
 
 use super::{assert_acknowledged, seed_success};
 use crate::support::{
@@ -45,8 +47,8 @@ async fn a_token_that_is_not_ours_is_not_found() {
     let app = TestApp::start().await;
     let job = app.submitted().await;
     let token = job.webhook.strip_prefix("/webhooks/").unwrap();
-    let other_secret = Token::new(job.id, Token::random_secret()).reveal();
-    let other_job = Token::new(Uuid::now_v7(), Token::random_secret()).reveal();
+    let other_secret = Token::new(job.id.into(), Token::random_secret()).reveal();
+    let other_job = Token::new(JobId::generate(), Token::random_secret()).reveal();
     for wrong in [
         &other_secret,
         &other_job,
@@ -152,7 +154,7 @@ async fn a_flood_of_unknown_tokens_is_told_to_wait_and_known_ones_never() {
         let request = Request::post(path).extension(sender).body(body.into()).unwrap();
         Answer::of(&app.webhook, request).await
     };
-    let unknown = format!("/webhooks/{}", Token::new(known[0].id, [7; 32]).reveal());
+    let unknown = format!("/webhooks/{}", Token::new(known[0].id.into(), [7; 32]).reveal());
     let too_large = "9".repeat(100_000);
     for (path, body) in [(&*unknown, "{}"), ("/webhooks/x", ""), (&unknown, &too_large)] {
         let answer = deliver(path, here, body.to_owned()).await;
@@ -181,7 +183,7 @@ async fn where_there_is_no_room_for_the_unproven_a_known_token_is_enough() {
         let job = app.submitted().await;
         assert_acknowledged(&app.deliver(&job.webhook, seed_success()).await);
         assert_eq!(app.job(job.id).await["state"], "completed");
-        let unknown = format!("/webhooks/{}", Token::new(job.id, [7; 32]).reveal());
+        let unknown = format!("/webhooks/{}", Token::new(job.id.into(), [7; 32]).reveal());
         assert_eq!(app.deliver(&unknown, seed_success()).await.status, StatusCode::NOT_FOUND);
     }
 }
@@ -198,7 +200,7 @@ async fn a_body_that_stops_is_waited_for_only_with_a_known_token() {
     let app = TestApp::with(|settings| settings.webhook.read_timeout = Duration::from_mins(10));
     let app = app.await;
     let job = app.submitted().await;
-    let unknown = format!("/webhooks/{}", Token::new(job.id, [7; 32]).reveal());
+    let unknown = format!("/webhooks/{}", Token::new(job.id.into(), [7; 32]).reveal());
     let refused = soon("a refusal", Answer::of(&app.webhook, stuck(&unknown))).await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
     let app = TestApp::with(|settings| settings.webhook.read_timeout = Duration::from_millis(50));

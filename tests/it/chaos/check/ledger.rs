@@ -80,7 +80,7 @@ impl Acceptance {
         let faults = entry["faults"].as_array().unwrap();
         Self {
             provider_job_id: id.to_owned(),
-            job_id: token.job_id,
+            job_id: token.job_id.uuid(),
             token_sha: token.sha().to_vec(),
             faults: faults.iter().map(|fault| fault.as_str().unwrap().to_owned()).collect(),
             finished: None,
