@@ -171,7 +171,7 @@ pub async fn apply(
     Ok(outcomes)
 }
 
-/// A success counts for any attempt, a failure only for the attempt the job is waiting for.
+/// A success ends the job whichever attempt it is about, a failure only if the job is waiting for that attempt.
 fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
     let state = standing.state;
     let (provider_job_id, still_wanted) = match &arrival.reading {

@@ -1,4 +1,4 @@
-//! Stored deliveries are read again: a bounded number at a time, on threads that may block.
+//! Reparses stored deliveries in bounded batches, on threads that may block.
 use sqlx::PgPool;
 
 use crate::{
@@ -7,12 +7,13 @@ use crate::{
     outcome::{Interpretation, ParsedDelivery},
 };
 
-/// Most deliveries of one transaction.
+/// Maximum number of deliveries per transaction.
 const BATCH_MAX: usize = 16;
-/// Bytes of bodies after which a batch is full: what is parsed takes a multiple of them.
+/// Bytes of bodies after which a batch is full; parsing takes a multiple of that in memory.
 const BATCH_BYTES: i32 = 1024 * 1024;
 
-/// How many of the first deliveries it takes to have `bytes` of bodies; all where there are fewer.
+/// How many of the first deliveries it takes to reach `bytes` of bodies; all of them if they are
+/// fewer.
 pub fn fill(places: &[DeliveryKey], bytes: i32) -> usize {
     let mut sum = 0_i32;
     let full = places.iter().position(|place| {
@@ -22,7 +23,7 @@ pub fn fill(places: &[DeliveryKey], bytes: i32) -> usize {
     full.map_or(places.len(), |last| last + 1)
 }
 
-/// Cuts deliveries into batches, in their order.
+/// Splits deliveries into batches, keeping their order.
 pub fn batches(mut places: &[DeliveryKey]) -> Vec<&[DeliveryKey]> {
     let mut batches = Vec::new();
     while !places.is_empty() {
@@ -33,7 +34,7 @@ pub fn batches(mut places: &[DeliveryKey]) -> Vec<&[DeliveryKey]> {
     batches
 }
 
-/// What the present parser makes of the deliveries at these places.
+/// Parses these deliveries with the current parser.
 pub async fn read(
     db: &PgPool,
     places: &[DeliveryKey],

@@ -1,4 +1,4 @@
-//! `GET /v1/admin/deliveries`: what came, what became of it, and its bytes.
+//! `GET /v1/admin/deliveries`: lists deliveries with their outcomes, and returns their bytes.
 use axum::{
     Json,
     extract::State,
@@ -59,7 +59,7 @@ pub struct Selection {
     cursor: Option<String>,
 }
 
-/// A selection that was checked.
+/// A validated selection.
 pub struct Selected {
     pub filter: Filter,
     /// Only deliveries older than this one.
@@ -89,7 +89,7 @@ impl Selection {
 }
 
 impl Selected {
-    /// The cursor behind this delivery.
+    /// The cursor for the page after this delivery.
     pub fn seal(&self, state: &ApiState, id: Uuid) -> String {
         state.cursors.seal(&self.listing, id.as_bytes())
     }
@@ -179,7 +179,8 @@ async fn body(
     Ok((headers, stored.body).into_response())
 }
 
-/// Anybody with a token could have sent it: it is JSON or bytes, and nothing that a browser runs.
+/// Anyone with a token could have sent it, so it is served as JSON or bytes, never as a type that
+/// browsers execute.
 fn safe_type(stored: &Stored) -> &'static str {
     let is_plain = stored.encoding().is_none_or(|name| name.eq_ignore_ascii_case("identity"));
     if is_plain && stored.header("content-type").is_some_and(http::is_json) {

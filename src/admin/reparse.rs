@@ -1,7 +1,8 @@
-//! Results that an earlier parser made are made anew from the delivery that brought them.
+//! Recomputes results of earlier parsers from the deliveries that brought them.
 //!
-//! In batches, each a transaction of its own, in the order of the jobs' ids. The version in a result
-//! says whether it is done: a run may be killed and started again at any time, and beside another.
+//! Works in batches, each in its own transaction, ordered by job id. The parser version of a result
+//! says whether it is done, so a run can be killed and restarted at any time, and several can run
+//! concurrently.
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -14,20 +15,20 @@ use crate::{
     outcome::Interpretation,
 };
 
-/// Results looked for at once.
+/// Results read per query.
 const PAGE: i64 = 256;
 
-/// What became of outdated results.
+/// Outcomes of a run.
 #[derive(Debug, Default)]
 pub struct ReparseSummary {
     pub reparsed: usize,
-    /// Left as they are: the present parser finds no result in what once was one.
+    /// Left unchanged: the current parser finds no result in the delivery.
     pub unreadable: usize,
-    /// Refused by Postgres; the log says why.
+    /// Rejected by Postgres; the log says why.
     pub failed: usize,
 }
 
-/// A result as the present parser finds it.
+/// A result as computed by the current parser.
 struct Anew {
     job_id: JobId,
     provider_job_id: Option<String>,
@@ -35,7 +36,7 @@ struct Anew {
     prepared: Box<Prepared>,
 }
 
-/// How many results [`run`] would look at.
+/// How many results [`run`] would examine.
 pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
     let (mut count, mut after) = (0, JobId::MIN);
     loop {
@@ -46,7 +47,7 @@ pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
     }
 }
 
-/// Makes all of them anew. `limits`: of what is made of a body.
+/// Recomputes all of these results. `limits` apply to each body.
 pub async fn run(
     db: &PgPool,
     which: &Outdated,
@@ -80,7 +81,7 @@ pub async fn run(
     }
 }
 
-/// How many were made anew, and how many cannot be.
+/// Returns how many results were recomputed, and how many could not be parsed.
 async fn reparse(
     db: &PgPool,
     which: &Outdated,
@@ -98,10 +99,10 @@ async fn reparse(
     let unreadable = batch.len() - anew.len();
     let ids: Vec<JobId> = anew.iter().map(|anew| anew.job_id).collect();
 
-    // Nobody waits in this process; those in others look by themselves.
+    // Feeds in this process have no waiters; those of other processes poll.
     let mut tx = Announcer::default().begin(db).await?;
     jobs::lock(&mut tx, &ids).await?;
-    // Another run may have been faster.
+    // A concurrent run may have been faster.
     let versions = insights::versions_below(&mut tx, &ids, which.below).await?;
     anew.retain(|anew| versions.contains_key(&anew.job_id));
     let found: Vec<_> = anew.iter().map(|anew| (anew.origin(), &*anew.prepared)).collect();

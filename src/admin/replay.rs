@@ -1,7 +1,7 @@
-//! Replays: what a stored delivery says is read by the present parser and applied as if it came now.
+//! Replays: parses stored deliveries with the current parser and applies them as if they had arrived now.
 //!
-//! The original is not touched. Each replay leaves a delivery of its own and an event in the timeline;
-//! rows are locked as for a webhook, so that nothing that happens at once doubles a result.
+//! The original is not changed. Each replay adds a delivery and a timeline event; rows are locked as for a webhook, so
+//! that concurrent changes cannot duplicate a result.
 use std::collections::BTreeMap;
 
 use serde_json::{Map, json};
@@ -17,40 +17,40 @@ use crate::{
     outcome::{self, Arrival, Interpretation},
 };
 
-/// Bytes of bodies after which one call has done enough.
+/// Bytes of bodies after which one call stops.
 const CALL_BYTES: i32 = 32 * 1024 * 1024;
 
-/// How to replay.
+/// The options of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Replayer<'a> {
     pub db: &'a PgPool,
     pub announcer: &'a Announcer,
-    /// What may be made of a body.
+    /// Limits for parsing a body.
     pub limits: TextLimits,
-    /// Believe a delivery that names another job of the provider.
+    /// Accept a delivery that names another job of the provider.
     pub accept_mismatch: bool,
-    /// Who asked for it, as the timeline tells.
+    /// Who requested it, for the timeline.
     pub by: &'a str,
 }
 
-/// What became of replays.
+/// Outcomes of replays.
 #[derive(Debug, Default)]
 pub struct ReplaySummary {
-    /// Replays by the name of their outcome.
+    /// Number of replays per outcome.
     pub outcomes: BTreeMap<&'static str, usize>,
-    /// Replays that Postgres refused and that left no trace but in the log.
+    /// Replays that Postgres rejected; they are only in the log.
     pub failed: usize,
-    /// Where to go on; `None` at the end.
+    /// Where to continue; `None` at the end.
     pub next: Option<Uuid>,
 }
 
 impl Replayer<'_> {
-    /// Deliveries that [`Replayer::page`] would replay in all.
+    /// Number of deliveries that [`Replayer::page`] would replay in total.
     pub async fn matched(&self, filter: &Filter) -> sqlx::Result<i64> {
         deliveries::count(self.db, &originals(filter)).await
     }
 
-    /// Replays up to `limit` of the deliveries that fit, newest first, older than `before`.
+    /// Replays up to `limit` matching deliveries, newest first, older than `before`.
     pub async fn page(
         &self,
         filter: &Filter,
@@ -71,7 +71,7 @@ impl Replayer<'_> {
                         *summary.outcomes.entry(outcome.name()).or_default() += 1;
                     }
                 }
-                // Taken apart, so that one delivery spoils nothing but itself.
+                // Split, so that one bad delivery fails only itself.
                 Err(sqlx::Error::Database(_)) if batch.len() > 1 => {
                     batches.extend(batch.rchunks(1));
                 }
@@ -86,7 +86,7 @@ impl Replayer<'_> {
         Ok(summary)
     }
 
-    /// Replays these in one transaction; `None` where the job is gone.
+    /// Replays these in one transaction; `None` where the job no longer exists.
     pub async fn batch(&self, places: &[DeliveryKey]) -> sqlx::Result<Vec<Option<Outcome>>> {
         let read = batch::read(self.db, places, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();

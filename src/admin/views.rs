@@ -1,4 +1,4 @@
-//! Deliveries as operators see them. What a delivery says is left out.
+//! Deliveries as operators see them, without their content.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Reads request bodies, as far as there is memory for what becomes of them.
+//! Reads request bodies, within a memory budget that also covers what is made of them.
 use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
@@ -13,16 +13,16 @@ use crate::{
 
 /// Unit in which memory is counted.
 const PAGE: usize = 4096;
-/// Most copies of a body at one time: its bytes, the parsed tree, the statement's parameter and the message to
-/// the database. The last two are in buffers that double as they grow, and one more copy allows for
-/// what the allocator has yet to return from the previous body.
+/// Maximum number of copies of a body at one time: its bytes, the parsed tree, the statement's parameter and the
+/// message to the database. The last two are in buffers that double as they grow, and one more copy allows for what the
+/// allocator has yet to return from the previous body.
 const COPIES: usize = 6;
-/// Most memory that one value takes in the parsed tree.
+/// Maximum memory of one value in the parsed tree.
 const VALUE_BYTES: usize = 1024;
 /// Up to this, a body is small. Small bodies have a pool of their own, so that large ones cannot
 /// crowd them out.
 const SMALL: usize = 256 * 1024;
-/// One part in so many of all memory is the pool for small bodies.
+/// One part in this many of all memory is the pool for small bodies.
 const SMALL_SHARE: usize = 8;
 
 /// The memory for all bodies in progress. Clones share it.
@@ -60,7 +60,7 @@ impl Bodies {
         }
     }
 
-    /// The whole body, and the memory for all that is made of it.
+    /// Reads the whole body and reserves memory for everything derived from it.
     ///
     /// # Errors
     /// When the body is too large, ends early or holds too many values, or when there is no memory for it

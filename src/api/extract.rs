@@ -71,7 +71,7 @@ pub struct ApiPath<T>(pub T);
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         if rejection.status().is_server_error() {
-            // The route and its handler do not fit together.
+            // The route and its handler do not match.
             return Self::Internal(rejection.into());
         }
         let detail = "the id must be a UUID such as 0199f0c2-a4b8-7c3e-9a4d-5e6f70819203";

@@ -81,12 +81,12 @@ impl From<Job> for JobView {
 }
 
 impl JobView {
-    /// Weak entity tag: the version names the state, not the bytes.
+    /// A weak entity tag: the version identifies the state, not the bytes.
     pub fn etag(&self) -> String {
         format!("W/\"{}\"", self.version)
     }
 
-    /// Without what follows from its id.
+    /// Without the links, which follow from the id.
     pub fn exported(job: Job) -> Self {
         Self {
             id: job.id,

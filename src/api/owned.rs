@@ -1,4 +1,4 @@
-//! The job a request names in its path: the caller's own, or 404.
+//! The job named in a request's path: the caller's own, or 404.
 use axum::{extract::FromRequestParts, http::request::Parts};
 use sqlx::PgExecutor;
 
@@ -8,8 +8,8 @@ use crate::{
     jobs::{self, Job, JobId, State},
 };
 
-/// Who asks for which job. It is looked up with [`OwnedJob::find`], once the rest of the request is known
-/// to be valid: a request that can never succeed is told so whether or not there is such a job.
+/// The caller and the id of the requested job. [`OwnedJob::find`] looks the job up once the rest of the request is
+/// known to be valid, so that an invalid request gets the same response whether or not the job exists.
 #[derive(Debug)]
 pub struct OwnedJob {
     pub caller: Caller,
@@ -32,16 +32,16 @@ impl OwnedJob {
         Self { caller, id }
     }
 
-    /// The job as it is now.
+    /// The current state of the job.
     ///
     /// # Errors
-    /// `job-not-found`, also when it is another caller's.
+    /// `job-not-found`, also when the job belongs to another caller.
     pub async fn find(&self, db: impl PgExecutor<'_>) -> Result<Job, ApiError> {
         let job = jobs::find(db, self.caller.id, self.id).await?;
         job.ok_or_else(|| ApiError::JobNotFound(self.id.to_string()))
     }
 
-    /// The job, which has a result.
+    /// The job, if it has a result.
     ///
     /// # Errors
     /// `job-not-found`, or `result-not-available` before there is a result.

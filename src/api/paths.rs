@@ -1,4 +1,4 @@
-//! The paths of a job: its routes are declared with them, and links to it are made of them.
+//! The paths of a job: its routes are declared with them, and its links built from them.
 use serde::Serialize;
 use utoipa::ToSchema;
 

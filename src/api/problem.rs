@@ -49,7 +49,7 @@ pub struct Problem {
 }
 
 impl From<ApiError> for Problem {
-    /// Without `instance` and `requestId`, which [`completed`] adds.
+    /// Without `instance` and `requestId`, which `completed` adds.
     fn from(error: ApiError) -> Self {
         let code = error.code();
         let status = code.status();

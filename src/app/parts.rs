@@ -1,5 +1,5 @@
-//! The parts of the service, built from its settings. Nothing runs yet: whoever built a part spawns it,
-//! serves it, or calls it step by step.
+//! The parts of the service, built from its settings. Nothing runs yet: the caller spawns a part, serves it, or calls
+//! it step by step.
 use std::sync::Arc;
 
 use axum::Router;
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// What all parts of a process have in common.
+/// State shared by all parts of a process.
 #[derive(Debug, Clone)]
 pub struct Parts {
     pub settings: Arc<Settings>,
@@ -38,7 +38,7 @@ pub struct Parts {
     pub drift: DriftCounter,
 }
 
-/// The REST API: its routes, and what has to run beside them.
+/// The REST API: its routes, and the parts that must run beside them.
 pub struct Api {
     pub router: Router,
     pub feed: Feed,
@@ -46,14 +46,14 @@ pub struct Api {
     pub watched_keys: KeyWatch,
 }
 
-/// The webhooks: their routes, and what has to run until they are gone.
+/// The webhook listener: its routes, and the parts that must run until they are closed.
 pub struct Receiver {
     pub router: Router,
     pub ingest: Ingest,
     pub lookups: Lookups,
 }
 
-/// What calls the provider and looks after the tables.
+/// The parts that call the provider and maintain the tables.
 pub struct Workers {
     pub dispatcher: Dispatcher,
     pub reconciler: Reconciler,
@@ -62,17 +62,17 @@ pub struct Workers {
 }
 
 impl Parts {
-    /// With the part that records what differed from the provider's contract.
+    /// Also returns the part that records drift from the provider's contract.
     pub fn new(settings: Arc<Settings>, db: PgPool, lifecycle: Lifecycle) -> (Self, Recorder) {
         let (drift, recorder) = Recorder::new(db.clone());
         let announcer = Announcer::default();
         (Self { settings, db, lifecycle, announcer, drift }, recorder)
     }
 
-    /// `granted`: the settings of the API, as far as there are files for them.
+    /// `granted`: the API's settings, limited by the available files.
     pub async fn api(&self, granted: &ApiSettings, health: OpsState) -> sqlx::Result<Api> {
         let Self { settings, db, .. } = self;
-        // Until the listener closes: clients that were sent away earlier would reconnect to this process.
+        // Until the listener closes: clients disconnected earlier would reconnect to this process.
         let (feed, listener) = Feed::new(db, self.lifecycle.stop.clone());
         let watched_keys = KeyWatch::default();
         let state = ApiState::new(Shared {
@@ -116,7 +116,7 @@ impl Parts {
         Receiver { router, ingest, lookups }
     }
 
-    /// `webhook_base`: where the provider reaches the webhook listener.
+    /// `webhook_base`: the URL at which the provider reaches the webhook listener.
     pub fn workers(&self, provider: &provider::Client, webhook_base: Url) -> Workers {
         let Self { settings, db, .. } = self;
         let dispatcher = Dispatcher {

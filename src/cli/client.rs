@@ -1,4 +1,4 @@
-//! A client of Aftercall's own API, for `demo` and `submit`.
+//! A client for Aftercall's own API, used by `demo` and `submit`.
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,7 +19,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// `base`: where the API listens, such as `http://127.0.0.1:8080`.
+    /// `base`: the URL of the API, such as `http://127.0.0.1:8080`.
     pub fn new(base: &str, key: SecretString) -> anyhow::Result<Self> {
         let mut builder = reqwest::Client::builder().timeout(TIMEOUT);
         if Url::parse(base).is_ok_and(|base| config::is_here(&base)) {
@@ -33,7 +33,7 @@ impl Client {
         &self.base
     }
 
-    /// Hands a recording over; the job.
+    /// Submits a recording; returns the job.
     pub async fn submit(&self, body: &Value) -> anyhow::Result<Value> {
         self.send(self.http.post(format!("{}/v1/jobs", self.base)).json(body)).await
     }
@@ -42,7 +42,7 @@ impl Client {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
-    /// Every page of a list.
+    /// All rows of a list, page by page.
     pub async fn all(&self, path: &str) -> anyhow::Result<Vec<Value>> {
         let mut rows = Vec::new();
         let mut cursor = String::new();
@@ -57,7 +57,8 @@ impl Client {
         }
     }
 
-    /// Waits until the job is final, telling each state it goes through; the final job.
+    /// Waits until the job is final, calling `tell` for each state it passes; returns the final
+    /// job.
     pub async fn finished(
         &self,
         id: &str,
@@ -93,7 +94,7 @@ impl Client {
     }
 }
 
-/// A problem document as a person reads it: what is wrong, fault by fault.
+/// A problem document for people: the detail and every error.
 fn refusal(status: u16, problem: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut message = format!("{status} {}: {}", text(&problem["code"]), text(&problem["detail"]));

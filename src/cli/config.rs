@@ -1,4 +1,4 @@
-//! `aftercall config`: the settings in force and where each came from; the schema of all of them.
+//! `aftercall config`: prints the effective settings with their sources, and their schema.
 use std::fmt::Write as _;
 
 use clap::Subcommand;

@@ -1,4 +1,4 @@
-//! `aftercall demo`: the whole service in one process, and one recording on its way through it.
+//! `aftercall demo`: runs the whole service in one process and sends one recording through it.
 use std::{
     net::{SocketAddr, TcpListener},
     time::Duration,
@@ -59,7 +59,7 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     shown.map(|_| ()).and(ended)
 }
 
-/// Finishes what an earlier demo left behind, then sends the shipped recording; its job.
+/// Waits for jobs left by an earlier demo, then sends the bundled recording; returns its job.
 #[expect(clippy::print_stdout, reason = "the demo is for reading")]
 async fn show(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
     let open = "/v1/jobs?status=queued&status=submitting&status=submitted";
@@ -67,7 +67,7 @@ async fn show(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
         println!("\nAn earlier run left a job unfinished; resuming it.");
         let finished = submit::wait(client, &job).await?;
         if let Err(error) = submit::print(client, &finished, false).await {
-            println!("{error:#}"); // told; no reason not to go on with our own
+            println!("{error:#}"); // already reported, and no reason to skip our own
         }
     }
     let sandbox = addresses.sandbox.as_ref().context(
@@ -107,7 +107,7 @@ fn introduce(addresses: &Addresses, taken: &[String]) {
     println!("  health    http://{}/readyz", addresses.ops);
 }
 
-/// The key is shown only where the service lives on, and dies within a day.
+/// The key is shown only if the service keeps running, and expires within a day.
 #[expect(clippy::print_stdout, reason = "the demo is for reading")]
 fn show_commands(client: &Client, job: &Value, key: &SecretString, once: bool) {
     let id = job["id"].as_str().unwrap_or_default();
@@ -126,7 +126,7 @@ fn show_commands(client: &Client, job: &Value, key: &SecretString, once: bool) {
     println!("  AFTERCALL_URL={base} aftercall submit <file or URL>");
 }
 
-/// A demo must not fail because something else listens on a usual port: it takes a free one then.
+/// Uses a free port where a default one is taken, so that the demo does not fail.
 fn take_free_ports(settings: &mut Settings) -> Vec<String> {
     let mut notes = Vec::new();
     let mut check = |address: &mut SocketAddr| {

@@ -1,4 +1,4 @@
-//! Hidden: turns into a program of the managed Postgres, which then ends with its parent.
+//! Hidden: executes a program of the managed Postgres so that it ends with its parent.
 use std::ffi::OsString;
 
 use crate::embedded::{DeathSignal, Order};
@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Returns only if that is not possible.
+    /// Returns only on failure.
     pub fn run(self) -> anyhow::Result<()> {
         let Self { parent, uid, gid, death_signal, command } = self;
         let mut words = command.into_iter();

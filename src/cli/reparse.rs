@@ -1,4 +1,4 @@
-//! `aftercall reparse`: results of earlier parsers are made anew from the bytes they came from.
+//! `aftercall reparse`: recomputes results of earlier parsers from the stored bytes.
 use sqlx::PgPool;
 
 use super::{database, output, time_arg::TimeArg};

@@ -1,4 +1,4 @@
-//! `aftercall replay`: stored deliveries are read again by the present parser.
+//! `aftercall replay`: replays stored deliveries with the current parser.
 use std::collections::BTreeMap;
 
 use clap::ArgGroup;
@@ -15,7 +15,7 @@ use crate::{
     telemetry,
 };
 
-/// Deliveries a page; each page is made of several transactions.
+/// Deliveries per page; each page takes several transactions.
 const PAGE: Limit = Limit::MAX;
 
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     telemetry::init(settings.log.format, "warn")?;
     let limits = settings.text_limits();
     let work = async |db: &PgPool| {
-        // Nobody waits in this process; those in others look by themselves.
+        // Feeds in this process have no waiters; those of other processes poll.
         let announcer = &Announcer::default();
         let accept_mismatch = args.accept_mismatch;
         let replayer = Replayer { db, announcer, limits, accept_mismatch, by: "the command line" };

@@ -1,4 +1,4 @@
-//! What was found in a recording, for a person at a terminal.
+//! The insights of a recording, for a person at a terminal.
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
@@ -168,7 +168,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
 }
 
-/// Minutes and seconds.
+/// Formats minutes and seconds.
 fn clock(seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     let whole = seconds.clamp(0.0, 1e9) as u64;

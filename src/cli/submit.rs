@@ -1,4 +1,4 @@
-//! `aftercall submit`: one recording through a running service.
+//! `aftercall submit`: sends one recording through a running service.
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -55,14 +55,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     print(&client, &job, args.json).await
 }
 
-/// Waits on standard error, so that standard output holds the result alone.
+/// Reports progress on standard error, so that standard output contains only the result.
 pub async fn wait(client: &Client, job: &Value) -> anyhow::Result<Value> {
     let id = job["id"].as_str().unwrap_or_default();
     eprintln!("job {id}");
     client.finished(id, |after, state| eprintln!("  {:>6.1} s  {state}", after.as_secs_f64())).await
 }
 
-/// Prints what was found, or fails with why nothing was.
+/// Prints the result, or fails with the job's error.
 #[expect(clippy::print_stdout, reason = "the result is this command's output")]
 pub async fn print(client: &Client, job: &Value, as_json: bool) -> anyhow::Result<()> {
     if job["state"] != "completed" {
@@ -105,7 +105,7 @@ fn request(args: &Args) -> anyhow::Result<Value> {
     Ok(body)
 }
 
-/// The provider's name for what a file of that name holds.
+/// The provider's encoding name for a file with this name.
 fn encoding_of(name: &str) -> Option<&'static str> {
     let ending = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
     Some(match ending.as_str() {

@@ -1,4 +1,4 @@
-//! The listener for callers, and what each of them may have in hand.
+//! The API listener, and the limits per caller.
 use std::{net::SocketAddr, time::Duration};
 
 use bytesize::ByteSize;

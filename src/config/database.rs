@@ -1,4 +1,4 @@
-//! The database, and how it is reached.
+//! The database and its connections.
 use std::time::Duration;
 
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! What all listeners have in common.
+//! Settings shared by all listeners.
 use std::time::Duration;
 
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! How long jobs live.
+//! The lifetime of jobs.
 use std::time::Duration;
 
 use schemars::JsonSchema;

@@ -1,10 +1,11 @@
-//! Settings: built-in defaults, files and variables in, one validated [`Settings`] out.
+//! Settings: reads the defaults, files and environment variables into one validated [`Settings`].
 //!
-//! The only reader of configuration files and of the environment. Later sources win:
-//! `config/default.toml` (compiled in), `config/<AFTERCALL_ENV>.toml`, `--config`, the variables.
+//! No other module reads configuration files or the environment. Later sources take precedence:
+//! `config/default.toml` (compiled in), `config/<AFTERCALL_ENV>.toml`, `--config`, environment
+//! variables.
 //!
-//! A setting has its field in the file of its section, and its default, unit and reason in
-//! `config/default.toml`; `config/schema.json` is made from the two.
+//! A setting is a field in the file of its section, with its default, unit and reason in
+//! `config/default.toml`; `config/schema.json` is generated from both.
 mod api;
 mod database;
 mod dispatch;

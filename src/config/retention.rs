@@ -1,4 +1,4 @@
-//! What is kept, and for how long.
+//! How long data is kept.
 use schemars::JsonSchema;
 use serde::Deserialize;
 

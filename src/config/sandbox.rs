@@ -103,7 +103,7 @@ impl SandboxSettings {
     }
 }
 
-/// Which answers to a delivery the sandbox takes as received.
+/// Which responses to a delivery the sandbox accepts as an acknowledgment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Acknowledge {
     #[serde(rename = "200")]
@@ -121,7 +121,7 @@ pub enum Envelope {
     WithJob,
 }
 
-/// What the talk of one among three or more speakers is set against.
+/// What the talk time of one of three or more speakers is divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RatioOfMany {

@@ -1,4 +1,4 @@
-//! What must hold of the settings. What concerns one section alone is checked in its file.
+//! Constraints across sections. Each section's own constraints are checked in its file.
 use super::{Automatic, Settings};
 
 /// What is wrong with the settings, each with what to do about it.
@@ -14,7 +14,7 @@ impl Faults {
     }
 }
 
-/// Every contradiction; none when the settings can be used.
+/// All violated constraints; empty when the settings are valid.
 pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     let mut faults = Faults::default();
     let s = settings;
@@ -34,7 +34,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     faults.0
 }
 
-/// What has to be set, and what may not be, where.
+/// What must be set, and what must not be, in each environment.
 fn check_environment(s: &Settings, environment: &str, faults: &mut Faults) {
     let is_production = environment == "production";
     let has_database = s.database.url.is_some();
@@ -75,7 +75,7 @@ fn check_environment(s: &Settings, environment: &str, faults: &mut Faults) {
     }
 }
 
-/// What sections must agree on among themselves.
+/// Constraints between sections.
 fn check_together(s: &Settings, faults: &mut Faults) {
     let (i, w) = (&s.ingest, &s.webhook);
     faults.check(

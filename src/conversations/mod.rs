@@ -1,5 +1,5 @@
-//! The shape of a conversation: who talks when, how long and over whom. Computed from what was found in
-//! it and stored with that; docs/conversation-shape.md has the definitions.
+//! The shape of a conversation: who talks when, for how long, and over whom. It is computed from the result and stored
+//! with it; docs/conversation-shape.md has the definitions.
 mod read;
 mod shape;
 mod timeline;
@@ -17,7 +17,7 @@ pub use shape::{Emotion, Found, Shape, Speaker};
 pub use timeline::{Said, millis, seconds};
 pub use write::store;
 
-/// The jobs have no shapes any more.
+/// Deletes the shapes of these jobs.
 pub async fn remove(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
     sqlx::query!(
         "with speaker as (delete from aftercall.conversation_speakers where job_id = any($1))

@@ -1,5 +1,4 @@
-//! Stored shapes, and what is made of the utterances when it is asked for. Seconds have at most three
-//! decimals.
+//! Reads stored shapes, and computes from the utterances what is not stored. Seconds have at most three decimals.
 use sqlx::PgExecutor;
 
 use super::timeline::{Run, Said, Timeline, millis};
@@ -31,17 +30,17 @@ pub struct SpeakerShape {
     pub words_per_minute: Option<f64>,
     pub questions: i32,
     pub talk_seconds: f64,
-    /// 0 to 1; `None` when nobody talks.
+    /// 0 to 1; `None` when no one talks.
     pub talk_share: Option<f64>,
     pub longest_monologue_seconds: f64,
     pub interrupts: i32,
     pub interrupted: i32,
 }
 
-/// How long one speaker talks in one stretch of the recording.
+/// How long one speaker talks in one bucket of the recording.
 #[derive(Debug)]
 pub struct BucketRow {
-    /// Position of the stretch, from 0.
+    /// Index of the bucket, from 0.
     pub bucket: i64,
     pub speaker_id: String,
     pub talk_seconds: f64,
@@ -97,7 +96,7 @@ pub async fn speakers(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Ve
     .await
 }
 
-/// Talk in stretches of so many seconds, in their order; only where there is some.
+/// Talk time in buckets of `seconds` seconds, in order; only buckets with talk.
 pub async fn buckets(
     db: impl PgExecutor<'_>,
     job_id: JobId,
@@ -113,7 +112,7 @@ pub async fn buckets(
     Ok(talk.into_iter().map(row).collect())
 }
 
-/// Speaker by speaker, in the order of time.
+/// Speaker by speaker, in chronological order.
 pub async fn emotion_runs(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Vec<EmotionRun>> {
     let said = said(db, job_id).await?;
     let row = |run: Run<'_>| EmotionRun {

@@ -1,29 +1,29 @@
-//! A conversation's shape, computed from what was found in it.
+//! Computes a conversation's shape from the result.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::timeline::{Said, Timeline, Times, overlap};
 
-/// Characters of a name that indexes hold.
+/// Maximum length of an indexed name, in characters.
 const LONGEST_NAME: usize = 80;
 
-/// What a shape follows from.
+/// The input from which a shape is computed.
 #[derive(Debug, Default)]
 pub struct Found<'a> {
-    /// In the provider's order, each with the number of its words.
+    /// Utterances in the provider's order, each with its word count.
     pub said: Vec<(Said<'a>, i32)>,
-    /// Who asked, question by question.
+    /// The speaker of each question.
     pub asked: Vec<&'a str>,
-    /// Speakers about whom there is an insight.
+    /// Speakers with an insight.
     pub described: Vec<&'a str>,
     pub insight_names: Vec<&'a str>,
 }
 
-/// As docs/conversation-shape.md defines it. Times are milliseconds.
+/// As defined in docs/conversation-shape.md. Times are in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shape {
-    /// In the order of their names.
+    /// Ordered by name.
     pub emotions: Vec<Emotion>,
-    /// Distinct, and in order.
+    /// Distinct and ordered.
     pub insight_names: Vec<String>,
     pub utterances: i32,
     pub words: i32,
@@ -35,7 +35,7 @@ pub struct Shape {
     pub overlap: i64,
     pub longest_silence: i64,
     pub longest_monologue: i64,
-    /// In the order of their ids.
+    /// Ordered by id.
     pub speakers: Vec<Speaker>,
 }
 
@@ -43,7 +43,7 @@ pub struct Shape {
 pub struct Emotion {
     pub name: String,
     pub utterances: i32,
-    /// Sum of the lengths of its utterances.
+    /// Total length of its utterances.
     pub length: i64,
 }
 
@@ -54,7 +54,7 @@ pub struct Speaker {
     pub words: i32,
     pub questions: i32,
     pub talk: i64,
-    /// 0 to 1, to four decimals; `None` when nobody talks.
+    /// 0 to 1, to four decimals; `None` when no one talks.
     pub talk_share: Option<f64>,
     pub longest_monologue: i64,
     pub interrupts: i32,
@@ -126,7 +126,7 @@ fn longest_monologue(speakers: &[Speaker]) -> i64 {
     speakers.iter().map(|speaker| speaker.longest_monologue).max().unwrap_or_default()
 }
 
-/// To four decimals, halves up.
+/// To four decimals, rounding half up.
 fn share(part: i64, whole: i64) -> Option<f64> {
     let (part, whole) = (i128::from(part), i128::from(whole));
     let parts = (part * 20_000 + whole).checked_div(whole * 2)?;

@@ -1,10 +1,10 @@
-//! Shapes become rows, many at once, in the caller's transaction.
+//! Writes the shapes of many jobs as rows, in the caller's transaction.
 use sqlx::PgTransaction;
 
 use super::{Shape, Speaker};
 use crate::{db::column, jobs::JobId};
 
-/// Stores the shapes of jobs that have none, each table with one statement.
+/// Stores the shapes of jobs that have none, with one statement per table.
 pub async fn store(tx: &mut PgTransaction<'_>, shapes: &[(JobId, &Shape)]) -> sqlx::Result<()> {
     if shapes.is_empty() {
         return Ok(());
@@ -101,12 +101,12 @@ async fn store_speakers(
     Ok(())
 }
 
-/// Lists one after the other, as `unnest` takes no list of lists.
+/// Concatenated lists, since `unnest` cannot take a list of lists.
 struct Lists<'a, T> {
     members: Vec<&'a T>,
-    /// Place of the first member of each list, from 1.
+    /// Index of the first member of each list, from 1.
     first: Vec<i32>,
-    /// Place of its last member; the one before `first` when the list is empty.
+    /// Index of its last member; `first` - 1 when the list is empty.
     last: Vec<i32>,
 }
 

@@ -1,4 +1,4 @@
-//! Raw deliveries: what the provider sent, byte for byte, and what became of it.
+//! Raw deliveries: what the provider sent, byte for byte, and the outcome of each.
 mod encoding;
 mod quota;
 mod read;
@@ -78,15 +78,15 @@ pub struct Delivery {
     pub attempt: i32,
     pub via: Channel,
     pub headers: Map<String, Value>,
-    /// As received, before any `Content-Encoding` is undone.
+    /// As received, before any `Content-Encoding` is decoded.
     pub body: Bytes,
     /// SHA-256 of `body`.
     pub body_sha: [u8; 32],
-    /// The stored delivery that is read again.
+    /// The stored delivery that this one replays.
     pub replay_of: Option<Uuid>,
 }
 
-/// What was decided about a delivery.
+/// A delivery and what was decided about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Classified<'a> {
     pub delivery: &'a Delivery,
@@ -96,15 +96,15 @@ pub struct Classified<'a> {
 }
 
 impl Classified<'_> {
-    /// The body, unless it is stored already. Equal bytes of another attempt are stored for each.
+    /// The body, unless it is already stored. Equal bytes are stored once per attempt.
     fn new_bytes(&self) -> Option<&[u8]> {
         let is_known = self.outcome == Outcome::Duplicate || self.delivery.replay_of.is_some();
         (!is_known).then_some(&self.delivery.body[..])
     }
 }
 
-/// Which of these bytes came before, of the same attempt: what the provider says of another one is another
-/// answer, also in equal bytes. Exact while the jobs' rows are locked.
+/// Which of these bodies have already been received for the same attempt. Equal bytes about another attempt are a
+/// different result. Exact only while the jobs' rows are locked.
 pub async fn known(
     tx: &mut PgTransaction<'_>,
     deliveries: &[&Delivery],
@@ -128,7 +128,7 @@ pub async fn known(
     Ok(rows.into_iter().map(|row| (row.job_id, row.attempt, row.body_sha)).collect())
 }
 
-/// Keeps the deliveries. The bytes of a duplicate and of a replay are there already.
+/// Stores the deliveries. The bytes of duplicates and replays are already stored.
 pub async fn keep(tx: &mut PgTransaction<'_>, classified: &[Classified<'_>]) -> sqlx::Result<()> {
     let bytes = |j: &Classified<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
     sqlx::query!(

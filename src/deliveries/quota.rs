@@ -1,4 +1,4 @@
-//! How much is kept of what is of no use: whoever has the token of an attempt can send as much as they like.
+//! Limits how many useless deliveries are stored, since the holder of an attempt's token can send as many as they like.
 use std::collections::HashMap;
 
 use sqlx::PgTransaction;
@@ -6,20 +6,20 @@ use sqlx::PgTransaction;
 use super::{Classified, Outcome};
 use crate::jobs::{Channel, JobId, Surplus};
 
-/// Of the deliveries to the webhook of one attempt that do not end its job.
+/// The limit for deliveries to one attempt's webhook that do not end its job.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
     pub deliveries: u32,
-    /// Of their bodies together.
+    /// Total size of their bodies.
     pub bytes: usize,
 }
 
 impl Quota {
-    /// For what nobody else can send.
+    /// For sources that only we control.
     pub const UNLIMITED: Self = Self { deliveries: u32::MAX, bytes: usize::MAX };
 }
 
-/// What one attempt has used of its quota.
+/// How much of its quota an attempt has used.
 #[derive(Debug, Default)]
 struct Used {
     deliveries: u32,
@@ -27,7 +27,7 @@ struct Used {
 }
 
 impl Used {
-    /// Whether a delivery that brings so many new bytes fits as well; then it is counted.
+    /// Whether another delivery with this many new bytes fits; if so, it is counted.
     fn fits(&mut self, bytes: usize, quota: Quota) -> bool {
         let fits =
             self.deliveries < quota.deliveries && self.bytes.saturating_add(bytes) <= quota.bytes;
@@ -39,7 +39,7 @@ impl Used {
     }
 }
 
-/// Those that are kept, and what is left to count of the others. Exact while the jobs' rows are locked.
+/// Splits off the deliveries to store; the rest is only counted. Exact while the jobs' rows are locked.
 pub async fn within<'a>(
     tx: &mut PgTransaction<'_>,
     classified: Vec<Classified<'a>>,
@@ -47,7 +47,7 @@ pub async fn within<'a>(
 ) -> sqlx::Result<(Vec<Classified<'a>>, Vec<Surplus>)> {
     let bounded: Vec<_> =
         classified.iter().filter(|it| it.is_bounded()).map(Classified::of).collect();
-    // Most batches bring nothing but ends.
+    // Most batches contain only deliveries that end jobs.
     if bounded.is_empty() {
         return Ok((classified, Vec::new()));
     }
@@ -81,7 +81,7 @@ impl Classified<'_> {
     }
 }
 
-/// By job and attempt, counted no further than matters.
+/// Usage by job and attempt, counted only as far as the quota.
 async fn used(
     tx: &mut PgTransaction<'_>,
     attempts: &[(JobId, i32)],

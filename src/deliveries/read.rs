@@ -1,4 +1,4 @@
-//! Deliveries as operators see them, whosever job they are about.
+//! Deliveries as operators see them, for jobs of all callers.
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::{PgExecutor, Postgres, QueryBuilder, types::Json};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{DeliveryKey, Outcome};
 use crate::jobs::{Channel, JobId};
 
-/// Which deliveries. What is empty or `None` does not matter.
+/// Which deliveries. Empty or `None` conditions do not apply.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub id: Option<Uuid>,
@@ -15,9 +15,9 @@ pub struct Filter {
     pub job_id: Option<JobId>,
     pub received_after: Option<DateTime<Utc>>,
     pub received_before: Option<DateTime<Utc>>,
-    /// Whether it could not be used, and no replay of it could since.
+    /// Whether it could not be used, and no replay of it could either.
     pub quarantined: Option<bool>,
-    /// Leave replays out.
+    /// Excludes replays.
     pub originals: bool,
 }
 
@@ -26,7 +26,7 @@ pub struct Filter {
 pub struct DeliveryRow {
     pub id: Uuid,
     pub job_id: JobId,
-    /// Name of the caller whose job it is.
+    /// Name of the caller that owns the job.
     pub caller: String,
     pub attempt: i32,
     pub via: Channel,
@@ -46,8 +46,8 @@ impl DeliveryRow {
     }
 }
 
-/// It could not be used, and neither could any replay of it. The first two conditions are those of
-/// an index. Counted instead of `not exists`, which Postgres may answer by hashing the whole table.
+/// The delivery could not be used, and neither could any replay of it. The first two conditions
+/// match an index. Counting replaces `not exists`, for which Postgres may hash the whole table.
 const QUARANTINED: &str = "(d.outcome in ('malformed', 'mismatch') and d.via <> 'replay'
     and 0 = (
         select count(*) from aftercall.deliveries r
@@ -70,7 +70,7 @@ pub async fn list(
     query.build_query_as().fetch_all(db).await
 }
 
-/// Deliveries that fit the filter.
+/// The number of deliveries that match the filter.
 pub async fn count(db: impl PgExecutor<'_>, filter: &Filter) -> sqlx::Result<i64> {
     let mut query = QueryBuilder::new("select count(*) from aftercall.deliveries d where true");
     restrict(&mut query, filter);
@@ -99,7 +99,8 @@ fn rows() -> QueryBuilder<Postgres> {
     query
 }
 
-/// What is not asked for is not in the statement, so that the planner finds the index that fits.
+/// Conditions that do not apply are left out of the statement, so that the planner finds the best
+/// index.
 fn restrict(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(id) = filter.id {
         query.push(" and d.id = ").push_bind(id);
@@ -111,7 +112,7 @@ fn restrict(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(id) = filter.job_id {
         query.push(" and d.job_id = ").push_bind(id);
     }
-    // Ids are made by clocks that may differ a little from that of Postgres.
+    // Ids come from clocks that may differ slightly from Postgres's.
     if let Some(at) = filter.received_after {
         query.push(" and d.received_at >= ").push_bind(at);
         query.push(" and d.id >= aftercall.uuid_floor(greatest('epoch', ").push_bind(at);

@@ -1,4 +1,4 @@
-//! Stored deliveries with their bytes, to be read again.
+//! Stored deliveries with their bytes, for reparsing.
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sqlx::{PgExecutor, types::Json};
@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::jobs::JobId;
 
-/// A delivery as it came.
+/// A delivery as received.
 #[derive(Debug)]
 pub struct Stored {
     pub job_id: JobId,
     pub id: Uuid,
     pub attempt: i32,
-    /// The provider's job id where the attempt knows it by now.
+    /// The provider's job id, if the attempt knows it by now.
     pub provider_job_id: Option<String>,
     pub headers: Map<String, Value>,
     pub body: Bytes,
@@ -25,13 +25,13 @@ impl Stored {
         self.header("content-encoding")
     }
 
-    /// A header that was kept, by its name in lower case.
+    /// A stored header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.as_str()
     }
 }
 
-/// Where a delivery is, and how large.
+/// The key of a delivery, and its size.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryKey {
     pub job_id: JobId,
@@ -39,8 +39,8 @@ pub struct DeliveryKey {
     pub body_bytes: i32,
 }
 
-/// The deliveries at these places. A replay stands for what it replayed, and a duplicate has the
-/// bytes of the first of its kind.
+/// The deliveries with these keys. A replay yields the delivery it replayed, and a duplicate the
+/// bytes of the first one.
 pub async fn stored(db: impl PgExecutor<'_>, places: &[DeliveryKey]) -> sqlx::Result<Vec<Stored>> {
     let jobs: Vec<JobId> = places.iter().map(|place| place.job_id).collect();
     let ids: Vec<Uuid> = places.iter().map(|place| place.id).collect();
@@ -78,7 +78,7 @@ pub async fn stored(db: impl PgExecutor<'_>, places: &[DeliveryKey]) -> sqlx::Re
         .collect()
 }
 
-/// For each of these jobs the delivery that ended it: the last one that was accepted.
+/// The delivery that ended each of these jobs: the last one accepted.
 pub async fn decisive(db: impl PgExecutor<'_>, jobs: &[JobId]) -> sqlx::Result<Vec<DeliveryKey>> {
     sqlx::query_as!(
         DeliveryKey,

@@ -1,7 +1,7 @@
-//! Contract drift: what the provider sends that its known contract does not have.
+//! Contract drift: what the provider sends beyond its known contract.
 //!
-//! Findings of deliveries come in; they are counted in memory and written every few seconds, so that
-//! no delivery ever waits for the row that all of them share.
+//! Findings from deliveries are counted in memory and written every few seconds, so that no delivery waits for rows
+//! that all of them share.
 mod table;
 
 use std::{
@@ -25,7 +25,7 @@ pub use table::list;
 use crate::{db, jobs::JobId, supervise::TaskResult};
 
 const WRITE_EVERY: Duration = Duration::from_secs(5);
-/// Rows of the table, and different findings in memory; one more stands for the rest.
+/// Maximum number of rows, and of distinct findings in memory; one more stands for the rest.
 const MOST_ROWS: usize = 500;
 
 /// In what way a payload differs from the contract. `unknown_insight`: an insight with an unknown
@@ -46,7 +46,7 @@ pub enum Kind {
     Other,
 }
 
-/// One difference. Holds no value from the body.
+/// One difference. Never contains a value from the body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     pub kind: Kind,
@@ -54,25 +54,25 @@ pub struct Finding {
     pub path: String,
     /// Short and plain, whatever was sent.
     pub name: String,
-    /// Types and names of what is there, as JSON.
+    /// Types and names found there, as JSON.
     pub sample: Value,
 }
 
 impl Finding {
-    /// In the place of those that are too many.
+    /// Stands for findings beyond the limit.
     pub fn other() -> Self {
         Self { kind: Kind::Other, path: String::new(), name: String::new(), sample: Value::Null }
     }
 }
 
-/// A finding as it is kept.
+/// A stored finding.
 #[derive(Debug)]
 pub struct Drift {
     pub kind: Kind,
     pub path: String,
     pub name: String,
     pub sample: Value,
-    /// How many deliveries had it; of `other`, how often there was one too many.
+    /// Number of deliveries that had it; for `other`, how often the limit was exceeded.
     pub deliveries: i64,
     pub first_seen_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
@@ -82,7 +82,7 @@ pub struct Drift {
 /// Kind, path and name.
 type Key = (Kind, String, String);
 
-/// Not yet written.
+/// Counted but not written yet.
 #[derive(Debug, Clone)]
 struct Seen {
     sample: Value,
@@ -92,16 +92,16 @@ struct Seen {
 
 type Counts = BTreeMap<Key, Seen>;
 
-/// Counts findings; all clones count together.
+/// Counts findings; clones share the counts.
 #[derive(Debug, Clone)]
 pub struct DriftCounter {
     counts: Arc<Mutex<Counts>>,
-    /// The recorder waits until no clone has one any more.
+    /// Lets the recorder wait until no counter is left.
     _in_use: TaskTrackerToken,
 }
 
 impl DriftCounter {
-    /// Counts the findings of a delivery that was stored, and that was no duplicate.
+    /// Counts the findings of a delivery that was stored and is not a duplicate.
     pub fn note(&self, job_id: JobId, findings: Vec<Finding>) {
         if findings.is_empty() {
             return;
@@ -114,7 +114,7 @@ impl DriftCounter {
     }
 }
 
-/// Writes down what was counted.
+/// Writes the counts to the database.
 #[derive(Debug)]
 pub struct Recorder {
     db: PgPool,
@@ -132,7 +132,7 @@ impl Recorder {
         )
     }
 
-    /// Writes every few seconds until `stop` is cancelled, and once more after the last delivery.
+    /// Writes every few seconds until `stop` is canceled, and once more after the last delivery.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
         while !stop.is_cancelled() {
             tokio::select! {
@@ -146,8 +146,8 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes what was counted since the last time; keeps it for the next time if that fails. A finding
-    /// that the table cannot take is left out, and keeps no other one from being written.
+    /// Writes the counts since the last write; keeps them for the next one if that fails. A finding that the table
+    /// rejects is dropped, so that it does not block the others.
     pub async fn write(&self) {
         let counted = std::mem::take(&mut *lock(&self.counts));
         if counted.is_empty() {
@@ -179,7 +179,7 @@ impl Recorder {
         }
     }
 
-    /// Writes one by one; what is to be written another time.
+    /// Writes findings one by one; returns those to retry later.
     async fn write_each(&self, counted: Counts) -> Counts {
         let mut kept = Counts::new();
         for (key, seen) in counted {
@@ -187,7 +187,7 @@ impl Recorder {
             match table::add(&self.db, &alone).await {
                 Ok(_) => {}
                 Err(error) if db::is_about_data(&error) => {
-                    // Not its name, which may be what is wrong with it.
+                    // Without its name, which may be what is wrong with it.
                     tracing::error!(
                         kind = ?key.0, deliveries = seen.deliveries,
                         "cannot record a difference from the provider's contract"
@@ -204,7 +204,7 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adds to what is counted under `key`, or under `other` when that would be one key too many.
+/// Adds to the count of `key`, or of `other` when there are too many keys.
 fn add(counts: &mut Counts, key: Key, seen: Seen) {
     let has_room = counts.len() < MOST_ROWS || counts.contains_key(&key);
     let key = if has_room { key } else { other() };

@@ -8,11 +8,11 @@ use super::{Counts, Drift, Key, Kind, MOST_ROWS, add as count, other};
 
 use crate::jobs::JobId;
 
-/// Adds counts to the table; the keys that are new there. Beyond [`MOST_ROWS`] rows what is new is
-/// counted as `other`, and what was not seen for 90 days makes room.
+/// Adds counts to the table; returns the keys that are new. Beyond [`MOST_ROWS`] rows, new keys are
+/// counted as `other`; rows not seen for 90 days are deleted.
 pub async fn add(db: &PgPool, counted: &Counts) -> sqlx::Result<Vec<Key>> {
     let mut tx = db.begin().await?;
-    // One writer at a time, so that the number of rows is exact; readers do not mind.
+    // One writer at a time, so that the row count is exact; readers are not blocked.
     sqlx::query!("lock table aftercall.contract_drift in share row exclusive mode")
         .execute(&mut *tx)
         .await?;
@@ -76,7 +76,7 @@ async fn upsert(db: impl PgExecutor<'_>, rows: &Counts) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// All there is, at most `MOST_ROWS` and one; what was first seen last comes first.
+/// All rows, at most `MOST_ROWS` and one, most recently first seen first.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Drift>> {
     sqlx::query_as!(
         Drift,

@@ -1,4 +1,4 @@
-//! How handlers wait: for the end of a job, or for every event.
+//! How handlers wait for the end of a job, or subscribe to events.
 use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
@@ -15,36 +15,36 @@ use super::{
 };
 use crate::jobs::{Job, JobId};
 
-/// Events that wait for a slow client before it is cut off.
+/// Events queued for a slow client before it is cut off.
 const QUEUE: usize = 1024;
 /// Longest wait for the first look.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Clones feed from the same connection.
+/// Clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Feed(Arc<Hub>);
 
-/// There is no stream: the feed has no connection to the database.
+/// A stream is not possible: the feed has no connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the event feed has no database connection")]
 pub struct NoConnection;
 
 impl Feed {
-    /// A feed, and the part that fills it until `stop` is cancelled.
+    /// A feed, and the part that fills it until `stop` is canceled.
     pub fn new(db: &PgPool, stop: CancellationToken) -> (Self, Listener) {
         let hub = Arc::new(Hub::new(stop));
         (Self(hub.clone()), Listener::new(db, hub))
     }
 
-    /// Waits for the end of a job, whoever it belongs to. A job that is not final when it is read after
-    /// this call will not end unnoticed.
+    /// Waits for the end of a job of any caller. If the job is not final when read after this call, its end will be
+    /// noticed.
     pub fn wait(&self, job_id: JobId) -> Wait {
         let (answer, answered) = oneshot::channel();
         let number = self.0.add_wait(job_id, answer);
         Wait { hub: self.0.clone(), job_id, number, answered }
     }
 
-    /// Every event from now on.
+    /// Subscribes to every event from now on.
     pub async fn subscribe(&self, whose: EventScope) -> Result<Subscription, NoConnection> {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let EventScope { caller_id, job_id } = whose;
@@ -60,18 +60,18 @@ impl Feed {
         }
     }
 
-    /// How many wait, in either way.
+    /// Number of waits and streams.
     pub fn waiting(&self) -> usize {
         self.0.waiting()
     }
 
-    /// Cancelled when whoever waits is to be sent home.
+    /// Canceled when waits and streams must end.
     pub fn stop(&self) -> &CancellationToken {
         &self.0.stop
     }
 }
 
-/// Somebody who waits for the end of a job.
+/// A wait for the end of a job.
 #[derive(Debug)]
 pub struct Wait {
     hub: Arc<Hub>,
@@ -81,7 +81,7 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// The job in its final state; `None` when that takes longer than `limit`, or the process ends.
+    /// The job in its final state; `None` when that takes longer than `limit` or the process shuts down.
     pub async fn finished(mut self, limit: Duration) -> Option<Job> {
         let stop = self.hub.stop.clone();
         tokio::select! {
@@ -97,17 +97,17 @@ impl Drop for Wait {
     }
 }
 
-/// A place among the streams.
+/// A subscription to events.
 #[derive(Debug)]
 pub struct Subscription {
-    /// The moment from which on [`Subscription::next`] has every event.
+    /// The snapshot after which [`Subscription::next`] returns every event.
     pub from: Snapshot,
     queue: mpsc::Receiver<StreamMessage>,
     place: StreamSlot,
 }
 
 impl Subscription {
-    /// The next event; `None` when the stream was too slow, and has been told everything up to there.
+    /// The next event; `None` when the client was too slow and has received everything queued.
     pub async fn next(&mut self) -> Option<Arc<SequencedEvent>> {
         loop {
             if let StreamMessage::Event(event) = self.queue.recv().await? {
@@ -116,7 +116,7 @@ impl Subscription {
         }
     }
 
-    /// The moment up to which everything has been told; `None` while there is more to tell.
+    /// The snapshot up to which every event has been returned; `None` while events are queued.
     pub fn up_to_date(&self) -> Option<Snapshot> {
         self.place.hub.seen_by(&self.queue)
     }

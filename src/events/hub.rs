@@ -1,4 +1,4 @@
-//! Who waits for what, in memory.
+//! The in-memory registry of waits and streams.
 use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
@@ -12,15 +12,15 @@ use uuid::Uuid;
 use super::{Event, Snapshot};
 use crate::jobs::{Job, JobId};
 
-/// What a stream is told.
+/// A message to a stream.
 #[derive(Debug)]
 pub enum StreamMessage {
-    /// From here on it gets every event.
+    /// From this snapshot on, the stream gets every event.
     From(Snapshot),
     Event(Arc<SequencedEvent>),
 }
 
-/// An event with the snapshots of the two looks that it came between.
+/// An event with the snapshots of the two looks between which it became visible.
 #[derive(Debug)]
 pub struct SequencedEvent {
     pub event: Event,
@@ -28,30 +28,30 @@ pub struct SequencedEvent {
     pub until: Snapshot,
 }
 
-/// What there is to look for.
+/// What to look for.
 #[derive(Debug)]
 pub enum Look {
-    /// Nobody waits.
+    /// No one waits.
     Needless,
     First,
-    /// Since the snapshot of the last one.
+    /// Everything since the snapshot of the last look.
     Since(Snapshot),
 }
 
-/// By what they wait for (a job, or a caller's jobs), then by their number.
+/// By what they wait for (a job, or a caller's jobs), then by number.
 type Registry<K, T> = HashMap<K, HashMap<u64, T>>;
 
 #[derive(Debug)]
 pub struct Hub {
     registered: Mutex<Registered>,
-    /// Poked when somebody comes, so that the next look begins at once.
+    /// Notified on registration, so that the next look begins at once.
     pub wake: Notify,
     pub stop: CancellationToken,
 }
 
 #[derive(Debug, Default)]
 struct Registered {
-    /// What the last look showed; `None` while nobody waits.
+    /// The snapshot of the last look; `None` while no one waits.
     seen: Option<Snapshot>,
     last_number: u64,
     /// By job.
@@ -67,7 +67,7 @@ struct Stream {
     stage: Stage,
 }
 
-/// A stream begins with the snapshot of a look that began after it came.
+/// A stream begins with the snapshot of a look that started after it was registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     New,
@@ -112,13 +112,13 @@ impl Hub {
         remove(&mut self.registered().streams, &caller_id, number);
     }
 
-    /// What the last look showed, if nothing of it is left in `queue`.
+    /// The snapshot of the last look, if `queue` is empty.
     pub fn seen_by(&self, queue: &mpsc::Receiver<StreamMessage>) -> Option<Snapshot> {
         let registered = self.registered();
         registered.seen.clone().filter(|_| queue.is_empty())
     }
 
-    /// A look begins, if somebody waits.
+    /// Begins a look, if anyone waits.
     pub fn begin_look(&self) -> Look {
         let mut registered = self.registered();
         if registered.waits.is_empty() && registered.streams.is_empty() {
@@ -132,7 +132,7 @@ impl Hub {
         registered.seen.clone().map_or(Look::First, Look::Since)
     }
 
-    /// Whether the last look was one: somebody waited.
+    /// Whether anyone waited at the last look.
     pub fn is_watching(&self) -> bool {
         self.registered().seen.is_some()
     }
@@ -142,12 +142,12 @@ impl Hub {
         count(&registered.waits) + count(&registered.streams)
     }
 
-    /// Jobs that are waited for.
+    /// Jobs with waits.
     pub fn waited_for(&self) -> HashSet<JobId> {
         self.registered().waits.keys().copied().collect()
     }
 
-    /// Hands out what a look found: its snapshot, the events in their order, and jobs that are final.
+    /// Publishes the findings of a look: its snapshot, the events in order, and jobs that are final.
     pub fn publish(&self, seen: &Snapshot, events: Vec<Event>, finished: Vec<Job>) {
         let mut registered = self.registered();
         let since = registered.seen.replace(seen.clone()).unwrap_or_else(|| seen.clone());
@@ -155,7 +155,7 @@ impl Hub {
             for answer in
                 registered.waits.remove(&job.id).into_iter().flat_map(HashMap::into_values)
             {
-                let _ = answer.send(job.clone()); // whoever waited may have gone
+                let _ = answer.send(job.clone()); // the wait may have been dropped
             }
         }
         for event in events {
@@ -165,7 +165,7 @@ impl Hub {
         registered.begin_streams(seen);
     }
 
-    /// Ends every stream that has begun: each goes on where it was once its client is back.
+    /// Ends every stream that has begun; clients resume where they were.
     pub fn end_streams(&self) {
         for streams in self.registered().streams.values_mut() {
             streams.retain(|_, stream| stream.stage != Stage::Begun);

@@ -1,4 +1,4 @@
-//! The one connection that feeds everybody who waits in this process.
+//! The single connection that feeds all waits and streams of this process.
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use sqlx::{
@@ -17,17 +17,16 @@ use crate::{
     supervise::TaskResult,
 };
 
-/// Looks are this much apart at least, so that what comes at the same time is read together.
+/// Minimum time between looks, so that changes close together are read together.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
-/// While somebody waits, a look is taken this often even if nothing is announced; and after this the
-/// connection is tried again.
+/// While anyone waits, a look happens this often even without a notification; also the pause before reconnecting.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Longest time for one look before the connection counts as dead.
+/// Longest time for one look before the connection is considered dead.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Events of one look. With more than this the process has been cut off for long.
+/// Maximum number of events per look. More than this means that the process was cut off for a long time.
 const MOST: u16 = 10_000;
 
-/// Keeps the connection and hands out what it brings; a part of its own.
+/// Keeps the connection and publishes what it reads; runs as a part of the process.
 #[derive(Debug)]
 pub struct Listener {
     options: PgConnectOptions,
@@ -39,8 +38,8 @@ impl Listener {
         Self { options: db.connect_options().as_ref().clone(), hub }
     }
 
-    /// Until the feed is told to stop. A lost connection is made anew; what was committed meanwhile is
-    /// found by the first look.
+    /// Runs until the feed is stopped. A lost connection is reopened, and the first look finds what was committed
+    /// meanwhile.
     pub async fn run(self) -> TaskResult {
         let stop = self.hub.stop.clone();
         while !stop.is_cancelled() {
@@ -61,7 +60,7 @@ impl Listener {
     }
 
     async fn listen(&self) -> sqlx::Result<Infallible> {
-        // A pool of its own each time: a dead connection of the last one is nobody's business.
+        // A new pool each time, so that a dead connection is not reused.
         let one = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(TIMEOUT)
@@ -84,7 +83,7 @@ impl Listener {
         }
     }
 
-    /// Reads what became visible since the last look; nothing while nobody waits.
+    /// Reads what became visible since the last look; nothing while no one waits.
     async fn look(&self, db: &mut PgConnection) -> sqlx::Result<()> {
         let since = match self.hub.begin_look() {
             Look::Needless => return Ok(()),
@@ -106,7 +105,7 @@ impl Listener {
         self.publish(db, &seen, events, &ended).await
     }
 
-    /// The first look: jobs may have ended before anybody looked.
+    /// The first look: jobs may have ended before it.
     async fn begin(&self, db: &mut PgConnection) -> sqlx::Result<()> {
         let seen = read::snapshot(&mut *db).await?;
         let waited_for: Vec<JobId> = self.hub.waited_for().into_iter().collect();

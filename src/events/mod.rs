@@ -1,7 +1,7 @@
-//! The feed of events: what becomes of jobs, told to those who wait for it the moment it is committed.
+//! The feed of events: pushes changes of jobs to waits and streams as soon as they are committed.
 //!
-//! One connection a process, however many wait: it listens for the word that something changed, reads
-//! what became visible since the last time, and hands it out in memory.
+//! Each process uses one connection, however many clients wait: it listens for notifications, reads what became visible
+//! since the last look, and distributes it in memory.
 mod announce;
 mod feed;
 mod hub;
@@ -19,5 +19,5 @@ pub use read::{
 };
 pub use snapshot::{Point, Snapshot};
 
-/// Of `LISTEN` and `NOTIFY`; notifications carry nothing.
+/// The `LISTEN`/`NOTIFY` channel; notifications have no payload.
 const CHANNEL: &str = "aftercall_events";

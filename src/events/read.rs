@@ -1,4 +1,4 @@
-//! Which events became visible since a snapshot.
+//! Reads the events that became visible since a snapshot.
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Point, Snapshot};
 use crate::jobs::{EventKind, JobId, State};
 
-/// A change of a job, with what its caller knows the job by.
+/// A change of a job, with the identifiers its caller knows.
 #[derive(Debug, Deserialize)]
 pub struct Event {
     pub job_id: JobId,
@@ -19,18 +19,18 @@ pub struct Event {
     pub kind: String,
     pub detail: Box<RawValue>,
     pub created_at: DateTime<Utc>,
-    /// Its place among the events that became visible together with it.
+    /// Its position among the events that became visible together.
     pub position: i64,
 }
 
 impl Event {
-    /// The state that it left its job in, where it changed it.
+    /// The state it left its job in, if it changed the state.
     pub fn state(&self) -> Option<State> {
         EventKind::known(&self.kind)?.state()
     }
 }
 
-/// Whose events to read.
+/// Which events to read.
 #[derive(Debug, Clone, Copy)]
 pub struct EventScope {
     pub caller_id: Uuid,
@@ -38,7 +38,7 @@ pub struct EventScope {
     pub job_id: Option<JobId>,
 }
 
-/// Up to `limit` events of all callers that `since` does not show, and the snapshot that shows them.
+/// Up to `limit` events of all callers that are not visible in `since`, and the snapshot that shows them.
 pub async fn since(
     db: impl PgExecutor<'_>,
     since: &Snapshot,
@@ -52,7 +52,7 @@ pub fn since_query(since: &Snapshot, limit: i64) -> QueryBuilder<Postgres> {
     finished(unseen(since), limit)
 }
 
-/// Up to `limit` events that somebody who is at `from` misses of what `from.until` shows.
+/// Up to `limit` events that a stream at `from` has missed and that `from.until` shows.
 pub async fn missed(
     db: &PgPool,
     whose: EventScope,
@@ -75,8 +75,7 @@ pub fn missed_query(whose: EventScope, from: &Point, limit: i64) -> QueryBuilder
     finished(query, limit)
 }
 
-/// Begins a statement about the events that `since` does not show: of transactions that had not begun,
-/// or had not ended.
+/// Begins a statement about events not visible in `since`: those of transactions that had not begun or not ended.
 fn unseen(since: &Snapshot) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(
         "with new as (
@@ -93,7 +92,7 @@ fn unseen(since: &Snapshot) -> QueryBuilder<Postgres> {
     query
 }
 
-/// Rows and snapshot in one statement: they are of the same moment.
+/// Reads rows and snapshot in one statement, so that they are consistent.
 fn finished(mut query: QueryBuilder<Postgres>, limit: i64) -> QueryBuilder<Postgres> {
     query.push(" order by e.position limit ").push_bind(limit).push(
         ") select pg_current_snapshot()::text,
@@ -110,13 +109,13 @@ async fn read(
     Ok((row.0.into(), row.1.0))
 }
 
-/// This moment.
+/// The current snapshot.
 pub async fn snapshot(db: impl PgExecutor<'_>) -> sqlx::Result<Snapshot> {
     let text = sqlx::query_scalar!(r#"select pg_current_snapshot()::text as "snapshot!""#);
     Ok(text.fetch_one(db).await?.into())
 }
 
-/// Whether the moment has been: `false` for one of another cluster, whose transactions these are not.
+/// Whether the snapshot is in the past: `false` for one from another cluster with higher transaction ids.
 pub async fn is_past(db: &PgPool, moment: &Snapshot) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select $1::text::xid8 <= pg_snapshot_xmax(pg_current_snapshot()) as "is_past!""#,
@@ -126,8 +125,8 @@ pub async fn is_past(db: &PgPool, moment: &Snapshot) -> sqlx::Result<bool> {
     .await
 }
 
-/// After a restore into another cluster, events bear the numbers of transactions that are yet to come here:
-/// they count as told. How many that were.
+/// Marks events with future transaction ids, as after a restore into another cluster, as already sent. Returns their
+/// number.
 pub async fn adopt_foreign_xids(db: &PgPool) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "update aftercall.job_events set xid = '2'

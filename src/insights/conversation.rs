@@ -1,4 +1,4 @@
-//! What was found about the conversation as a whole, with the utterances that it rests on.
+//! Insights about the conversation as a whole, with the utterances they are based on.
 use serde_json::{Map, Value};
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
 
@@ -15,11 +15,12 @@ pub struct ConversationInsightRow {
     pub speaker_id: Option<String>,
     pub speaker: Option<String>,
     pub extra: Json<Map<String, Value>>,
-    /// Positions of the utterances that have time in common with it, rising.
+    /// Positions of the utterances that overlap it in time, ascending.
     pub evidence: Vec<i32>,
 }
 
-/// All values of the conversational insights with these names; of all when there are none.
+/// All values of the conversational insights with these names, or of all insights if `names` is
+/// empty.
 pub async fn conversation_insights(
     db: impl PgExecutor<'_>,
     job_id: JobId,
@@ -30,9 +31,9 @@ pub async fn conversation_insights(
 
 /// The statement of [`conversation_insights`].
 ///
-/// Utterances are looked up like in a book: in the order of their starts, those that may overlap a
-/// span lie between the last that starts before its end and the first up to which anything reaches
-/// beyond its start. `width_bucket` finds both by bisection; only what is between is compared.
+/// Finds overlapping utterances by bisection. In the order of their starts, those that may overlap
+/// a span lie between the last one that starts before its end and the first one up to which
+/// anything reaches beyond its start. `width_bucket` finds both; only what is between is compared.
 pub fn select_conversation_insights(job_id: JobId, names: &[String]) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::default();
     query

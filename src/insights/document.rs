@@ -1,4 +1,4 @@
-//! The result as one document, as it is served.
+//! Builds the result as a single document, as it is served.
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -37,7 +37,7 @@ impl Documents {
     }
 }
 
-/// What Aftercall knows about the result, then the provider's members.
+/// Aftercall's own members, followed by the provider's.
 fn document(origin: Origin<'_>, prepared: &Prepared) -> String {
     let issues = &prepared.analysis.issues;
     let mut document = json!({

@@ -1,4 +1,4 @@
-//! Everything that was said in many jobs, one utterance after the other.
+//! Exports the utterances of many jobs.
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
@@ -28,19 +28,19 @@ pub struct UtteranceLine {
     pub emotion_confidence: Option<f64>,
 }
 
-/// Utterances of all jobs of a caller that fit, in the order of job id and seq.
+/// The utterances of all matching jobs of a caller, ordered by job id and seq.
 pub struct Export(QueryBuilder<Postgres>);
 
 impl Export {
-    /// Those after that utterance of that job.
+    /// Starts after this utterance of this job.
     pub fn new(caller_id: Uuid, filter: &Filter, after: Option<(JobId, i32)>) -> Self {
         let mut sql = QueryBuilder::new("select * from (select j.id as job_id, j.external_id");
         filter.push(&mut sql, caller_id);
         if let Some((job_id, _)) = after {
             filter.push_id(&mut sql, ">=", job_id);
         }
-        // Job by job, so that rows flow from the first and nothing large is ever sorted: `offset 0`
-        // keeps the planner from joining the tables as wholes.
+        // Job by job, so that rows are available at once and nothing large is sorted: `offset 0`
+        // keeps the planner from joining whole tables.
         sql.push(
             ") j cross join lateral (
                 select u.seq, u.start_seconds as start, u.end_seconds as end, u.speaker_id,
@@ -59,7 +59,7 @@ impl Export {
         Self(sql)
     }
 
-    /// Rows as Postgres finds them.
+    /// Rows in the order Postgres returns them.
     pub fn rows<'a>(
         &'a mut self,
         db: &'a mut PgConnection,
@@ -67,7 +67,7 @@ impl Export {
         self.0.build_query_as().persistent(false).fetch(db)
     }
 
-    /// The statement, for who wants to see its plan.
+    /// The statement, to inspect its plan.
     pub fn statement(self) -> QueryBuilder<Postgres> {
         self.0
     }

@@ -1,5 +1,5 @@
-//! Results that are asked for while one statement runs are read by the next one: under load a
-//! statement, a connection and their cost are shared by many, and alone nobody waits.
+//! Batches reads of results: requests that arrive while a statement runs share the next one. Under
+//! load many requests share a statement and a connection; a single request does not wait.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::PgPool;
@@ -10,7 +10,7 @@ use super::{StoredResult, result, results};
 
 use crate::jobs::JobId;
 
-/// Results of one statement; each may be megabytes.
+/// Maximum number of results per statement; each may be megabytes.
 const MOST: usize = 16;
 
 type Answer = sqlx::Result<Option<StoredResult>>;
@@ -28,12 +28,12 @@ struct Queue {
     is_read: bool,
 }
 
-/// Reads results, those of many requests with one statement. Clones share one queue.
+/// Reads results, many requests with one statement. Clones share one queue.
 #[derive(Debug, Clone, Default)]
 pub struct ResultLoader(Arc<Mutex<Queue>>);
 
 impl ResultLoader {
-    /// As [`result()`].
+    /// Like [`result()`].
     pub async fn load(&self, db: &PgPool, caller_id: Uuid, job_id: JobId) -> Answer {
         let (answer, answered) = oneshot::channel();
         let was_read = {
@@ -42,7 +42,7 @@ impl ResultLoader {
             std::mem::replace(&mut queue.is_read, true)
         };
         if !was_read {
-            // Not part of this request: it may be given up while others wait.
+            // A separate task: this request may be dropped while others wait.
             tokio::spawn(Reader { loader: self.clone(), has_ended: false }.run(db.clone()));
         }
         answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
@@ -53,7 +53,7 @@ impl ResultLoader {
     }
 }
 
-/// Reads until nobody waits.
+/// Reads until no request waits.
 struct Reader {
     loader: ResultLoader,
     has_ended: bool,
@@ -80,7 +80,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if !self.has_ended {
-            // Cut short: whoever is left is told so.
+            // Aborted: remaining requests get an error.
             *self.loader.queue() = Queue::default();
         }
     }
@@ -91,7 +91,7 @@ async fn read(db: &PgPool, batch: Vec<Wanted>) {
     match results(db, &wanted).await {
         Ok(found) => {
             for (wanted, result) in batch.into_iter().zip(found) {
-                let _ = wanted.answer.send(Ok(result)); // whoever asked may have gone
+                let _ = wanted.answer.send(Ok(result)); // the request may have been dropped
             }
         }
         Err(_) => {

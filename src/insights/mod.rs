@@ -1,7 +1,7 @@
-//! What the provider found in a recording: domain types, and the tables that hold them.
+//! Insights: what the provider found in a recording, as domain types and tables.
 //!
-//! The result is kept twice, by one transaction: as one document, served verbatim, and as rows for
-//! filters, search and dashboards. Where the two could differ, the document is the truth.
+//! Each result is stored twice in one transaction: as a document, served verbatim, and as rows for filters, search and
+//! dashboards. If the two ever differ, the document is authoritative.
 mod conversation;
 mod document;
 mod export;
@@ -31,22 +31,22 @@ pub use utterances::{
 };
 pub use write::store;
 
-/// A result in Aftercall's own model. Times are seconds from the start of the recording.
+/// A result in Aftercall's own model. Times are in seconds from the start of the recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Analysis {
-    /// The provider's result object as it came; unreadable parts included.
+    /// The provider's result object as received, including unreadable parts.
     pub document: Vec<Member>,
     pub utterances: Vec<Utterance>,
-    /// As the provider counted; `None` when it did not say.
+    /// The provider's count; `None` when it gave none.
     pub speaker_count: Option<i32>,
     pub speaker_insights: Vec<SpeakerInsight>,
     pub questions: Vec<Question>,
     pub conversation_insights: Vec<ConversationInsight>,
-    /// What in `document` did not become rows, and why. Not empty: the result is partial.
+    /// Parts of `document` that did not become rows, and why. If there are any, the result is partial.
     pub issues: Vec<Issue>,
 }
 
-/// A member of the result object, its value as the JSON text that was sent.
+/// A member of the result object, with its value as the original JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     pub name: String,
@@ -76,8 +76,8 @@ pub struct SpeakerInsight {
     pub name: String,
     /// The value as text, whatever its JSON type was: `"58:42"`, `"medium"`, `"86.64"`.
     pub value: String,
-    /// The value as a number: itself for a number, the talk share (0 to 100) of a talk-to-listen
-    /// ratio, the words per minute of a pace; `None` when it has no number.
+    /// The value as a number: itself for a number, the talk share (0 to 100) of a talk-to-listen ratio, the words per
+    /// minute of a pace; `None` when there is no number.
     pub number: Option<f64>,
 }
 
@@ -101,8 +101,7 @@ pub struct ConversationInsight {
     pub end: Option<f64>,
     pub confidence: Option<f64>,
     pub speaker_id: Option<String>,
-    /// Every other member of the value, such as `groupId`, `assignee`, `category`: the text of a JSON
-    /// object.
+    /// All other members of the value, such as `groupId`, `assignee`, `category`, as the text of a JSON object.
     pub extra: String,
 }
 

@@ -1,17 +1,17 @@
-//! A result as it will be stored.
+//! A result prepared for storage.
 use serde_json::Value;
 
 use super::{Analysis, Member, Utterance};
 use crate::conversations::{Found, Said, Shape, millis};
 
-/// The members of a document that the contract names.
+/// The members of a document that the contract defines.
 const NAMED: [&str; 3] = ["utteranceInsights", "speakerInsights", "conversationalInsights"];
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     /// Without its document.
     pub analysis: Analysis,
-    /// What follows our own members in the document, each behind a comma.
+    /// The provider's members, which follow our own in the document, each preceded by a comma.
     pub(super) members: String,
     pub(super) shape: Shape,
 }
@@ -25,7 +25,7 @@ impl From<Analysis> for Prepared {
 }
 
 impl Analysis {
-    /// What its shape follows from.
+    /// The input for the shape.
     fn found(&self) -> Found<'_> {
         let of_speakers = self.speaker_insights.iter();
         let of_all = self.conversation_insights.iter();
@@ -51,14 +51,14 @@ impl Utterance {
         }
     }
 
-    /// Separated by white space.
+    /// Number of words separated by white space.
     pub(super) fn words(&self) -> i32 {
         i32::try_from(self.text.split_whitespace().count()).unwrap_or(i32::MAX)
     }
 }
 
-/// The provider's members as they came. Those that the contract does not name move to `other`, so
-/// that they can never hide one of ours.
+/// The provider's members as received. Members that the contract does not define move to `other`,
+/// so that they cannot hide one of ours.
 fn members(document: &[Member]) -> String {
     let (named, other): (Vec<_>, Vec<_>) =
         document.iter().partition(|member| NAMED.contains(&member.name.as_str()));

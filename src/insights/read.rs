@@ -1,17 +1,17 @@
-//! Stored documents as callers ask for them.
+//! Reads stored documents.
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::jobs::JobId;
 
-/// The stored document and the SHA-256 that names it.
+/// The stored document and its SHA-256.
 #[derive(Debug)]
 pub struct StoredResult {
     pub document: String,
     pub document_sha: Vec<u8>,
 }
 
-/// The result of a job of that caller; `None` when there is no such job or no result yet.
+/// The result of a job of this caller; `None` when there is no such job or no result yet.
 pub async fn result(
     db: impl PgExecutor<'_>,
     caller_id: Uuid,
@@ -31,7 +31,7 @@ pub async fn result(
     .await
 }
 
-/// The same for many pairs of caller and job at once, in their order.
+/// The same for many pairs of caller and job at once, in order.
 pub async fn results(
     db: impl PgExecutor<'_>,
     wanted: &[(Uuid, JobId)],

@@ -1,4 +1,4 @@
-//! Results that an earlier parser made, and what takes their place.
+//! Replaces results of earlier parsers.
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -11,19 +11,19 @@ use super::{
 };
 use crate::{conversations, jobs::JobId, stats};
 
-/// Which results are to be made anew. `None` does not matter.
+/// Which results to recompute. `None` conditions do not apply.
 #[derive(Debug, Clone, Default)]
 pub struct Outdated {
-    /// Those of parsers older than this version.
+    /// Results of parsers older than this version.
     pub below: i32,
-    /// Those that were first stored at or after this,
+    /// Results first stored at or after this time,
     pub since: Option<DateTime<Utc>>,
-    /// and before this.
+    /// and before this one.
     pub until: Option<DateTime<Utc>>,
     pub job_id: Option<JobId>,
 }
 
-/// Jobs with such a result, up to `limit` in the order of their ids, after `after`.
+/// Jobs with such a result, up to `limit`, ordered by id, after `after`.
 pub async fn outdated(
     db: impl PgExecutor<'_>,
     which: &Outdated,
@@ -51,7 +51,7 @@ pub async fn outdated(
     .await
 }
 
-/// Versions of those of these results that are older than `below`. Exact while the jobs' rows are
+/// The parser versions of those results that are older than `below`. Exact while the jobs' rows are
 /// locked.
 pub async fn versions_below(
     tx: &mut PgTransaction<'_>,
@@ -69,8 +69,7 @@ pub async fn versions_below(
     Ok(rows.into_iter().map(|row| (row.job_id, row.parser_version)).collect())
 }
 
-/// Puts these in the place of the results that the jobs have: documents, all rows, and what they
-/// count in statistics.
+/// Replaces the results of these jobs: documents, all rows, and their counts in the statistics.
 pub async fn replace(
     tx: &mut PgTransaction<'_>,
     found: &[(Origin<'_>, &Prepared)],

@@ -1,4 +1,4 @@
-//! Who speaks in a recording: what was counted, what was found, and what callers call them.
+//! The speakers of a recording: counts, insights, and the names given by callers.
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -53,7 +53,7 @@ pub struct QuestionView {
     pub end: Option<f64>,
 }
 
-/// The speakers of a job, in the order of their ids.
+/// The speakers of a job, ordered by id.
 pub async fn speakers(db: &mut PgConnection, job_id: JobId) -> sqlx::Result<SpeakersView> {
     let mut data = counted(&mut *db, job_id).await?;
     let place = |data: &[SpeakerView], id: &str| data.iter().position(|it| it.speaker_id == id);
@@ -118,8 +118,8 @@ async fn counted(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Vec<Spe
         .collect())
 }
 
-/// From now on the speakers of a job have these names, by id, and no others. `false`: they had them
-/// before.
+/// Sets the names of a job's speakers, by id, replacing all earlier ones. `false` if nothing
+/// changed.
 pub async fn name_speakers(
     tx: &mut PgTransaction<'_>,
     job_id: JobId,

@@ -1,24 +1,25 @@
-//! What was said in a job, as callers ask for it. That the job is theirs is checked before.
+//! The utterances of a job. The caller's access is checked before.
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
 
 use crate::jobs::JobId;
 
-/// Which utterances of a job, and what of them. Times are seconds from the start of the recording.
+/// Which utterances of a job, and which details. Times are in seconds from the start of the
+/// recording.
 #[derive(Debug, Clone, Default)]
 pub struct UtteranceFilter {
-    /// Empty: everybody's, and nobody's.
+    /// Empty: all, including utterances without a speaker.
     pub speaker_ids: Vec<String>,
-    /// In any case of letters. Empty: all, and none.
+    /// Compared case-insensitively. Empty: all, including utterances without an emotion.
     pub emotions: Vec<String>,
-    /// Those that have something in common with the time from here on,
+    /// Utterances that overlap the time from here on,
     pub from: Option<f64>,
     /// and before this.
     pub to: Option<f64>,
-    /// 0 to 1; those without a confidence are left out.
+    /// 0 to 1; utterances without a confidence are excluded.
     pub min_confidence: Option<f64>,
-    /// Words, as [`super::search`] takes them.
+    /// Words in the syntax of [`super::search`].
     pub said: Option<String>,
     pub with_words: bool,
     pub with_insights: bool,
@@ -37,7 +38,7 @@ pub struct UtteranceRow {
     pub emotion_confidence: Option<f64>,
     pub word_timings: Option<Value>,
     pub insights: Option<Json<Vec<InsightRef>>>,
-    /// Where words were looked for: see [`super::search::HitRow::snippet`].
+    /// When words were searched for; see [`super::search::HitRow::snippet`].
     pub snippet: Option<String>,
 }
 
@@ -61,8 +62,8 @@ pub async fn utterances(
     statement.build_query_as().persistent(false).fetch_all(db).await
 }
 
-/// The statement of [`utterances`], put together from the filters that are given, so that each
-/// combination has a plan of its own.
+/// The statement of [`utterances`], built from the given filters, so that each combination has its
+/// own plan.
 pub fn select_utterances(
     job_id: JobId,
     filter: &UtteranceFilter,
@@ -162,11 +163,11 @@ pub struct Spoken {
     pub speaker_id: Option<String>,
     /// The caller's name for the speaker.
     pub speaker: Option<String>,
-    /// Left out unless asked for.
+    /// Only on request.
     pub word_timings: Option<Value>,
 }
 
-/// Everything that was said in a job, in the provider's order.
+/// All utterances of a job, in the provider's order.
 pub async fn spoken(
     db: impl PgExecutor<'_>,
     job_id: JobId,

@@ -1,4 +1,4 @@
-//! Results become documents and their rows, many at once, in the caller's transaction.
+//! Writes many results as documents and rows, in the caller's transaction.
 use std::collections::BTreeMap;
 
 use sqlx::PgTransaction;
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{conversations, db::column, jobs::JobId};
 
-/// Stores the results of jobs that have none, each table with one statement.
+/// Stores the results of jobs that have none, with one statement per table.
 pub async fn store(
     tx: &mut PgTransaction<'_>,
     found: &[(Origin<'_>, &Prepared)],
@@ -21,7 +21,7 @@ pub async fn store(
     store_rows(tx, found).await
 }
 
-/// Everything of a result but its document, and the shape that follows from it.
+/// All rows of a result except its document, and its shape.
 pub(super) async fn store_rows(
     tx: &mut PgTransaction<'_>,
     found: &[(Origin<'_>, &Prepared)],
@@ -108,7 +108,7 @@ async fn store_utterances(
     Ok(())
 }
 
-/// What one speaker said, counted.
+/// Counts of one speaker's utterances.
 #[derive(Default)]
 struct Talk {
     utterances: i32,
@@ -116,7 +116,7 @@ struct Talk {
     millis: i64,
 }
 
-/// Everybody who speaks or about whom something is said.
+/// All speakers with utterances or insights.
 fn talk_by_speaker(analysis: &Analysis) -> BTreeMap<&str, Talk> {
     let mut speakers: BTreeMap<&str, Talk> = BTreeMap::new();
     for insight in &analysis.speaker_insights {
@@ -249,7 +249,7 @@ async fn store_conversation_insights(
     Ok(())
 }
 
-/// The rows of one kind of all results, each with its job.
+/// The rows of one kind of all results, each with its job id.
 fn of_all<'a, T>(
     found: &'a [(Origin<'_>, &'a Prepared)],
     rows: impl Fn(&'a Analysis) -> &'a [T],

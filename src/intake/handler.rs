@@ -53,7 +53,7 @@ async fn submit(
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
     let submission =
         Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;
-    // A recording is large, and is held by the submission now.
+    // A recording is large, and the submission holds it by now.
     drop(body.bytes);
     let new = new_job(&state, &caller, &submission);
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
@@ -80,7 +80,7 @@ pub(super) fn new_job<'a>(
     }
 }
 
-/// The key, the job and the answer commit together.
+/// The key, the job and the response commit together.
 async fn submit_once(state: &ApiState, new: &NewJob<'_>, key: &Key) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
     if let Replay::Stored { location, body } = idempotency::reserve(&mut tx, key).await? {
@@ -92,7 +92,7 @@ async fn submit_once(state: &ApiState, new: &NewJob<'_>, key: &Key) -> Result<Re
     Ok(response)
 }
 
-/// What is stored of an answer.
+/// The stored part of a response.
 struct Answer {
     location: String,
     json: String,
@@ -106,7 +106,7 @@ fn accepted(job: Job) -> Result<(Answer, Response), ApiError> {
     Ok((Answer { location, json }, response))
 }
 
-/// The 202 of a new job, and of the request that asked for it before.
+/// The 202 of a new job, or of the earlier request that created it.
 fn answer(location: &str, json: String, etag: Option<&str>) -> Result<Response, ApiError> {
     let mut response = (StatusCode::ACCEPTED, json).into_response();
     let headers = response.headers_mut();

@@ -1,5 +1,5 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): the same key and body get the
-//! stored answer for 24 hours; the key, the job and the answer commit together.
+//! stored response for 24 hours; the key, the job and the response commit together.
 use axum::{
     http::{HeaderMap, HeaderValue},
     response::Response,
@@ -16,11 +16,11 @@ use crate::{
 pub enum Replay {
     /// The first request with this key.
     First,
-    /// What the first one was answered.
+    /// The response to the first request.
     Stored { location: String, body: String },
 }
 
-/// The key of a request, if it has one; quoted and bare forms are the same key.
+/// The key of a request, if it has one; quoted and bare forms are equivalent.
 pub fn key(
     headers: &HeaderMap,
     caller: &Caller,
@@ -46,7 +46,7 @@ pub fn key(
     }))
 }
 
-/// Holds the key for this transaction; a concurrent request with the same key waits for it here.
+/// Reserves the key for this transaction; concurrent requests with the same key wait here.
 pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> Result<Replay, ApiError> {
     match idempotency::reserve(tx, key).await? {
         Reserved::First => Ok(Replay::First),
@@ -57,7 +57,7 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> Result<Replay, Ap
     }
 }
 
-/// Marks a stored answer as such.
+/// Marks a stored response as replayed.
 pub fn replayed(mut response: Response) -> Response {
     let replayed = HeaderValue::from_static("true");
     response.headers_mut().insert("idempotent-replayed", replayed);

@@ -12,10 +12,11 @@ pub struct Attempt {
     pub provider_job_id: Option<String>,
 }
 
-/// For each token the attempt whose webhook URL held it; hashes are compared in constant time.
+/// For each token, the attempt whose webhook URL contained it; hashes are compared in constant
+/// time.
 ///
-/// `None` for an unknown job as well as for a wrong secret, and for a token that has expired: seven
-/// days after the job's deadline, as the provider forgets results after seven days.
+/// `None` for an unknown job, a wrong secret, or a token that has expired: seven days after the
+/// job's deadline, since the provider deletes results after seven days.
 pub async fn matching_attempts(
     db: impl PgExecutor<'_>,
     tokens: &[&Token],
@@ -42,8 +43,8 @@ pub async fn matching_attempts(
     Ok(matching.collect())
 }
 
-/// Which of these attempts their jobs no longer wait for: a later one was made, or the caller has
-/// asked for one. Exact while the jobs' rows are locked.
+/// The attempts for which their jobs no longer wait, because a later one was made or the caller
+/// requested one. Exact while the jobs' rows are locked.
 pub async fn given_up(
     tx: &mut PgTransaction<'_>,
     attempts: &[(JobId, i32)],
@@ -52,7 +53,7 @@ pub async fn given_up(
         return Ok(HashSet::new());
     }
     let (ids, numbers): (Vec<JobId>, Vec<i32>) = attempts.iter().copied().unzip();
-    // Queued without an error after an attempt: by a retry, and not taken since.
+    // Queued without an error after an attempt means: queued by a retry, and not claimed since.
     let rows = sqlx::query!(
         r#"
         select a.job_id as "job_id!: JobId", a.number as "number!"
@@ -70,19 +71,19 @@ pub async fn given_up(
     Ok(rows.into_iter().map(|row| (row.job_id, row.number)).collect())
 }
 
-/// Deliveries to the webhook of an attempt that are counted and not kept.
+/// Deliveries to an attempt's webhook that are counted but not stored.
 #[derive(Debug, Clone)]
 pub struct Surplus {
     pub job_id: JobId,
     pub attempt: i32,
     pub deliveries: i64,
-    /// Of their bodies together.
+    /// Total size of their bodies.
     pub bytes: i64,
     /// SHA-256 of the last body.
     pub last_sha: [u8; 32],
 }
 
-/// Adds to what is counted; job and number of the attempts that had nothing to count before.
+/// Adds to the counts; returns job and number of the attempts that had no surplus before.
 pub async fn count_surplus(
     tx: &mut PgTransaction<'_>,
     surplus: &[Surplus],

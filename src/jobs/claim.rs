@@ -1,4 +1,4 @@
-//! The dispatcher takes jobs that are due.
+//! The dispatcher claims due jobs.
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::{
     token::{Token, sha_of},
 };
 
-/// A job this process is handing to the provider, until its lease expires.
+/// A job that this process is submitting, until its lease expires.
 #[derive(Debug)]
 pub struct Claimed {
     pub job_id: JobId,
@@ -19,11 +19,11 @@ pub struct Claimed {
     pub failures: i32,
     pub request: Map<String, Value>,
     pub content: Option<String>,
-    /// For the webhook URL; its hash is in the attempt's row already.
+    /// For the webhook URL; its hash is already in the attempt's row.
     pub token: Token,
 }
 
-/// Whether a job waits to be submitted now; cheap enough to ask often.
+/// Whether a job is due for submission; cheap enough to call often.
 pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
@@ -36,11 +36,11 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     .await
 }
 
-/// Takes up to `limit` due jobs: each goes to `submitting` with a new attempt and a new token.
+/// Claims up to `limit` due jobs: each becomes `submitting`, with a new attempt and a new token.
 ///
-/// Callers take turns, the one served longest ago first; within a caller the longest due job comes
-/// first. The caller of this function commits before it calls the provider, so that a webhook that
-/// overtakes the provider's answer finds its attempt.
+/// Callers take turns, the least recently served first; within a caller, the job that has been due
+/// longest comes first. Commit before calling the provider, so that a webhook that overtakes the
+/// provider's response finds its attempt.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn claim(
     tx: &mut Change<'_>,

@@ -1,13 +1,13 @@
-//! What callers decide about their jobs.
+//! Commands of callers about their jobs.
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{Change, JobId};
 
-/// The caller takes the job back: any state that is not final becomes `canceled`.
+/// Cancels the job: any state that is not final becomes `canceled`.
 ///
-/// A result that comes all the same is kept as a late delivery and changes nothing.
+/// A result that arrives later is stored as a late delivery and changes nothing.
 pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: JobId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
@@ -30,8 +30,8 @@ pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: JobId) -> sqlx::Re
     Ok(done.rows_affected() == 1)
 }
 
-/// The caller wants another try: a `failed` or `timed_out` job is queued again, with a new deadline
-/// and, once it is claimed, a new attempt with a new token. Tokens of earlier attempts still count.
+/// Retries the job: a `failed` or `timed_out` job is queued again, with a new deadline and, once
+/// claimed, a new attempt with a new token. Tokens of earlier attempts remain valid.
 pub async fn retry(
     tx: &mut Change<'_>,
     caller_id: Uuid,

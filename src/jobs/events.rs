@@ -1,4 +1,5 @@
-//! The timeline of a job. Its seq is the job's version: no gaps, because one statement bumps both.
+//! The timeline of a job. An event's seq is the job's version; one statement sets both, so there
+//! are no gaps.
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -14,7 +15,7 @@ pub struct Event {
     pub created_at: DateTime<Utc>,
 }
 
-/// An event that changes nothing but the version, such as a duplicate delivery.
+/// An event that changes only the version, such as a duplicate delivery.
 #[derive(Debug, Clone)]
 pub struct Note {
     pub job_id: JobId,
@@ -22,7 +23,7 @@ pub struct Note {
     pub detail: Value,
 }
 
-/// Adds the notes in their order; several may be about one job.
+/// Adds the notes in order; several may be about one job.
 pub async fn note(tx: &mut Change<'_>, notes: &[Note]) -> sqlx::Result<()> {
     if notes.is_empty() {
         return Ok(());
@@ -56,7 +57,7 @@ pub async fn note(tx: &mut Change<'_>, notes: &[Note]) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Events after `after`, oldest first. That of surplus deliveries says how many there are by now.
+/// Events after `after`, oldest first. The event of surplus deliveries shows their current count.
 pub async fn timeline(
     db: impl PgExecutor<'_>,
     job_id: JobId,

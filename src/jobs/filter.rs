@@ -1,33 +1,32 @@
-//! Which jobs of a caller are meant. Only the conditions that were given become SQL, so that each
-//! combination gets a plan of its own.
+//! Which jobs of a caller to select. Only the given conditions become SQL, so that each combination gets its own plan.
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{JobId, State};
 
-/// All conditions hold; what is empty or `None` does not matter.
+/// All conditions must hold; empty or `None` conditions do not apply.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
-    /// One of them.
+    /// Any of these states.
     pub states: Vec<State>,
     pub external_id: Option<String>,
-    /// All of them.
+    /// All of these tags.
     pub tags: Vec<String>,
     pub language: Option<String>,
     pub audio_type: Option<String>,
     pub created: Period,
-    /// Only completed jobs have one.
+    /// Only completed jobs have this time.
     pub completed: Period,
-    /// Speakers found in the recording.
+    /// Number of speakers found in the recording.
     pub min_speakers: Option<u16>,
-    /// Names of conversational insights; all of them.
+    /// Names of conversational insights, all of which must occur.
     pub insights: Vec<String>,
-    /// Emotions of utterances; all of them.
+    /// Emotions of utterances, all of which must occur.
     pub emotions: Vec<String>,
 }
 
-/// From `after` on, until just before `before`.
+/// From `after`, inclusive, to `before`, exclusive.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Period {
     pub after: Option<DateTime<Utc>>,
@@ -39,7 +38,7 @@ impl Period {
         self.after.is_none() && self.before.is_none()
     }
 
-    /// What holds for the id of every job created in it, as operators and their right sides.
+    /// Conditions on the ids of jobs created in the period, as operators with their right-hand sides.
     pub fn ids(&self) -> impl Iterator<Item = (&'static str, JobId)> {
         let first = self.after.map(|after| (">=", least_id_of(after - CLOCKS_DIFFER)));
         let end = self.before.map(|before| ("<", least_id_of(before + CLOCKS_DIFFER)));
@@ -47,12 +46,12 @@ impl Period {
     }
 }
 
-/// Ids are made by the clocks of replicas, `created_at` by that of Postgres. What lies in between is read
-/// in vain, at a million jobs a month some 1,500 an hour.
+/// Ids come from the replicas' clocks, `created_at` from Postgres's. The margin costs about 1,500 rows read for nothing
+/// per hour, at a million jobs a month.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 
 impl Filter {
-    /// Pushes `from … where …`; further conditions, each with an `and`, may follow.
+    /// Pushes `from … where …`; more conditions may follow with `and`.
     pub fn push(&self, sql: &mut QueryBuilder<Postgres>, caller_id: Uuid) {
         sql.push(" from aftercall.jobs j");
         let tag = self.tags.first();
@@ -76,7 +75,7 @@ impl Filter {
         self.push_findings(sql);
     }
 
-    /// Pushes `and id <operator> <id>`, for each table that may be read in the order of its ids.
+    /// Pushes `and id <operator> <id>` for each table that may be read in the order of its ids.
     pub fn push_id(&self, sql: &mut QueryBuilder<Postgres>, operator: &'static str, id: JobId) {
         sql.push(" and j.id ").push(operator).push(" ").push_bind(id);
         if !self.tags.is_empty() {
@@ -84,8 +83,7 @@ impl Filter {
         }
     }
 
-    /// Literals, here and below, where a partial index is to be used: its condition must follow from
-    /// the statement.
+    /// Literals here and below, where a partial index should be used: its condition must follow from the statement.
     fn push_states(&self, sql: &mut QueryBuilder<Postgres>) {
         if !self.states.is_empty() {
             if !self.states.contains(&State::Completed) {
@@ -115,7 +113,7 @@ impl Filter {
         }
     }
 
-    /// The ids are the way there, the exact times decide.
+    /// The ids narrow the scan; the exact times decide.
     fn push_created(&self, sql: &mut QueryBuilder<Postgres>) {
         push_period(sql, "j.created_at", self.created);
         for (operator, id) in self.created.ids() {
@@ -148,7 +146,7 @@ fn push_period(sql: &mut QueryBuilder<Postgres>, column: &'static str, period: P
     }
 }
 
-/// No `UUIDv7` made at `at` is smaller (RFC 9562, section 5.7: it begins with 48 bits of Unix ms).
+/// The smallest possible `UUIDv7` made at `at` (RFC 9562, section 5.7: it begins with 48 bits of Unix ms).
 fn least_id_of(at: DateTime<Utc>) -> JobId {
     const MOST: i64 = (1 << 48) - 1;
     let millis = u128::try_from(at.timestamp_millis().clamp(0, MOST)).unwrap_or(0);

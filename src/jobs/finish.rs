@@ -1,4 +1,4 @@
-//! Jobs reach a final state because of what the provider answered, many at once.
+//! Moves many jobs at once to a final state, as reported by the provider.
 use std::collections::HashMap;
 
 use sqlx::PgTransaction;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Change, Channel, JobError, JobId, State};
 
-/// The result of a job is stored.
+/// A job whose result is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Completion {
     pub job_id: JobId,
@@ -14,7 +14,7 @@ pub struct Completion {
     pub via: Channel,
 }
 
-/// The provider reported that the analysis of a job failed.
+/// A job whose analysis failed, according to the provider.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub job_id: JobId,
@@ -23,23 +23,23 @@ pub struct Failure {
     pub error: JobError,
 }
 
-/// How a job stands towards what the provider says of it.
+/// The state of a job with regard to reports of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     pub state: State,
-    /// Whether a success may still change the job, as `aftercall.awaits_result` has it: it is open, or
-    /// nobody but us ended it.
+    /// Whether a success may still change the job, as defined by `aftercall.awaits_result`: it is open, or its end was
+    /// only presumed by us.
     pub awaits_result: bool,
 }
 
 impl Standing {
-    /// Of a job that the provider's word has ended.
+    /// The standing of a job whose end the provider has reported.
     pub fn ended(state: State) -> Self {
         Self { state, awaits_result: false }
     }
 }
 
-/// Locks the row of a job of this caller, if there is one.
+/// Locks the row of a job of this caller, if it exists.
 pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: JobId) -> sqlx::Result<()> {
     let row = sqlx::query!(
         "select id from aftercall.jobs where id = $2 and caller_id = $1 for update",
@@ -50,8 +50,8 @@ pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: JobId) ->
     Ok(())
 }
 
-/// Locks the rows of these jobs, in the order of their ids so that no two batches wait for each
-/// other, and says how they stand. Jobs that do not exist are left out.
+/// Locks the rows of these jobs, in the order of their ids so that no two batches deadlock, and returns their standing.
+/// Jobs that do not exist are left out.
 pub async fn lock(
     tx: &mut PgTransaction<'_>,
     ids: &[JobId],
@@ -73,8 +73,8 @@ pub async fn lock(
     Ok(standing.collect())
 }
 
-/// The jobs are `completed`, also those that only we had ended (then it is late). Their results are stored
-/// already, in this transaction: a trigger counts in statistics what is there.
+/// Completes the jobs, including those whose end was only presumed by us (which is then late). Their results must
+/// already be stored in this transaction: a trigger counts them in the statistics.
 pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<()> {
     if done.is_empty() {
         return Ok(());
@@ -114,7 +114,7 @@ pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<
     Ok(())
 }
 
-/// The jobs are `failed`, unless they had ended before.
+/// Fails the jobs, unless they have already ended.
 pub async fn fail(tx: &mut Change<'_>, failed: &[Failure]) -> sqlx::Result<()> {
     if failed.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Stored answers to requests that carried an Idempotency-Key.
+//! Stored responses to requests with an Idempotency-Key.
 use sqlx::{PgPool, PgTransaction};
 use uuid::Uuid;
 
@@ -18,8 +18,8 @@ pub enum Reserved {
     Before { fingerprint: Vec<u8>, location: String, body: String },
 }
 
-/// Inserts the key, or says what was stored under it less than 24 hours ago. A transaction that
-/// inserted the same key and has not ended yet is waited for.
+/// Inserts the key, or returns what was stored under it less than 24 hours ago. Waits for a
+/// concurrent transaction that has inserted the same key.
 pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Reserved> {
     let inserted = sqlx::query!(
         r#"
@@ -52,7 +52,7 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Rese
     Ok(Reserved::Before { fingerprint: row.fingerprint, location: row.location, body: row.body })
 }
 
-/// Whether what was stored under the key was older than a day; it is then reserved anew.
+/// Whether the stored key was older than a day; it is then reserved again.
 async fn replaces_old(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
@@ -71,7 +71,7 @@ async fn replaces_old(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<boo
     Ok(done.rows_affected() == 1)
 }
 
-/// Stores the answer under a key reserved in the same transaction.
+/// Stores the response under a key reserved in the same transaction.
 pub async fn record(
     tx: &mut PgTransaction<'_>,
     key: &Key,
@@ -94,7 +94,7 @@ pub async fn record(
     Ok(())
 }
 
-/// Deletes keys older than a day; how many there were.
+/// Deletes keys older than a day; returns their number.
 pub async fn delete_expired(db: &PgPool) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "delete from aftercall.idempotency_keys where created_at < now() - interval '24 hours'"

@@ -1,4 +1,4 @@
-//! Jobs of a caller, page by page or all of them.
+//! A caller's jobs, page by page or all at once.
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
@@ -6,17 +6,16 @@ use uuid::Uuid;
 
 use super::{Filter, Job, JobId};
 
-/// The order of a list, and where in it the page before ended.
+/// The order of a list, and the position where the previous page ended.
 ///
-/// Ids follow the time of their making. Neither an id nor the end of a completed job ever changes, so
-/// that a page boundary never moves.
+/// Ids follow creation time. Neither an id nor a completed job's end ever changes, so page boundaries are stable.
 #[derive(Debug, Clone, Copy)]
 pub enum ListPosition {
     /// Newest first, older than this.
     Before(Option<JobId>),
     /// Oldest first, newer than this.
     After(Option<JobId>),
-    /// Completed jobs only, the last completed first, before this end of this job.
+    /// Completed jobs only, last completed first, before this end of this job.
     CompletedBefore(Option<(DateTime<Utc>, JobId)>),
 }
 
@@ -24,7 +23,7 @@ const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request
     j.version, j.completed_via, j.error, j.created_at, j.deadline_at, j.submitted_at, \
     j.finished_at, (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts";
 
-/// The statement that [`list`] and [`Export`] run.
+/// The statement of [`list`] and [`Export`].
 pub fn statement(
     caller_id: Uuid,
     filter: &Filter,
@@ -70,20 +69,20 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Job>> {
     let mut statement = statement(caller_id, filter, place, Some(limit));
-    // Planned anew for these values: how common they are decides the way to the jobs.
+    // Planned for the actual values, since their frequency decides the access path.
     statement.build_query_as().persistent(false).fetch_all(db).await
 }
 
-/// All jobs of a caller that fit, oldest first.
+/// All matching jobs of a caller, oldest first.
 pub struct Export(QueryBuilder<Postgres>);
 
 impl Export {
-    /// Those after that job.
+    /// Starts after this job.
     pub fn new(caller_id: Uuid, filter: &Filter, after: Option<JobId>) -> Self {
         Self(statement(caller_id, filter, ListPosition::After(after), None))
     }
 
-    /// Rows as Postgres finds them.
+    /// Rows in the order Postgres returns them.
     pub fn rows<'a>(&'a mut self, db: &'a mut PgConnection) -> BoxStream<'a, sqlx::Result<Job>> {
         self.0.build_query_as().persistent(false).fetch(db)
     }

@@ -1,8 +1,8 @@
-//! Jobs and their attempts: what they are, and every statement that changes one.
+//! Jobs and their attempts: their types, and every statement that changes one.
 //!
-//! This folder is the state diagram. Each transition is one guarded statement that says whether it
-//! applied, bumps the version and writes the event with that number; a final state never changes,
-//! except that a late result may complete a job that only we had ended (`aftercall.awaits_result`).
+//! This folder is the state diagram. Each transition is one guarded statement that reports whether it applied,
+//! increments the version, and writes the event with that number. Final states do not change, except that a late result
+//! may complete a job whose end was only presumed (`aftercall.awaits_result`).
 mod attempts;
 mod change;
 mod claim;
@@ -77,12 +77,12 @@ impl State {
         matches!(self, Self::Queued | Self::Submitting | Self::Submitted)
     }
 
-    /// Whether nothing more is done for the job unless its caller asks for it.
+    /// Whether nothing more happens to the job unless its caller asks for it.
     pub fn is_final(self) -> bool {
         !self.awaits_failure()
     }
 
-    /// As it is written in JSON and in Postgres.
+    /// As written in JSON and in Postgres.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -108,7 +108,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// As it is written in JSON and in Postgres.
+    /// As written in JSON and in Postgres.
     pub fn name(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
@@ -200,8 +200,8 @@ impl JobError {
         }
     }
 
-    /// The first of the provider's errors with the rest behind it; `otherwise` when there is none, or when it
-    /// says nothing.
+    /// The first of the provider's errors, with the rest in `others`; `otherwise` is the message when there is none or
+    /// it is empty.
     pub fn upstream(class: ErrorClass, errors: Vec<UpstreamError>, otherwise: &str) -> Self {
         let mut errors = errors.into_iter();
         let Some(first) = errors.next() else { return Self::new(class, otherwise) };

@@ -1,4 +1,4 @@
-//! Jobs come into being.
+//! Creates jobs.
 use std::time::Duration;
 
 use serde_json::{Map, Value, value::RawValue};
@@ -13,23 +13,23 @@ pub struct NewJob<'a> {
     pub caller_id: Uuid,
     pub external_id: Option<&'a str>,
     pub tags: &'a [String],
-    /// A JSON object as text: Postgres keeps what numbers of Rust have no room for.
+    /// A JSON object as text: Postgres preserves numbers that Rust's types cannot hold.
     pub metadata: &'a str,
-    /// What the provider will be sent, without `content`.
+    /// The request for the provider, without `content`.
     pub request: &'a Map<String, Value>,
     /// The recording itself, in base64.
     pub content: Option<&'a str>,
     pub deadline: Duration,
 }
 
-/// Inserts the job as `queued` and due at once.
+/// Inserts the job as `queued` and due immediately.
 pub async fn enqueue(tx: &mut Change<'_>, new: &NewJob<'_>) -> sqlx::Result<Job> {
     let job = insert(tx, new).await?;
     tx.queues();
     Ok(job)
 }
 
-/// The same without a transaction around it.
+/// The same without a surrounding transaction.
 pub async fn enqueue_alone(
     db: &PgPool,
     announcer: &Announcer,

@@ -1,14 +1,14 @@
-//! Jobs that waited too long for something: a lease, an answer, a result, the deadline.
+//! Jobs that have waited too long for a lease, a response, a result or the deadline.
 //!
-//! Statements about many jobs pass over those that somebody has locked: these are being changed, and
-//! two that lock several jobs in different orders would stop each other.
+//! Statements about many jobs skip locked rows: those are being changed, and two statements that lock rows in different
+//! orders could deadlock.
 use std::time::Duration;
 
 use sqlx::{PgPool, PgTransaction, types::Json};
 
 use super::{Announcer, ErrorClass, JobError, JobId};
 
-/// A submitted job whose result is to be asked for.
+/// A submitted job to poll.
 #[derive(Debug, Clone)]
 pub struct PollTarget {
     pub job_id: JobId,
@@ -16,7 +16,7 @@ pub struct PollTarget {
     pub provider_job_id: String,
 }
 
-/// Announces that one statement has changed so many jobs.
+/// Announces a statement that has changed this many jobs.
 fn announced(announcer: &Announcer, jobs: u64) -> u64 {
     if jobs > 0 {
         announcer.tell_changed();
@@ -24,8 +24,8 @@ fn announced(announcer: &Announcer, jobs: u64) -> u64 {
     jobs
 }
 
-/// Attempts whose process died before it recorded an answer: their fate is unknown. They stay open
-/// until `wait` after they began.
+/// Abandons attempts whose process died before recording a response: their outcome is unknown. They stay open until
+/// `wait` after they began.
 pub async fn abandon_leases(
     db: &PgPool,
     announcer: &Announcer,
@@ -60,8 +60,8 @@ pub async fn abandon_leases(
     Ok(announced(announcer, done.rows_affected()))
 }
 
-/// Attempts of unknown fate that have waited long enough: back to the queue for another one, or
-/// `failed` when that was the last of `max_attempts`.
+/// Requeues jobs whose unconfirmed attempt has waited long enough, or fails them if that was the last of
+/// `max_attempts`.
 pub async fn requeue_unconfirmed(
     db: &PgPool,
     announcer: &Announcer,
@@ -101,7 +101,7 @@ pub async fn requeue_unconfirmed(
     Ok(announced(announcer, done.rows_affected()))
 }
 
-/// Whether a submitted job is due to be asked for.
+/// Whether a submitted job is due for a poll.
 pub async fn has_polls(db: &PgPool) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
@@ -114,8 +114,8 @@ pub async fn has_polls(db: &PgPool) -> sqlx::Result<bool> {
     .await
 }
 
-/// Takes the submitted job that is due to be asked for and has been for longest; it is due again after
-/// `again`, but once more at its deadline.
+/// Claims the submitted job that has been due for a poll the longest. It is due again after `again`, but no later than
+/// its deadline, when it is polled once more.
 pub async fn claim_poll(
     tx: &mut PgTransaction<'_>,
     again: Duration,
@@ -150,8 +150,8 @@ pub async fn claim_poll(
     .await
 }
 
-/// The provider does not know a job that it had accepted: back to the queue for another attempt, or
-/// `failed` when that was the last of `max_attempts`.
+/// Handles a job that the provider had accepted and no longer knows: requeues it for another attempt, or fails it if
+/// that was the last of `max_attempts`.
 pub async fn lose_attempt(
     db: &PgPool,
     announcer: &Announcer,
@@ -188,9 +188,9 @@ pub async fn lose_attempt(
     Ok(announced(announcer, done.rows_affected()) == 1)
 }
 
-/// Open jobs past their deadline are `timed_out`; one that can be asked for is asked once more
-/// first, which moves its `due_at` past the deadline. What went wrong last is the cause: what their error says,
-/// a delivery that was of no use, or an attempt.
+/// Times out open jobs past their deadline. Jobs that can be polled are polled once more first, which moves their
+/// `due_at` past the deadline. The cause is the last thing that went wrong: the job's error, a useless delivery, or an
+/// attempt.
 pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
     let error = JobError::new(ErrorClass::Timeout, "no result arrived before the deadline");
     let done = sqlx::query!(
@@ -232,8 +232,8 @@ pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
     Ok(announced(announcer, done.rows_affected()))
 }
 
-/// Submitted jobs are to be asked for at the next round: their webhook was of no use. Not past the
-/// deadline, so that [`expire`] still waits for the last question.
+/// Makes submitted jobs due for a poll in the next round, because their webhook delivery was useless. Not past the
+/// deadline, so that [`expire`] still waits for the last poll.
 pub async fn poll_soon(tx: &mut PgTransaction<'_>, ids: &[JobId]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
@@ -248,8 +248,8 @@ pub async fn poll_soon(tx: &mut PgTransaction<'_>, ids: &[JobId]) -> sqlx::Resul
     Ok(())
 }
 
-/// A final answer about this attempt ended nothing: it is asked for again only after `wait`, doubled with each
-/// such answer, and at the deadline.
+/// Postpones the next poll after a final status response that ended nothing: to after `wait`, doubled with each such
+/// response, and at the latest to the deadline.
 pub async fn poll_later(
     tx: &mut PgTransaction<'_>,
     target: &PollTarget,

@@ -1,14 +1,14 @@
-//! Where a queued job stands in the queue.
+//! The position of a job in the queue.
 use sqlx::PgExecutor;
 
 use super::JobId;
 
-/// Jobs ahead that are counted exactly; beyond it a position is "at least".
+/// Jobs ahead that are counted exactly; beyond that a position means "at least".
 const MOST_COUNTED: i64 = 10_000;
 
-/// How many submissions come before this one is through, itself included; `None` unless it is
-/// queued. Callers take turns, so of another caller's jobs only as many count as the job's own
-/// caller has ahead of it.
+/// The number of submissions until this job has been submitted, itself included; `None` unless it
+/// is queued. Since callers take turns, at most as many jobs of each other caller count as the
+/// job's own caller has ahead of it.
 pub async fn position(db: impl PgExecutor<'_>, id: JobId) -> sqlx::Result<Option<i64>> {
     let position = sqlx::query_scalar!(
         r#"

@@ -1,11 +1,11 @@
-//! Jobs as their callers see them. Another caller's job does not exist.
+//! Jobs as their callers see them. Jobs of other callers do not exist.
 use serde_json::value::RawValue;
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
 use super::{Channel, Job, JobError, JobId, State};
 
-/// Looks a job up; `None` also when it is somebody else's.
+/// Finds a job; `None` also when it belongs to another caller.
 pub async fn find(
     db: impl PgExecutor<'_>,
     caller_id: Uuid,
@@ -28,7 +28,7 @@ pub async fn find(
     .await
 }
 
-/// Those of these jobs that are final, whoever they belong to.
+/// The jobs among these that are final, for any caller.
 pub async fn finished(db: impl PgExecutor<'_>, ids: &[JobId]) -> sqlx::Result<Vec<Job>> {
     if ids.is_empty() {
         return Ok(Vec::new());

@@ -1,6 +1,6 @@
-//! Where the recording of a job lies: its `contentUri`, whose credentials nobody is to see. Whatever takes it
-//! out of a stored request is here, but for the claim, which hands the request to the provider as it is: were
-//! it sealed in the database, `enqueue` would seal it, and these would open it.
+//! The URL of a job's recording, `contentUri`, whose credentials must not be shown. All code that reads it from a
+//! stored request is here, except the claim, which passes the request to the provider unchanged. If it were encrypted
+//! in the database, `enqueue` would encrypt it and these functions would decrypt it.
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, value::RawValue};
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::JobId;
 
-/// Of those of these jobs whose recording did not come in the request.
+/// The URLs of those jobs whose recording was not inline.
 pub async fn content_uris(
     tx: &mut PgTransaction<'_>,
     ids: &[JobId],
@@ -29,8 +29,8 @@ pub async fn content_uris(
     Ok(rows.into_iter().filter_map(|row| Some((row.id, row.uri?))).collect())
 }
 
-/// The request with its URL masked. Most are not even read: they hold none of the characters that begin
-/// what is masked, nor an escape that might stand for one.
+/// The request with its URL masked. Most requests are not even parsed: they contain none of the characters that
+/// introduce a masked part, nor an escape for one.
 pub fn masked(request: Box<RawValue>) -> Box<RawValue> {
     if !request.get().contains(['@', '?', '#', '\\']) {
         return request;
@@ -49,7 +49,7 @@ pub fn masked(request: Box<RawValue>) -> Box<RawValue> {
 fn masked_uri(uri: &str) -> String {
     let Ok(mut url) = Url::parse(uri) else { return "…".to_owned() };
     if !url.username().is_empty() || url.password().is_some() {
-        // Only URLs without a host refuse, and intake lets none in.
+        // This fails only for URLs without a host, which intake rejects.
         let _ = url.set_username("***");
         let _ = url.set_password(None);
     }

@@ -1,21 +1,21 @@
-//! How an attempt to submit ended. Each statement is guarded by the lease: `false` means that the
-//! job had moved on, and nothing changed but the attempt's own row. A lease that was taken away still
-//! counts until there is another attempt: late knowledge of an attempt's fate is knowledge.
-//! The job's row is locked before the attempt's, here as everywhere.
+//! Records the outcome of a submission. Each statement is guarded by the lease: `false` means that the job had moved on
+//! and only the attempt's own row changed. A lease that was taken away still counts until there is another attempt,
+//! since late knowledge of an attempt's outcome is still valid. The job's row is locked before the attempt's, as
+//! everywhere.
 use std::time::Duration;
 
 use sqlx::{PgTransaction, types::Json};
 
 use super::{Change, Claimed, JobError, JobId};
 
-/// Why an attempt did not reach the provider; a name in `attempts.outcome`.
+/// Why an attempt did not succeed; stored in `attempts.outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryReason {
     Throttled,
     Broken,
     Unreachable,
     Unauthorized,
-    /// The answer was about the address, not about the job.
+    /// The response was about the URL, not about the job.
     Misdirected,
 }
 
@@ -30,19 +30,19 @@ impl RetryReason {
         }
     }
 
-    /// Whether the provider may have looked at the job. Otherwise trying again costs nothing, and
-    /// only the deadline ends it.
+    /// Whether the provider may have looked at the job. Otherwise a retry costs nothing, and only the deadline ends the
+    /// job.
     pub fn counts(self) -> bool {
         self == Self::Broken
     }
 }
 
-/// The provider took the job. Without a job id (2022) it can never be asked for, only awaited.
+/// The provider accepted the job. Without a job id (2022) it can never be polled, only awaited.
 ///
-/// Also when the job was queued once more because this was not known: then it is not sent again. After
-/// a retry, which leaves no error behind, it is.
+/// Also applies when the job was requeued because this was not known: it is then not submitted again. After a retry by
+/// the caller, which clears the error, it is.
 ///
-/// `poll_after`: when to ask for the result instead of waiting on.
+/// `poll_after`: when to poll for the result if no webhook arrives.
 pub async fn mark_submitted(
     tx: &mut Change<'_>,
     claimed: &Claimed,
@@ -78,7 +78,7 @@ pub async fn mark_submitted(
     Ok(done.rows_affected() == 1)
 }
 
-/// Nothing was accepted; the job goes back to the queue for `delay`.
+/// Nothing was accepted; the job returns to the queue for `delay`.
 pub async fn release(
     tx: &mut Change<'_>,
     claimed: &Claimed,
@@ -117,9 +117,9 @@ pub async fn release(
     Ok(done.rows_affected() == 1)
 }
 
-/// The provider refused the job for good, or too many attempts failed: it is `failed`.
+/// The provider rejected the job for good, or too many attempts failed: it is `failed`.
 ///
-/// `retry_reason` is what the last attempt met when it was not a refusal.
+/// `retry_reason` is why the last attempt failed, if it was not rejected.
 pub async fn refuse(
     tx: &mut Change<'_>,
     claimed: &Claimed,
@@ -154,8 +154,8 @@ pub async fn refuse(
     Ok(done.rows_affected() == 1)
 }
 
-/// No answer came, but the provider may have taken the job: it stays `submitting`, its webhook
-/// still counts, and only after `wait` is another attempt made.
+/// There was no response, but the provider may have accepted the job: it stays `submitting`, its webhook remains valid,
+/// and another attempt is made only after `wait`.
 pub async fn mark_unknown(
     tx: &mut Change<'_>,
     claimed: &Claimed,
@@ -190,7 +190,7 @@ pub async fn mark_unknown(
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes the attempt's own row; true facts, whether or not the job still waits for them.
+/// Writes the attempt's own row: these facts hold whether or not the job still waits for them.
 async fn answer(
     tx: &mut PgTransaction<'_>,
     claimed: &Claimed,

@@ -1,4 +1,4 @@
-//! The secret in a webhook URL, made for one attempt.
+//! The secret in a webhook URL, generated per attempt.
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
@@ -8,9 +8,9 @@ use super::JobId;
 
 const SECRET_BYTES: usize = 32;
 
-/// Job id (16 bytes) and secret (32 random bytes): 64 base64url characters.
+/// Job id (16 bytes) and secret (32 random bytes) as 64 base64url characters.
 ///
-/// The id finds the row by primary key; only the SHA-256 of the secret is stored.
+/// The id locates the row by primary key; only the SHA-256 of the secret is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     pub job_id: JobId,
@@ -29,7 +29,7 @@ impl Token {
         secret
     }
 
-    /// `None` for whatever is not 64 base64url characters.
+    /// `None` for anything but 64 base64url characters.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 16 + SECRET_BYTES];
         if text.len() != 64 || URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()? != bytes.len() {
@@ -47,15 +47,15 @@ impl Token {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// How all tokens of a job begin: as far as its id alone decides.
+    /// The common beginning of all tokens of a job: the characters that depend only on its id.
     pub fn opening(job_id: JobId) -> String {
         let mut text = URL_SAFE_NO_PAD.encode(job_id.uuid());
-        // Of the last character only some bits are the id's.
+        // Only some bits of the last character belong to the id.
         text.pop();
         text
     }
 
-    /// What is stored of the secret.
+    /// The stored hash of the secret.
     pub fn sha(&self) -> [u8; 32] {
         sha_of(&self.secret)
     }

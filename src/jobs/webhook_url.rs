@@ -1,11 +1,11 @@
-//! Where the provider delivers what it found.
+//! The URL to which the provider delivers results.
 use std::fmt;
 
 use url::Url;
 
 use super::{JobId, Token};
 
-/// The webhook URL of one attempt. A secret: whoever knows it can deliver.
+/// The webhook URL of one attempt. A secret: anyone who knows it can deliver.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
     url: Url,
@@ -13,10 +13,10 @@ pub struct WebhookUrl {
 }
 
 impl WebhookUrl {
-    /// What the listener routes; every URL is made of it.
+    /// The listener's route, from which every URL is built.
     pub const ROUTE: &str = "/webhooks/{token}";
 
-    /// `base`: where the provider reaches the listener.
+    /// `base`: the URL at which the provider reaches the listener.
     pub fn new(base: &Url, token: &Token) -> Self {
         let mut url = base.clone();
         let route = Self::ROUTE.replace("{token}", &token.reveal());
@@ -31,7 +31,7 @@ impl WebhookUrl {
         self.url.as_str()
     }
 
-    /// The job that its token is of.
+    /// The job that its token belongs to.
     pub fn job_id(&self) -> JobId {
         self.job_id
     }

@@ -1,4 +1,4 @@
-//! `GET /v1/events`: what becomes of jobs, as server-sent events (WHATWG HTML, section 9.2).
+//! `GET /v1/events`: changes of jobs as server-sent events (WHATWG HTML, section 9.2).
 use std::{
     collections::VecDeque, convert::Infallible, str::FromStr as _, sync::Arc, time::Duration,
 };
@@ -28,11 +28,11 @@ use crate::{
     jobs::{JobId, State as JobState},
 };
 
-/// A stream that has nothing to tell says so this often, lest somebody takes it for dead.
+/// Interval of pings on an idle stream, so that it is not taken for dead.
 const PING: Duration = Duration::from_secs(15);
-/// A stream ends after this: a key that was revoked shall not listen on for ever.
+/// Maximum duration of a stream.
 const LONGEST: Duration = Duration::from_hours(1);
-/// Events that are read at once for a stream that was away.
+/// Missed events read per query.
 const PAGE: i64 = 500;
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -124,7 +124,7 @@ async fn stream(
     });
     let messages = futures_util::StreamExt::map(messages, Ok::<_, Infallible>);
     let mut response = Sse::new(messages).into_response();
-    // A proxy that gathers answers would hold events back.
+    // Buffering proxies would hold events back.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().extend([unbuffered]);
     Ok(response)
@@ -134,12 +134,12 @@ fn bye() -> Message {
     Message::default().event("bye").data("{}")
 }
 
-/// The key was revoked or has expired: coming back with it is of no use.
+/// The key was revoked or has expired: reconnecting with it does not help.
 fn key_ended() -> Message {
     Message::default().event("bye").data(r#"{"because":"unauthorized"}"#)
 }
 
-/// What `Last-Event-ID` says.
+/// The position in `Last-Event-ID`.
 async fn resumed_at(
     state: &ApiState,
     listing: &str,
@@ -162,17 +162,17 @@ impl From<NoConnection> for ApiError {
     }
 }
 
-/// One stream: first what was missed, then what comes.
+/// One stream: first the missed events, then new ones.
 struct EventStream {
     state: ApiState,
     whose: EventScope,
     listing: String,
     subscription: Subscription,
-    /// Where the client starts from, until it is told.
+    /// The client's starting point, until it has been sent.
     start: Option<Point>,
-    /// What is missed, each from its point.
+    /// Ranges of missed events, each as the point from which it is read.
     missed: VecDeque<Point>,
-    /// Of the first of `missed`.
+    /// Events read from the first of `missed`.
     page: VecDeque<Event>,
 }
 
@@ -220,7 +220,7 @@ impl EventStream {
         }
     }
 
-    /// The next event of those that were missed; the first of `missed` is the point it ends at.
+    /// The next missed event; the first of `missed` is then the point right after it.
     async fn next_missed(&mut self) -> sqlx::Result<Option<Event>> {
         while let Some(from) = self.missed.front_mut() {
             if self.page.is_empty() {
@@ -240,7 +240,7 @@ impl EventStream {
         self.state.cursors.seal(&self.listing, point.to_string().as_bytes())
     }
 
-    /// Moves the client's place without telling it anything.
+    /// Moves the client's position without sending an event.
     fn mark(&self, point: &Point) -> Message {
         Message::default().id(self.id(point))
     }

@@ -1,4 +1,4 @@
-//! Exports: all that fits the filters, line by line, in constant memory.
+//! Exports: everything that matches the filters, line by line, in constant memory.
 use axum::{extract::State, response::Response};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ struct ResumeUtterances {
     cursor: Option<UtteranceId>,
 }
 
-/// Where an utterance is, written `<jobId>.<seq>`.
+/// The position of an utterance, written `<jobId>.<seq>`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct UtteranceId(JobId, i32);
@@ -139,7 +139,7 @@ async fn utterances(
     }))
 }
 
-/// Writes all rows, unless the pool is closed because the process is about to end.
+/// Writes all rows, unless the pool is closed because the process is shutting down.
 async fn write<T: Serialize + Sync>(
     (pool, key): (&PgPool, &WatchedKey),
     mut rows: BoxStream<'_, sqlx::Result<T>>,

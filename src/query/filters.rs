@@ -1,4 +1,4 @@
-//! The parameters by which jobs are chosen, in lists and exports alike.
+//! The parameters that select jobs, in lists and exports alike.
 use serde::Deserialize;
 use utoipa::IntoParams;
 

@@ -1,4 +1,4 @@
-//! Jobs, one and many, and their timelines.
+//! Jobs, single and listed, and their timelines.
 use axum::{
     Json,
     extract::{OriginalUri, State},
@@ -167,7 +167,7 @@ enum Sort {
 }
 
 impl Sort {
-    /// What a cursor holds of the last job of a page.
+    /// The position that a cursor holds: the last job of a page.
     fn position(self, job: &Job) -> Vec<u8> {
         let id = job.id.uuid().into_bytes();
         match self {
@@ -180,7 +180,7 @@ impl Sort {
     }
 }
 
-/// Where the page begins that the cursor names.
+/// The position that the cursor names.
 fn place(
     state: &ApiState,
     listing: &str,
@@ -202,7 +202,7 @@ fn place(
     })
 }
 
-/// When the last job of the page before was completed, and its id.
+/// When the last job of the previous page was completed, and its id.
 fn end_of(position: [u8; 24]) -> Result<(DateTime<Utc>, JobId), ApiError> {
     let (micros, id) = position.split_at(8);
     let micros = micros.try_into().map(i64::from_be_bytes).ok();

@@ -19,7 +19,7 @@ use crate::{
     jobs::{Filter, JobId},
 };
 
-/// Of so many newest matches the best are found.
+/// Ranking considers this many of the newest matches.
 const RANKED: i64 = 500;
 const MAX_Q_CHARS: usize = 500;
 
@@ -116,7 +116,7 @@ async fn search(
     Ok(response)
 }
 
-/// A `q` of a bearable length.
+/// A `q` of acceptable length.
 pub fn checked(q: &str) -> Result<&str, ApiError> {
     if q.chars().count() > MAX_Q_CHARS {
         let detail = format!("must have at most {MAX_Q_CHARS} characters");
@@ -143,7 +143,7 @@ async fn begin(
     })
 }
 
-/// A walk along the ranks of what was found when it began.
+/// A walk through ranked results, within the set of matches found when it began.
 #[derive(Debug, Clone, Copy)]
 struct Walk {
     bounds: Bounds,
@@ -181,9 +181,9 @@ impl Walk {
     }
 }
 
-/// The newest matches, the best first, and where they lie; or those of `walk` still to come.
+/// The newest matches, best first, and their bounds; or the remaining ones of `walk`.
 ///
-/// What comes in between two pages lies after the bounds, or takes its place by its rank.
+/// Matches that arrive between two pages are beyond the bounds, or placed by their rank.
 async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, Bounds), ApiError> {
     let (range, most) = match walk {
         Some(Walk { bounds: Bounds { oldest, newest }, .. }) => {

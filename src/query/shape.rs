@@ -25,7 +25,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 }
 
 const DEFAULT_BUCKET: u32 = 60;
-/// Buckets of one answer.
+/// Maximum number of buckets per response.
 const MOST_BUCKETS: f64 = 10_000.0;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -1,4 +1,4 @@
-//! Statistics across jobs: what may be asked, and how it is answered.
+//! Statistics across jobs: parses the query and renders the groups.
 use axum::{Json, extract::State};
 use chrono::{Datelike as _, Days, NaiveDate};
 use serde::{
@@ -20,9 +20,9 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(jobs))
 }
 
-/// Days of an answer when none are named, today included.
+/// Days covered when none are given, today included.
 const USUAL_DAYS: u64 = 30;
-/// Days of an answer: three years.
+/// Maximum number of days: three years.
 const MOST_DAYS: i64 = 1096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ToSchema)]
@@ -93,7 +93,7 @@ impl TryFrom<String> for Day {
 
     fn try_from(text: String) -> Result<Self, &'static str> {
         let day = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok();
-        // What both chrono and Postgres can write, with room for the days around.
+        // Years that both chrono and Postgres can represent, with a margin of days.
         let known = day.filter(|day| (1970..9999).contains(&day.year()));
         known.map(Self).ok_or("must be a day such as 2026-05-01")
     }
@@ -212,8 +212,7 @@ async fn days(state: &ApiState, query: &StatsQuery) -> Result<(NaiveDate, NaiveD
     Ok((from, to))
 }
 
-/// # Errors
-/// What the sums cannot tell.
+/// Questions that the sums cannot answer.
 fn question(
     caller_id: Uuid,
     query: StatsQuery,

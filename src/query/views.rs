@@ -1,4 +1,4 @@
-//! What was found, as callers see it: the provider's own names, one shape for all.
+//! Results as callers see them: the provider's names, in one consistent form.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -7,11 +7,10 @@ use uuid::Uuid;
 
 use super::{Measure, Measures};
 
-/// What jobs of one sum have in common. But for values of insights, they may be told apart by language
-/// and audio type.
+/// The dimension by which sums are kept. All but insight values are further divided by language and audio type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dimension {
-    /// Nothing else.
+    /// No further dimension.
     All,
     Tag,
     Emotion,
@@ -19,14 +18,14 @@ pub enum Dimension {
     Insight,
 }
 
-/// Which jobs count: all of these.
+/// Which jobs count; all conditions must hold.
 #[derive(Debug, Clone)]
 pub struct Selection {
     pub caller_id: Uuid,
     pub dimension: Dimension,
-    /// Of the insight; empty for other dimensions.
+    /// Name of the insight; empty for other dimensions.
     pub name: String,
-    /// One value of the dimension alone.
+    /// Only this value of the dimension.
     pub value: Option<String>,
     pub language: Option<String>,
     pub audio_type: Option<String>,
@@ -36,7 +35,7 @@ pub struct Selection {
     pub to: NaiveDate,
 }
 
-/// What makes a group.
+/// What defines a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     Nothing,
@@ -55,7 +54,7 @@ pub enum Bucket {
     Week,
 }
 
-/// The order of groups; those alike are in the order of their keys.
+/// The order of groups; ties are ordered by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
     /// `None`: by the key.
@@ -67,18 +66,18 @@ pub struct Sort {
 pub struct Question {
     pub selection: Selection,
     pub key: Key,
-    /// Asks for the course of each group as well.
+    /// Also returns each group's figures over time.
     pub bucket: Option<Bucket>,
     pub measures: Vec<Measure>,
     pub sort: Sort,
-    /// Groups; `None` for all.
+    /// Maximum number of groups; `None` for all.
     pub limit: Option<i64>,
 }
 
-/// A group, or with `bucket` a part of the one before.
+/// A group or, with `bucket`, a part of the preceding group.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Row {
-    /// Empty where nothing makes a group, or the request did not say.
+    /// Empty when all jobs form one group, or when the request did not specify the value.
     pub key: String,
     /// First day of the part.
     pub bucket: Option<NaiveDate>,
@@ -103,12 +102,12 @@ const SUMS: [&str; 13] = [
     "turnaround_ms",
 ];
 
-/// The groups in their order, each followed by its parts in the order of time.
+/// The groups in order, each followed by its parts in chronological order.
 pub async fn answer(db: impl PgExecutor<'_>, question: &Question) -> sqlx::Result<Vec<Row>> {
     statement(question).build_query_as().persistent(false).fetch_all(db).await
 }
 
-/// What [`answer`] runs.
+/// The statement of [`answer`].
 pub fn statement(question: &Question) -> QueryBuilder<Postgres> {
     let Question { key, bucket, sort, limit, .. } = question;
     let sums = SUMS.map(|name| format!("sum({name})::bigint as {name}")).join(", ");
@@ -136,7 +135,7 @@ pub fn statement(question: &Question) -> QueryBuilder<Postgres> {
     sql
 }
 
-/// The sums that were selected, cell by cell.
+/// The selected sums, cell by cell.
 fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question) {
     let Question { selection, key, bucket, .. } = question;
     let key_sql = match key {
@@ -176,7 +175,7 @@ fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question) {
     }
 }
 
-/// Every column of [`Measures`], null for those that were not asked for.
+/// Every column of [`Measures`], null for those not requested.
 fn columns(asked: &[Measure]) -> String {
     let column = |measure: Measure| {
         let (name, sql) = measure.column();
@@ -193,7 +192,7 @@ struct Span {
     to: NaiveDate,
 }
 
-/// The whole months of a selection from their own sums, unless it is asked for `by_days`.
+/// Reads whole months of a selection from monthly sums, unless `by_days`.
 fn spans(selection: &Selection, by_days: bool) -> Vec<Span> {
     let Selection { from, to, .. } = *selection;
     let first_of = |day: NaiveDate| day.with_day(1).unwrap_or(day);
@@ -211,7 +210,7 @@ fn spans(selection: &Selection, by_days: bool) -> Vec<Span> {
 }
 
 impl Question {
-    /// The sums that are fewest. Those of tags are kept twice, as there may be many of them.
+    /// The smallest suitable set of sums. Those of tags are kept in two forms, as there may be many.
     fn sums_of(&self) -> &'static str {
         let Selection { language, audio_type, .. } = &self.selection;
         let is_detailed = matches!(self.key, Key::Language | Key::AudioType)

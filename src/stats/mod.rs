@@ -1,7 +1,7 @@
-//! Statistics across jobs: sums that are added to by whoever ends a job, and what is asked of them.
+//! Statistics across jobs: sums that every ended job adds to, and the queries over them.
 //!
-//! Transitions leave their changes by a trigger; [`merge`] adds these to the sums. An answer is made of
-//! both, so that it is exact whether or not they were merged.
+//! A trigger records the changes of each transition; [`merge`] adds them to the sums. Queries read both, so they are
+//! exact whether or not changes have been merged.
 mod ask;
 mod measure;
 
@@ -13,12 +13,12 @@ use crate::jobs::JobId;
 pub use ask::{Bucket, Dimension, Key, Question, Row, Selection, Sort, answer, statement};
 pub use measure::{Measure, Measures};
 
-/// Counts those of these jobs that have ended anew, once their results are stored.
+/// Counts those of these jobs that have ended, once their results are stored.
 pub async fn count(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
     change(tx, jobs, 1).await
 }
 
-/// Takes back what those of these jobs that have ended count, before their results change or they go.
+/// Subtracts what those of these jobs that have ended count, before their results change or they are deleted.
 pub async fn uncount(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
     change(tx, jobs, -1).await
 }
@@ -35,16 +35,16 @@ async fn change(tx: &mut PgTransaction<'_>, jobs: &[JobId], sign: i32) -> sqlx::
     Ok(())
 }
 
-/// What a merge did.
+/// The result of a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Merged {
-    /// Changes that it took.
+    /// Changes taken.
     pub taken: i32,
-    /// Those of them that the sums do not take. They stay where answers count them, and are not taken again.
+    /// Taken changes that the sums rejected. Queries still count them, and they are not taken again.
     pub refused: i32,
 }
 
-/// Adds up to `most` changes to the sums. May run side by side.
+/// Adds up to `most` changes to the sums. May run concurrently.
 pub async fn merge(db: impl PgExecutor<'_>, most: i32) -> sqlx::Result<Merged> {
     sqlx::query_as!(
         Merged,
@@ -55,7 +55,7 @@ pub async fn merge(db: impl PgExecutor<'_>, most: i32) -> sqlx::Result<Merged> {
     .await
 }
 
-/// The present day (UTC).
+/// The current day (UTC).
 pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<NaiveDate> {
     sqlx::query_scalar!(r#"select (now() at time zone 'UTC')::date as "today!""#)
         .fetch_one(db)

@@ -1,4 +1,4 @@
-//! The body of a delivery: read within bounds, its compression undone, its text understood.
+//! The body of a delivery: reads it within limits, decompresses it and parses it.
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use axum::body::{Body as Incoming, HttpBody as _};
@@ -18,30 +18,30 @@ use crate::{
     outcome::ParsedDelivery,
 };
 
-/// Told when there was a bug.
+/// The reason reported in case of a bug.
 const FAILED: &str = "the parser failed";
-/// How often a connection may be asked in vain, without waiting, for what has come on it.
+/// How often to check a connection for data without waiting.
 const LOOKS: u32 = 2;
 
-/// Most bytes of a delivery as sent, and what may be made of it.
+/// Maximum size of a delivery as sent, and the limits for parsing it.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub raw: usize,
     pub text: TextLimits,
 }
 
-/// A body and the memory it is counted for.
+/// A body and the memory reserved for it.
 #[derive(Debug)]
 pub struct Body {
     pub bytes: Bytes,
-    /// SHA-256 of `bytes`, once they were understood.
+    /// SHA-256 of `bytes`, once they were parsed.
     pub sha: [u8; 32],
     _memory: Taken,
-    /// For what was made of it, until it is stored.
+    /// Memory for the parsed result, until it is stored.
     parsed: Option<OwnedSemaphorePermit>,
-    /// Among the unproven ones that wait for a batch.
+    /// Its place among the unproven deliveries that wait for a batch.
     _place: Option<OwnedSemaphorePermit>,
-    /// Of those that came with the same token.
+    /// Its place among the bodies with the same token.
     _share: Option<Share<[u8; 32]>>,
 }
 
@@ -59,9 +59,9 @@ impl Body {
 pub enum ReadError {
     TooLarge,
     OverBudget,
-    /// The sender went away, or broke the protocol, before the body was complete.
+    /// The sender disconnected, or broke the protocol, before the body was complete.
     Lost,
-    /// The sender knows a token and not how to hurry.
+    /// The sender has a valid token but sends too slowly.
     TooSlow,
 }
 
@@ -71,7 +71,7 @@ impl From<OverBudget> for ReadError {
     }
 }
 
-/// A body that is coming in.
+/// A body that is being received.
 #[derive(Debug)]
 pub struct Reader {
     rest: Incoming,
@@ -86,12 +86,12 @@ impl Reader {
         Self { rest, so_far: BytesMut::new(), announced, memory: Taken::default() }
     }
 
-    /// Its length, when that is known beforehand.
+    /// Its length, if announced.
     pub fn announced(&self) -> Option<usize> {
         self.announced
     }
 
-    /// Reads what has come already; whether that is all.
+    /// Reads the data that has already arrived; returns whether that is the whole body.
     pub async fn at_hand(&mut self, memory: &MemoryBudget) -> Result<bool, ReadError> {
         let Some(announced) = self.announced else { return Ok(false) };
         memory.grow(&mut self.memory, announced)?;
@@ -107,7 +107,7 @@ impl Reader {
                 }
                 Poll::Ready(None) => break,
                 Poll::Pending if looks == 0 => return Ok(false),
-                // The connection reads on, if there is anything.
+                // Lets the connection read more, if there is anything.
                 Poll::Pending => {
                     looks -= 1;
                     tokio::task::yield_now().await;
@@ -117,7 +117,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Reads at most `most` bytes, as far as there is memory for them; all of them count for `memory`.
+    /// Reads at most `most` bytes, as far as there is memory; all of them count toward `memory`.
     pub async fn read_all(mut self, most: usize, memory: &MemoryBudget) -> Result<Body, ReadError> {
         if self.announced.is_some_and(|bytes| bytes > most) {
             return Err(ReadError::TooLarge);
@@ -125,7 +125,7 @@ impl Reader {
         let mut taken = Taken::default();
         memory.grow(&mut taken, self.so_far.len())?;
         self.memory = taken;
-        // Only what is written to takes memory: it is counted as it comes.
+        // Memory is only used when written to, so it is counted as data arrives.
         let missing = self.announced.map(|bytes| bytes.saturating_sub(self.so_far.len()));
         self.so_far.reserve(missing.unwrap_or_default());
         while let Some(frame) = self.rest.frame().await {
@@ -139,14 +139,14 @@ impl Reader {
         Ok(self.whole())
     }
 
-    /// All of it has been read.
+    /// Call when the whole body has been read.
     pub fn whole(self) -> Body {
         let bytes = self.so_far.freeze();
         Body { bytes, sha: [0; 32], _memory: self.memory, parsed: None, _place: None, _share: None }
     }
 }
 
-/// Back again: whole, and not understood.
+/// Turns a body back into a reader: complete, but not parsed.
 impl From<Body> for Reader {
     fn from(body: Body) -> Self {
         let announced = Some(body.bytes.len());
@@ -155,8 +155,8 @@ impl From<Body> for Reader {
     }
 }
 
-/// Makes sense of a body, and its digest. What cannot be understood is a reading as well; it fails only
-/// for want of memory.
+/// Parses a body and computes its digest. An unparsable body is an interpretation too; this fails only for lack of
+/// memory.
 pub async fn understand(
     body: &mut Body,
     encoding: Option<&str>,
@@ -164,7 +164,7 @@ pub async fn understand(
     memory: &MemoryBudget,
 ) -> Result<ParsedDelivery, OverBudget> {
     let bytes = body.bytes.clone();
-    // Small and plain: parsed right here; anything else on a thread that may block.
+    // Small and uncompressed bodies are parsed right here, others on a thread that may block.
     let is_small = bytes.len() <= SMALL_BYTES && deliveries::is_plain(encoding);
     let (sha, text) = if is_small {
         let values = json::values_at_most(&bytes);
@@ -187,7 +187,7 @@ pub async fn understand(
         memory.run(work).await.unwrap_or_else(failed)
     };
     body.sha = sha;
-    // The text's memory is counted for until it was parsed.
+    // The text's memory stays reserved until it was parsed.
     let (text, _taken, values) = match text {
         Ok(counted) => counted,
         Err(Undecodable::Damaged(why)) => return Ok(ParsedDelivery::unreadable(why)),

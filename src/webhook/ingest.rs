@@ -1,7 +1,7 @@
-//! Micro-batches: deliveries that wait while one batch commits make up the next one, so the cost of a
-//! commit is shared by as many as there are, and nobody waits when there is only one.
+//! Micro-batches: deliveries that wait while one batch commits form the next one, so that many share the cost of a
+//! commit and a single one does not wait.
 //!
-//! A batch that Postgres refuses is split in halves until the delivery that spoils it stands alone.
+//! A batch that Postgres rejects is split in halves until the bad delivery is isolated.
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -21,10 +21,10 @@ use crate::{
     supervise,
 };
 
-/// Bytes of bodies after which a batch is full: sending it to Postgres takes several times as much.
+/// Bytes of bodies after which a batch is full; sending it to Postgres takes several times as much memory.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// A delivery on its way to its batch.
+/// A delivery on its way to a batch.
 #[derive(Debug)]
 pub struct Item {
     pub token: Token,
@@ -34,16 +34,16 @@ pub struct Item {
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// What became of a delivery; sent after its commit.
+/// The result for a delivery; sent after its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Kept(Outcome),
     UnknownToken,
-    /// Nothing was kept.
+    /// Nothing was stored.
     NotStored,
 }
 
-/// The end of the queue that takes deliveries out and stores them.
+/// The receiving end of the queue, which stores deliveries.
 pub struct Ingest {
     db: PgPool,
     announcer: Announcer,
@@ -52,7 +52,7 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// The queue, and what empties it.
+    /// The queue, and the part that empties it.
     pub fn new(
         db: PgPool,
         announcer: Announcer,
@@ -62,7 +62,7 @@ impl Ingest {
         (sender, Self { db, announcer, settings: settings.clone(), queue })
     }
 
-    /// Stores batches until the listener is gone and the queue is empty.
+    /// Stores batches until the listener is closed and the queue is empty.
     pub async fn run(self) -> supervise::TaskResult {
         let queue = Arc::new(Mutex::new(self.queue));
         let mut writers = tokio::task::JoinSet::new();
@@ -92,7 +92,7 @@ fn quota(settings: &IngestSettings) -> Quota {
     Quota { deliveries: settings.attempt_deliveries, bytes }
 }
 
-/// The deliveries that are waiting, at least one; none when the queue is closed and empty.
+/// The waiting deliveries, at least one; none when the queue is closed and empty.
 async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> Vec<Item> {
     let Some(first) = queue.recv().await else { return Vec::new() };
     let until = Instant::now() + settings.batch_wait;
@@ -111,7 +111,7 @@ async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> 
     batch
 }
 
-/// Commits the batch and answers each of its deliveries.
+/// Commits the batch and sends each delivery its result.
 async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quota) {
     let mut answers = Vec::with_capacity(batch.len());
     let mut arrivals = Vec::with_capacity(batch.len());
@@ -146,14 +146,14 @@ async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quot
         answers.push((item.answer, item.body));
     }
     let outcomes = commit_or_split(&mut connection, announcer, &arrivals, quota).await;
-    // Bodies are let go of only now: the memory they were counted for is in use until here.
+    // Bodies are dropped only here: their reserved memory is in use until now.
     for ((answer, _body), outcome) in answers.into_iter().zip(outcomes) {
         tell(answer, outcome);
     }
 }
 
-/// Answers in the order of the arrivals. A delivery whose rows Postgres will never take is kept as one
-/// that cannot be read.
+/// Returns results in the order of the arrivals. A delivery whose rows Postgres will never accept is stored as
+/// unreadable.
 async fn commit_or_split(
     connection: &mut PgConnection,
     announcer: &Announcer,
@@ -168,7 +168,7 @@ async fn commit_or_split(
         }
         Err(error) => error,
     };
-    // Without a database each half would fail for the same reason, only later.
+    // Without a database each half would fail for the same reason.
     if !matches!(error, sqlx::Error::Database(_)) || db::is_unavailable(&error) {
         report(&error);
         return vec![Answer::NotStored; arrivals.len()];
@@ -209,7 +209,7 @@ async fn commit(
 }
 
 fn tell(answer: oneshot::Sender<Answer>, what: Answer) {
-    // A sender that has hung up will deliver again, and find its delivery known.
+    // A sender that has disconnected will deliver again, and its delivery will be a duplicate.
     let _ = answer.send(what);
 }
 

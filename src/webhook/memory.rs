@@ -1,34 +1,34 @@
-//! How much memory deliveries may take: known before it is taken, whatever they hold.
+//! Memory budgets for deliveries: memory is reserved before it is used, whatever the content.
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Unit in which memory is counted.
 const PAGE: usize = 4096;
-/// A body up to this is small.
+/// Bodies up to this size are small.
 pub const SMALL_BYTES: usize = 64 * 1024;
-/// Of the memory for bodies, one part in so many is for the beginnings of bodies: however many large ones
-/// there are, a small one finds room.
+/// One part in this many of the memory for bodies is reserved for the first bytes of each body, so that small bodies
+/// find room however many large ones there are.
 const SMALL_SHARE: usize = 8;
-/// Text that may be parsed and not yet stored: what is parsed takes a multiple of it. The rest waits as
-/// it came; what is larger by itself has all of this to itself.
+/// Text that may be parsed but not yet stored; its parsed form takes a multiple in memory. Other bodies wait unparsed;
+/// a larger one uses the whole budget alone.
 const PARSED_BYTES: usize = 2 * 1024 * 1024;
 /// The same for small bodies, which never wait for large ones.
 const PARSED_SMALL_BYTES: usize = 1024 * 1024;
-/// The same for small bodies that have not shown a good token: most of every day's.
+/// The same for small bodies whose token has not been verified, as in most deliveries.
 const PARSED_UNPROVEN_BYTES: usize = 2 * 1024 * 1024;
-/// Text that comes with one value of JSON in an ordinary delivery. Text with more values takes as much
-/// memory as an ordinary one with that many.
+/// Bytes of text per JSON value in an ordinary delivery. Text with more values takes as much memory as an ordinary text
+/// with that many.
 const BYTES_A_VALUE: usize = 12;
 
-/// Memory for deliveries in hand: there is one for those with a good token, and one for all others.
+/// Memory for deliveries in progress: one budget for verified tokens, and one for all others.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     small: Pool,
     large: Pool,
-    /// More parsers at once than processors would only hold more memory.
+    /// Running more parsers than processors would only hold more memory.
     parsers: Arc<Semaphore>,
-    /// Whether it is worth waiting for.
+    /// Whether to wait for memory.
     is_patient: bool,
 }
 
@@ -36,11 +36,11 @@ pub struct MemoryBudget {
 struct Pool {
     bodies: Arc<Semaphore>,
     parsed: Arc<Semaphore>,
-    /// As many as there are for `parsed`.
+    /// Number of permits in `parsed`.
     parsed_pages: usize,
 }
 
-/// Memory that is given back when this is dropped.
+/// Reserved memory, released on drop.
 #[derive(Debug, Default)]
 pub struct Taken {
     small: Option<OwnedSemaphorePermit>,
@@ -52,7 +52,7 @@ pub struct Taken {
 pub struct OverBudget;
 
 impl MemoryBudget {
-    /// `bytes`: of bodies, as sent and inflated.
+    /// `bytes`: for bodies, as sent and inflated.
     pub fn new(bytes: usize) -> Self {
         let small = bytes / SMALL_SHARE;
         Self {
@@ -63,7 +63,7 @@ impl MemoryBudget {
         }
     }
 
-    /// For small bodies only; nobody waits for it, as who shows a good token finds another.
+    /// For small bodies only, and without waiting: a verified token gives access to the other budget.
     pub fn for_unproven(bytes: usize) -> Self {
         Self {
             small: Pool::new(bytes, PARSED_UNPROVEN_BYTES),
@@ -73,17 +73,17 @@ impl MemoryBudget {
         }
     }
 
-    /// Makes sure that `taken` suffices for `bytes`.
+    /// Makes sure that `taken` covers `bytes`.
     pub fn grow(&self, taken: &mut Taken, bytes: usize) -> Result<(), OverBudget> {
         let small = bytes.min(SMALL_BYTES);
         self.small.grow(&mut taken.small, small)?;
         self.large.grow(&mut taken.large, bytes - small)
     }
 
-    /// Takes memory for what a parser makes of a text, once there is some.
+    /// Reserves memory for the parsed form of a text, waiting for it if necessary.
     ///
     /// # Errors
-    /// When there is none and this is not waited for.
+    /// When there is none and this budget does not wait.
     pub async fn parsed(
         &self,
         bytes: usize,
@@ -101,7 +101,7 @@ impl MemoryBudget {
         }
     }
 
-    /// Runs `work` on a thread that may block, no more at once than there are processors. `None`: it
+    /// Runs `work` on a thread that may block, at most as many concurrently as there are processors. `None`: it
     /// panicked.
     pub async fn run<T: Send + 'static>(
         &self,

@@ -1,8 +1,8 @@
-//! Stage 3: the provider delivers results. A request on the public listener comes in; it is answered
-//! 200 only once the delivery, and what it means for its job, are committed.
+//! Stage 3: the provider delivers results. A request on the public listener gets a 200 only once the delivery and its
+//! effect on the job are committed.
 //!
-//! Deliveries that arrive together commit together: see [`ingest`]. Who has not shown a good token gets
-//! next to nothing: see `unproven.rs`.
+//! Deliveries that arrive together commit together: see [`ingest`]. Senders without a verified token get hardly any
+//! resources: see `unproven.rs`.
 mod body;
 pub mod ingest;
 mod memory;

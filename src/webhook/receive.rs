@@ -34,22 +34,22 @@ use crate::{
     provider::wire,
 };
 
-/// Headers worth keeping with a delivery; none of them is a secret.
+/// Headers stored with a delivery; none of them is a secret.
 const KEPT_HEADERS: &[&str] =
     &["content-type", "content-encoding", "content-length", "user-agent", wire::REQUEST_ID];
 /// Longest `Validation-Token` that is echoed.
 const MAX_VALIDATION_TOKEN: usize = 255;
 
-/// What the receiver needs; each request has a reference to it.
+/// Dependencies of the receiver, shared by all requests.
 #[derive(Debug)]
 pub struct WebhookState {
     pub limits: Limits,
-    /// Longest time from the head of a delivery to the end of its body: who is slower is cut off.
+    /// Longest time from the head of a delivery to the end of its body; slower senders are cut off.
     pub read_timeout: Duration,
-    /// For bodies whose tokens are known; all others have `unproven`.
+    /// For bodies with verified tokens; all others use `unproven`.
     pub memory: MemoryBudget,
     pub unproven: Unproven,
-    /// Bodies in `memory` by token, so that one that got about leaves room for all others.
+    /// Bodies in `memory` by token, so that a single leaked token leaves room for all others.
     pub of_token: Arc<Shares<[u8; 32]>>,
     pub tokens: Tokens,
     pub queue: mpsc::Sender<Item>,
@@ -70,7 +70,7 @@ pub fn router(state: WebhookState) -> Router {
         .with_state(state)
 }
 
-/// Takes one delivery. Malformed, unknown and expired tokens look the same from outside.
+/// Receives one delivery. Malformed, unknown and expired tokens are indistinguishable from outside.
 async fn receive(
     State(state): State<Arc<WebhookState>>,
     sender: Sender,
@@ -131,7 +131,7 @@ async fn receive(
     }
 }
 
-/// The body of a sender who has shown a good token.
+/// Reads and parses the body of a sender with a verified token.
 async fn proven(
     state: &WebhookState,
     token: &Token,
@@ -148,7 +148,7 @@ async fn proven(
     Ok((body, understood))
 }
 
-/// The answer to a sender whose body cannot be had.
+/// The response to a sender whose body could not be read.
 fn refused(error: &ReadError) -> Response {
     match error {
         ReadError::TooLarge => {
@@ -169,8 +169,8 @@ fn kept(headers: &HeaderMap) -> Map<String, Value> {
     pairs.collect()
 }
 
-/// 200 and no more than the provider's limit of 1024 bytes; a subscription's handshake is answered
-/// by the way, as RingCentral's webhook guide asks, without letting go of the body.
+/// 200 within the provider's limit of 1024 bytes. It also echoes the validation token of a subscription's handshake,
+/// as RingCentral's webhook guide requires; the body is processed all the same.
 fn acknowledged(headers: &HeaderMap) -> Response {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let mut response = (StatusCode::OK, kind, "{}").into_response();
@@ -184,12 +184,12 @@ fn acknowledged(headers: &HeaderMap) -> Response {
     response
 }
 
-/// What became of the delivery, for the log line of the request.
+/// Records the outcome of the delivery for the log line of the request.
 fn note_outcome(name: &str) {
     tracing::Span::current().record("outcome", name);
 }
 
-/// Counts whatever is no delivery as well.
+/// Requests that are not deliveries count as well.
 fn stray(State(state): State<Arc<WebhookState>>, sender: Sender, status: StatusCode) -> Response {
     unknown_token(&state, address(sender), status)
 }
@@ -220,7 +220,7 @@ fn busy() -> Response {
     later()
 }
 
-/// The provider will deliver again; nothing was kept.
+/// The provider will deliver again; nothing was stored.
 fn later() -> Response {
     let later = [(header::RETRY_AFTER, HeaderValue::from_static("5"))];
     (StatusCode::SERVICE_UNAVAILABLE, later).into_response()

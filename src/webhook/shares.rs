@@ -1,4 +1,4 @@
-//! How many of something each holder has at once.
+//! Limits how many shares of a resource each holder has at once.
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -7,14 +7,14 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// As many as each holder may have; only who has one, or waits for one, is remembered.
+/// The limit per holder; only holders that have or wait for a share are remembered.
 #[derive(Debug)]
 pub struct Shares<K: Eq + Hash> {
     most: usize,
     holders: Holders<K>,
 }
 
-/// Given back when this is dropped.
+/// Released on drop.
 #[derive(Debug)]
 pub struct Share<K: Eq + Hash> {
     holder: K,
@@ -27,7 +27,7 @@ type Holders<K> = Arc<Mutex<HashMap<K, Holder>>>;
 #[derive(Debug)]
 struct Holder {
     room: Arc<Semaphore>,
-    /// Shares, with those that are waited for.
+    /// Number of shares held or waited for.
     shares: usize,
 }
 
@@ -36,14 +36,14 @@ impl<K: Eq + Hash + Copy> Shares<K> {
         Self { most: usize::try_from(most).unwrap_or(usize::MAX), holders: Arc::default() }
     }
 
-    /// `None`: the holder has as many as it may.
+    /// `None`: the holder has reached the limit.
     pub fn take(&self, holder: K) -> Option<Share<K>> {
         let (room, mut share) = self.begin(holder);
         share.permit = Some(room.try_acquire_owned().ok()?);
         Some(share)
     }
 
-    /// Waits for as long as the holder has as many as it may.
+    /// Waits while the holder is at the limit.
     pub async fn turn(&self, holder: K) -> Share<K> {
         let (room, mut share) = self.begin(holder);
         // Never closed.

@@ -1,7 +1,7 @@
-//! Whether tokens are known, asked before the bodies that come with them are read on.
+//! Looks up whether tokens are known before the rest of their bodies is read.
 //!
-//! Who asks while a question is on its way to Postgres shares the next one: however many ask, one
-//! connection is in use, and nobody is turned away.
+//! Lookups that arrive while a query is running share the next one: however many there are, they
+//! use one connection, and none is rejected.
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,20 +10,20 @@ use crate::{
     supervise,
 };
 
-/// Tokens in one question.
+/// Maximum number of tokens per query.
 const MOST: usize = 1000;
 
-/// Postgres cannot be asked.
+/// Postgres is not available.
 #[derive(Debug)]
 pub struct NoAnswer;
 
-/// Where to ask.
+/// Handle for lookups.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     questions: mpsc::Sender<Question>,
 }
 
-/// What asks Postgres.
+/// The part that queries Postgres.
 pub struct Lookups {
     db: PgPool,
     questions: mpsc::Receiver<Question>,
@@ -41,7 +41,7 @@ impl Tokens {
         (Self { questions: sender }, Lookups { db, questions })
     }
 
-    /// Whether an attempt's webhook URL holds the token.
+    /// Whether an attempt's webhook URL contains the token.
     pub async fn is_known(&self, token: &Token) -> Result<bool, NoAnswer> {
         let (answer, answered) = oneshot::channel();
         let question = Question { token: token.clone(), answer };
@@ -51,11 +51,11 @@ impl Tokens {
 }
 
 impl Lookups {
-    /// Answers until the listener is gone.
+    /// Runs until the listener is closed.
     pub async fn run(mut self) -> supervise::TaskResult {
         let mut questions = Vec::new();
         while self.questions.recv_many(&mut questions, MOST).await > 0 {
-            // Senders that have hung up meanwhile.
+            // Skip senders that have disconnected meanwhile.
             questions.retain(|question| !question.answer.is_closed());
             let tokens: Vec<&Token> = questions.iter().map(|question| &question.token).collect();
             let found = jobs::matching_attempts(&self.db, &tokens).await;
@@ -65,7 +65,7 @@ impl Lookups {
             }
             for (n, question) in questions.drain(..).enumerate() {
                 let known = found.as_ref().map(|found| found.get(n).is_some_and(Option::is_some));
-                // Nobody may be there to hear it.
+                // The receiver may be gone.
                 let _ = question.answer.send(known.map_err(|_| NoAnswer));
             }
         }

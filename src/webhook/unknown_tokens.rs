@@ -1,5 +1,5 @@
-//! Senders of unknown tokens, counted by address. One that sends too many is answered 429, without a line
-//! in the log each, and has to show a known token before anything else is done for it.
+//! Counts unknown tokens by address. An address that sends too many gets 429 without a log line each, and must show a
+//! known token before any other work is done for it.
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -9,9 +9,9 @@ use std::{
 
 use crate::http::site;
 
-/// All counts start anew after this.
+/// All counts restart after this time.
 const WINDOW: Duration = Duration::from_mins(1);
-/// Addresses counted in one window; any further one is taken to be part of the flood.
+/// Addresses counted per window; any further address is treated as part of the flood.
 const MOST: usize = 10_000;
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct UnknownTokenLimiter {
 struct Counts {
     since: Instant,
     unknown: HashMap<IpAddr, u32>,
-    /// Beyond the shares of all.
+    /// Requests beyond the limits.
     surplus: u64,
 }
 
@@ -35,17 +35,17 @@ impl Counts {
 }
 
 impl UnknownTokenLimiter {
-    /// `limit`: unknown tokens that an address may send in a minute.
+    /// `limit`: unknown tokens that an address may send per minute.
     pub fn new(limit: u32) -> Self {
         Self { limit, counts: Mutex::new(Counts::new()) }
     }
 
-    /// Whether the address has used up its share.
+    /// Whether the address has reached its limit.
     pub fn is_flooding(&self, address: IpAddr) -> bool {
         self.with_count(address, |count, _| count.is_none_or(|count| *count >= self.limit))
     }
 
-    /// Counts one unknown token; whether it was beyond the address's share.
+    /// Counts one unknown token; returns whether it exceeded the address's limit.
     pub fn is_one_too_many(&self, address: IpAddr) -> bool {
         self.with_count(address, |count, surplus| {
             let is_surplus = count.is_none_or(|count| {
@@ -57,7 +57,7 @@ impl UnknownTokenLimiter {
         })
     }
 
-    /// No count: there is no room for this address. The other number is that of the surplus.
+    /// Calls `look` with the address's count, `None` if there is no room for it, and with the surplus.
     fn with_count<T>(
         &self,
         address: IpAddr,

@@ -1,8 +1,8 @@
-//! Bodies that are read before their token is known to be good: the deliveries of every day, small and
-//! whole in their first read, whose tokens are looked up with their batch.
+//! Bodies that are read before their token is verified: ordinary deliveries, small and complete in the first read,
+//! whose tokens are looked up with their batch.
 //!
-//! Nothing here waits and nothing is refused: what is not there at once, or finds no room, is to show its
-//! token first.
+//! Nothing here waits, and nothing is rejected: a body that is incomplete after the first read, or for which there is
+//! no room, must have its token verified first.
 use std::{net::IpAddr, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,10 +19,10 @@ use crate::{
     outcome::ParsedDelivery,
 };
 
-/// Of the deliveries waiting for a batch, one part in so many at most is unproven.
+/// At most one in this many of the deliveries waiting for a batch is unproven.
 const QUEUE_SHARE: usize = 2;
 
-/// What all unproven bodies together, and those of one address, may take.
+/// The limits for all unproven bodies together, and for those of one address.
 #[derive(Debug)]
 pub struct Unproven {
     largest: usize,
@@ -31,11 +31,11 @@ pub struct Unproven {
     unfinished: Shares<IpAddr>,
 }
 
-/// How far a body has come without a proof.
+/// How much of a body was read without verification.
 #[derive(Debug)]
 pub enum Opened {
     Whole(Body, ParsedDelivery),
-    /// Nothing more is read of it without a proof.
+    /// The rest is read only after verification.
     Partly(Reader, Option<Share<IpAddr>>),
 }
 
@@ -49,7 +49,7 @@ impl Unproven {
         }
     }
 
-    /// Reads and understands a body as far as that may be done for anybody.
+    /// Reads and parses a body as far as is allowed for unverified senders.
     ///
     /// # Errors
     /// When the sender breaks off.

@@ -1,4 +1,4 @@
-//! Where settings come from, in which order, and what is wrong with them: all faults at once.
+//! The sources of the settings, their precedence, and all errors in them at once.
 use std::{
     collections::BTreeMap,
     fmt,
@@ -11,10 +11,11 @@ use url::Url;
 use super::{Settings, shown_url, validate};
 
 pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
-/// Put over the defaults, and below everything else, by `aftercall demo`.
+/// Overrides the defaults, but nothing else, for `aftercall demo`.
 const DEMO: &str = include_str!("../../../config/demo.toml");
 
-/// Settings that hold a secret: redacted wherever they are shown, and readable from `<VAR>_FILE`.
+/// Settings that contain a secret: redacted wherever they are shown, and readable from
+/// `<VAR>_FILE`.
 const SECRETS: &[&str] = &[
     "database.url",
     "database.password",
@@ -25,7 +26,7 @@ const SECRETS: &[&str] = &[
     "sandbox.jwt",
 ];
 
-/// Variables with names of their own; `true` when they give way to every other source.
+/// Variables with names of their own; `true` when every other source overrides them.
 const ALIASES: &[(&str, &str, bool)] = &[
     ("RC_SERVER_URL", "provider.base_url", true),
     ("RC_CLIENT_ID", "provider.client_id", true),
@@ -34,7 +35,7 @@ const ALIASES: &[(&str, &str, bool)] = &[
     ("DATABASE_URL", "database.url", false),
 ];
 
-/// Variables that begin like ours and are read elsewhere in this module.
+/// Variables that start with our prefix but are read elsewhere in this module.
 const OTHERS: &[&str] = &[
     "AFTERCALL_API_KEY",
     "AFTERCALL_DATA_DIR",
@@ -46,7 +47,7 @@ const OTHERS: &[&str] = &[
     "AFTERCALL_URL",
 ];
 
-/// Everything that is wrong with the configuration; the process exits with 78 (`EX_CONFIG`).
+/// All errors in the configuration; the process exits with 78 (`EX_CONFIG`).
 #[derive(Debug, thiserror::Error)]
 #[error("invalid configuration:{}", Bullets(.0))]
 pub struct ConfigError(pub Vec<String>);
@@ -59,7 +60,7 @@ impl fmt::Display for Bullets<'_> {
     }
 }
 
-/// The settings in force, and for each key its redacted value and its source.
+/// The effective settings, and for each key its redacted value and its source.
 #[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
@@ -76,9 +77,9 @@ pub struct Origin {
 type Variables = BTreeMap<String, String>;
 type Layer = BTreeMap<String, Value>;
 
-/// Reads the settings of the environment named by `AFTERCALL_ENV` (`dev` when unset).
+/// Loads the settings of the environment named by `AFTERCALL_ENV` (`dev` when unset).
 ///
-/// `file` is the one named by `--config`; it must exist.
+/// `file` comes from `--config`; it must exist.
 pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
     from_variables(file, "", &process_variables())
 }
@@ -147,7 +148,7 @@ fn from_variables(
     Ok(Loaded { settings, environment, origins: origins.collect() })
 }
 
-/// The settings that `defaults` with `changes` on top make.
+/// Builds the settings from `defaults` with `changes` on top.
 fn settings<'a>(
     defaults: &'a Layer,
     changes: impl IntoIterator<Item = (&'a String, &'a Value)>,
@@ -173,7 +174,7 @@ fn from_file(path: &Path, required: bool, faults: &mut Vec<String>) -> Layer {
     }
 }
 
-/// Tables become dotted keys; lists stay whole.
+/// Tables become dotted keys; lists are kept whole.
 fn leaves<S>(file: &S, source: &str, faults: &mut Vec<String>) -> Layer
 where
     S: config::Source + Send + Sync + 'static,
@@ -203,7 +204,7 @@ fn flatten(key: String, value: Value, source: &str, found: &mut Layer) {
     }
 }
 
-/// Fallback and direct aliases, in this order.
+/// Fallback aliases and direct aliases, in this order.
 fn from_aliases(variables: &Variables, faults: &mut Vec<String>) -> (Layer, Layer) {
     let (mut fallbacks, mut direct) = (Layer::new(), Layer::new());
     for (name, key, is_fallback) in ALIASES {
@@ -246,7 +247,7 @@ fn from_prefixed(variables: &Variables, defaults: &Layer, faults: &mut Vec<Strin
     layer
 }
 
-/// `name`, or the content of the file that `name` + `_FILE` names when `key` is a secret.
+/// `name`, or, if `key` is a secret, the content of the file that `name` + `_FILE` names.
 fn read_variable(
     name: &str,
     key: &str,
@@ -285,7 +286,7 @@ fn closest(key: &str, defaults: &Layer) -> String {
         .unwrap_or_default()
 }
 
-/// The value as `config print` shows it.
+/// The value as shown by `config print`.
 fn shown(key: &str, value: &Value) -> String {
     let text = match &value.kind {
         ValueKind::Array(items) => {

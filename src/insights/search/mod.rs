@@ -1,7 +1,7 @@
-//! Searches over the utterances of all jobs of a caller, newest first.
+//! Searches the utterances of all jobs of a caller, newest first.
 //!
-//! A word that is said often is found by reading what was said last, one that is said seldom by the
-//! index of words; which it is shows in the newest few thousand utterances. See
+//! Frequent words are found by scanning the newest utterances, rare ones through the index of
+//! words; the newest few thousand utterances show which is better. See
 //! docs/decisions/012-search.md.
 mod index;
 pub mod statements;
@@ -16,15 +16,15 @@ use crate::jobs::{Filter, JobId};
 pub use index::{flush_index, keep_index_flushed};
 pub use words::{Unsearchable, Words};
 
-/// Utterances read before it is decided how to go on.
+/// Utterances scanned before deciding how to continue.
 const SAMPLE: i64 = 1_000;
-/// Utterances read at most in one go.
+/// Maximum number of utterances scanned at a time.
 const LONGEST_STRIDE: i64 = 1_000_000;
-/// To find a match through the index takes as long as to read so many utterances; measured.
+/// Finding a match through the index costs as much as scanning this many utterances (measured).
 const LOOK_UP: i64 = 12;
 
-/// The statements are too short to be worth compiling, and leave the other processors to other
-/// requests. One whose request was given up long ago is cut short.
+/// The statements are too short to benefit from JIT compilation, and leave other processors to
+/// other requests. The timeout ends statements whose request was dropped long ago.
 pub const BEGIN: &str = "begin isolation level repeatable read, read only; \
     set local jit = off; \
     set local max_parallel_workers_per_gather = 0; \
@@ -33,22 +33,22 @@ pub const BEGIN: &str = "begin isolation level repeatable read, read only; \
     set local statement_timeout = '1min'; \
     set local client_min_messages = warning";
 
-/// Plans for the very values: how frequent the words are, and which months matter.
+/// Custom plans for the actual values: word frequencies, and the months concerned.
 const PLAN_FOR_VALUES: &str = "set local plan_cache_mode = force_custom_plan";
 const PLAN_FOR_ALL: &str = "set local plan_cache_mode = auto";
 
-/// Which utterances are looked through. What is empty or `None` does not matter.
+/// Which utterances to search. Empty or `None` conditions do not apply.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    /// Id or name of who speaks.
+    /// Id or name of the speaker.
     pub speaker: Option<String>,
     pub emotion: Option<String>,
-    /// Of them only completed ones.
+    /// Only completed jobs among these.
     pub jobs: Filter,
     pub job_id: Option<JobId>,
 }
 
-/// Where an utterance stands. Later jobs are greater, and within a job what is said later.
+/// The key of an utterance. Later jobs are greater, and within a job later utterances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct UtteranceKey {
     pub job_id: JobId,
@@ -59,7 +59,7 @@ impl UtteranceKey {
     /// None is before this one.
     pub const MIN: Self = Self { job_id: JobId::MIN, seq: 0 };
 
-    /// The place right after this one.
+    /// The key right after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self { seq: self.seq.saturating_add(1), ..self }
@@ -79,8 +79,8 @@ impl UtteranceKey {
         Self { job_id: Uuid::from_bytes(id).into(), seq: i32::from_be_bytes(seq) }
     }
 
-    /// Where the month began that held the moment four weeks before this job was made. `None` when
-    /// the id tells no time.
+    /// The start of the month that contains the time four weeks before this job was created. `None`
+    /// when the id contains no time.
     fn month_before(self) -> Option<Self> {
         let millis = i64::try_from(self.job_id.uuid().as_u128() >> 80).ok()?;
         let date = (DateTime::from_timestamp_millis(millis)? - Days::new(28)).date_naive();
@@ -90,14 +90,14 @@ impl UtteranceKey {
     }
 }
 
-/// From one place, inclusive, to before another.
+/// From one key, inclusive, to another, exclusive.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Range {
     pub from: Option<UtteranceKey>,
     pub before: Option<UtteranceKey>,
 }
 
-/// An utterance that was found. The greater its rank, the better it fits.
+/// A matching utterance. A higher rank is a better match.
 #[derive(Debug, Clone, Copy, PartialEq, FromRow)]
 pub struct Match {
     #[sqlx(flatten)]
@@ -105,7 +105,7 @@ pub struct Match {
     pub rank: f32,
 }
 
-/// What was found, as it is shown. Times are seconds from the start of the recording.
+/// A match as shown. Times are in seconds from the start of the recording.
 #[derive(Debug, FromRow)]
 pub struct HitRow {
     /// See [`Match::rank`].
@@ -119,7 +119,7 @@ pub struct HitRow {
     pub speaker: Option<String>,
     pub emotion: Option<String>,
     pub text: String,
-    /// A part of the text with the words found between U+E000 and U+E001, not escaped.
+    /// A part of the text with matches between U+E000 and U+E001, not escaped.
     pub snippet: String,
 }
 
@@ -133,7 +133,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Begins to look for `q`, written as web searches are: words, `"phrases"`, `or`, `-not`.
+    /// Begins a search for `q` in web search syntax: words, `"phrases"`, `or`, `-not`.
     pub async fn begin(
         db: &PgPool,
         caller_id: Uuid,
@@ -145,7 +145,7 @@ impl Search {
         Ok(words.map(|words| Self { tx, caller_id, words, scope }))
     }
 
-    /// Up to `most` matches of the range, the newest first.
+    /// Up to `most` matches in the range, newest first.
     pub async fn newest(&mut self, range: Range, most: i64) -> sqlx::Result<Vec<Match>> {
         self.tx.execute(PLAN_FOR_VALUES).await?;
         let found = self.find(range, most).await?;
@@ -173,7 +173,8 @@ impl Search {
         }
     }
 
-    /// Finds the rest through the index: where some may be near, first in the last month or two.
+    /// Finds the remaining matches through the index; if `are_near`, first in the last month or
+    /// two.
     async fn look_up(
         &mut self,
         range: Range,
@@ -206,7 +207,7 @@ impl Search {
         Ok(Stride { matches: rows.into_iter().filter_map(as_match).collect(), reached })
     }
 
-    /// The newest matches of the range, by way of the index of words.
+    /// The newest matches of the range, through the index of words.
     async fn indexed(&mut self, range: Range, most: i64) -> sqlx::Result<Vec<Match>> {
         let mut sql = QueryBuilder::default();
         let Self { caller_id, words, scope, .. } = self;
@@ -214,7 +215,7 @@ impl Search {
         sql.build_query_as().fetch_all(&mut *self.tx).await
     }
 
-    /// What is shown of them, in their order.
+    /// The details of these matches, in order.
     pub async fn hits(mut self, matches: &[Match]) -> sqlx::Result<Vec<HitRow>> {
         let mut sql = QueryBuilder::default();
         statements::push_hits(&mut sql, self.caller_id, &self.words, matches);
@@ -224,10 +225,10 @@ impl Search {
     }
 }
 
-/// What reading a number of utterances has brought.
+/// The result of scanning a number of utterances.
 struct Stride {
     matches: Vec<Match>,
-    /// The last utterance that was read, unless there are no more.
+    /// The last utterance scanned, unless there are no more.
     reached: Option<UtteranceKey>,
 }
 

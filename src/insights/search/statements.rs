@@ -1,4 +1,4 @@
-//! The statements of a search, put together of the filters that are given.
+//! The statements of a search, built from the given filters.
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use crate::jobs::Filter;
 
 type Sql = QueryBuilder<Postgres>;
 
-/// Reads the newest `stride` utterances of the range and returns those that match, and the last.
+/// Scans the newest `stride` utterances of the range; returns the matches and the last utterance.
 pub fn push_stride(
     sql: &mut Sql,
     caller_id: Uuid,
@@ -37,7 +37,7 @@ pub fn push_stride(
     sql.push(" order by job_id desc, seq desc");
 }
 
-/// Finds the matches of the range in the index of words, and returns the newest `most`.
+/// Finds the matches of the range through the index of words; returns the newest `most`.
 pub fn push_indexed(
     sql: &mut Sql,
     caller_id: Uuid,
@@ -51,8 +51,8 @@ pub fn push_indexed(
             select u.job_id, u.seq, u.fts from aftercall.utterances u where u.fts @@ ",
     );
     if words.owns_most {
-        // To leave the others' out in the index takes longer than to read them. The operator's
-        // function uses no index.
+        // Excluding other callers through the index takes longer than reading their rows. The operator's function does
+        // not use the index.
         push_query(sql, &words.plain);
         sql.push(" and ts_match_vq(u.fts, ");
         push_query(sql, &words.scoped);
@@ -68,7 +68,7 @@ pub fn push_indexed(
         ", 1) as rank from (
             select f.* from (select * from found order by job_id desc, seq desc) f",
     );
-    // Whose they are is among the words, and looked at again when they are shown.
+    // The caller is one of the words, and is checked again when hits are shown.
     if scope.jobs != Filter::default() {
         sql.push(" cross join lateral (select");
         push_jobs(sql, caller_id, scope);
@@ -78,7 +78,7 @@ pub fn push_indexed(
     sql.push(") newest order by job_id desc, seq desc");
 }
 
-/// Reads what is shown of the matches that are the caller's, in their order.
+/// Reads the details of those matches that are the caller's, in order.
 pub fn push_hits(sql: &mut Sql, caller_id: Uuid, words: &Words, matches: &[Match]) {
     sql.push(
         "select m.rank, u.job_id, u.seq, j.external_id, u.start_seconds, u.end_seconds, u.speaker_id,
@@ -99,7 +99,7 @@ pub fn push_hits(sql: &mut Sql, caller_id: Uuid, words: &Words, matches: &[Match
         " join aftercall.utterances u on u.job_id = m.job_id and u.seq = m.seq
             and u.job_id between ",
     );
-    // Bounds leave out the other months.
+    // The bounds exclude other months' partitions.
     let job_ids = || places().map(|place| place.job_id);
     sql.push_bind(job_ids().min()).push(" and ").push_bind(job_ids().max()).push(
         "
@@ -113,7 +113,7 @@ fn push_query(sql: &mut Sql, text: &str) {
     sql.push_bind(text.to_owned()).push("::text::tsquery");
 }
 
-/// Each begins with `and`.
+/// Each condition begins with `and`.
 fn push_utterance_filters(sql: &mut Sql, scope: &Scope) {
     if let Some(emotion) = &scope.emotion {
         sql.push(" and u.emotion = ").push_bind(emotion.clone());
@@ -127,7 +127,7 @@ fn push_utterance_filters(sql: &mut Sql, scope: &Scope) {
     }
 }
 
-/// Pushes `from … where …`, to which more may be added with `and`.
+/// Pushes `from … where …`; more conditions may follow with `and`.
 fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
     scope.jobs.push(sql, caller_id);
     sql.push(" and j.state = 'completed'");
@@ -136,7 +136,8 @@ fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
     }
 }
 
-/// Each begins with `and`. Bounds of the ids, too, which tell where to begin and which months matter.
+/// Each condition begins with `and`. Also pushes bounds of the ids, which select where to begin and which months to
+/// read.
 fn push_range(sql: &mut Sql, scope: &Scope, range: Range) {
     for (operator, of_job, at) in [(">=", ">=", range.from), ("<", "<=", range.before)] {
         let Some(UtteranceKey { job_id, seq }) = at else { continue };

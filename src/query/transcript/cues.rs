@@ -1,29 +1,29 @@
-//! Utterances as subtitles: when they are shown, and on which lines.
+//! Utterances as subtitles, with their times and lines.
 use super::{line, reflow};
 use crate::insights::Spoken;
 
 const LINES_A_CUE: usize = 2;
 
-/// One subtitle. Times are milliseconds; the end is later than the start.
+/// One subtitle. Times are in milliseconds; the end is later than the start.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cue {
     pub start: u128,
     pub end: u128,
     pub speaker: Option<String>,
-    /// None of them empty.
+    /// Never contains an empty line.
     pub lines: Vec<String>,
 }
 
 /// How cues are laid out.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
-    /// Characters a line; `None`: everything on one.
+    /// Characters per line; `None`: everything on one line.
     pub max_chars: Option<usize>,
-    /// The first line begins with the speaker's name.
+    /// Whether the first line begins with the speaker's name.
     pub has_names: bool,
 }
 
-/// The cues of all that is said, in the order of their starts; of silence there are none.
+/// The cues of all utterances, ordered by start; empty utterances have none.
 pub fn cues(spoken: &[Spoken], layout: Layout) -> Vec<Cue> {
     let mut cues: Vec<Cue> = spoken.iter().flat_map(|said| cues_of(said, layout)).collect();
     cues.sort_by_key(|cue| cue.start);
@@ -70,7 +70,7 @@ pub mod tests {
 
     use super::*;
 
-    /// Utterances as they may be stored, overlapping and out of order, with texts of every kind.
+    /// Utterances as they may be stored: overlapping, out of order, with texts of every kind.
     pub fn spoken() -> impl Strategy<Value = Vec<Spoken>> {
         let text = "(\\PC|[a-z]{0,12}|[ \n\r\t]|-->|<v >|&|,|\"|[א-ת]|\u{301}|👩‍🚀|\u{7}){0,30}";
         let one = (0.0..10_000.0, prop_oneof![Just(0.0), 0.0..60.0], text, 0..4_u8, any::<bool>());

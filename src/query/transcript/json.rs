@@ -1,4 +1,4 @@
-//! Transcripts for programs: utterance by utterance, or turn by turn.
+//! Transcripts for programs: by utterance, or by turn.
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -8,7 +8,7 @@ use crate::{
     jobs::{Job, JobId},
 };
 
-/// A speaker's turn ends with a pause of so many seconds.
+/// A pause of this many seconds ends a speaker's turn.
 const PAUSE: f64 = 1.5;
 
 /// The transcript of a job. Times are seconds from the start of the recording.
@@ -104,7 +104,7 @@ fn json(view: &impl Serialize) -> Result<String, ApiError> {
     serde_json::to_string(view).map_err(|error| ApiError::Internal(error.into()))
 }
 
-/// A turn, with the utterance that it begins with.
+/// A turn, with its first utterance.
 #[derive(Debug)]
 pub struct Paragraph<'a> {
     pub first: &'a Spoken,
@@ -114,7 +114,8 @@ pub struct Paragraph<'a> {
     pub text: String,
 }
 
-/// Neighbours of the same speaker, or of nobody known, with a pause shorter than [`PAUSE`].
+/// Joins adjacent utterances of the same speaker, or of no known speaker, whose pause is shorter
+/// than [`PAUSE`].
 pub fn paragraphs_of(spoken: &[Spoken]) -> Vec<Paragraph<'_>> {
     let mut paragraphs: Vec<Paragraph<'_>> = Vec::new();
     for said in spoken {
