@@ -41,7 +41,7 @@ struct SearchQuery {
     /// Only utterances with this emotion.
     #[param(example = "Anger")]
     emotion: Option<String>,
-    /// Only this job.
+    /// Only utterances of this job.
     #[param(value_type = Option<Uuid>)]
     job_id: Option<JobId>,
     /// Default `relevance`: the newest 500 matches, best first. `-createdAt`: all matches, newest

@@ -149,7 +149,7 @@ struct GroupView {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct PointView {
-    /// First day, inclusive.
+    /// The day, or the first day of the week.
     start: NaiveDate,
     measures: Measures,
 }

@@ -69,7 +69,7 @@ impl UnknownTokenLimiter {
             if over.surplus > 0 {
                 tracing::warn!(
                     requests = over.surplus,
-                    "requests with unknown tokens were answered 429"
+                    "requests with unknown tokens rejected with 429"
                 );
             }
         }

@@ -71,8 +71,8 @@ struct TranscriptQuery {
 /// be requested with `Accept`.
 ///
 /// In `txt`, `md`, `srt` and `vtt`, white space in an utterance becomes single spaces, other control
-/// characters are removed, and a speaker you have not named is called `Speaker 0`, by their
-/// `speakerId`. `md` and `paragraphs` join consecutive utterances of one speaker if the pauses are
+/// characters are removed, and a speaker you have not named is called by the `speakerId`,
+/// as in `Speaker 0`. `md` and `paragraphs` join consecutive utterances of one speaker if the pauses are
 /// under 1.5 seconds. In `csv`, an apostrophe is put before texts that a spreadsheet would interpret
 /// as a formula. Where a line of `txt` or `srt` has right-to-left text, the utterance is wrapped in
 /// U+2068 and U+2069, so that the speaker's name stays in front. Cues last at least 1 ms.

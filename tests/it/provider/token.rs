@@ -111,7 +111,7 @@ async fn refused_credentials_are_named_by_their_oauth_code() {
 async fn trouble_at_the_token_endpoint_is_no_refusal() {
     let throttled = ResponseTemplate::new(429).insert_header("Retry-After", "9");
     for (answer, expected) in [
-        (throttled, "slow down"),
+        (throttled, "rate limit"),
         (ResponseTemplate::new(503), "503"),
         (ResponseTemplate::new(404), "404"),
         (ResponseTemplate::new(200).set_body_string("jwt-credential"), "no usable token"),
