@@ -10,8 +10,8 @@ use crate::{
     drift::Finding,
     insights::{self, Prepared},
     jobs::{
-        self, Change, Channel, Completion, ErrorClass, EventKind, Failure, JobError, JobId, Note,
-        Standing, State, Surplus, UpstreamError,
+        self, Change, Channel, Completion, ErrorClass, EventKind, Failure, JobError, JobId,
+        JobStanding, Note, State, Surplus, UpstreamError,
     },
     json,
     provider::{self, AnalysisStatus, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable},
@@ -172,7 +172,7 @@ pub async fn apply(
 }
 
 /// A success ends the job whichever attempt it is about, a failure only if the job is waiting for that attempt.
-fn judge(standing: Standing, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
+fn judge(standing: JobStanding, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
     let state = standing.state;
     let (provider_job_id, still_wanted) = match &arrival.reading {
         Interpretation::Unreadable(why) => return (Outcome::Malformed, Some(why)),
@@ -208,17 +208,17 @@ struct Effects<'a> {
 
 impl<'a> Effects<'a> {
     /// Records the effects of an accepted arrival; returns the job's new standing.
-    fn accept(&mut self, arrival: &'a Arrival, standing: Standing) -> Standing {
+    fn accept(&mut self, arrival: &'a Arrival, standing: JobStanding) -> JobStanding {
         let Delivery { job_id, attempt, via, .. } = arrival.delivery;
         match &arrival.reading {
             Interpretation::Success { provider_job_id, parser_version, prepared } => {
                 // The 2022 envelope names no job; the response to the submission may have.
                 let provider_job_id = provider_job_id.as_deref().or(arrival.expected.as_deref());
                 let parser_version = *parser_version;
-                let origin = insights::Origin { job_id, provider_job_id, parser_version };
+                let origin = insights::DocumentOrigin { job_id, provider_job_id, parser_version };
                 self.results.found.push((origin, prepared));
                 self.results.completions.push(Completion { job_id, attempt, via });
-                Standing::ended(State::Completed)
+                JobStanding::ended(State::Completed)
             }
             Interpretation::Failure { errors, .. } => {
                 let content_uri = self.content_uris.get(&job_id).map(String::as_str);
@@ -227,7 +227,7 @@ impl<'a> Effects<'a> {
                 let otherwise = "the provider reported a failure without a reason";
                 let error = JobError::upstream(ErrorClass::Analysis, errors.collect(), otherwise);
                 self.failures.push(Failure { job_id, attempt, via, error });
-                Standing::ended(State::Failed)
+                JobStanding::ended(State::Failed)
             }
             Interpretation::Unreadable(_) => standing,
         }
@@ -266,7 +266,7 @@ impl<'a> Effects<'a> {
 /// Results, and the jobs they complete.
 #[derive(Default)]
 struct Results<'a> {
-    found: Vec<(insights::Origin<'a>, &'a Prepared)>,
+    found: Vec<(insights::DocumentOrigin<'a>, &'a Prepared)>,
     completions: Vec<Completion>,
 }
 

@@ -17,7 +17,7 @@ use crate::{
         problems::{Code, Problems, codes},
     },
     callers::{Caller, Scope},
-    deliveries::{self, DeliveryRow, Filter, Outcome, Stored},
+    deliveries::{self, DeliveryFilter, DeliveryRow, Outcome, Stored},
     http::{self, Limit, NoParameters, Page, Timestamp},
     jobs::JobId,
 };
@@ -61,7 +61,7 @@ pub struct Selection {
 
 /// A validated selection.
 pub struct Selected {
-    pub filter: Filter,
+    pub filter: DeliveryFilter,
     /// Only deliveries older than this one.
     pub before: Option<Uuid>,
     pub limit: Limit,
@@ -72,7 +72,7 @@ pub struct Selected {
 impl Selection {
     pub fn check(self, state: &ApiState) -> Result<Selected, ApiError> {
         let limit = self.limit.unwrap_or_default();
-        let filter = Filter {
+        let filter = DeliveryFilter {
             id: None,
             outcomes: self.outcome,
             job_id: self.job_id,

@@ -13,7 +13,7 @@ use crate::{
     callers::{Caller, Scope},
     http::NoParameters,
     jobs::ErrorClass,
-    provider::gate::{self, Blame, Since, Standing},
+    provider::gate::{self, Blame, GateState, Since},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -84,7 +84,7 @@ async fn show(
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<ProviderView>, ApiError> {
     caller.require(Scope::AdminRead)?;
-    let Standing { blocked_until, refusing } = gate::standing(&state.db).await?;
+    let GateState { blocked_until, refusing } = gate::standing(&state.db).await?;
     Ok(Json(ProviderView {
         takes_submissions: refusing.is_none(),
         refusing: refusing.map(RefusingView::from),

@@ -10,7 +10,7 @@ use super::batch;
 use crate::{
     config::TextLimits,
     deliveries::{self, DeliveryKey},
-    insights::{self, Origin, Outdated, Prepared},
+    insights::{self, DocumentOrigin, Outdated, Prepared},
     jobs::{self, Announcer, EventKind, JobId, Note},
     outcome::Interpretation,
 };
@@ -117,8 +117,8 @@ async fn reparse(
 }
 
 impl Anew {
-    fn origin(&self) -> Origin<'_> {
-        Origin {
+    fn origin(&self) -> DocumentOrigin<'_> {
+        DocumentOrigin {
             job_id: self.job_id,
             provider_job_id: self.provider_job_id.as_deref(),
             parser_version: self.parser_version,

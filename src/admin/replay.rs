@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::batch;
 use crate::{
     config::TextLimits,
-    deliveries::{self, Delivery, DeliveryKey, DeliveryRow, Filter, Outcome, Quota, Stored},
+    deliveries::{
+        self, Delivery, DeliveryFilter, DeliveryKey, DeliveryRow, Outcome, Quota, Stored,
+    },
     http::Limit,
     jobs::{self, Announcer, Channel, EventKind, Note},
     outcome::{self, Arrival, Interpretation},
@@ -46,14 +48,14 @@ pub struct ReplaySummary {
 
 impl Replayer<'_> {
     /// Number of deliveries that [`Replayer::page`] would replay in total.
-    pub async fn matched(&self, filter: &Filter) -> sqlx::Result<i64> {
+    pub async fn matched(&self, filter: &DeliveryFilter) -> sqlx::Result<i64> {
         deliveries::count(self.db, &originals(filter)).await
     }
 
     /// Replays up to `limit` matching deliveries, newest first, older than `before`.
     pub async fn page(
         &self,
-        filter: &Filter,
+        filter: &DeliveryFilter,
         before: Option<Uuid>,
         limit: Limit,
     ) -> sqlx::Result<ReplaySummary> {
@@ -118,6 +120,6 @@ impl Replayer<'_> {
     }
 }
 
-fn originals(filter: &Filter) -> Filter {
-    Filter { originals: true, ..filter.clone() }
+fn originals(filter: &DeliveryFilter) -> DeliveryFilter {
+    DeliveryFilter { originals: true, ..filter.clone() }
 }

@@ -30,15 +30,15 @@ const SMALL_SHARE: usize = 8;
 pub struct Bodies {
     longest: usize,
     max_values: usize,
-    small: Pool,
-    large: Pool,
+    small: BodyPool,
+    large: BodyPool,
 }
 
 /// Keyed by caller; requests whose caller is unknown share one limit.
 type Pages = Permits<Option<Uuid>>;
 
 #[derive(Debug, Clone)]
-struct Pool {
+struct BodyPool {
     pages: Pages,
     /// A body that needs more than this may still be read: it takes all of it.
     most_per_caller: usize,
@@ -46,7 +46,7 @@ struct Pool {
 
 /// Memory that is returned when this is dropped.
 #[derive(Debug, Default)]
-pub struct Held(Option<Permit<Option<Uuid>>>);
+pub struct BodyMemory(Option<Permit<Option<Uuid>>>);
 
 impl Bodies {
     pub fn new(of: &ApiSettings) -> Self {
@@ -55,8 +55,8 @@ impl Bodies {
         Self {
             longest: bytes(of.max_body),
             max_values: of.max_values,
-            small: Pool::new(small, small_per_caller),
-            large: Pool::new(memory - small, per_caller - small_per_caller),
+            small: BodyPool::new(small, small_per_caller),
+            large: BodyPool::new(memory - small, per_caller - small_per_caller),
         }
     }
 
@@ -69,7 +69,7 @@ impl Bodies {
         &self,
         caller_id: Option<Uuid>,
         mut body: Body,
-    ) -> Result<(Bytes, Held), ApiError> {
+    ) -> Result<(Bytes, BodyMemory), ApiError> {
         let announced = body.size_hint().exact().and_then(|size| usize::try_from(size).ok());
         let announced = announced.unwrap_or_default();
         if announced > self.longest {
@@ -100,18 +100,23 @@ impl Bodies {
         Ok((whole.freeze(), held))
     }
 
-    fn hold(&self, caller_id: Option<Uuid>, bytes: usize) -> Result<Held, ApiError> {
+    fn hold(&self, caller_id: Option<Uuid>, bytes: usize) -> Result<BodyMemory, ApiError> {
         let pool = if bytes <= SMALL { &self.small } else { &self.large };
         let pages = bytes.div_ceil(PAGE).min(pool.most_per_caller);
         match pool.pages.take(caller_id, pages) {
-            Ok(permit) => Ok(Held(Some(permit))),
+            Ok(permit) => Ok(BodyMemory(Some(permit))),
             Err(Exhausted::Holder) => Err(ApiError::CallerMemory),
             Err(Exhausted::All) => Err(ApiError::OverBudget),
         }
     }
 
     /// Makes sure that `held` suffices for `bytes`.
-    fn grow(&self, held: &mut Held, caller_id: Option<Uuid>, bytes: usize) -> Result<(), ApiError> {
+    fn grow(
+        &self,
+        held: &mut BodyMemory,
+        caller_id: Option<Uuid>,
+        bytes: usize,
+    ) -> Result<(), ApiError> {
         let pages = held.0.as_ref().map_or(0, Permit::count);
         if bytes.div_ceil(PAGE) <= pages {
             return Ok(());
@@ -123,7 +128,7 @@ impl Bodies {
     }
 }
 
-impl Pool {
+impl BodyPool {
     fn new(bytes: usize, per_caller: usize) -> Self {
         let [pages, most_per_caller] = [bytes, per_caller].map(|all| all / PAGE);
         Self { pages: Permits::new(pages, most_per_caller), most_per_caller }

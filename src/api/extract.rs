@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{ApiError, ApiState, RequestPermit, bodies::Held};
+use super::{ApiError, ApiState, RequestPermit, bodies::BodyMemory};
 use crate::http::{self, Fault};
 
 /// A JSON body with its bytes, which identify the request for idempotency.
@@ -19,7 +19,7 @@ pub struct ApiJson {
     pub value: Value,
     pub bytes: Bytes,
     /// Until the handler has responded.
-    _held: Held,
+    _held: BodyMemory,
 }
 
 impl FromRequest<ApiState> for ApiJson {

@@ -23,7 +23,7 @@ use crate::{
     rollup::Rollup,
     supervise::Lifecycle,
     webhook::{
-        self, Limits, Lookups, MemoryBudget, Shares, Tokens, UnknownTokenLimiter, Unproven,
+        self, HolderLimit, Limits, Lookups, MemoryBudget, Tokens, UnknownTokenLimiter, Unproven,
         WebhookState, ingest::Ingest,
     },
 };
@@ -106,7 +106,7 @@ impl Parts {
             read_timeout: settings.webhook.read_timeout,
             memory: MemoryBudget::new(bytes(settings.ingest.memory)),
             unproven: Unproven::new(&settings.webhook, &settings.ingest),
-            of_token: Arc::new(Shares::new(settings.ingest.token_bodies)),
+            of_token: Arc::new(HolderLimit::new(settings.ingest.token_bodies)),
             tokens,
             queue,
             unknown_tokens: UnknownTokenLimiter::new(settings.webhook.unknown_tokens),

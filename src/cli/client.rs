@@ -12,13 +12,13 @@ use crate::config;
 const POLL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-pub struct Client {
+pub struct ApiClient {
     http: reqwest::Client,
     base: String,
     key: SecretString,
 }
 
-impl Client {
+impl ApiClient {
     /// `base`: the URL of the API, such as `http://127.0.0.1:8080`.
     pub fn new(base: &str, key: SecretString) -> anyhow::Result<Self> {
         let mut builder = reqwest::Client::builder().timeout(TIMEOUT);

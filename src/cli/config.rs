@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use clap::Subcommand;
 
 use super::output;
-use crate::config::{self, ConfigError, Loaded, Origin};
+use crate::config::{self, ConfigError, Loaded, SettingOrigin};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -27,7 +27,7 @@ pub fn run(
 }
 
 fn print(loaded: &Loaded) -> anyhow::Result<()> {
-    let width = |text: fn(&(&String, &Origin)) -> usize| {
+    let width = |text: fn(&(&String, &SettingOrigin)) -> usize| {
         loaded.origins.iter().map(|pair| text(&pair)).max().unwrap_or_default()
     };
     let (keys, values) = (width(|(key, _)| key.len()), width(|(_, origin)| origin.value.len()));

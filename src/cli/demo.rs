@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::{client::Client, submit};
+use super::{client::ApiClient, submit};
 use crate::{
     app::{self, Addresses, App},
     callers::{self, KeyTerms},
@@ -36,7 +36,7 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     let terms = KeyTerms { lifetime: Some(KEY_LIFETIME), scopes: &[] };
     let key = callers::create(&app.db, CALLER, "made by demo", terms).await?.text;
     let api = addresses.api.context("the demo needs the role api; see `aftercall config print`")?;
-    let client = Client::new(&format!("http://{api}"), key.clone())?;
+    let client = ApiClient::new(&format!("http://{api}"), key.clone())?;
 
     let lifecycle = app.lifecycle.clone();
     let running = tokio::spawn(App::run(app));
@@ -61,7 +61,7 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
 
 /// Waits for jobs left by an earlier demo, then sends the bundled recording; returns its job.
 #[expect(clippy::print_stdout, reason = "the demo is for reading")]
-async fn show(client: &Client, addresses: &Addresses) -> anyhow::Result<Value> {
+async fn show(client: &ApiClient, addresses: &Addresses) -> anyhow::Result<Value> {
     let open = "/v1/jobs?status=queued&status=submitting&status=submitted";
     for job in client.all(open).await? {
         println!("\nAn earlier run left a job unfinished; resuming it.");
@@ -109,7 +109,7 @@ fn introduce(addresses: &Addresses, taken: &[String]) {
 
 /// The key is shown only if the service keeps running, and expires within a day.
 #[expect(clippy::print_stdout, reason = "the demo is for reading")]
-fn show_commands(client: &Client, job: &Value, key: &SecretString, once: bool) {
+fn show_commands(client: &ApiClient, job: &Value, key: &SecretString, once: bool) {
     let id = job["id"].as_str().unwrap_or_default();
     let base = client.base();
     if once {

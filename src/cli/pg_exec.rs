@@ -1,7 +1,7 @@
 //! Hidden: executes a program of the managed Postgres so that it ends with its parent.
 use std::ffi::OsString;
 
-use crate::embedded::{DeathSignal, Order};
+use crate::embedded::{DeathSignal, ExecArguments};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,7 +24,7 @@ impl Args {
         let mut words = command.into_iter();
         let program = words.next().unwrap_or_default();
         let arguments = words.collect();
-        let order = Order { parent, uid, gid, death_signal, program, arguments };
+        let order = ExecArguments { parent, uid, gid, death_signal, program, arguments };
         match order.carry_out()? {}
     }
 }

@@ -9,7 +9,7 @@ use super::{database, output, time_arg::TimeArg};
 use crate::{
     admin::replay::Replayer,
     config::Settings,
-    deliveries::{Filter, Outcome},
+    deliveries::{DeliveryFilter, Outcome},
     http::Limit,
     jobs::{Announcer, JobId},
     telemetry,
@@ -55,7 +55,7 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
         let announcer = &Announcer::default();
         let accept_mismatch = args.accept_mismatch;
         let replayer = Replayer { db, announcer, limits, accept_mismatch, by: "the command line" };
-        let filter = Filter {
+        let filter = DeliveryFilter {
             id: args.id,
             outcomes: args.outcomes,
             job_id: args.job,
@@ -74,7 +74,7 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     database::with(&settings, work).await
 }
 
-async fn replay(replayer: &Replayer<'_>, filter: &Filter) -> anyhow::Result<()> {
+async fn replay(replayer: &Replayer<'_>, filter: &DeliveryFilter) -> anyhow::Result<()> {
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut failed, mut before) = (0, None);
     loop {

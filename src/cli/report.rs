@@ -7,13 +7,13 @@ use std::{
 
 use serde_json::Value;
 
-use super::{client::Client, output};
+use super::{client::ApiClient, output};
 
 const BAR: usize = 24;
 const MOST_LINES: usize = 12;
 
 /// Fetches and prints the insights of a completed job.
-pub async fn print(client: &Client, job: &Value) -> anyhow::Result<()> {
+pub async fn print(client: &ApiClient, job: &Value) -> anyhow::Result<()> {
     let path = format!("/v1/jobs/{}", text(&job["id"]));
     let utterances = client.all(&format!("{path}/utterances")).await?;
     let speakers = client.get(&format!("{path}/speakers")).await?;

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{client::Client, report};
+use super::{client::ApiClient, report};
 use crate::config::ClientEnvironment;
 
 #[derive(Debug, clap::Args)]
@@ -49,14 +49,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         )?,
     };
     let base = args.api.clone().or(environment.url);
-    let client = Client::new(base.as_deref().unwrap_or("http://127.0.0.1:8080"), key)?;
+    let client = ApiClient::new(base.as_deref().unwrap_or("http://127.0.0.1:8080"), key)?;
     let job = client.submit(&request(&args)?).await?;
     let job = wait(&client, &job).await?;
     print(&client, &job, args.json).await
 }
 
 /// Reports progress on standard error, so that standard output contains only the result.
-pub async fn wait(client: &Client, job: &Value) -> anyhow::Result<Value> {
+pub async fn wait(client: &ApiClient, job: &Value) -> anyhow::Result<Value> {
     let id = job["id"].as_str().unwrap_or_default();
     eprintln!("job {id}");
     client.finished(id, |after, state| eprintln!("  {:>6.1} s  {state}", after.as_secs_f64())).await
@@ -64,7 +64,7 @@ pub async fn wait(client: &Client, job: &Value) -> anyhow::Result<Value> {
 
 /// Prints the result, or fails with the job's error.
 #[expect(clippy::print_stdout, reason = "the result is this command's output")]
-pub async fn print(client: &Client, job: &Value, as_json: bool) -> anyhow::Result<()> {
+pub async fn print(client: &ApiClient, job: &Value, as_json: bool) -> anyhow::Result<()> {
     if job["state"] != "completed" {
         let error = &job["error"];
         let text = |name: &str| error[name].as_str().unwrap_or_default();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    validate::Faults,
+    validate::SettingFaults,
     values::{HumanDuration, HumanSize, Optional},
 };
 
@@ -44,7 +44,7 @@ pub struct ApiSettings {
 }
 
 impl ApiSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         for (name, most, of_caller) in [
             ("requests", self.max_requests, self.max_requests_per_caller),
             ("waits", self.max_waits, self.max_waits_per_caller),

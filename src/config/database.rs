@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    validate::Faults,
+    validate::SettingFaults,
     values::{Automatic, HumanDuration, OptionalSecret},
 };
 
@@ -29,7 +29,7 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.max_connections >= 2, "database.max_connections must be at least 2");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{validate::Faults, values::HumanDuration};
+use super::{validate::SettingFaults, values::HumanDuration};
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,7 @@ pub struct DispatchSettings {
 }
 
 impl DispatchSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.concurrency >= 1, "dispatch.concurrency must be at least 1");
         faults.check(self.max_attempts >= 1, "dispatch.max_attempts must be at least 1");
     }

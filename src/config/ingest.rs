@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    validate::Faults,
+    validate::SettingFaults,
     values::{HumanDuration, HumanSize},
 };
 
@@ -28,7 +28,7 @@ pub struct IngestSettings {
 }
 
 impl IngestSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(
             self.batch_max >= 1 && self.writers >= 1 && self.queue_max >= 1,
             "ingest.batch_max, ingest.writers and ingest.queue_max must be at least 1",

@@ -4,7 +4,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{validate::Faults, values::HumanDuration};
+use super::{validate::SettingFaults, values::HumanDuration};
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -14,7 +14,7 @@ pub struct JobsSettings {
 }
 
 impl JobsSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.deadline >= Duration::from_secs(1), "jobs.deadline must be at least 1s");
     }
 }

@@ -43,6 +43,6 @@ pub use sandbox::{Acknowledge, Envelope, RatioOfMany, SandboxSettings};
 pub use schema::schema;
 pub use settings::{Role, Settings, TextLimits};
 pub use shutdown::ShutdownSettings;
-pub use sources::{ConfigError, Loaded, Origin, load, load_demo};
+pub use sources::{ConfigError, Loaded, SettingOrigin, load, load_demo};
 pub use values::{Automatic, bytes};
 pub use webhook::WebhookSettings;

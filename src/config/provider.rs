@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    validate::Faults,
+    validate::SettingFaults,
     values::{HumanDuration, Optional, OptionalSecret},
 };
 
@@ -41,7 +41,7 @@ pub struct GateSettings {
 }
 
 impl GateSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.limit >= 1, "provider.gate.limit must be at least 1");
         faults.check(!self.window.is_zero(), "provider.gate.window must be greater than 0");
         faults.check(!self.probe.is_zero(), "provider.gate.probe must be greater than 0");

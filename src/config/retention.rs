@@ -2,7 +2,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::validate::Faults;
+use super::validate::SettingFaults;
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -11,7 +11,7 @@ pub struct RetentionSettings {
 }
 
 impl RetentionSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    validate::Faults,
+    validate::SettingFaults,
     values::{HumanDuration, HumanSize, Optional},
 };
 
@@ -83,7 +83,7 @@ pub struct SandboxSettings {
 }
 
 impl SandboxSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.max_sessions >= 1, "sandbox.max_sessions must be at least 1");
         faults.check(self.rate_limit >= 1, "sandbox.rate_limit must be at least 1");
         faults.check(self.auth_rate_limit >= 1, "sandbox.auth_rate_limit must be at least 1");

@@ -3,9 +3,9 @@ use super::{Automatic, Settings};
 
 /// What is wrong with the settings, each with what to do about it.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<String>);
+pub(super) struct SettingFaults(Vec<String>);
 
-impl Faults {
+impl SettingFaults {
     /// Adds `otherwise` unless `holds`.
     pub fn check(&mut self, holds: bool, otherwise: &str) {
         if !holds {
@@ -16,7 +16,7 @@ impl Faults {
 
 /// All violated constraints; empty when the settings are valid.
 pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
-    let mut faults = Faults::default();
+    let mut faults = SettingFaults::default();
     let s = settings;
     faults.check(!s.roles.is_empty(), "roles must contain at least one of api, webhook and worker");
     check_environment(s, environment, &mut faults);
@@ -35,7 +35,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
 }
 
 /// What must be set, and what must not be, in each environment.
-fn check_environment(s: &Settings, environment: &str, faults: &mut Faults) {
+fn check_environment(s: &Settings, environment: &str, faults: &mut SettingFaults) {
     let is_production = environment == "production";
     let has_database = s.database.url.is_some();
     faults.check(
@@ -76,7 +76,7 @@ fn check_environment(s: &Settings, environment: &str, faults: &mut Faults) {
 }
 
 /// Constraints between sections.
-fn check_together(s: &Settings, faults: &mut Faults) {
+fn check_together(s: &Settings, faults: &mut SettingFaults) {
     let (i, w) = (&s.ingest, &s.webhook);
     faults.check(
         s.dispatch.lease >= s.provider.timeout * 2,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    validate::Faults,
+    validate::SettingFaults,
     values::{HumanDuration, HumanSize, Optional},
 };
 
@@ -34,7 +34,7 @@ pub struct WebhookSettings {
 }
 
 impl WebhookSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(
             (1..=self.max_connections).contains(&self.max_connections_per_address),
             "webhook.max_connections_per_address must be at least 1 and at most \

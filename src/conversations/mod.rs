@@ -13,7 +13,7 @@ pub use read::{
     BucketRow, ConversationRow, EmotionRun, SpeakerShape, buckets, conversation, emotion_runs,
     speakers,
 };
-pub use shape::{Emotion, Found, Shape, Speaker};
+pub use shape::{Emotion, Shape, ShapeInput, SpeakerMeasures};
 pub use timeline::{Said, millis, seconds};
 pub use write::store;
 

@@ -8,7 +8,7 @@ const LONGEST_NAME: usize = 80;
 
 /// The input from which a shape is computed.
 #[derive(Debug, Default)]
-pub struct Found<'a> {
+pub struct ShapeInput<'a> {
     /// Utterances in the provider's order, each with its word count.
     pub said: Vec<(Said<'a>, i32)>,
     /// The speaker of each question.
@@ -36,7 +36,7 @@ pub struct Shape {
     pub longest_silence: i64,
     pub longest_monologue: i64,
     /// Ordered by id.
-    pub speakers: Vec<Speaker>,
+    pub speakers: Vec<SpeakerMeasures>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Emotion {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Speaker {
+pub struct SpeakerMeasures {
     pub id: String,
     pub utterances: i32,
     pub words: i32,
@@ -62,13 +62,13 @@ pub struct Speaker {
 }
 
 impl Shape {
-    pub fn of(found: &Found<'_>) -> Self {
+    pub fn of(found: &ShapeInput<'_>) -> Self {
         let timeline = Timeline::new(found.said.iter().map(|(said, _)| *said));
         let Times { duration, talk, longest_silence } = timeline.times();
         let stretches = timeline.stretches();
         let interruptions = timeline.interruptions();
 
-        let mut speakers: BTreeMap<&str, Speaker> = BTreeMap::new();
+        let mut speakers: BTreeMap<&str, SpeakerMeasures> = BTreeMap::new();
         for id in &found.described {
             speakers.entry(id).or_default();
         }
@@ -93,7 +93,7 @@ impl Shape {
             speakers.entry(interruption.of).or_default().interrupted += 1;
         }
         let all_talk = speakers.values().map(|speaker| speaker.talk).sum();
-        let speakers = speakers.into_iter().map(|(id, speaker)| Speaker {
+        let speakers = speakers.into_iter().map(|(id, speaker)| SpeakerMeasures {
             id: id.to_owned(),
             talk_share: share(speaker.talk, all_talk),
             ..speaker
@@ -122,7 +122,7 @@ fn count(many: usize) -> i32 {
     i32::try_from(many).unwrap_or(i32::MAX)
 }
 
-fn longest_monologue(speakers: &[Speaker]) -> i64 {
+fn longest_monologue(speakers: &[SpeakerMeasures]) -> i64 {
     speakers.iter().map(|speaker| speaker.longest_monologue).max().unwrap_or_default()
 }
 

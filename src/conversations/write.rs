@@ -1,7 +1,7 @@
 //! Writes the shapes of many jobs as rows, in the caller's transaction.
 use sqlx::PgTransaction;
 
-use super::{Shape, Speaker};
+use super::{Shape, SpeakerMeasures};
 use crate::{db::column, jobs::JobId};
 
 /// Stores the shapes of jobs that have none, with one statement per table.
@@ -71,7 +71,7 @@ async fn store_speakers(
     tx: &mut PgTransaction<'_>,
     shapes: &[(JobId, &Shape)],
 ) -> sqlx::Result<()> {
-    let rows: Vec<(JobId, &Speaker)> = shapes
+    let rows: Vec<(JobId, &SpeakerMeasures)> = shapes
         .iter()
         .flat_map(|(job_id, shape)| shape.speakers.iter().map(|speaker| (*job_id, speaker)))
         .collect();

@@ -19,7 +19,7 @@ use crate::{
 
 pub use encoding::{Undecodable, decoded, is_plain};
 pub use quota::{Quota, within};
-pub use read::{DeliveryRow, Filter, count, find, list};
+pub use read::{DeliveryFilter, DeliveryRow, count, find, list};
 pub use stored::{DeliveryKey, Stored, decisive, stored};
 
 /// How a delivery was processed; the provider gets the response 200 in every case. `accepted`: it

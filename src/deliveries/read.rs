@@ -9,7 +9,7 @@ use crate::jobs::{Channel, JobId};
 
 /// Which deliveries. Empty or `None` conditions do not apply.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct DeliveryFilter {
     pub id: Option<Uuid>,
     pub outcomes: Vec<Outcome>,
     pub job_id: Option<JobId>,
@@ -57,7 +57,7 @@ const QUARANTINED: &str = "(d.outcome in ('malformed', 'mismatch') and d.via <> 
 /// Up to `limit` deliveries, newest first, older than `before`.
 pub async fn list(
     db: impl PgExecutor<'_>,
-    filter: &Filter,
+    filter: &DeliveryFilter,
     before: Option<Uuid>,
     limit: i64,
 ) -> sqlx::Result<Vec<DeliveryRow>> {
@@ -71,7 +71,7 @@ pub async fn list(
 }
 
 /// The number of deliveries that match the filter.
-pub async fn count(db: impl PgExecutor<'_>, filter: &Filter) -> sqlx::Result<i64> {
+pub async fn count(db: impl PgExecutor<'_>, filter: &DeliveryFilter) -> sqlx::Result<i64> {
     let mut query = QueryBuilder::new("select count(*) from aftercall.deliveries d where true");
     restrict(&mut query, filter);
     query.build_query_scalar().fetch_one(db).await
@@ -80,7 +80,7 @@ pub async fn count(db: impl PgExecutor<'_>, filter: &Filter) -> sqlx::Result<i64
 /// The delivery with this id.
 pub async fn find(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<DeliveryRow>> {
     let mut query = rows();
-    restrict(&mut query, &Filter { id: Some(id), ..Filter::default() });
+    restrict(&mut query, &DeliveryFilter { id: Some(id), ..DeliveryFilter::default() });
     query.build_query_as().fetch_optional(db).await
 }
 
@@ -101,7 +101,7 @@ fn rows() -> QueryBuilder<Postgres> {
 
 /// Conditions that do not apply are left out of the statement, so that the planner finds the best
 /// index.
-fn restrict(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+fn restrict(query: &mut QueryBuilder<Postgres>, filter: &DeliveryFilter) {
     if let Some(id) = filter.id {
         query.push(" and d.id = ").push_bind(id);
     }

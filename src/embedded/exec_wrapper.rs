@@ -29,7 +29,7 @@ pub enum DeathSignal {
 
 /// The arguments of `pg-exec`.
 #[derive(Debug)]
-pub struct Order {
+pub struct ExecArguments {
     /// The process that started us; if it has ended, the program is not started.
     pub parent: i32,
     pub uid: Option<u32>,
@@ -73,7 +73,7 @@ pub fn clean<'a>(command: &'a mut Command, environment: &EmbeddedEnvironment) ->
     command.current_dir("/").stdin(Stdio::null())
 }
 
-impl Order {
+impl ExecArguments {
     /// Replaces this process with the program; returns only on failure.
     pub fn carry_out(self) -> anyhow::Result<Infallible> {
         if let Some(gid) = self.gid.map(Gid::from_raw) {

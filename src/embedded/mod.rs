@@ -39,7 +39,7 @@ use crate::config::EmbeddedEnvironment;
 pub use cluster::Cluster;
 pub use error::StartError;
 #[cfg(unix)]
-pub use exec_wrapper::{DeathSignal, Order};
+pub use exec_wrapper::{DeathSignal, ExecArguments};
 #[cfg(unix)]
 pub use folders::data_root;
 #[cfg(unix)]

@@ -38,10 +38,10 @@ impl Feed {
 
     /// Waits for the end of a job of any caller. If the job is not final when read after this call, its end will be
     /// noticed.
-    pub fn wait(&self, job_id: JobId) -> Wait {
+    pub fn wait(&self, job_id: JobId) -> JobWait {
         let (answer, answered) = oneshot::channel();
         let number = self.0.add_wait(job_id, answer);
-        Wait { hub: self.0.clone(), job_id, number, answered }
+        JobWait { hub: self.0.clone(), job_id, number, answered }
     }
 
     /// Subscribes to every event from now on.
@@ -73,14 +73,14 @@ impl Feed {
 
 /// A wait for the end of a job.
 #[derive(Debug)]
-pub struct Wait {
+pub struct JobWait {
     hub: Arc<Hub>,
     job_id: JobId,
     number: u64,
     answered: oneshot::Receiver<Job>,
 }
 
-impl Wait {
+impl JobWait {
     /// The job in its final state; `None` when that takes longer than `limit` or the process shuts down.
     pub async fn finished(mut self, limit: Duration) -> Option<Job> {
         let stop = self.hub.stop.clone();
@@ -91,7 +91,7 @@ impl Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for JobWait {
     fn drop(&mut self) {
         self.hub.remove_wait(self.job_id, self.number);
     }

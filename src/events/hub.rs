@@ -57,11 +57,11 @@ struct Registered {
     /// By job.
     waits: Registry<JobId, oneshot::Sender<Job>>,
     /// By caller.
-    streams: Registry<Uuid, Stream>,
+    streams: Registry<Uuid, RegisteredStream>,
 }
 
 #[derive(Debug)]
-struct Stream {
+struct RegisteredStream {
     job_id: Option<JobId>,
     queue: mpsc::Sender<StreamMessage>,
     stage: Stage,
@@ -101,7 +101,7 @@ impl Hub {
     ) -> u64 {
         let mut registered = self.registered();
         let number = registered.number();
-        let stream = Stream { job_id, queue, stage: Stage::New };
+        let stream = RegisteredStream { job_id, queue, stage: Stage::New };
         registered.streams.entry(caller_id).or_default().insert(number, stream);
         drop(registered);
         self.wake.notify_one();

@@ -10,7 +10,7 @@ mod read;
 mod snapshot;
 
 pub use announce::announce;
-pub use feed::{Feed, NoConnection, Subscription, Wait};
+pub use feed::{Feed, JobWait, NoConnection, Subscription};
 pub use hub::SequencedEvent;
 pub use listener::Listener;
 pub use read::{

@@ -7,7 +7,7 @@ use crate::{db::column, jobs::JobId};
 
 /// Where a result came from; part of its document.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
+pub struct DocumentOrigin<'a> {
     pub job_id: JobId,
     pub provider_job_id: Option<&'a str>,
     pub parser_version: i32,
@@ -24,7 +24,7 @@ pub struct Documents {
 }
 
 impl Documents {
-    pub fn of(found: &[(Origin<'_>, &Prepared)]) -> Self {
+    pub fn of(found: &[(DocumentOrigin<'_>, &Prepared)]) -> Self {
         let texts = column(found, |(origin, prepared)| document(*origin, prepared));
         Self {
             jobs: column(found, |(origin, _)| origin.job_id),
@@ -38,7 +38,7 @@ impl Documents {
 }
 
 /// Aftercall's own members, followed by the provider's.
-fn document(origin: Origin<'_>, prepared: &Prepared) -> String {
+fn document(origin: DocumentOrigin<'_>, prepared: &Prepared) -> String {
     let issues = &prepared.analysis.issues;
     let mut document = json!({
         "jobId": origin.job_id,

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::jobs::{Filter, JobId};
+use crate::jobs::{JobFilter, JobId};
 
 /// An utterance with the job it belongs to. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
@@ -29,11 +29,11 @@ pub struct UtteranceLine {
 }
 
 /// The utterances of all matching jobs of a caller, ordered by job id and seq.
-pub struct Export(QueryBuilder<Postgres>);
+pub struct UtteranceExport(QueryBuilder<Postgres>);
 
-impl Export {
+impl UtteranceExport {
     /// Starts after this utterance of this job.
-    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<(JobId, i32)>) -> Self {
+    pub fn new(caller_id: Uuid, filter: &JobFilter, after: Option<(JobId, i32)>) -> Self {
         let mut sql = QueryBuilder::new("select * from (select j.id as job_id, j.external_id");
         filter.push(&mut sql, caller_id);
         if let Some((job_id, _)) = after {

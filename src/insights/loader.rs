@@ -13,13 +13,13 @@ use crate::jobs::JobId;
 /// Maximum number of results per statement; each may be megabytes.
 const MOST: usize = 16;
 
-type Answer = sqlx::Result<Option<StoredResult>>;
+type LoadedResult = sqlx::Result<Option<StoredResult>>;
 
 #[derive(Debug)]
 struct Wanted {
     caller_id: Uuid,
     job_id: JobId,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<LoadedResult>,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub struct ResultLoader(Arc<Mutex<Queue>>);
 
 impl ResultLoader {
     /// Like [`result()`].
-    pub async fn load(&self, db: &PgPool, caller_id: Uuid, job_id: JobId) -> Answer {
+    pub async fn load(&self, db: &PgPool, caller_id: Uuid, job_id: JobId) -> LoadedResult {
         let (answer, answered) = oneshot::channel();
         let was_read = {
             let mut queue = self.queue();
@@ -43,7 +43,7 @@ impl ResultLoader {
         };
         if !was_read {
             // A separate task: this request may be dropped while others wait.
-            tokio::spawn(Reader { loader: self.clone(), has_ended: false }.run(db.clone()));
+            tokio::spawn(BatchReader { loader: self.clone(), has_ended: false }.run(db.clone()));
         }
         answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
@@ -54,12 +54,12 @@ impl ResultLoader {
 }
 
 /// Reads until no request waits.
-struct Reader {
+struct BatchReader {
     loader: ResultLoader,
     has_ended: bool,
 }
 
-impl Reader {
+impl BatchReader {
     async fn run(mut self, db: PgPool) {
         loop {
             let batch: Vec<Wanted> = {
@@ -77,7 +77,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for BatchReader {
     fn drop(&mut self) {
         if !self.has_ended {
             // Aborted: remaining requests get an error.

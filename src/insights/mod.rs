@@ -19,8 +19,8 @@ use serde::Serialize;
 pub use conversation::{
     ConversationInsightRow, conversation_insights, select_conversation_insights,
 };
-pub use document::Origin;
-pub use export::{Export, UtteranceLine};
+pub use document::DocumentOrigin;
+pub use export::{UtteranceExport, UtteranceLine};
 pub use loader::ResultLoader;
 pub use prepared::Prepared;
 pub use read::{StoredResult, result, results};

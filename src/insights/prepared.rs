@@ -2,7 +2,7 @@
 use serde_json::Value;
 
 use super::{Analysis, Member, Utterance};
-use crate::conversations::{Found, Said, Shape, millis};
+use crate::conversations::{Said, Shape, ShapeInput, millis};
 
 /// The members of a document that the contract defines.
 const NAMED: [&str; 3] = ["utteranceInsights", "speakerInsights", "conversationalInsights"];
@@ -26,10 +26,10 @@ impl From<Analysis> for Prepared {
 
 impl Analysis {
     /// The input for the shape.
-    fn found(&self) -> Found<'_> {
+    fn found(&self) -> ShapeInput<'_> {
         let of_speakers = self.speaker_insights.iter();
         let of_all = self.conversation_insights.iter();
-        Found {
+        ShapeInput {
             said: self.utterances.iter().map(|it| (it.said(), it.words())).collect(),
             asked: self.questions.iter().map(|it| it.speaker_id.as_str()).collect(),
             described: of_speakers.clone().map(|it| it.speaker_id.as_str()).collect(),

@@ -6,7 +6,7 @@ use sqlx::{PgExecutor, PgTransaction};
 
 use super::{
     Prepared,
-    document::{Documents, Origin},
+    document::{DocumentOrigin, Documents},
     write::store_rows,
 };
 use crate::{conversations, jobs::JobId, stats};
@@ -72,7 +72,7 @@ pub async fn versions_below(
 /// Replaces the results of these jobs: documents, all rows, and their counts in the statistics.
 pub async fn replace(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     if found.is_empty() {
         return Ok(());

@@ -5,14 +5,14 @@ use sqlx::PgTransaction;
 
 use super::{
     Analysis, Prepared,
-    document::{Documents, Origin},
+    document::{DocumentOrigin, Documents},
 };
 use crate::{conversations, db::column, jobs::JobId};
 
 /// Stores the results of jobs that have none, with one statement per table.
 pub async fn store(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     if found.is_empty() {
         return Ok(());
@@ -24,7 +24,7 @@ pub async fn store(
 /// All rows of a result except its document, and its shape.
 pub(super) async fn store_rows(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     store_utterances(tx, found).await?;
     store_speakers(tx, found).await?;
@@ -37,7 +37,7 @@ pub(super) async fn store_rows(
 
 async fn store_documents(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let new = Documents::of(found);
     sqlx::query!(
@@ -60,7 +60,7 @@ async fn store_documents(
 
 async fn store_utterances(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.utterances);
     if rows.is_empty() {
@@ -134,7 +134,7 @@ fn talk_by_speaker(analysis: &Analysis) -> BTreeMap<&str, Talk> {
 
 async fn store_speakers(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows: Vec<(JobId, &str, Talk)> = found
         .iter()
@@ -165,7 +165,7 @@ async fn store_speakers(
 
 async fn store_speaker_insights(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.speaker_insights);
     if rows.is_empty() {
@@ -191,7 +191,7 @@ async fn store_speaker_insights(
 
 async fn store_questions(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.questions);
     if rows.is_empty() {
@@ -218,7 +218,7 @@ async fn store_questions(
 
 async fn store_conversation_insights(
     tx: &mut PgTransaction<'_>,
-    found: &[(Origin<'_>, &Prepared)],
+    found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     let rows = of_all(found, |analysis| &analysis.conversation_insights);
     if rows.is_empty() {
@@ -251,7 +251,7 @@ async fn store_conversation_insights(
 
 /// The rows of one kind of all results, each with its job id.
 fn of_all<'a, T>(
-    found: &'a [(Origin<'_>, &'a Prepared)],
+    found: &'a [(DocumentOrigin<'_>, &'a Prepared)],
     rows: impl Fn(&'a Analysis) -> &'a [T],
 ) -> Vec<(JobId, &'a T)> {
     found

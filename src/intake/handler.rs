@@ -17,7 +17,7 @@ use crate::{
     },
     callers::Caller,
     http::NoParameters,
-    jobs::{self, Job, JobId, NewJob, idempotency::Key},
+    jobs::{self, Job, JobId, NewJob, idempotency::IdempotencyKey},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -81,7 +81,11 @@ pub(super) fn new_job<'a>(
 }
 
 /// The key, the job and the response commit together.
-async fn submit_once(state: &ApiState, new: &NewJob<'_>, key: &Key) -> Result<Response, ApiError> {
+async fn submit_once(
+    state: &ApiState,
+    new: &NewJob<'_>,
+    key: &IdempotencyKey,
+) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
     if let Replay::Stored { location, body } = idempotency::reserve(&mut tx, key).await? {
         return Ok(idempotency::replayed(answer(&location, body, None)?));
@@ -93,17 +97,17 @@ async fn submit_once(state: &ApiState, new: &NewJob<'_>, key: &Key) -> Result<Re
 }
 
 /// The stored part of a response.
-struct Answer {
+struct StoredResponse {
     location: String,
     json: String,
 }
 
-fn accepted(job: Job) -> Result<(Answer, Response), ApiError> {
+fn accepted(job: Job) -> Result<(StoredResponse, Response), ApiError> {
     let view = JobView::from(job);
     let json = serde_json::to_string(&view).map_err(|error| ApiError::Internal(error.into()))?;
     let location = Links::of(view.id).job;
     let response = answer(&location, json.clone(), Some(&view.etag()))?;
-    Ok((Answer { location, json }, response))
+    Ok((StoredResponse { location, json }, response))
 }
 
 /// The 202 of a new job, or of the earlier request that created it.

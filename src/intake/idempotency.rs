@@ -10,7 +10,7 @@ use sqlx::PgTransaction;
 use crate::{
     api::ApiError,
     callers::Caller,
-    jobs::idempotency::{self, Key, Reserved},
+    jobs::idempotency::{self, IdempotencyKey, Reserved},
 };
 
 pub enum Replay {
@@ -26,7 +26,7 @@ pub fn key(
     caller: &Caller,
     route: &'static str,
     body: &[u8],
-) -> Result<Option<Key>, ApiError> {
+) -> Result<Option<IdempotencyKey>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     let text = match text.strip_prefix('"') {
@@ -38,7 +38,7 @@ pub fn key(
         let detail = "must have 1 to 255 visible ASCII characters";
         return Err(ApiError::invalid_parameter("Idempotency-Key", "length", detail));
     }
-    Ok(Some(Key {
+    Ok(Some(IdempotencyKey {
         caller_id: caller.id,
         route,
         text: text.to_owned(),
@@ -47,7 +47,7 @@ pub fn key(
 }
 
 /// Reserves the key for this transaction; concurrent requests with the same key wait here.
-pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> Result<Replay, ApiError> {
+pub async fn reserve(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> Result<Replay, ApiError> {
     match idempotency::reserve(tx, key).await? {
         Reserved::First => Ok(Replay::First),
         Reserved::Before { fingerprint, .. } if fingerprint != key.fingerprint => {
@@ -66,7 +66,7 @@ pub fn replayed(mut response: Response) -> Response {
 
 pub async fn record(
     tx: &mut PgTransaction<'_>,
-    key: &Key,
+    key: &IdempotencyKey,
     location: &str,
     body: &str,
 ) -> Result<(), ApiError> {

@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use super::{Change, EventKind, JobId};
 
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct TimelineEvent {
     pub seq: i32,
     /// The name of an [`EventKind`], perhaps one of a newer version.
     pub kind: String,
@@ -63,9 +63,9 @@ pub async fn timeline(
     job_id: JobId,
     after: i32,
     limit: i64,
-) -> sqlx::Result<Vec<Event>> {
+) -> sqlx::Result<Vec<TimelineEvent>> {
     sqlx::query_as!(
-        Event,
+        TimelineEvent,
         r#"
         select e.seq, e.kind, e.created_at, coalesce((
             select json_build_object('attempt', a.number, 'via', 'webhook', 'outcome', 'surplus',

@@ -7,7 +7,7 @@ use super::{JobId, State};
 
 /// All conditions must hold; empty or `None` conditions do not apply.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Filter {
+pub struct JobFilter {
     /// Any of these states.
     pub states: Vec<State>,
     pub external_id: Option<String>,
@@ -50,7 +50,7 @@ impl Period {
 /// per hour, at a million jobs a month.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 
-impl Filter {
+impl JobFilter {
     /// Pushes `from … where …`; more conditions may follow with `and`.
     pub fn push(&self, sql: &mut QueryBuilder<Postgres>, caller_id: Uuid) {
         sql.push(" from aftercall.jobs j");

@@ -25,14 +25,14 @@ pub struct Failure {
 
 /// The state of a job with regard to reports of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct JobStanding {
     pub state: State,
     /// Whether a success may still change the job, as defined by `aftercall.awaits_result`: it is open, or its end was
     /// only presumed by us.
     pub awaits_result: bool,
 }
 
-impl Standing {
+impl JobStanding {
     /// The standing of a job whose end the provider has reported.
     pub fn ended(state: State) -> Self {
         Self { state, awaits_result: false }
@@ -55,7 +55,7 @@ pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: JobId) ->
 pub async fn lock(
     tx: &mut PgTransaction<'_>,
     ids: &[JobId],
-) -> sqlx::Result<HashMap<JobId, Standing>> {
+) -> sqlx::Result<HashMap<JobId, JobStanding>> {
     let rows = sqlx::query!(
         r#"
         select id as "id: JobId", state as "state: State",
@@ -69,7 +69,7 @@ pub async fn lock(
     .await?;
     let standing = rows
         .into_iter()
-        .map(|row| (row.id, Standing { state: row.state, awaits_result: row.awaits_result }));
+        .map(|row| (row.id, JobStanding { state: row.state, awaits_result: row.awaits_result }));
     Ok(standing.collect())
 }
 

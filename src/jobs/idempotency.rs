@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 /// A key within its scope: one caller and one route.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct IdempotencyKey {
     pub caller_id: Uuid,
     pub route: &'static str,
     pub text: String,
@@ -20,7 +20,7 @@ pub enum Reserved {
 
 /// Inserts the key, or returns what was stored under it less than 24 hours ago. Waits for a
 /// concurrent transaction that has inserted the same key.
-pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Reserved> {
+pub async fn reserve(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx::Result<Reserved> {
     let inserted = sqlx::query!(
         r#"
         insert into aftercall.idempotency_keys
@@ -53,7 +53,7 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<Rese
 }
 
 /// Whether the stored key was older than a day; it is then reserved again.
-async fn replaces_old(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<bool> {
+async fn replaces_old(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
         update aftercall.idempotency_keys set
@@ -74,7 +74,7 @@ async fn replaces_old(tx: &mut PgTransaction<'_>, key: &Key) -> sqlx::Result<boo
 /// Stores the response under a key reserved in the same transaction.
 pub async fn record(
     tx: &mut PgTransaction<'_>,
-    key: &Key,
+    key: &IdempotencyKey,
     location: &str,
     body: &str,
 ) -> sqlx::Result<()> {

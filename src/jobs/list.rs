@@ -4,7 +4,7 @@ use futures_util::stream::BoxStream;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Filter, Job, JobId};
+use super::{Job, JobFilter, JobId};
 
 /// The order of a list, and the position where the previous page ended.
 ///
@@ -23,10 +23,10 @@ const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request
     j.version, j.completed_via, j.error, j.created_at, j.deadline_at, j.submitted_at, \
     j.finished_at, (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts";
 
-/// The statement of [`list`] and [`Export`].
+/// The statement of [`list`] and [`JobExport`].
 pub fn statement(
     caller_id: Uuid,
-    filter: &Filter,
+    filter: &JobFilter,
     place: ListPosition,
     limit: Option<i64>,
 ) -> QueryBuilder<Postgres> {
@@ -64,7 +64,7 @@ pub fn statement(
 pub async fn list(
     db: &PgPool,
     caller_id: Uuid,
-    filter: &Filter,
+    filter: &JobFilter,
     place: ListPosition,
     limit: i64,
 ) -> sqlx::Result<Vec<Job>> {
@@ -74,11 +74,11 @@ pub async fn list(
 }
 
 /// All matching jobs of a caller, oldest first.
-pub struct Export(QueryBuilder<Postgres>);
+pub struct JobExport(QueryBuilder<Postgres>);
 
-impl Export {
+impl JobExport {
     /// Starts after this job.
-    pub fn new(caller_id: Uuid, filter: &Filter, after: Option<JobId>) -> Self {
+    pub fn new(caller_id: Uuid, filter: &JobFilter, after: Option<JobId>) -> Self {
         Self(statement(caller_id, filter, ListPosition::After(after), None))
     }
 

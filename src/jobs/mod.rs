@@ -32,12 +32,12 @@ pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts}
 pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
-pub use events::{Event, Note, note, timeline};
-pub use filter::{Filter, Period};
-pub use finish::{Completion, Failure, Standing, complete, fail, lock, lock_own};
+pub use events::{Note, TimelineEvent, note, timeline};
+pub use filter::{JobFilter, Period};
+pub use finish::{Completion, Failure, JobStanding, complete, fail, lock, lock_own};
 pub use id::JobId;
 pub use kind::EventKind;
-pub use list::{Export, ListPosition, list, statement};
+pub use list::{JobExport, ListPosition, list, statement};
 pub use new::{NewJob, enqueue, enqueue_alone};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,

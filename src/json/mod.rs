@@ -28,14 +28,14 @@ pub fn has_more_values(text: &[u8], most: usize) -> bool {
     let mut left = most;
     let mut parser = serde_json::Deserializer::from_slice(text);
     // Texts with many commas usually have them inside strings, so the bound alone does not decide.
-    let counted = Counted(&mut left).deserialize(&mut parser);
+    let counted = ValueCounter(&mut left).deserialize(&mut parser);
     counted.is_err_and(|error| error.is_data())
 }
 
 /// Counts down once per value; one value too many is a data error.
-struct Counted<'a>(&'a mut usize);
+struct ValueCounter<'a>(&'a mut usize);
 
-impl<'de> DeserializeSeed<'de> for Counted<'_> {
+impl<'de> DeserializeSeed<'de> for ValueCounter<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -45,7 +45,7 @@ impl<'de> DeserializeSeed<'de> for Counted<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Counted<'_> {
+impl<'de> Visitor<'de> for ValueCounter<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,13 +77,13 @@ impl<'de> Visitor<'de> for Counted<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Counted(self.0))?.is_some() {}
+        while list.next_element_seed(ValueCounter(self.0))?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while members.next_key::<IgnoredAny>()?.is_some() {
-            members.next_value_seed(Counted(self.0))?;
+            members.next_value_seed(ValueCounter(self.0))?;
         }
         Ok(())
     }
@@ -91,8 +91,8 @@ impl<'de> Visitor<'de> for Counted<'_> {
 
 /// Whether a value is longer than `most` bytes when serialized; stops there.
 pub fn is_longer(value: &Value, most: usize) -> bool {
-    struct Room(usize);
-    impl io::Write for Room {
+    struct ByteLimit(usize);
+    impl io::Write for ByteLimit {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::WriteZero)?;
             Ok(bytes.len())
@@ -102,7 +102,7 @@ pub fn is_longer(value: &Value, most: usize) -> bool {
             Ok(())
         }
     }
-    serde_json::to_writer(Room(most), value).is_err()
+    serde_json::to_writer(ByteLimit(most), value).is_err()
 }
 
 /// The text of an object's member; the last one when the name is repeated.

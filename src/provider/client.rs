@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::answer::{self, BodyError, RateHeaders};
-use super::auth::{AccessToken, Credentials, TokenError, Tokens};
-use super::errors::{ProviderError, RawBody, StatusError, SubmitError};
-use super::refusal::{self, Refusal};
+use super::auth::{AccessToken, AccessTokens, Credentials, TokenError};
+use super::errors::{ProviderError, ResponseBytes, StatusError, SubmitError};
+use super::refusal::{self, RefusalCause};
 use super::result::{self, Message};
 use super::secrets::Secrets;
 use super::wire;
@@ -33,7 +33,7 @@ pub struct Client {
     http: reqwest::Client,
     root: Url,
     timeout: Duration,
-    tokens: Arc<Tokens>,
+    tokens: Arc<AccessTokens>,
 }
 
 impl fmt::Debug for Client {
@@ -60,7 +60,7 @@ pub struct StatusAnswer {
 }
 
 /// A response that is no longer about our token, and the token it was given for.
-struct Answer {
+struct CallResponse {
     status: StatusCode,
     rate: RateHeaders,
     retry_after: Option<Duration>,
@@ -93,8 +93,12 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .build()?;
-        let tokens =
-            Tokens::new(http.clone(), endpoint(base_url, wire::TOKEN_PATH), timeout, credentials);
+        let tokens = AccessTokens::new(
+            http.clone(),
+            endpoint(base_url, wire::TOKEN_PATH),
+            timeout,
+            credentials,
+        );
         Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens) })
     }
 
@@ -115,7 +119,7 @@ impl Client {
         let query = [("webhook", webhook.reveal())];
         let request = || self.http.post(url.clone()).query(&query).json(request_body);
         let answer = self.call(request).await.map_err(submit_failure)?;
-        let Answer { status, rate, retry_after, token, response } = answer;
+        let CallResponse { status, rate, retry_after, token, response } = answer;
         let content_uri = request_body.get("contentUri").and_then(Value::as_str);
         let secrets = Secrets::of_request(webhook, token.expose(), content_uri);
         let body = answer::body(response, SUBMIT_LIMIT).await;
@@ -127,14 +131,14 @@ impl Client {
         let errors = ProviderError::list_from_bytes(&body.unwrap_or_default());
         let errors: Vec<_> = errors.into_iter().map(|error| error.without(&secrets)).collect();
         let has_content = request_body.contains_key("content");
-        Err(match Refusal::of_submission(status, &errors, has_content) {
-            Refusal::Request => SubmitError::Refused { status, errors, rate },
-            Refusal::Credentials => {
+        Err(match RefusalCause::of_submission(status, &errors, has_content) {
+            RefusalCause::Request => SubmitError::Refused { status, errors, rate },
+            RefusalCause::Credentials => {
                 SubmitError::Unauthorized { status: Some(status), errors, rate: Some(rate) }
             }
-            Refusal::Address => SubmitError::Misdirected { status, errors, rate },
-            Refusal::Limit => SubmitError::Throttled { retry_after, rate },
-            Refusal::Outage => SubmitError::Broken { status, errors, retry_after, rate },
+            RefusalCause::Address => SubmitError::Misdirected { status, errors, rate },
+            RefusalCause::Limit => SubmitError::Throttled { retry_after, rate },
+            RefusalCause::Outage => SubmitError::Broken { status, errors, retry_after, rate },
         })
     }
 
@@ -150,7 +154,7 @@ impl Client {
             segments.push(provider_job_id);
         }
         let answer = self.call(|| self.http.get(url.clone())).await.map_err(status_failure)?;
-        let Answer { status, rate, retry_after, token, response } = answer;
+        let CallResponse { status, rate, retry_after, token, response } = answer;
         let body = match answer::body(response, STATUS_LIMIT).await {
             Ok(body) => body,
             Err(BodyError::Lost(error)) if status.is_success() => {
@@ -164,13 +168,13 @@ impl Client {
         if status.is_success() {
             return match result::parse(&body) {
                 Ok(message) => Ok(StatusAnswer { message, body, rate }),
-                Err(why) => Err(StatusError::Unreadable { why, body: RawBody(body), rate }),
+                Err(why) => Err(StatusError::Unreadable { why, body: ResponseBytes(body), rate }),
             };
         }
         let secrets = Secrets::of_bearer(token.expose());
         let errors = ProviderError::list_from_bytes(&body);
         let errors: Vec<_> = errors.into_iter().map(|error| error.without(&secrets)).collect();
-        Err(match (status, Refusal::of_any(status, &errors)) {
+        Err(match (status, RefusalCause::of_any(status, &errors)) {
             (StatusCode::BAD_REQUEST, _) => StatusError::UnknownJob { status, errors, rate },
             (StatusCode::NOT_FOUND, _) if refusal::is_about_job(&errors, &body) => {
                 StatusError::UnknownJob { status, errors, rate }
@@ -178,14 +182,14 @@ impl Client {
             (StatusCode::UNAUTHORIZED, _) => {
                 StatusError::Unauthorized { code: first_code(errors), rate: Some(rate) }
             }
-            (_, Refusal::Limit) => StatusError::Throttled { retry_after, rate },
-            (_, Refusal::Outage) => StatusError::Broken { status, retry_after, rate },
+            (_, RefusalCause::Limit) => StatusError::Throttled { retry_after, rate },
+            (_, RefusalCause::Outage) => StatusError::Broken { status, retry_after, rate },
             _ => StatusError::Refused { status, errors, rate },
         })
     }
 
     /// Sends the request, and sends it again with a new token if the first one is rejected.
-    async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<Answer, CallError> {
+    async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<CallResponse, CallError> {
         let deadline = Instant::now() + 2 * self.timeout;
         let first = self.send(&request, deadline).await?;
         if first.status != StatusCode::UNAUTHORIZED {
@@ -199,7 +203,7 @@ impl Client {
         &self,
         request: impl Fn() -> RequestBuilder,
         deadline: Instant,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<CallResponse, CallError> {
         let token = timeout_at(deadline, self.tokens.current())
             .await
             .unwrap_or(Err(TokenError::TimedOut))
@@ -211,7 +215,7 @@ impl Client {
             .send()
             .await
             .map_err(|error| CallError::Http(error.without_url()))?;
-        Ok(Answer {
+        Ok(CallResponse {
             status: response.status(),
             rate: RateHeaders::read(response.headers()),
             retry_after: answer::retry_after(response.headers()),

@@ -178,9 +178,9 @@ impl SubmitError {
 
 /// Bytes of a response, for storage; `Debug` shows only their number.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RawBody(pub Bytes);
+pub struct ResponseBytes(pub Bytes);
 
-impl fmt::Debug for RawBody {
+impl fmt::Debug for ResponseBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }
@@ -202,7 +202,7 @@ pub enum StatusError {
     Broken { status: StatusCode, retry_after: Option<Duration>, rate: RateHeaders },
     /// A 200 that is not a status response; `body` contains it.
     #[error("the provider's status response cannot be parsed")]
-    Unreadable { why: Unreadable, body: RawBody, rate: RateHeaders },
+    Unreadable { why: Unreadable, body: ResponseBytes, rate: RateHeaders },
     #[error("the provider's status response is larger than {limit} bytes")]
     TooLarge { limit: usize, rate: RateHeaders },
     /// No complete response, for whatever reason: ask again later.

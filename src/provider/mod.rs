@@ -18,7 +18,7 @@ pub mod wire;
 pub use answer::RateHeaders;
 pub use auth::{Credentials, TokenError};
 pub use client::{Accepted, Client, StatusAnswer};
-pub use errors::{ProviderError, RawBody, StatusError, SubmitError};
+pub use errors::{ProviderError, ResponseBytes, StatusError, SubmitError};
 pub use result::{AnalysisStatus, Message, PARSER_VERSION, parse};
 pub use secrets::Secrets;
 pub use unreadable::Unreadable;

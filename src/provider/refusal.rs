@@ -5,7 +5,7 @@ use super::errors::ProviderError;
 
 /// The cause of an error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RefusalCause {
     /// The recording or the request parameters: the same request will be rejected again.
     Request,
     /// Our credentials, or the permissions of our app.
@@ -18,7 +18,7 @@ pub(super) enum Refusal {
     Outage,
 }
 
-impl Refusal {
+impl RefusalCause {
     /// For a submission. `has_content`: the request contained the recording.
     pub fn of_submission(status: StatusCode, errors: &[ProviderError], has_content: bool) -> Self {
         match status {

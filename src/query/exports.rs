@@ -15,7 +15,7 @@ use crate::{
     db,
     http::{self, CombinedQuery, NdjsonWriter, Permit, StreamError},
     insights,
-    jobs::{self, Filter, JobId},
+    jobs::{self, JobFilter, JobId},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -72,7 +72,7 @@ async fn jobs(
     request: RequestPermit,
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
-    let mut export = jobs::Export::new(caller.id, &Filter::from(filters), resume.cursor);
+    let mut export = jobs::JobExport::new(caller.id, &JobFilter::from(filters), resume.cursor);
     let begun = begin(&state, &request, &caller).await?;
     Ok(http::ndjson("jobs.ndjson", state.export_pace, async move |lines| {
         let Begun { pool, mut connection, permit: _permit, key } = begun;
@@ -131,7 +131,7 @@ async fn utterances(
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
     let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
-    let mut export = insights::Export::new(caller.id, &Filter::from(filters), after);
+    let mut export = insights::UtteranceExport::new(caller.id, &JobFilter::from(filters), after);
     let begun = begin(&state, &request, &caller).await?;
     Ok(http::ndjson("utterances.ndjson", state.export_pace, async move |lines| {
         let Begun { pool, mut connection, permit: _permit, key } = begun;

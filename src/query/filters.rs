@@ -4,7 +4,7 @@ use utoipa::IntoParams;
 
 use crate::{
     http::Timestamp,
-    jobs::{Filter, Period, State},
+    jobs::{JobFilter, Period, State},
 };
 
 /// All conditions must hold.
@@ -54,7 +54,7 @@ pub struct JobFilters {
     has_emotion: Vec<String>,
 }
 
-impl From<JobFilters> for Filter {
+impl From<JobFilters> for JobFilter {
     fn from(given: JobFilters) -> Self {
         let at = |moment: Option<Timestamp>| moment.map(|Timestamp(at)| at);
         Self {

@@ -19,7 +19,7 @@ use crate::{
     },
     callers::Caller,
     http::{self, CombinedQuery, Limit, Page, Wait},
-    jobs::{self, Filter, Job, JobId, ListPosition, State as JobState},
+    jobs::{self, Job, JobFilter, JobId, ListPosition, State as JobState},
     provider::gate,
 };
 
@@ -130,7 +130,7 @@ async fn list(
     ApiQuery(CombinedQuery(filters, query)): ApiQuery<CombinedQuery<JobFilters, ListJobs>>,
 ) -> Result<Response, ApiError> {
     let limit = query.limit.unwrap_or_default();
-    let filter = Filter::from(filters);
+    let filter = JobFilter::from(filters);
     let sort = query.sort.unwrap_or_default();
     let listing = format!("jobs {} {sort:?} {filter:?}", caller.id);
     let place = place(&state, &listing, sort, query.cursor.as_deref())?;
@@ -146,7 +146,7 @@ async fn list(
 struct ListJobs {
     /// Default `-createdAt`, newest first. `-completedAt` lists only completed jobs.
     #[param(inline)]
-    sort: Option<Sort>,
+    sort: Option<JobSort>,
     /// Jobs per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
@@ -156,7 +156,7 @@ struct ListJobs {
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-enum Sort {
+enum JobSort {
     #[serde(rename = "createdAt")]
     Oldest,
     #[default]
@@ -166,7 +166,7 @@ enum Sort {
     LastCompleted,
 }
 
-impl Sort {
+impl JobSort {
     /// The position that a cursor holds: the last job of a page.
     fn position(self, job: &Job) -> Vec<u8> {
         let id = job.id.uuid().into_bytes();
@@ -184,7 +184,7 @@ impl Sort {
 fn place(
     state: &ApiState,
     listing: &str,
-    sort: Sort,
+    sort: JobSort,
     cursor: Option<&str>,
 ) -> Result<ListPosition, ApiError> {
     let id = || {
@@ -193,9 +193,9 @@ fn place(
         cursor.map(open).transpose()
     };
     Ok(match sort {
-        Sort::Oldest => ListPosition::After(id()?),
-        Sort::Newest => ListPosition::Before(id()?),
-        Sort::LastCompleted => {
+        JobSort::Oldest => ListPosition::After(id()?),
+        JobSort::Newest => ListPosition::Before(id()?),
+        JobSort::LastCompleted => {
             let end = |cursor| end_of(state.cursors.open(listing, cursor)?);
             ListPosition::CompletedBefore(cursor.map(end).transpose()?)
         }
@@ -244,7 +244,7 @@ async fn timeline(
     let listing = format!("timeline {}", job.id);
     let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(0);
     let rows = jobs::timeline(&state.db, job.id, after, limit.get() + 1).await?;
-    let seal = |row: &jobs::Event| state.cursors.seal(&listing, &row.seq.to_be_bytes());
+    let seal = |row: &jobs::TimelineEvent| state.cursors.seal(&listing, &row.seq.to_be_bytes());
     Ok(Json(Page::new(rows, limit, seal, EventView::from)))
 }
 

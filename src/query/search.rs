@@ -15,8 +15,8 @@ use crate::{
     },
     callers::Caller,
     http::{CombinedQuery, Limit, Page},
-    insights::search::{Match, Range, Scope, Search, Unsearchable, UtteranceKey},
-    jobs::{Filter, JobId},
+    insights::search::{Match, Range, Search, SearchScope, Unsearchable, UtteranceKey},
+    jobs::{JobFilter, JobId},
 };
 
 /// Ranking considers this many of the newest matches.
@@ -48,7 +48,7 @@ struct SearchQuery {
     /// job first.
     #[serde(default)]
     #[param(inline, required = false)]
-    sort: Sort,
+    sort: SearchSort,
     /// Hits per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]
     limit: Option<Limit>,
@@ -58,7 +58,7 @@ struct SearchQuery {
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-enum Sort {
+enum SearchSort {
     #[default]
     #[serde(rename = "relevance")]
     Relevance,
@@ -89,12 +89,12 @@ async fn search(
     let limit = limit.unwrap_or_default();
     let missing = || ApiError::invalid_parameter("q", "missing", "is required");
     let q = checked(q.as_deref().ok_or_else(missing)?)?.to_owned();
-    let scope = Scope { speaker, emotion, job_id, jobs: Filter::from(jobs) };
+    let scope = SearchScope { speaker, emotion, job_id, jobs: JobFilter::from(jobs) };
     let listing = format!("search {} {sort:?} {q:?} {scope:?}", caller.id);
     let seal = |position: &[u8]| state.cursors.seal(&listing, position);
     let cursor = cursor.as_deref();
     let page = match sort {
-        Sort::Relevance => {
+        SearchSort::Relevance => {
             let open = |cursor| state.cursors.open(&listing, cursor).map(Walk::from_bytes);
             let walk = cursor.map(open).transpose()?;
             let mut search = begin(&state, &caller, &q, scope).await?;
@@ -102,7 +102,7 @@ async fn search(
             let cursor = |after: &Match| seal(&Walk { bounds, after: *after }.to_bytes());
             show(search, Page::new(matches, limit, cursor, |found| found)).await?
         }
-        Sort::Newest => {
+        SearchSort::Newest => {
             let open = |cursor| state.cursors.open(&listing, cursor).map(UtteranceKey::from_bytes);
             let before = cursor.map(open).transpose()?;
             let mut search = begin(&state, &caller, &q, scope).await?;
@@ -129,7 +129,7 @@ async fn begin(
     state: &ApiState,
     caller: &Caller,
     q: &str,
-    scope: Scope,
+    scope: SearchScope,
 ) -> Result<Search, ApiError> {
     Search::begin(&state.db, caller.id, q, scope).await?.map_err(|why| match why {
         Unsearchable::NoWords => {

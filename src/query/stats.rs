@@ -13,7 +13,10 @@ use crate::{
     api::{ApiError, ApiQuery, ApiState, problems::Problems},
     callers::Caller,
     http::Limit,
-    stats::{self, Bucket, Dimension, Key, Measure, Measures, Question, Row, Selection, Sort},
+    stats::{
+        self, Bucket, Dimension, GroupKey, Measure, Measures, Row, StatsQuestion, StatsSelection,
+        StatsSort,
+    },
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -102,7 +105,7 @@ impl TryFrom<String> for Day {
 /// `group` or a measure; `-` for the greatest first.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Order(Sort);
+struct Order(StatsSort);
 
 impl TryFrom<String> for Order {
     type Error = String;
@@ -113,11 +116,11 @@ impl TryFrom<String> for Order {
             None => (text.as_str(), false),
         };
         if name == "group" {
-            return Ok(Self(Sort { by: None, is_descending }));
+            return Ok(Self(StatsSort { by: None, is_descending }));
         }
         let by = Measure::deserialize(name.into_deserializer())
             .map_err(|error: value::Error| error.to_string())?;
-        Ok(Self(Sort { by: Some(by), is_descending }))
+        Ok(Self(StatsSort { by: Some(by), is_descending }))
     }
 }
 
@@ -218,7 +221,7 @@ fn question(
     query: StatsQuery,
     group_by: GroupBy,
     (from, to): (NaiveDate, NaiveDate),
-) -> Result<Question, ApiError> {
+) -> Result<StatsQuestion, ApiError> {
     let refused = |name, detail: &str| Err(ApiError::invalid_parameter(name, "conflict", detail));
     let is_time = matches!(group_by, GroupBy::Day | GroupBy::Week);
     let dimension = match group_by {
@@ -258,14 +261,14 @@ fn question(
         measures = Measure::ALL.into_iter().filter(|measure| is_known(*measure)).collect();
     }
     let key = match group_by {
-        GroupBy::None => Key::Nothing,
-        GroupBy::Tag | GroupBy::Emotion | GroupBy::Insight => Key::Value,
-        GroupBy::Language => Key::Language,
-        GroupBy::AudioType => Key::AudioType,
-        GroupBy::Day => Key::Time(Bucket::Day),
-        GroupBy::Week => Key::Time(Bucket::Week),
+        GroupBy::None => GroupKey::Nothing,
+        GroupBy::Tag | GroupBy::Emotion | GroupBy::Insight => GroupKey::Value,
+        GroupBy::Language => GroupKey::Language,
+        GroupBy::AudioType => GroupKey::AudioType,
+        GroupBy::Day => GroupKey::Time(Bucket::Day),
+        GroupBy::Week => GroupKey::Time(Bucket::Week),
     };
-    let selection = Selection {
+    let selection = StatsSelection {
         caller_id,
         dimension,
         name: query.insight.unwrap_or_default(),
@@ -276,16 +279,16 @@ fn question(
         to,
     };
     let limit = (!is_time).then(|| query.limit.unwrap_or_default().get() + 1);
-    Ok(Question { selection, key, bucket: query.bucket, measures, sort, limit })
+    Ok(StatsQuestion { selection, key, bucket: query.bucket, measures, sort, limit })
 }
 
-fn usual_sort(is_time: bool, dimension: Dimension) -> Sort {
+fn usual_sort(is_time: bool, dimension: Dimension) -> StatsSort {
     let by = match dimension {
         _ if is_time => None,
         Dimension::Emotion => Some(Measure::Completed),
         _ => Some(Measure::Jobs),
     };
-    Sort { by, is_descending: by.is_some() }
+    StatsSort { by, is_descending: by.is_some() }
 }
 
 /// Each group with the parts that follow it.

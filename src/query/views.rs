@@ -8,7 +8,7 @@ use uuid::uuid;
 use crate::{
     api::Links,
     insights::{ConversationInsightRow, InsightRef, Issue, UtteranceRow, search::HitRow},
-    jobs::{Event, JobId},
+    jobs::{JobId, TimelineEvent},
 };
 
 /// One change of a job.
@@ -33,8 +33,8 @@ pub struct EventView {
     pub at: DateTime<Utc>,
 }
 
-impl From<Event> for EventView {
-    fn from(event: Event) -> Self {
+impl From<TimelineEvent> for EventView {
+    fn from(event: TimelineEvent) -> Self {
         Self { seq: event.seq, kind: event.kind, detail: event.detail, at: event.created_at }
     }
 }

@@ -20,12 +20,12 @@ use uuid::Uuid;
 use super::{
     Emulator, RequestId,
     connection::Cut,
-    faults::{self, Fault},
+    faults::{self, SandboxFault},
     ledger::Job,
     now,
-    rate::Standing,
+    rate::RateState,
     refusal::{CaiError, Refusal},
-    request::{self, Submission},
+    request::{self, AnalyzeRequest},
 };
 use crate::config::Envelope;
 
@@ -48,7 +48,7 @@ pub async fn submit(
         let message = unknown.to_string();
         Refusal::platform(StatusCode::BAD_REQUEST, "CMN-101", &message).into_response()
     })?;
-    let is_slow = faults.contains(&Fault::Slow);
+    let is_slow = faults.contains(&SandboxFault::Slow);
     let answer = match spoilt(&emulator, &faults, &headers) {
         Some(refusal) => refusal,
         None => accept(&emulator, job(request_id, webhook, submission, faults), &connection).await,
@@ -63,8 +63,8 @@ pub async fn submit(
 fn job(
     request_id: String,
     webhook: Option<String>,
-    request: Submission,
-    faults: Vec<Fault>,
+    request: AnalyzeRequest,
+    faults: Vec<SandboxFault>,
 ) -> Job {
     Job {
         id: Uuid::new_v4().to_string(),
@@ -98,19 +98,19 @@ async fn accept(emulator: &Arc<Emulator>, job: Job, connection: &Cut) -> Respons
         return broken().into_response();
     }
     tracing::info!(provider_job_id = job_id, faults = ?faults, "sandbox: job accepted");
-    if faults.contains(&Fault::Early) {
+    if faults.contains(&SandboxFault::Early) {
         // The sender is dropped when there was nothing to deliver.
         let _ = first_delivery.await;
     }
-    if faults.contains(&Fault::Reset) {
+    if faults.contains(&SandboxFault::Reset) {
         connection.cut();
     }
-    if faults.contains(&Fault::BadGateway) {
+    if faults.contains(&SandboxFault::BadGateway) {
         let status = StatusCode::BAD_GATEWAY;
         return Refusal::platform(status, "CMN-201", "No answer from upstream").into_response();
     }
     let has_id =
-        emulator.settings.envelope == Envelope::WithJob && !faults.contains(&Fault::NoJobId);
+        emulator.settings.envelope == Envelope::WithJob && !faults.contains(&SandboxFault::NoJobId);
     if has_id {
         return (StatusCode::ACCEPTED, Json(json!({ "jobId": job_id }))).into_response();
     }
@@ -122,7 +122,7 @@ fn read(
     query: Option<&str>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<(Submission, Option<String>), Refusal> {
+) -> Result<(AnalyzeRequest, Option<String>), Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json")) {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -153,31 +153,31 @@ fn read(
 }
 
 /// The error response with which a fault replaces an acceptance.
-fn spoilt(emulator: &Emulator, faults: &[Fault], headers: &HeaderMap) -> Option<Response> {
-    if faults.contains(&Fault::Unauthorized) {
+fn spoilt(emulator: &Emulator, faults: &[SandboxFault], headers: &HeaderMap) -> Option<Response> {
+    if faults.contains(&SandboxFault::Unauthorized) {
         return Some(emulator.sessions.end_of(headers).into_response());
     }
-    if faults.contains(&Fault::Throttled) {
+    if faults.contains(&SandboxFault::Throttled) {
         let mut heavy = emulator.heavy.lock().unwrap_or_else(PoisonError::into_inner);
         let standing = heavy.punish(Instant::now());
-        let mut response = Standing::refusal().into_response();
+        let mut response = RateState::refusal().into_response();
         standing.write(response.headers_mut());
         return Some(response);
     }
-    let refusals: [(Fault, fn() -> Response); 4] = [
-        (Fault::Forbidden, || {
+    let refusals: [(SandboxFault, fn() -> Response); 4] = [
+        (SandboxFault::Forbidden, || {
             let message =
                 "In order to call this API endpoint, application needs to have [AI] permission";
             Refusal::platform(StatusCode::FORBIDDEN, "CMN-401", message).into_response()
         }),
-        (Fault::Misdirected, || {
+        (SandboxFault::Misdirected, || {
             let message = "Resource for the requested URI is not found";
             Refusal::platform(StatusCode::NOT_FOUND, "AGW-404", message).into_response()
         }),
-        (Fault::Page, || {
+        (SandboxFault::Page, || {
             (StatusCode::NOT_FOUND, Html("<html><body>No such site</body></html>")).into_response()
         }),
-        (Fault::Broken, || broken().into_response()),
+        (SandboxFault::Broken, || broken().into_response()),
     ];
     refusals.into_iter().find(|(fault, _)| faults.contains(fault)).map(|(_, answer)| answer())
 }
@@ -188,7 +188,7 @@ fn broken() -> Refusal {
 }
 
 /// Identifies the recording across submissions: its URI, or a digest of inline content.
-fn recording(submission: &Submission) -> String {
+fn recording(submission: &AnalyzeRequest) -> String {
     submission.content_uri.clone().unwrap_or_else(|| {
         let mut hasher = DefaultHasher::new();
         submission.content.hash(&mut hasher);

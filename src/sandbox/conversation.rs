@@ -3,7 +3,7 @@ use super::{
     decode::Levels,
     number,
     speech::{self, Segment},
-    transcript::Cue,
+    transcript::TranscriptCue,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +76,7 @@ pub fn voices(levels: &Levels, separate: bool) -> Vec<Voice> {
 }
 
 /// Assigns cues of a transcript without speaker names to the voice that is loudest during each cue.
-pub fn attribute(cues: &mut [Cue], voices: &[Voice]) {
+pub fn attribute(cues: &mut [TranscriptCue], voices: &[Voice]) {
     if voices.len() < 2 || cues.iter().any(|cue| !cue.speaker.is_empty()) {
         return;
     }
@@ -100,7 +100,7 @@ pub struct Conversation {
 
 impl Conversation {
     /// Splits `cues`, in time order, into sentences. `ids` are enrolled ids, assigned in order of first speech.
-    pub fn new(cues: &[Cue], ids: &[String]) -> Self {
+    pub fn new(cues: &[TranscriptCue], ids: &[String]) -> Self {
         let mut conversation = Self::default();
         for cue in cues {
             let speaker = conversation.speaker(&cue.speaker, ids);
@@ -211,8 +211,8 @@ fn sentences(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn cue(start: f64, end: f64, speaker: &str, text: &str) -> Cue {
-        Cue { start, end, speaker: speaker.to_owned(), text: text.to_owned() }
+    fn cue(start: f64, end: f64, speaker: &str, text: &str) -> TranscriptCue {
+        TranscriptCue { start, end, speaker: speaker.to_owned(), text: text.to_owned() }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     Emulator,
-    faults::Fault,
+    faults::SandboxFault,
     ledger::{Job, Sending, Try},
     now, request, status,
 };
@@ -30,7 +30,8 @@ pub async fn run(emulator: &Emulator, job: Job, mut delivered: Option<oneshot::S
     let settings = &emulator.settings;
     let Some(url) = job.webhook.as_deref().and_then(request::web_address) else { return };
     hold(emulator, &job).await;
-    let courier = Courier { emulator, job: &job, url: &url, message: Message::new(emulator, &job) };
+    let courier =
+        Courier { emulator, job: &job, url: &url, message: Callback::new(emulator, &job) };
     let mut acknowledged_by = None;
     for number in job.tries + 1..=settings.delivery_attempts {
         if number > job.tries + 1 {
@@ -51,7 +52,7 @@ pub async fn run(emulator: &Emulator, job: Job, mut delivered: Option<oneshot::S
         }
     }
     emulator.delivered.notify_waiters();
-    if let (Some(number), true) = (acknowledged_by, job.faults.contains(&Fault::Duplicate)) {
+    if let (Some(number), true) = (acknowledged_by, job.faults.contains(&SandboxFault::Duplicate)) {
         let answer = courier.send(number + 1).await;
         courier.note(number + 1, answer, true).await;
     }
@@ -60,10 +61,10 @@ pub async fn run(emulator: &Emulator, job: Job, mut delivered: Option<oneshot::S
 /// Delays a late delivery, and a reordered one until another job's result has overtaken it.
 async fn hold(emulator: &Emulator, job: &Job) {
     let late = emulator.settings.late_by;
-    if job.faults.contains(&Fault::Late) {
+    if job.faults.contains(&SandboxFault::Late) {
         tokio::time::sleep(late).await;
     }
-    if job.faults.contains(&Fault::Reordered) {
+    if job.faults.contains(&SandboxFault::Reordered) {
         // A timeout is fine: there was no other delivery to wait for.
         let _ = tokio::time::timeout(late, emulator.delivered.notified()).await;
     }
@@ -86,7 +87,7 @@ struct Courier<'a> {
     emulator: &'a Emulator,
     job: &'a Job,
     url: &'a Url,
-    message: Message,
+    message: Callback,
 }
 
 impl Courier<'_> {
@@ -119,38 +120,39 @@ impl Courier<'_> {
     }
 }
 
-struct Message {
+struct Callback {
     headers: HeaderMap,
     body: Vec<u8>,
     is_chunked: bool,
     is_first_truncated: bool,
 }
 
-impl Message {
+impl Callback {
     fn new(emulator: &Emulator, job: &Job) -> Self {
         let has = |fault| job.faults.contains(&fault);
         let mut value = status::envelope(job, emulator.settings.retention);
-        let bare = [Fault::NoJobId, Fault::SameBody];
+        let bare = [SandboxFault::NoJobId, SandboxFault::SameBody];
         if emulator.settings.envelope == Envelope::Bare || bare.into_iter().any(has) {
             value = json!({ "status": value["status"], "response": value["response"] });
         }
-        if has(Fault::WrongTypes) {
+        if has(SandboxFault::WrongTypes) {
             swap_types(&mut value["response"]);
         }
-        if has(Fault::Large) {
+        if has(SandboxFault::Large) {
             value["padding"] = json!("x".repeat(PADDING));
         }
         let mut body = value.to_string().into_bytes();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if has(Fault::Gzip) {
+        if has(SandboxFault::Gzip) {
             body = gzipped(&body);
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         if let (true, Ok(id)) = (emulator.settings.request_id_header, job.request_id.parse()) {
             headers.insert(HeaderName::from_static(wire::REQUEST_ID), id);
         }
-        let (is_chunked, is_first_truncated) = (has(Fault::Chunked), has(Fault::Truncated));
+        let (is_chunked, is_first_truncated) =
+            (has(SandboxFault::Chunked), has(SandboxFault::Truncated));
         Self { headers, body, is_chunked, is_first_truncated }
     }
 

@@ -23,7 +23,7 @@ const REMEMBERED: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fault {
+pub enum SandboxFault {
     Unauthorized,
     Forbidden,
     Misdirected,
@@ -51,35 +51,35 @@ pub enum Fault {
 }
 
 /// Every fault by name; `docs/sandbox.md` describes each.
-const NAMES: &[(&str, Fault)] = &[
-    ("unauthorized", Fault::Unauthorized),
-    ("forbidden", Fault::Forbidden),
-    ("misdirected", Fault::Misdirected),
-    ("page", Fault::Page),
-    ("throttled", Fault::Throttled),
-    ("broken", Fault::Broken),
-    ("bad-gateway", Fault::BadGateway),
-    ("slow", Fault::Slow),
-    ("reset", Fault::Reset),
-    ("no-job-id", Fault::NoJobId),
-    ("same-body", Fault::SameBody),
-    ("sameBody", Fault::SameBody),
-    ("early", Fault::Early),
-    ("fail", Fault::Fail),
-    ("quote", Fault::Quote),
-    ("lost", Fault::Lost),
-    ("late", Fault::Late),
-    ("reordered", Fault::Reordered),
-    ("duplicate", Fault::Duplicate),
-    ("truncated", Fault::Truncated),
-    ("malformed", Fault::Truncated), // former name
-    ("wrong-types", Fault::WrongTypes),
-    ("large", Fault::Large),
-    ("gzip", Fault::Gzip),
-    ("chunked", Fault::Chunked),
+const NAMES: &[(&str, SandboxFault)] = &[
+    ("unauthorized", SandboxFault::Unauthorized),
+    ("forbidden", SandboxFault::Forbidden),
+    ("misdirected", SandboxFault::Misdirected),
+    ("page", SandboxFault::Page),
+    ("throttled", SandboxFault::Throttled),
+    ("broken", SandboxFault::Broken),
+    ("bad-gateway", SandboxFault::BadGateway),
+    ("slow", SandboxFault::Slow),
+    ("reset", SandboxFault::Reset),
+    ("no-job-id", SandboxFault::NoJobId),
+    ("same-body", SandboxFault::SameBody),
+    ("sameBody", SandboxFault::SameBody),
+    ("early", SandboxFault::Early),
+    ("fail", SandboxFault::Fail),
+    ("quote", SandboxFault::Quote),
+    ("lost", SandboxFault::Lost),
+    ("late", SandboxFault::Late),
+    ("reordered", SandboxFault::Reordered),
+    ("duplicate", SandboxFault::Duplicate),
+    ("truncated", SandboxFault::Truncated),
+    ("malformed", SandboxFault::Truncated), // former name
+    ("wrong-types", SandboxFault::WrongTypes),
+    ("large", SandboxFault::Large),
+    ("gzip", SandboxFault::Gzip),
+    ("chunked", SandboxFault::Chunked),
 ];
 
-impl Fault {
+impl SandboxFault {
     /// Whether it replaces or delays the response to a submission. When a `contentUri` asks for
     /// such a fault, it applies once per recording, so that a retry can succeed.
     fn spoils_answer(self) -> bool {
@@ -109,17 +109,17 @@ fn known() -> String {
 }
 
 #[derive(Debug)]
-pub struct Faults {
+pub struct SandboxFaults {
     /// From the settings, each with its probability.
-    rolls: Vec<(Fault, f64)>,
+    rolls: Vec<(SandboxFault, f64)>,
     seed: u64,
     /// How often each recording was submitted, for random faults and faults by turn.
     submissions: Mutex<HashMap<String, u32>>,
     /// Faults already applied, each with its recording.
-    met: Mutex<HashSet<(Fault, String)>>,
+    met: Mutex<HashSet<(SandboxFault, String)>>,
 }
 
-impl Faults {
+impl SandboxFaults {
     /// Parses the faults of the settings: `name` or `name=probability`.
     pub fn new(settings: &[String], seed: u64) -> anyhow::Result<Self> {
         let rolls = settings.iter().map(|text| roll(text)).collect::<anyhow::Result<_>>()?;
@@ -128,7 +128,11 @@ impl Faults {
 
     /// The faults of one submission. `recording` identifies the recording: its URI, or a digest of
     /// its content.
-    pub fn of(&self, header: Option<&str>, recording: &str) -> Result<Vec<Fault>, UnknownFault> {
+    pub fn of(
+        &self,
+        header: Option<&str>,
+        recording: &str,
+    ) -> Result<Vec<SandboxFault>, UnknownFault> {
         if let Some(names) = header {
             return named(names);
         }
@@ -142,23 +146,23 @@ impl Faults {
         }
         let mut faults = self.rolled(recording);
         // Even at probability 1, a client that logs in again must get through.
-        faults.retain(|f| *f != Fault::Unauthorized || self.is_first(*f, recording));
+        faults.retain(|f| *f != SandboxFault::Unauthorized || self.is_first(*f, recording));
         Ok(faults)
     }
 
     /// Each submission of the recording has its own list; submissions beyond the last repeat it.
-    fn in_turn(&self, names: &str, recording: &str) -> Result<Vec<Fault>, UnknownFault> {
+    fn in_turn(&self, names: &str, recording: &str) -> Result<Vec<SandboxFault>, UnknownFault> {
         let mut turns = names.split(TURNS).map(named).collect::<Result<Vec<_>, _>>()?;
         let nth = usize::try_from(self.nth_submission(recording)).unwrap_or(usize::MAX);
         let turn = (nth - 1).min(turns.len() - 1);
         Ok(turns.swap_remove(turn))
     }
 
-    fn rolled(&self, recording: &str) -> Vec<Fault> {
+    fn rolled(&self, recording: &str) -> Vec<SandboxFault> {
         let nth = self.nth_submission(recording);
         let hits = self.rolls.iter().filter(|(fault, probability)| {
             // Decided per recording, not per submission: two submissions must get equal bodies.
-            let nth = if *fault == Fault::SameBody { 0 } else { nth };
+            let nth = if *fault == SandboxFault::SameBody { 0 } else { nth };
             chance(self.seed, nth, *fault, without_origin(recording)) < *probability
         });
         hits.map(|(fault, _)| *fault).collect()
@@ -174,7 +178,7 @@ impl Faults {
         *nth
     }
 
-    fn is_first(&self, fault: Fault, recording: &str) -> bool {
+    fn is_first(&self, fault: SandboxFault, recording: &str) -> bool {
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if met.len() >= REMEMBERED {
             met.clear();
@@ -185,7 +189,7 @@ impl Faults {
 
 /// A number in [0, 1) that depends only on its arguments, not on when or in which order submissions
 /// arrive.
-fn chance(seed: u64, nth: u32, fault: Fault, recording: &str) -> f64 {
+fn chance(seed: u64, nth: u32, fault: SandboxFault, recording: &str) -> f64 {
     let mut hash = Sha256::new();
     hash.update(seed.to_be_bytes());
     hash.update(nth.to_be_bytes());
@@ -207,16 +211,16 @@ fn asked_in(recording: &str) -> Option<String> {
     url.query_pairs().find(|(name, _)| name == QUERY).map(|(_, names)| names.into_owned())
 }
 
-fn named(names: &str) -> Result<Vec<Fault>, UnknownFault> {
+fn named(names: &str) -> Result<Vec<SandboxFault>, UnknownFault> {
     names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(by_name).collect()
 }
 
-fn by_name(name: &str) -> Result<Fault, UnknownFault> {
+fn by_name(name: &str) -> Result<SandboxFault, UnknownFault> {
     let found = NAMES.iter().find(|(known, _)| *known == name);
     found.map(|(_, fault)| *fault).ok_or_else(|| UnknownFault { name: name.to_owned() })
 }
 
-fn roll(text: &str) -> anyhow::Result<(Fault, f64)> {
+fn roll(text: &str) -> anyhow::Result<(SandboxFault, f64)> {
     let (name, probability) = text.split_once('=').unwrap_or((text, "1"));
     let fault = by_name(name.trim())?;
     match probability.trim().parse() {
@@ -229,19 +233,22 @@ fn roll(text: &str) -> anyhow::Result<(Fault, f64)> {
 mod tests {
     use super::*;
 
-    fn faults(settings: &[&str]) -> anyhow::Result<Faults> {
-        Faults::new(&settings.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), 7)
+    fn faults(settings: &[&str]) -> anyhow::Result<SandboxFaults> {
+        SandboxFaults::new(&settings.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), 7)
     }
 
     #[test]
     fn a_request_asks_by_header_or_in_its_content_uri() {
         let faults = faults(&["lost"]).unwrap();
-        assert_eq!(faults.of(Some("late, gzip"), "x").unwrap(), [Fault::Late, Fault::Gzip]);
+        assert_eq!(
+            faults.of(Some("late, gzip"), "x").unwrap(),
+            [SandboxFault::Late, SandboxFault::Gzip]
+        );
         assert_eq!(faults.of(Some(""), "x").unwrap(), []);
-        assert_eq!(faults.of(None, "https://h/a.wav").unwrap(), [Fault::Lost]);
+        assert_eq!(faults.of(None, "https://h/a.wav").unwrap(), [SandboxFault::Lost]);
         let uri = "https://h/a.wav?x=1&sandbox-faults=broken%2Cduplicate";
-        assert_eq!(faults.of(None, uri).unwrap(), [Fault::Broken, Fault::Duplicate]);
-        assert_eq!(faults.of(None, uri).unwrap(), [Fault::Duplicate], "broken is met once");
+        assert_eq!(faults.of(None, uri).unwrap(), [SandboxFault::Broken, SandboxFault::Duplicate]);
+        assert_eq!(faults.of(None, uri).unwrap(), [SandboxFault::Duplicate], "broken is met once");
     }
 
     #[test]
@@ -253,7 +260,7 @@ mod tests {
     }
 
     /// The faults that these submissions meet, sorted by recording.
-    fn met(order: impl Iterator<Item = u32>, origin: &str) -> Vec<(u32, Vec<Fault>)> {
+    fn met(order: impl Iterator<Item = u32>, origin: &str) -> Vec<(u32, Vec<SandboxFault>)> {
         let faults = faults(&["lost=0.5", "gzip=0.5"]).unwrap();
         let of = |call| faults.of(None, &format!("{origin}/{call}.wav")).unwrap();
         let mut met: Vec<_> = order.map(|call| (call, of(call))).collect();
@@ -265,9 +272,15 @@ mod tests {
     fn the_same_seed_gives_a_recording_the_same_faults_in_any_order() {
         let met_first = met(0..200, "http://127.0.0.1:1");
         assert_eq!(met_first, met((0..200).rev(), "http://127.0.0.1:2"));
-        let count =
-            |wanted: &[Fault]| met_first.iter().filter(|(_, faults)| faults == wanted).count();
-        for faults in [&[][..], &[Fault::Lost], &[Fault::Gzip], &[Fault::Lost, Fault::Gzip]] {
+        let count = |wanted: &[SandboxFault]| {
+            met_first.iter().filter(|(_, faults)| faults == wanted).count()
+        };
+        for faults in [
+            &[][..],
+            &[SandboxFault::Lost],
+            &[SandboxFault::Gzip],
+            &[SandboxFault::Lost, SandboxFault::Gzip],
+        ] {
             assert!((25..75).contains(&count(faults)), "{faults:?}: {}", count(faults));
         }
     }
@@ -287,7 +300,12 @@ mod tests {
         let met: Vec<_> = (0..4).map(|_| faults.of(None, uri).unwrap()).collect();
         assert_eq!(
             met,
-            [vec![Fault::Reset, Fault::Fail], vec![], vec![Fault::Reset], vec![Fault::Reset]]
+            [
+                vec![SandboxFault::Reset, SandboxFault::Fail],
+                vec![],
+                vec![SandboxFault::Reset],
+                vec![SandboxFault::Reset]
+            ]
         );
         assert!(faults.of(None, "https://h/b.wav?sandbox-faults=reset;nope").is_err());
     }
@@ -304,7 +322,10 @@ mod tests {
 
     #[test]
     fn a_fault_is_also_known_by_its_former_name() {
-        assert_eq!(named("malformed").unwrap(), [Fault::Truncated]);
-        assert_eq!(serde_json::from_str::<Fault>("\"malformed\"").unwrap(), Fault::Truncated);
+        assert_eq!(named("malformed").unwrap(), [SandboxFault::Truncated]);
+        assert_eq!(
+            serde_json::from_str::<SandboxFault>("\"malformed\"").unwrap(),
+            SandboxFault::Truncated
+        );
     }
 }

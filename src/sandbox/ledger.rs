@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{faults::Fault, request::Submission};
+use super::{faults::SandboxFault, request::AnalyzeRequest};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,8 +30,8 @@ pub struct Job {
     pub request_id: String,
     /// `None` when no callback was requested.
     pub webhook: Option<String>,
-    pub request: Submission,
-    pub faults: Vec<Fault>,
+    pub request: AnalyzeRequest,
+    pub faults: Vec<SandboxFault>,
     #[serde(skip)]
     pub finished: Option<Finished>,
     /// Deliveries tried.
@@ -77,7 +77,7 @@ pub struct Try {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
-enum Entry {
+enum LedgerEntry {
     Accepted(Box<Job>),
     #[serde(rename_all = "camelCase")]
     Finished {
@@ -96,7 +96,7 @@ enum Entry {
     },
 }
 
-impl Entry {
+impl LedgerEntry {
     fn job_id(&self) -> &str {
         match self {
             Self::Accepted(job) => &job.id,
@@ -147,24 +147,24 @@ impl Ledger {
     /// Durable when this returns; also forgets jobs past their retention.
     pub async fn accept(&self, job: Job) -> anyhow::Result<()> {
         let now = job.created;
-        self.write(Entry::Accepted(Box::new(job)), true).await?;
+        self.write(LedgerEntry::Accepted(Box::new(job)), true).await?;
         self.jobs().retain(|_, job| !is_past(job, self.retention, now));
         Ok(())
     }
 
     pub async fn finish(&self, job_id: &str, finished: Finished) -> anyhow::Result<()> {
-        self.write(Entry::Finished { job_id: job_id.to_owned(), finished }, true).await
+        self.write(LedgerEntry::Finished { job_id: job_id.to_owned(), finished }, true).await
     }
 
     /// In the file when this returns, but not synced: it survives a killed process, not a power
     /// failure.
     pub async fn sending(&self, job_id: &str, sending: Sending) -> anyhow::Result<()> {
-        self.write(Entry::Sending { job_id: job_id.to_owned(), sending }, false).await
+        self.write(LedgerEntry::Sending { job_id: job_id.to_owned(), sending }, false).await
     }
 
     /// Not synced: if a crash loses it, the delivery is repeated.
     pub async fn delivered(&self, job_id: &str, delivery: Try) -> anyhow::Result<()> {
-        self.write(Entry::Delivery { job_id: job_id.to_owned(), delivery }, false).await
+        self.write(LedgerEntry::Delivery { job_id: job_id.to_owned(), delivery }, false).await
     }
 
     /// `None` when the job does not exist or has expired at `now`.
@@ -181,7 +181,7 @@ impl Ledger {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn write(&self, entry: Entry, durably: bool) -> anyhow::Result<()> {
+    async fn write(&self, entry: LedgerEntry, durably: bool) -> anyhow::Result<()> {
         if let Some(file) = self.file.clone() {
             let line = line(&entry)?;
             let write = move || {
@@ -200,20 +200,20 @@ fn is_past(job: &Job, retention: Duration, now: DateTime<Utc>) -> bool {
     now.signed_duration_since(job.created).to_std().is_ok_and(|age| age > retention)
 }
 
-fn apply(entry: &Entry, jobs: &mut BTreeMap<String, Job>) {
-    if let Entry::Accepted(job) = entry {
+fn apply(entry: &LedgerEntry, jobs: &mut BTreeMap<String, Job>) {
+    if let LedgerEntry::Accepted(job) = entry {
         jobs.insert(job.id.clone(), (**job).clone());
     }
     let Some(job) = jobs.get_mut(entry.job_id()) else { return };
     match entry {
-        Entry::Accepted(_) | Entry::Sending { .. } => {}
-        Entry::Finished { finished, .. } => {
+        LedgerEntry::Accepted(_) | LedgerEntry::Sending { .. } => {}
+        LedgerEntry::Finished { finished, .. } => {
             job.finished = Some(finished.clone());
             // The recording is no longer needed.
             job.request.content = None;
-            job.settled |= job.webhook.is_none() || job.faults.contains(&Fault::Lost);
+            job.settled |= job.webhook.is_none() || job.faults.contains(&SandboxFault::Lost);
         }
-        Entry::Delivery { delivery, .. } => {
+        LedgerEntry::Delivery { delivery, .. } => {
             job.tries = delivery.number;
             job.settled |= delivery.settled;
         }
@@ -226,7 +226,7 @@ fn private() -> OpenOptions {
     options
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
+fn read(path: &Path) -> anyhow::Result<Vec<LedgerEntry>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -250,7 +250,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
 }
 
 /// Replaces the file with `entries` atomically and returns it open at its end.
-fn rewrite(path: &Path, entries: &[Entry]) -> anyhow::Result<File> {
+fn rewrite(path: &Path, entries: &[LedgerEntry]) -> anyhow::Result<File> {
     let new = path.with_extension("new");
     let mut file = private().create(true).truncate(true).write(true).open(&new)?;
     for entry in entries {
@@ -261,7 +261,7 @@ fn rewrite(path: &Path, entries: &[Entry]) -> anyhow::Result<File> {
     Ok(file)
 }
 
-fn line(entry: &Entry) -> serde_json::Result<Vec<u8>> {
+fn line(entry: &LedgerEntry) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
     Ok(line)
@@ -281,7 +281,7 @@ mod tests {
             created,
             request_id: "r".to_owned(),
             webhook: Some("http://h/".to_owned()),
-            request: Submission::default(),
+            request: AnalyzeRequest::default(),
             faults: Vec::new(),
             finished: None,
             tries: 0,

@@ -3,7 +3,7 @@ use anyhow::{Context as _, bail, ensure};
 use reqwest::Client;
 use url::Url;
 
-use super::transcript::{self, Cue};
+use super::transcript::{self, TranscriptCue};
 
 /// Maximum size of a transcript in bytes; a day of speech is smaller.
 const LONGEST_TRANSCRIPT: u64 = 8 << 20;
@@ -26,7 +26,7 @@ pub async fn fetch(client: &Client, url: Url, limit: u64) -> anyhow::Result<Vec<
 
 /// The transcript beside the recording at `url`: the same URL ending in `.vtt`, first with its query, then without.
 /// `None` when neither is a transcript.
-pub async fn transcript(client: &Client, url: &Url) -> Option<Vec<Cue>> {
+pub async fn transcript(client: &Client, url: &Url) -> Option<Vec<TranscriptCue>> {
     for candidate in beside(url) {
         let Ok(bytes) = fetch(client, candidate, LONGEST_TRANSCRIPT).await else { continue };
         if let Some(cues) = transcript::parse(&String::from_utf8_lossy(&bytes)) {

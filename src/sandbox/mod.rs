@@ -51,9 +51,9 @@ use uuid::Uuid;
 use self::{
     auth::Sessions,
     connection::{Cut, Cuttable},
-    faults::Faults,
+    faults::SandboxFaults,
     ledger::Ledger,
-    rate::{Limiter, Standing},
+    rate::{Limiter, RateState},
     refusal::Refusal,
 };
 use crate::{
@@ -75,7 +75,7 @@ struct Emulator {
     sessions: Sessions,
     heavy: Mutex<Limiter>,
     auth: Mutex<Limiter>,
-    faults: Faults,
+    faults: SandboxFaults,
     ledger: Ledger,
     /// Downloads recordings; follows redirects.
     media: Clients,
@@ -104,7 +104,7 @@ impl Sandbox {
             anyhow::ensure!(is_known, "sandbox.default_insights: unknown insight {name}");
         }
         let seed = if settings.seed == 0 { rand::random() } else { settings.seed };
-        let faults = Faults::new(&settings.faults, seed).context("sandbox.faults")?;
+        let faults = SandboxFaults::new(&settings.faults, seed).context("sandbox.faults")?;
         if !settings.faults.is_empty() {
             tracing::info!(seed, faults = ?settings.faults, "sandbox: random faults enabled");
         }
@@ -180,7 +180,7 @@ impl Emulator {
     fn in_auth_group(&self, answer: impl FnOnce() -> Result<Response, Refusal>) -> Response {
         let standing = locked(&self.auth).admit(Instant::now());
         let answer =
-            if standing.retry_after.is_some() { Err(Standing::refusal()) } else { answer() };
+            if standing.retry_after.is_some() { Err(RateState::refusal()) } else { answer() };
         let mut response = answer.unwrap_or_else(IntoResponse::into_response);
         standing.write(response.headers_mut());
         response
@@ -226,7 +226,7 @@ async fn in_heavy_group(
     }
     let standing = locked(&emulator.heavy).admit(Instant::now());
     let mut response = match standing.retry_after {
-        Some(_) => Standing::refusal().into_response(),
+        Some(_) => RateState::refusal().into_response(),
         None => next.run(request).await,
     };
     standing.write(response.headers_mut());

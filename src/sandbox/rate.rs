@@ -22,7 +22,7 @@ pub struct Limiter {
 
 /// The state of the group after a request, for the headers of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateState {
     group: &'static str,
     limit: u32,
     window: Duration,
@@ -37,7 +37,7 @@ impl Limiter {
     }
 
     /// Counts a request at `now`, which must not be earlier than in previous calls.
-    pub fn admit(&mut self, now: Instant) -> Standing {
+    pub fn admit(&mut self, now: Instant) -> RateState {
         if self.blocked_until.is_some_and(|until| now < until) {
             return self.punish(now);
         }
@@ -54,18 +54,18 @@ impl Limiter {
     }
 
     /// Starts or restarts the penalty.
-    pub fn punish(&mut self, now: Instant) -> Standing {
+    pub fn punish(&mut self, now: Instant) -> RateState {
         self.blocked_until = Some(now + self.penalty);
         self.standing(0, Some(self.penalty))
     }
 
-    fn standing(&self, remaining: u32, retry_after: Option<Duration>) -> Standing {
+    fn standing(&self, remaining: u32, retry_after: Option<Duration>) -> RateState {
         let Self { group, limit, window, .. } = *self;
-        Standing { group, limit, window, remaining, retry_after }
+        RateState { group, limit, window, remaining, retry_after }
     }
 }
 
-impl Standing {
+impl RateState {
     /// Adds only missing headers, so that a handler's own 429 keeps its values.
     pub fn write(self, headers: &mut HeaderMap) {
         let numbers = [

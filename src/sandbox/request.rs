@@ -14,7 +14,7 @@ use crate::{config::SandboxSettings, provider::wire};
 /// The parts of a submission that affect its result; stored in the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Submission {
+pub struct AnalyzeRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_uri: Option<String>,
     /// The recording itself, in base64.
@@ -29,7 +29,7 @@ pub struct Submission {
     pub insights: Vec<String>,
 }
 
-impl Submission {
+impl AnalyzeRequest {
     /// Whether the insight was requested, by name or through `All`.
     pub fn wants(&self, name: &str) -> bool {
         self.names("All") || self.names(name)
@@ -45,7 +45,7 @@ impl Submission {
 pub fn read(
     body: &Map<String, Value>,
     settings: &SandboxSettings,
-) -> Result<Submission, Vec<CaiError>> {
+) -> Result<AnalyzeRequest, Vec<CaiError>> {
     let mut reader = Reader { body, errors: Vec::new() };
     for name in &settings.required_parameters {
         if reader.member(name).is_none() {
@@ -60,7 +60,7 @@ pub fn read(
     reader.flag("enablePunctuation");
     reader.flag("enableSpeakerDiarization");
     reader.speech_contexts();
-    let submission = Submission {
+    let submission = AnalyzeRequest {
         separate_speaker_per_channel: reader.flag("separateSpeakerPerChannel"),
         speaker_count: reader.speaker_count(),
         speaker_ids: reader.speaker_ids(&settings.enrolled_speakers),
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Requires exactly one of `contentUri` and `content`.
-    fn recording(&mut self, settings: &SandboxSettings) -> Submission {
+    fn recording(&mut self, settings: &SandboxSettings) -> AnalyzeRequest {
         let content_uri = self.text("contentUri").map(str::to_owned);
         let content = self.text("content").map(str::to_owned);
         match (&content_uri, &content) {
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        Submission { content_uri, content, ..Submission::default() }
+        AnalyzeRequest { content_uri, content, ..AnalyzeRequest::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The first words say that the text is made up. On recordings with one speaker per channel, who speaks when and for
 //! how long is real.
-use super::{conversation::Voice, number, speech::Segment, transcript::Cue};
+use super::{conversation::Voice, number, speech::Segment, transcript::TranscriptCue};
 
 /// Opens every scripted conversation, so that no reader mistakes it for what was said.
 pub const MARK: &str = "This is sandbox text.";
@@ -37,11 +37,11 @@ const SECOND: &[&str] = &[
 ];
 
 /// Lines for the speech in `voices`: one speaker per voice, or `speakers` taking turns when there is only one voice.
-pub fn cues(voices: &[Voice], speakers: usize) -> Vec<Cue> {
+pub fn cues(voices: &[Voice], speakers: usize) -> Vec<TranscriptCue> {
     let turns = turns(voices, speakers.max(1));
     let count = turns.iter().map(|(_, speaker)| speaker + 1).max().unwrap_or(0);
     let mut used = vec![0_usize; count];
-    let mut cues: Vec<Cue> = Vec::new();
+    let mut cues: Vec<TranscriptCue> = Vec::new();
     for (span, speaker) in turns {
         let mut text = String::from(if cues.is_empty() { MARK } else { "" });
         let wanted = span.length() * SPEED;
@@ -57,7 +57,7 @@ pub fn cues(voices: &[Voice], speakers: usize) -> Vec<Cue> {
         }
         let (start, end) = (span.start, span.end);
         let speaker = format!("Speaker {speaker}");
-        cues.push(Cue { start, end, speaker, text: text.trim().to_owned() });
+        cues.push(TranscriptCue { start, end, speaker, text: text.trim().to_owned() });
     }
     cues
 }

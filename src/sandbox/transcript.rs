@@ -4,7 +4,7 @@
 
 /// What one voice says in one cue. Times are in seconds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cue {
+pub struct TranscriptCue {
     pub start: f64,
     pub end: f64,
     /// Empty when the file names no speaker.
@@ -13,7 +13,7 @@ pub struct Cue {
 }
 
 /// The cues of a `WebVTT` file in time order; `None` when `text` is not `WebVTT` or has no cues.
-pub fn parse(text: &str) -> Option<Vec<Cue>> {
+pub fn parse(text: &str) -> Option<Vec<TranscriptCue>> {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let header = text.lines().next()?;
     if !header
@@ -22,7 +22,8 @@ pub fn parse(text: &str) -> Option<Vec<Cue>> {
     {
         return None;
     }
-    let mut cues: Vec<Cue> = blocks(&text).filter_map(|block| cue(&block)).flatten().collect();
+    let mut cues: Vec<TranscriptCue> =
+        blocks(&text).filter_map(|block| cue(&block)).flatten().collect();
     cues.sort_by(|a, b| a.start.total_cmp(&b.start));
     (!cues.is_empty()).then_some(cues)
 }
@@ -36,7 +37,7 @@ fn blocks(text: &str) -> impl Iterator<Item = Vec<&str>> {
 }
 
 /// One cue per voice in the block; `None` for notes, styles and invalid times.
-fn cue(block: &[&str]) -> Option<Vec<Cue>> {
+fn cue(block: &[&str]) -> Option<Vec<TranscriptCue>> {
     // The times are on the first line, or on the second below an identifier.
     let at = block.iter().take(2).position(|line| line.contains("-->"))?;
     let (from, to) = block[at].split_once("-->")?;
@@ -54,7 +55,7 @@ fn cue(block: &[&str]) -> Option<Vec<Cue>> {
         };
         let from = share(spoken);
         spoken += text.split_whitespace().count();
-        Cue { start: from, end: share(spoken), speaker, text }
+        TranscriptCue { start: from, end: share(spoken), speaker, text }
     });
     Some(cues.collect())
 }

@@ -5,13 +5,13 @@ use tokio::sync::oneshot;
 
 use super::{
     Emulator, decode, deliver,
-    faults::Fault,
+    faults::SandboxFault,
     insights,
     ledger::{Finished, Job},
     media, now,
     refusal::CaiError,
     request,
-    transcript::Cue,
+    transcript::TranscriptCue,
 };
 
 /// Completes the job; `delivered` is sent to, or dropped, after the first delivery.
@@ -26,19 +26,19 @@ pub async fn run(emulator: &Emulator, job_id: &str, delivered: Option<oneshot::S
         }
         job.finished = Some(finished);
     }
-    if !job.faults.contains(&Fault::Lost) && !job.settled {
+    if !job.faults.contains(&SandboxFault::Lost) && !job.settled {
         deliver::run(emulator, job, delivered).await;
     }
 }
 
 async fn finish(emulator: &Emulator, job: &Job) -> Finished {
-    if !job.faults.contains(&Fault::Early) {
+    if !job.faults.contains(&SandboxFault::Early) {
         let waited = now().signed_duration_since(job.created).to_std().unwrap_or_default();
         tokio::time::sleep(emulator.settings.latency.saturating_sub(waited)).await;
     }
-    let result = if job.faults.contains(&Fault::Fail) {
+    let result = if job.faults.contains(&SandboxFault::Fail) {
         Err(CaiError::invalid("contentUri", "a valid uri"))
-    } else if job.faults.contains(&Fault::Quote) {
+    } else if job.faults.contains(&SandboxFault::Quote) {
         let (uri, webhook) = (&job.request.content_uri, &job.webhook);
         let shown = [uri, webhook].map(|url| url.as_deref().unwrap_or_default());
         Err(CaiError::invalid("contentUri", &format!("another than {} for {}", shown[0], shown[1])))
@@ -86,7 +86,7 @@ async fn analyse(emulator: &Emulator, job: &Job) -> Result<Value, CaiError> {
 async fn recording(
     emulator: &Emulator,
     job: &Job,
-) -> Result<(Vec<u8>, Option<Vec<Cue>>), CaiError> {
+) -> Result<(Vec<u8>, Option<Vec<TranscriptCue>>), CaiError> {
     if let Some(content) = &job.request.content {
         let bytes = BASE64_STANDARD.decode(content);
         return Ok((

@@ -20,7 +20,7 @@ pub enum Dimension {
 
 /// Which jobs count; all conditions must hold.
 #[derive(Debug, Clone)]
-pub struct Selection {
+pub struct StatsSelection {
     pub caller_id: Uuid,
     pub dimension: Dimension,
     /// Name of the insight; empty for other dimensions.
@@ -37,7 +37,7 @@ pub struct Selection {
 
 /// What defines a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
+pub enum GroupKey {
     Nothing,
     /// The value of the dimension.
     Value,
@@ -56,20 +56,20 @@ pub enum Bucket {
 
 /// The order of groups; ties are ordered by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sort {
+pub struct StatsSort {
     /// `None`: by the key.
     pub by: Option<Measure>,
     pub is_descending: bool,
 }
 
 #[derive(Debug, Clone)]
-pub struct Question {
-    pub selection: Selection,
-    pub key: Key,
+pub struct StatsQuestion {
+    pub selection: StatsSelection,
+    pub key: GroupKey,
     /// Also returns each group's figures over time.
     pub bucket: Option<Bucket>,
     pub measures: Vec<Measure>,
-    pub sort: Sort,
+    pub sort: StatsSort,
     /// Maximum number of groups; `None` for all.
     pub limit: Option<i64>,
 }
@@ -103,13 +103,13 @@ const SUMS: [&str; 13] = [
 ];
 
 /// The groups in order, each followed by its parts in chronological order.
-pub async fn answer(db: impl PgExecutor<'_>, question: &Question) -> sqlx::Result<Vec<Row>> {
+pub async fn answer(db: impl PgExecutor<'_>, question: &StatsQuestion) -> sqlx::Result<Vec<Row>> {
     statement(question).build_query_as().persistent(false).fetch_all(db).await
 }
 
 /// The statement of [`answer`].
-pub fn statement(question: &Question) -> QueryBuilder<Postgres> {
-    let Question { key, bucket, sort, limit, .. } = question;
+pub fn statement(question: &StatsQuestion) -> QueryBuilder<Postgres> {
+    let StatsQuestion { key, bucket, sort, limit, .. } = question;
     let sums = SUMS.map(|name| format!("sum({name})::bigint as {name}")).join(", ");
     let ended = "having sum(completed + failed + timed_out + canceled) > 0";
     let mut sql = QueryBuilder::new("with cell as (");
@@ -123,7 +123,7 @@ pub fn statement(question: &Question) -> QueryBuilder<Postgres> {
     sql.push(" order by rank limit ").push_bind(*limit).push(")");
     let columns = columns(&question.measures);
     sql.push(format!(" select rank, key, null::date as bucket, {columns} from best"));
-    if bucket.is_some() && !matches!(key, Key::Time(_)) {
+    if bucket.is_some() && !matches!(key, GroupKey::Time(_)) {
         sql.push(format!(
             " union all select rank, key, bucket, {columns} from (
                 select rank, key, bucket, {sums}
@@ -136,22 +136,24 @@ pub fn statement(question: &Question) -> QueryBuilder<Postgres> {
 }
 
 /// The selected sums, cell by cell.
-fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &Question) {
-    let Question { selection, key, bucket, .. } = question;
+fn push_cells(sql: &mut QueryBuilder<Postgres>, question: &StatsQuestion) {
+    let StatsQuestion { selection, key, bucket, .. } = question;
     let key_sql = match key {
-        Key::Nothing => "''",
-        Key::Value => "value",
-        Key::Language => "language",
-        Key::AudioType => "audio_type",
-        Key::Time(Bucket::Day) => "to_char(period, 'YYYY-MM-DD')",
-        Key::Time(Bucket::Week) => "to_char(date_trunc('week', period::timestamp), 'YYYY-MM-DD')",
+        GroupKey::Nothing => "''",
+        GroupKey::Value => "value",
+        GroupKey::Language => "language",
+        GroupKey::AudioType => "audio_type",
+        GroupKey::Time(Bucket::Day) => "to_char(period, 'YYYY-MM-DD')",
+        GroupKey::Time(Bucket::Week) => {
+            "to_char(date_trunc('week', period::timestamp), 'YYYY-MM-DD')"
+        }
     };
     let bucket_sql = match bucket {
         None => "null::date",
         Some(Bucket::Day) => "period",
         Some(Bucket::Week) => "date_trunc('week', period::timestamp)::date",
     };
-    let by_days = bucket.is_some() || matches!(key, Key::Time(_));
+    let by_days = bucket.is_some() || matches!(key, GroupKey::Time(_));
     for (n, span) in spans(selection, by_days).into_iter().enumerate() {
         let union = if n > 0 { " union all " } else { "" };
         let sums = SUMS.join(", ");
@@ -193,8 +195,8 @@ struct Span {
 }
 
 /// Reads whole months of a selection from monthly sums, unless `by_days`.
-fn spans(selection: &Selection, by_days: bool) -> Vec<Span> {
-    let Selection { from, to, .. } = *selection;
+fn spans(selection: &StatsSelection, by_days: bool) -> Vec<Span> {
+    let StatsSelection { from, to, .. } = *selection;
     let first_of = |day: NaiveDate| day.with_day(1).unwrap_or(day);
     let last = first_of(to);
     let first = match first_of(from) {
@@ -209,11 +211,11 @@ fn spans(selection: &Selection, by_days: bool) -> Vec<Span> {
     all.into_iter().filter(|span| span.from < span.to).collect()
 }
 
-impl Question {
+impl StatsQuestion {
     /// The smallest suitable set of sums. Those of tags are kept in two forms, as there may be many.
     fn sums_of(&self) -> &'static str {
-        let Selection { language, audio_type, .. } = &self.selection;
-        let is_detailed = matches!(self.key, Key::Language | Key::AudioType)
+        let StatsSelection { language, audio_type, .. } = &self.selection;
+        let is_detailed = matches!(self.key, GroupKey::Language | GroupKey::AudioType)
             || language.is_some()
             || audio_type.is_some();
         match self.selection.dimension {

@@ -10,7 +10,9 @@ use sqlx::{PgExecutor, PgTransaction};
 
 use crate::jobs::JobId;
 
-pub use ask::{Bucket, Dimension, Key, Question, Row, Selection, Sort, answer, statement};
+pub use ask::{
+    Bucket, Dimension, GroupKey, Row, StatsQuestion, StatsSelection, StatsSort, answer, statement,
+};
 pub use measure::{Measure, Measures};
 
 /// Counts those of these jobs that have ended, once their results are stored.

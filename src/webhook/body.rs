@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    memory::{MemoryBudget, OverBudget, SMALL_BYTES, Taken},
-    shares::Share,
+    holder_limit::HolderPermit,
+    memory::{MemoryBudget, OverBudget, SMALL_BYTES, TakenMemory},
 };
 use crate::{
     config::TextLimits,
@@ -36,13 +36,13 @@ pub struct Body {
     pub bytes: Bytes,
     /// SHA-256 of `bytes`, once they were parsed.
     pub sha: [u8; 32],
-    _memory: Taken,
+    _memory: TakenMemory,
     /// Memory for the parsed result, until it is stored.
     parsed: Option<OwnedSemaphorePermit>,
     /// Its place among the unproven deliveries that wait for a batch.
     _place: Option<OwnedSemaphorePermit>,
     /// Its place among the bodies with the same token.
-    _share: Option<Share<[u8; 32]>>,
+    _share: Option<HolderPermit<[u8; 32]>>,
 }
 
 impl Body {
@@ -50,7 +50,7 @@ impl Body {
         Self { _place: Some(place), ..self }
     }
 
-    pub fn within(self, share: Share<[u8; 32]>) -> Self {
+    pub fn within(self, share: HolderPermit<[u8; 32]>) -> Self {
         Self { _share: Some(share), ..self }
     }
 }
@@ -73,17 +73,17 @@ impl From<OverBudget> for ReadError {
 
 /// A body that is being received.
 #[derive(Debug)]
-pub struct Reader {
+pub struct BodyReader {
     rest: Incoming,
     so_far: BytesMut,
     announced: Option<usize>,
-    memory: Taken,
+    memory: TakenMemory,
 }
 
-impl Reader {
+impl BodyReader {
     pub fn new(rest: Incoming) -> Self {
         let announced = rest.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        Self { rest, so_far: BytesMut::new(), announced, memory: Taken::default() }
+        Self { rest, so_far: BytesMut::new(), announced, memory: TakenMemory::default() }
     }
 
     /// Its length, if announced.
@@ -122,7 +122,7 @@ impl Reader {
         if self.announced.is_some_and(|bytes| bytes > most) {
             return Err(ReadError::TooLarge);
         }
-        let mut taken = Taken::default();
+        let mut taken = TakenMemory::default();
         memory.grow(&mut taken, self.so_far.len())?;
         self.memory = taken;
         // Memory is only used when written to, so it is counted as data arrives.
@@ -147,7 +147,7 @@ impl Reader {
 }
 
 /// Turns a body back into a reader: complete, but not parsed.
-impl From<Body> for Reader {
+impl From<Body> for BodyReader {
     fn from(body: Body) -> Self {
         let announced = Some(body.bytes.len());
         let Body { bytes, _memory: memory, .. } = body;
@@ -168,11 +168,11 @@ pub async fn understand(
     let is_small = bytes.len() <= SMALL_BYTES && deliveries::is_plain(encoding);
     let (sha, text) = if is_small {
         let values = json::values_at_most(&bytes);
-        (Sha256::digest(&bytes).into(), Ok((bytes, Taken::default(), values)))
+        (Sha256::digest(&bytes).into(), Ok((bytes, TakenMemory::default(), values)))
     } else {
         let (budget, encoding) = (memory.clone(), encoding.map(str::to_owned));
         let work = move || {
-            let mut taken = Taken::default();
+            let mut taken = TakenMemory::default();
             let has_room = |bytes| budget.grow(&mut taken, bytes).is_ok();
             let encoding = encoding.as_deref();
             let text = deliveries::decoded(&bytes, encoding, limits.text.inflated, has_room);

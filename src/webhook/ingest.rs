@@ -31,12 +31,12 @@ pub struct Item {
     pub headers: Map<String, Value>,
     pub body: Body,
     pub reading: Interpretation,
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: oneshot::Sender<IngestResult>,
 }
 
 /// The result for a delivery; sent after its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum IngestResult {
     Kept(Outcome),
     UnknownToken,
     /// Nothing was stored.
@@ -124,12 +124,12 @@ async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quot
         Ok(found) => found,
         Err(error) => {
             report(&error);
-            return batch.into_iter().for_each(|item| tell(item.answer, Answer::NotStored));
+            return batch.into_iter().for_each(|item| tell(item.answer, IngestResult::NotStored));
         }
     };
     for (item, attempt) in batch.into_iter().zip(attempts) {
         let Some(attempt) = attempt else {
-            tell(item.answer, Answer::UnknownToken);
+            tell(item.answer, IngestResult::UnknownToken);
             continue;
         };
         let delivery = Delivery {
@@ -159,11 +159,12 @@ async fn commit_or_split(
     announcer: &Announcer,
     arrivals: &[Arrival],
     quota: Quota,
-) -> Vec<Answer> {
+) -> Vec<IngestResult> {
     let error = match commit(connection, announcer, arrivals, quota).await {
         Ok(outcomes) => {
-            let answer =
-                |outcome: Option<Outcome>| outcome.map_or(Answer::UnknownToken, Answer::Kept);
+            let answer = |outcome: Option<Outcome>| {
+                outcome.map_or(IngestResult::UnknownToken, IngestResult::Kept)
+            };
             return outcomes.into_iter().map(answer).collect();
         }
         Err(error) => error,
@@ -171,12 +172,12 @@ async fn commit_or_split(
     // Without a database each half would fail for the same reason.
     if !matches!(error, sqlx::Error::Database(_)) || db::is_unavailable(&error) {
         report(&error);
-        return vec![Answer::NotStored; arrivals.len()];
+        return vec![IngestResult::NotStored; arrivals.len()];
     }
     if let [arrival] = arrivals {
         report(&error);
         if !db::is_about_data(&error) || matches!(arrival.reading, Interpretation::Unreadable(_)) {
-            return vec![Answer::NotStored];
+            return vec![IngestResult::NotStored];
         }
         let reading = Interpretation::Unreadable("Postgres rejected its rows".to_owned());
         let Arrival { delivery, expected, .. } = arrival;
@@ -208,7 +209,7 @@ async fn commit(
     Ok(outcomes)
 }
 
-fn tell(answer: oneshot::Sender<Answer>, what: Answer) {
+fn tell(answer: oneshot::Sender<IngestResult>, what: IngestResult) {
     // A sender that has disconnected will deliver again, and its delivery will be a duplicate.
     let _ = answer.send(what);
 }

@@ -24,8 +24,8 @@ const BYTES_A_VALUE: usize = 12;
 /// Memory for deliveries in progress: one budget for verified tokens, and one for all others.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
-    small: Pool,
-    large: Pool,
+    small: MemoryPool,
+    large: MemoryPool,
     /// Running more parsers than processors would only hold more memory.
     parsers: Arc<Semaphore>,
     /// Whether to wait for memory.
@@ -33,7 +33,7 @@ pub struct MemoryBudget {
 }
 
 #[derive(Debug, Clone)]
-struct Pool {
+struct MemoryPool {
     bodies: Arc<Semaphore>,
     parsed: Arc<Semaphore>,
     /// Number of permits in `parsed`.
@@ -42,7 +42,7 @@ struct Pool {
 
 /// Reserved memory, released on drop.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct TakenMemory {
     small: Option<OwnedSemaphorePermit>,
     large: Option<OwnedSemaphorePermit>,
 }
@@ -56,8 +56,8 @@ impl MemoryBudget {
     pub fn new(bytes: usize) -> Self {
         let small = bytes / SMALL_SHARE;
         Self {
-            small: Pool::new(small, PARSED_SMALL_BYTES),
-            large: Pool::new(bytes - small, PARSED_BYTES),
+            small: MemoryPool::new(small, PARSED_SMALL_BYTES),
+            large: MemoryPool::new(bytes - small, PARSED_BYTES),
             parsers: parsers(),
             is_patient: true,
         }
@@ -66,15 +66,15 @@ impl MemoryBudget {
     /// For small bodies only, and without waiting: a verified token gives access to the other budget.
     pub fn for_unproven(bytes: usize) -> Self {
         Self {
-            small: Pool::new(bytes, PARSED_UNPROVEN_BYTES),
-            large: Pool::new(0, 0),
+            small: MemoryPool::new(bytes, PARSED_UNPROVEN_BYTES),
+            large: MemoryPool::new(0, 0),
             parsers: parsers(),
             is_patient: false,
         }
     }
 
     /// Makes sure that `taken` covers `bytes`.
-    pub fn grow(&self, taken: &mut Taken, bytes: usize) -> Result<(), OverBudget> {
+    pub fn grow(&self, taken: &mut TakenMemory, bytes: usize) -> Result<(), OverBudget> {
         let small = bytes.min(SMALL_BYTES);
         self.small.grow(&mut taken.small, small)?;
         self.large.grow(&mut taken.large, bytes - small)
@@ -117,7 +117,7 @@ fn parsers() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(processors))
 }
 
-impl Pool {
+impl MemoryPool {
     fn new(bodies: usize, parsed: usize) -> Self {
         let semaphore =
             |bytes: usize| Arc::new(Semaphore::new((bytes / PAGE).min(Semaphore::MAX_PERMITS)));
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn memory_is_taken_in_pages_and_given_back() {
         let memory = MemoryBudget::new(SMALL_SHARE * 2 * PAGE);
-        let (mut first, mut second) = (Taken::default(), Taken::default());
+        let (mut first, mut second) = (TakenMemory::default(), TakenMemory::default());
         for bytes in [1, PAGE] {
             memory.grow(&mut first, bytes).unwrap();
         }
@@ -165,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_unproven_waits_for_nothing() {
         let memory = MemoryBudget::for_unproven(SMALL_BYTES);
-        let (mut small, mut large) = (Taken::default(), Taken::default());
+        let (mut small, mut large) = (TakenMemory::default(), TakenMemory::default());
         memory.grow(&mut small, SMALL_BYTES).unwrap();
         assert_eq!(memory.grow(&mut large, 1), Err(OverBudget));
         drop(small);
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn large_bodies_leave_room_for_small_ones() {
         let memory = MemoryBudget::new(SMALL_SHARE * SMALL_BYTES * 2);
-        let (mut large, mut small) = (Taken::default(), Taken::default());
+        let (mut large, mut small) = (TakenMemory::default(), TakenMemory::default());
         memory.grow(&mut large, SMALL_BYTES * 15).unwrap();
         assert_eq!(memory.grow(&mut large, SMALL_BYTES * 15 + 1), Err(OverBudget));
         memory.grow(&mut small, SMALL_BYTES).unwrap();

@@ -4,18 +4,18 @@
 //! Deliveries that arrive together commit together: see [`ingest`]. Senders without a verified token get hardly any
 //! resources: see `unproven.rs`.
 mod body;
+mod holder_limit;
 pub mod ingest;
 mod memory;
 mod receive;
-mod shares;
 mod tokens;
 mod unknown_tokens;
 mod unproven;
 
 pub use body::Limits;
+pub use holder_limit::HolderLimit;
 pub use memory::MemoryBudget;
 pub use receive::{WebhookState, router};
-pub use shares::Shares;
 pub use tokens::{Lookups, Tokens};
 pub use unknown_tokens::UnknownTokenLimiter;
 pub use unproven::Unproven;

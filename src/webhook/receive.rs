@@ -17,10 +17,10 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    body::{self, Body, Limits, ReadError, Reader},
-    ingest::{Answer, Item},
+    body::{self, Body, BodyReader, Limits, ReadError},
+    holder_limit::HolderLimit,
+    ingest::{IngestResult, Item},
     memory::MemoryBudget,
-    shares::Shares,
     tokens::{NoAnswer, Tokens},
     unknown_tokens::UnknownTokenLimiter,
     unproven::{Opened, Unproven},
@@ -50,7 +50,7 @@ pub struct WebhookState {
     pub memory: MemoryBudget,
     pub unproven: Unproven,
     /// Bodies in `memory` by token, so that a single leaked token leaves room for all others.
-    pub of_token: Arc<Shares<[u8; 32]>>,
+    pub of_token: Arc<HolderLimit<[u8; 32]>>,
     pub tokens: Tokens,
     pub queue: mpsc::Sender<Item>,
     pub unknown_tokens: UnknownTokenLimiter,
@@ -86,7 +86,7 @@ async fn receive(
         .get(header::CONTENT_ENCODING)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let encoding = encoding.as_deref();
-    let reader = Reader::new(body);
+    let reader = BodyReader::new(body);
     let opened = if state.unknown_tokens.is_flooding(sender) {
         Opened::Partly(reader, None)
     } else {
@@ -116,15 +116,15 @@ async fn receive(
         return busy();
     }
     match answered.await {
-        Ok(Answer::Kept(outcome)) => {
+        Ok(IngestResult::Kept(outcome)) => {
             note_outcome(outcome.name());
             if outcome != Outcome::Duplicate {
                 state.drift.note(job_id, drift);
             }
             acknowledged(&headers)
         }
-        Ok(Answer::UnknownToken) => unknown(&state, sender),
-        Ok(Answer::NotStored) | Err(_) => {
+        Ok(IngestResult::UnknownToken) => unknown(&state, sender),
+        Ok(IngestResult::NotStored) | Err(_) => {
             note_outcome("store_failed");
             later()
         }
@@ -135,7 +135,7 @@ async fn receive(
 async fn proven(
     state: &WebhookState,
     token: &Token,
-    reader: Reader,
+    reader: BodyReader,
     encoding: Option<&str>,
 ) -> Result<(Body, ParsedDelivery), ReadError> {
     let read = async {

@@ -20,17 +20,17 @@ pub struct NoAnswer;
 /// Handle for lookups.
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    questions: mpsc::Sender<Question>,
+    questions: mpsc::Sender<TokenLookup>,
 }
 
 /// The part that queries Postgres.
 pub struct Lookups {
     db: PgPool,
-    questions: mpsc::Receiver<Question>,
+    questions: mpsc::Receiver<TokenLookup>,
 }
 
 #[derive(Debug)]
-struct Question {
+struct TokenLookup {
     token: Token,
     answer: oneshot::Sender<Result<bool, NoAnswer>>,
 }
@@ -44,7 +44,7 @@ impl Tokens {
     /// Whether an attempt's webhook URL contains the token.
     pub async fn is_known(&self, token: &Token) -> Result<bool, NoAnswer> {
         let (answer, answered) = oneshot::channel();
-        let question = Question { token: token.clone(), answer };
+        let question = TokenLookup { token: token.clone(), answer };
         self.questions.send(question).await.map_err(|_| NoAnswer)?;
         answered.await.map_err(|_| NoAnswer)?
     }

@@ -17,18 +17,18 @@ const MOST: usize = 10_000;
 #[derive(Debug)]
 pub struct UnknownTokenLimiter {
     limit: u32,
-    counts: Mutex<Counts>,
+    counts: Mutex<TokenCounts>,
 }
 
 #[derive(Debug)]
-struct Counts {
+struct TokenCounts {
     since: Instant,
     unknown: HashMap<IpAddr, u32>,
     /// Requests beyond the limits.
     surplus: u64,
 }
 
-impl Counts {
+impl TokenCounts {
     fn new() -> Self {
         Self { since: Instant::now(), unknown: HashMap::new(), surplus: 0 }
     }
@@ -37,7 +37,7 @@ impl Counts {
 impl UnknownTokenLimiter {
     /// `limit`: unknown tokens that an address may send per minute.
     pub fn new(limit: u32) -> Self {
-        Self { limit, counts: Mutex::new(Counts::new()) }
+        Self { limit, counts: Mutex::new(TokenCounts::new()) }
     }
 
     /// Whether the address has reached its limit.
@@ -65,7 +65,7 @@ impl UnknownTokenLimiter {
     ) -> T {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.since.elapsed() >= WINDOW {
-            let over = std::mem::replace(&mut *counts, Counts::new());
+            let over = std::mem::replace(&mut *counts, TokenCounts::new());
             if over.surplus > 0 {
                 tracing::warn!(
                     requests = over.surplus,
@@ -73,7 +73,7 @@ impl UnknownTokenLimiter {
                 );
             }
         }
-        let Counts { unknown, surplus, .. } = &mut *counts;
+        let TokenCounts { unknown, surplus, .. } = &mut *counts;
         let (site, room) = (site(address), unknown.len() < MOST);
         match unknown.get_mut(&site) {
             Some(count) => look(Some(count), surplus),

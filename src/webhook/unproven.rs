@@ -8,9 +8,9 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    body::{self, Body, Limits, ReadError, Reader},
+    body::{self, Body, BodyReader, Limits, ReadError},
+    holder_limit::{HolderLimit, HolderPermit},
     memory::MemoryBudget,
-    shares::{Share, Shares},
 };
 use crate::{
     config::{IngestSettings, WebhookSettings, bytes},
@@ -28,7 +28,7 @@ pub struct Unproven {
     largest: usize,
     memory: MemoryBudget,
     places: Arc<Semaphore>,
-    unfinished: Shares<IpAddr>,
+    unfinished: HolderLimit<IpAddr>,
 }
 
 /// How much of a body was read without verification.
@@ -36,7 +36,7 @@ pub struct Unproven {
 pub enum Opened {
     Whole(Body, ParsedDelivery),
     /// The rest is read only after verification.
-    Partly(Reader, Option<Share<IpAddr>>),
+    Partly(BodyReader, Option<HolderPermit<IpAddr>>),
 }
 
 impl Unproven {
@@ -45,7 +45,7 @@ impl Unproven {
             largest: bytes(webhook.unproven_body),
             memory: MemoryBudget::for_unproven(bytes(webhook.unproven_memory)),
             places: Arc::new(Semaphore::new(ingest.queue_max / QUEUE_SHARE)),
-            unfinished: Shares::new(webhook.unproven_per_address),
+            unfinished: HolderLimit::new(webhook.unproven_per_address),
         }
     }
 
@@ -57,7 +57,7 @@ impl Unproven {
         &self,
         sender: IpAddr,
         encoding: Option<&str>,
-        mut reader: Reader,
+        mut reader: BodyReader,
         limits: Limits,
     ) -> Result<Opened, ReadError> {
         let is_small = reader.announced().is_some_and(|bytes| bytes <= self.largest);
@@ -77,7 +77,7 @@ impl Unproven {
         let mut body = reader.whole();
         match body::understand(&mut body, encoding, limits, &self.memory).await {
             Ok(understood) => Ok(Opened::Whole(body.in_place(place), understood)),
-            Err(_) => Ok(Opened::Partly(Reader::from(body), None)),
+            Err(_) => Ok(Opened::Partly(BodyReader::from(body), None)),
         }
     }
 

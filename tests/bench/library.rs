@@ -8,7 +8,7 @@ use std::{
 };
 
 use aftercall::{
-    conversations::{self, Found, Said, Shape},
+    conversations::{self, Said, Shape, ShapeInput},
     jobs::JobId,
 };
 use sqlx::{PgPool, postgres::PgPoolCopyExt as _};
@@ -156,7 +156,7 @@ impl Library {
         tables: &mut Tables,
     ) -> std::fmt::Result {
         let count = UTTERANCES / 2 + u32::try_from(chance.below(11)).unwrap_or_default();
-        let mut found = Found { described: SPEAKERS.to_vec(), ..Found::default() };
+        let mut found = ShapeInput { described: SPEAKERS.to_vec(), ..ShapeInput::default() };
         found.insight_names.push("Energy");
         let mut talk = [(0, 0, 0); 2];
         let mut start = 0;

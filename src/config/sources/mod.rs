@@ -65,11 +65,11 @@ impl fmt::Display for Bullets<'_> {
 pub struct Loaded {
     pub settings: Settings,
     pub environment: String,
-    pub origins: BTreeMap<String, Origin>,
+    pub origins: BTreeMap<String, SettingOrigin>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct SettingOrigin {
     pub value: String,
     pub source: String,
 }
@@ -143,7 +143,7 @@ fn from_variables(
     }
     let origins = merged.into_iter().map(|(key, (value, source))| {
         let value = shown(&key, &value);
-        (key, Origin { value, source })
+        (key, SettingOrigin { value, source })
     });
     Ok(Loaded { settings, environment, origins: origins.collect() })
 }

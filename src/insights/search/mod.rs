@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike as _, Days, NaiveTime};
 use sqlx::{Executor as _, FromRow, PgPool, PgTransaction, QueryBuilder};
 use uuid::Uuid;
 
-use crate::jobs::{Filter, JobId};
+use crate::jobs::{JobFilter, JobId};
 
 pub use index::{flush_index, keep_index_flushed};
 pub use words::{Unsearchable, Words};
@@ -39,12 +39,12 @@ const PLAN_FOR_ALL: &str = "set local plan_cache_mode = auto";
 
 /// Which utterances to search. Empty or `None` conditions do not apply.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct SearchScope {
     /// Id or name of the speaker.
     pub speaker: Option<String>,
     pub emotion: Option<String>,
     /// Only completed jobs among these.
-    pub jobs: Filter,
+    pub jobs: JobFilter,
     pub job_id: Option<JobId>,
 }
 
@@ -129,7 +129,7 @@ pub struct Search {
     tx: PgTransaction<'static>,
     caller_id: Uuid,
     words: Words,
-    scope: Scope,
+    scope: SearchScope,
 }
 
 impl Search {
@@ -138,7 +138,7 @@ impl Search {
         db: &PgPool,
         caller_id: Uuid,
         q: &str,
-        scope: Scope,
+        scope: SearchScope,
     ) -> sqlx::Result<Result<Self, Unsearchable>> {
         let mut tx = db.begin_with(BEGIN).await?;
         let words = Words::read(&mut tx, caller_id, q).await?;

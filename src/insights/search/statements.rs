@@ -2,8 +2,8 @@
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Match, Range, Scope, UtteranceKey, Words};
-use crate::jobs::Filter;
+use super::{Match, Range, SearchScope, UtteranceKey, Words};
+use crate::jobs::JobFilter;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -12,7 +12,7 @@ pub fn push_stride(
     sql: &mut Sql,
     caller_id: Uuid,
     words: &Words,
-    scope: &Scope,
+    scope: &SearchScope,
     range: Range,
     stride: i64,
 ) {
@@ -42,7 +42,7 @@ pub fn push_indexed(
     sql: &mut Sql,
     caller_id: Uuid,
     words: &Words,
-    scope: &Scope,
+    scope: &SearchScope,
     range: Range,
     most: i64,
 ) {
@@ -69,7 +69,7 @@ pub fn push_indexed(
             select f.* from (select * from found order by job_id desc, seq desc) f",
     );
     // The caller is one of the words, and is checked again when hits are shown.
-    if scope.jobs != Filter::default() {
+    if scope.jobs != JobFilter::default() {
         sql.push(" cross join lateral (select");
         push_jobs(sql, caller_id, scope);
         sql.push(" and j.id = f.job_id limit 1) j");
@@ -114,7 +114,7 @@ fn push_query(sql: &mut Sql, text: &str) {
 }
 
 /// Each condition begins with `and`.
-fn push_utterance_filters(sql: &mut Sql, scope: &Scope) {
+fn push_utterance_filters(sql: &mut Sql, scope: &SearchScope) {
     if let Some(emotion) = &scope.emotion {
         sql.push(" and u.emotion = ").push_bind(emotion.clone());
     }
@@ -128,7 +128,7 @@ fn push_utterance_filters(sql: &mut Sql, scope: &Scope) {
 }
 
 /// Pushes `from … where …`; more conditions may follow with `and`.
-fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
+fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &SearchScope) {
     scope.jobs.push(sql, caller_id);
     sql.push(" and j.state = 'completed'");
     if let Some(job_id) = scope.job_id {
@@ -138,7 +138,7 @@ fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &Scope) {
 
 /// Each condition begins with `and`. Also pushes bounds of the ids, which select where to begin and which months to
 /// read.
-fn push_range(sql: &mut Sql, scope: &Scope, range: Range) {
+fn push_range(sql: &mut Sql, scope: &SearchScope, range: Range) {
     for (operator, of_job, at) in [(">=", ">=", range.from), ("<", "<=", range.before)] {
         let Some(UtteranceKey { job_id, seq }) = at else { continue };
         sql.push(format_args!(" and u.job_id {of_job} ")).push_bind(job_id);

@@ -37,20 +37,20 @@ pub(super) struct Grant {
 #[derive(Default)]
 pub(super) struct Cache {
     /// Locked during a fetch: callers that wait for the lock wait for that token.
-    state: Mutex<State>,
+    state: Mutex<CacheState>,
     /// Completed fetches, successful or not.
     rounds: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
-    held: Option<Held>,
+struct CacheState {
+    held: Option<HeldToken>,
     serial: u64,
     failure: Option<TokenError>,
     quiet_until: Option<Instant>,
 }
 
-struct Held {
+struct HeldToken {
     token: AccessToken,
     refresh_at: Instant,
     expires_at: Instant,
@@ -93,7 +93,7 @@ impl Cache {
     }
 }
 
-impl State {
+impl CacheState {
     fn still_valid(&self, now: Instant) -> Option<AccessToken> {
         self.held.as_ref().filter(|held| now < held.expires_at).map(|held| held.token.clone())
     }
@@ -103,7 +103,7 @@ impl State {
         self.failure = None;
         self.quiet_until = None;
         let token = AccessToken { secret: grant.token, serial: self.serial };
-        self.held = Some(Held {
+        self.held = Some(HeldToken {
             token: token.clone(),
             refresh_at: asked_at + grant.lifetime.mul_f64(REFRESH_AT),
             expires_at: asked_at + grant.lifetime,

@@ -58,7 +58,7 @@ impl TokenError {
 }
 
 /// Source of access tokens for one app and user.
-pub(super) struct Tokens {
+pub(super) struct AccessTokens {
     http: reqwest::Client,
     url: url::Url,
     timeout: Duration,
@@ -66,7 +66,7 @@ pub(super) struct Tokens {
     cache: Cache,
 }
 
-impl Tokens {
+impl AccessTokens {
     pub fn new(
         http: reqwest::Client,
         url: url::Url,

@@ -27,7 +27,7 @@ pub enum Blame {
 
 /// The state of the gate.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct GateState {
     pub blocked_until: Option<DateTime<Utc>>,
     pub refusing: Option<Since>,
 }
@@ -86,7 +86,7 @@ pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>
     .await
 }
 
-pub async fn standing(db: impl PgExecutor<'_>) -> sqlx::Result<Standing> {
+pub async fn standing(db: impl PgExecutor<'_>) -> sqlx::Result<GateState> {
     let row = sqlx::query!(
         r#"
         select case when blocked_until > now() then blocked_until end as blocked_until,
@@ -105,5 +105,5 @@ pub async fn standing(db: impl PgExecutor<'_>) -> sqlx::Result<Standing> {
         }
         _ => None,
     };
-    Ok(Standing { blocked_until: row.blocked_until, refusing })
+    Ok(GateState { blocked_until: row.blocked_until, refusing })
 }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::read::{Code, Element, Issues, storable};
+use super::read::{Element, IssueCode, Issues, storable};
 use crate::insights::ConversationInsight;
 
 /// Members that have their own column.
@@ -40,7 +40,7 @@ fn row(
     issues: &mut Issues,
 ) -> Option<ConversationInsight> {
     let Some(source) = TEXTS.into_iter().find(|text| element.get(text).is_some()) else {
-        issues.add(&element.at.member("value"), Code::Missing, "required");
+        issues.add(&element.at.member("value"), IssueCode::Missing, "required");
         return None;
     };
     let value = element.text(source, issues)?;

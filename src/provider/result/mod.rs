@@ -24,7 +24,7 @@ use crate::{
     drift::Finding,
     insights::{Analysis, Member},
 };
-use drift::Walk;
+use drift::DriftWalk;
 use read::{Element, Issues};
 
 /// Increase when the same bytes would yield different rows, so that stored results can be reparsed.
@@ -64,7 +64,7 @@ pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
         Some(status) => status.as_str().unwrap_or_default().to_owned(),
     };
     let response = top.get("response").unwrap_or(&Value::Null);
-    let mut walk = Walk::default();
+    let mut walk = DriftWalk::default();
     walk.envelope(&top);
     let analysis_status = match status.as_str() {
         "Success" => match response {

@@ -13,7 +13,7 @@ const TIME_RANGE: &str = "not within 0 and 10000000 seconds";
 
 /// Stable codes of issues.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Code {
+pub(super) enum IssueCode {
     Missing,
     Type,
     Range,
@@ -21,7 +21,7 @@ pub(super) enum Code {
     Duplicate,
 }
 
-impl Code {
+impl IssueCode {
     fn slug(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -79,7 +79,7 @@ impl Issues {
         Self { list, more: 0 }
     }
 
-    pub fn add(&mut self, at: &At<'_>, code: Code, detail: &str) {
+    pub fn add(&mut self, at: &At<'_>, code: IssueCode, detail: &str) {
         if self.list.len() >= MOST_ISSUES {
             self.more += 1;
             return;
@@ -118,7 +118,7 @@ impl<'a> Element<'a> {
 
     pub fn of(value: &'a Value, at: At<'a>, issues: &mut Issues) -> Option<Self> {
         let Some(members) = value.as_object() else {
-            issues.add(&at, Code::Type, expected("an object", value).as_str());
+            issues.add(&at, IssueCode::Type, expected("an object", value).as_str());
             return None;
         };
         Some(Self { members, at })
@@ -132,7 +132,7 @@ impl<'a> Element<'a> {
     pub fn require(&self, name: &str, issues: &mut Issues) -> Option<&'a Value> {
         let value = self.get(name);
         if value.is_none() {
-            issues.add(&self.at.member(name), Code::Missing, "required");
+            issues.add(&self.at.member(name), IssueCode::Missing, "required");
         }
         value
     }
@@ -143,7 +143,7 @@ impl<'a> Element<'a> {
             None => &[],
             Some(Value::Array(items)) => items,
             Some(other) => {
-                issues.add(&self.at.member(name), Code::Type, &expected("a list", other));
+                issues.add(&self.at.member(name), IssueCode::Type, &expected("a list", other));
                 &[]
             }
         }
@@ -158,7 +158,7 @@ impl<'a> Element<'a> {
     pub fn label(&self, name: &str, issues: &mut Issues) -> Option<String> {
         let label = self.text(name, issues)?;
         if label.len() > LONGEST_LABEL {
-            issues.add(&self.at.member(name), Code::Range, "longer than 200 bytes");
+            issues.add(&self.at.member(name), IssueCode::Range, "longer than 200 bytes");
             return None;
         }
         Some(label)
@@ -169,7 +169,7 @@ impl<'a> Element<'a> {
         let value = self.get(name)?;
         let number = number(value);
         if number.is_none() {
-            issues.add(&self.at.member(name), Code::Type, &expected("a number", value));
+            issues.add(&self.at.member(name), IssueCode::Type, &expected("a number", value));
         }
         number
     }
@@ -178,7 +178,7 @@ impl<'a> Element<'a> {
     pub fn confidence(&self, issues: &mut Issues) -> Option<f64> {
         let confidence = self.number("confidence", issues)?;
         if !(0.0..=1.0).contains(&confidence) {
-            issues.add(&self.at.member("confidence"), Code::Range, "not within 0 and 1");
+            issues.add(&self.at.member("confidence"), IssueCode::Range, "not within 0 and 1");
             return None;
         }
         Some(confidence)
@@ -193,7 +193,7 @@ impl<'a> Element<'a> {
     pub fn span(&self, issues: &mut Issues) -> (Option<f64>, Option<f64>) {
         let (start, end) = (self.seconds("start", issues), self.seconds("end", issues));
         if start.zip(end).is_some_and(|(start, end)| end < start) {
-            issues.add(&self.at.member("end"), Code::Range, "before start");
+            issues.add(&self.at.member("end"), IssueCode::Range, "before start");
             return (None, None);
         }
         (start, end)
@@ -202,7 +202,7 @@ impl<'a> Element<'a> {
     fn seconds(&self, name: &str, issues: &mut Issues) -> Option<f64> {
         let seconds = self.number(name, issues)?;
         if !(0.0..=LONGEST).contains(&seconds) {
-            issues.add(&self.at.member(name), Code::Range, TIME_RANGE);
+            issues.add(&self.at.member(name), IssueCode::Range, TIME_RANGE);
             return None;
         }
         // Negative zero passes the check; adding zero normalizes it.
@@ -213,13 +213,13 @@ impl<'a> Element<'a> {
 pub(super) fn text(value: &Value, at: &At<'_>, issues: &mut Issues) -> Option<String> {
     match value {
         Value::String(text) if text.contains('\0') => {
-            issues.add(at, Code::Encoding, "NUL became U+FFFD");
+            issues.add(at, IssueCode::Encoding, "NUL became U+FFFD");
             Some(without_nul(text))
         }
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         other => {
-            issues.add(at, Code::Type, &expected("a string", other));
+            issues.add(at, IssueCode::Type, &expected("a string", other));
             None
         }
     }
@@ -239,7 +239,7 @@ pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> Strin
     if !json::has_nul(value) {
         return value.to_string();
     }
-    issues.add(at, Code::Encoding, "NUL became U+FFFD");
+    issues.add(at, IssueCode::Encoding, "NUL became U+FFFD");
     mapped(value).to_string()
 }
 

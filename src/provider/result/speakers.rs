@@ -3,7 +3,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::read::{Code, Element, Issues, expected, number, text};
+use super::read::{Element, IssueCode, Issues, expected, number, text};
 use crate::insights::{Question, SpeakerInsight};
 
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ fn count(element: &Element<'_>, issues: &mut Issues) -> Option<i32> {
     let count = element.number("speakerCount", issues)?;
     let whole = count.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(&count);
     if !whole {
-        issues.add(&element.at.member("speakerCount"), Code::Range, "no count of speakers");
+        issues.add(&element.at.member("speakerCount"), IssueCode::Range, "no count of speakers");
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked above")]
@@ -58,7 +58,7 @@ fn one(
 ) {
     let Some(speaker_id) = element.speaker(issues) else {
         if element.get("speakerId").is_none() && element.get("enrollmentId").is_none() {
-            issues.add(&element.at.member("speakerId"), Code::Missing, "required");
+            issues.add(&element.at.member("speakerId"), IssueCode::Missing, "required");
         }
         return;
     };
@@ -68,7 +68,7 @@ fn one(
     let value = element.require("value", issues).and_then(|_| element.text("value", issues));
     let Some(value) = value else { return };
     if !seen.insert((speaker_id.clone(), name.to_owned())) {
-        issues.add(&element.at, Code::Duplicate, "this speaker already has this insight");
+        issues.add(&element.at, IssueCode::Duplicate, "this speaker already has this insight");
         return;
     }
     let number = measure(name, element, issues);
@@ -83,7 +83,7 @@ fn measure(name: &str, element: &Element<'_>, issues: &mut Issues) -> Option<f64
         "TalkToListenRatio" => {
             let share = talk_share(value);
             if share.is_none() {
-                issues.add(&at, Code::Type, "no ratio of two shares that make 100");
+                issues.add(&at, IssueCode::Type, "no ratio of two shares that make 100");
             }
             share
         }
@@ -92,7 +92,7 @@ fn measure(name: &str, element: &Element<'_>, issues: &mut Issues) -> Option<f64
         "Energy" | "QuestionsAsked" => {
             let found = number(value);
             if found.is_none() {
-                issues.add(&at, Code::Type, &expected("a number", value));
+                issues.add(&at, IssueCode::Type, &expected("a number", value));
             }
             found
         }

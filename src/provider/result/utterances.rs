@@ -1,7 +1,7 @@
 //! Reads `utteranceInsights`: who said what, when, and with which emotion.
 use serde_json::Value;
 
-use super::read::{Code, Element, Issues, expected, storable};
+use super::read::{Element, IssueCode, Issues, expected, storable};
 use crate::insights::Utterance;
 
 pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Vec<Utterance> {
@@ -59,7 +59,7 @@ fn word_timings(element: &Element<'_>, issues: &mut Issues) -> Option<String> {
     let timings = element.get("wordTimings")?;
     let at = element.at.member("wordTimings");
     if !timings.is_array() {
-        issues.add(&at, Code::Type, &expected("a list", timings));
+        issues.add(&at, IssueCode::Type, &expected("a list", timings));
         return None;
     }
     Some(storable(timings, &at, issues))

@@ -6,7 +6,7 @@ const LINES_A_CUE: usize = 2;
 
 /// One subtitle. Times are in milliseconds; the end is later than the start.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cue {
+pub struct SubtitleCue {
     pub start: u128,
     pub end: u128,
     pub speaker: Option<String>,
@@ -24,13 +24,13 @@ pub struct Layout {
 }
 
 /// The cues of all utterances, ordered by start; empty utterances have none.
-pub fn cues(spoken: &[Spoken], layout: Layout) -> Vec<Cue> {
-    let mut cues: Vec<Cue> = spoken.iter().flat_map(|said| cues_of(said, layout)).collect();
+pub fn cues(spoken: &[Spoken], layout: Layout) -> Vec<SubtitleCue> {
+    let mut cues: Vec<SubtitleCue> = spoken.iter().flat_map(|said| cues_of(said, layout)).collect();
     cues.sort_by_key(|cue| cue.start);
     cues
 }
 
-fn cues_of(said: &Spoken, layout: Layout) -> Vec<Cue> {
+fn cues_of(said: &Spoken, layout: Layout) -> Vec<SubtitleCue> {
     let text = line::one_line(&said.text);
     if text.is_empty() {
         return Vec::new();
@@ -58,7 +58,12 @@ fn cues_of(said: &Spoken, layout: Layout) -> Vec<Cue> {
             let prefix_bytes = if range.start == 0 { prefix.len() } else { 0 };
             line::isolated(&text[range.clone()], prefix_bytes)
         };
-        Cue { start, end, speaker: speaker.clone(), lines: lines.iter().map(line).collect() }
+        SubtitleCue {
+            start,
+            end,
+            speaker: speaker.clone(),
+            lines: lines.iter().map(line).collect(),
+        }
     });
     shown.collect()
 }

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::{
     conversation::{self, Conversation, Voice},
     decode::Levels,
-    request::Submission,
+    request::AnalyzeRequest,
     script,
-    transcript::Cue,
+    transcript::TranscriptCue,
 };
 use crate::config::SandboxSettings;
 
@@ -34,8 +34,8 @@ struct Material<'a> {
 /// `cues` are the words; without them a built-in script is laid over the speech.
 pub fn result(
     levels: &Levels,
-    cues: Option<Vec<Cue>>,
-    request: &Submission,
+    cues: Option<Vec<TranscriptCue>>,
+    request: &AnalyzeRequest,
     settings: &SandboxSettings,
 ) -> Value {
     let voices = conversation::voices(levels, request.separate_speaker_per_channel);
@@ -70,7 +70,7 @@ pub fn result(
     })
 }
 
-fn utterances(conversation: &Conversation, request: &Submission) -> Vec<Value> {
+fn utterances(conversation: &Conversation, request: &AnalyzeRequest) -> Vec<Value> {
     let view = |said: &conversation::Utterance| {
         let mut value = json!({
             "start": said.start,
@@ -93,7 +93,7 @@ fn utterances(conversation: &Conversation, request: &Submission) -> Vec<Value> {
 }
 
 /// In the order of the provider's samples.
-fn speakers(material: &Material<'_>, request: &Submission) -> Vec<Value> {
+fn speakers(material: &Material<'_>, request: &AnalyzeRequest) -> Vec<Value> {
     type Insight = fn(&Material<'_>) -> Vec<Value>;
     let known: [(&str, Insight); 4] = [
         ("Energy", metrics::energy),
@@ -109,7 +109,7 @@ fn speakers(material: &Material<'_>, request: &Submission) -> Vec<Value> {
 }
 
 /// In the order of the provider's samples; an insight without values is present with an empty list.
-fn conversational(conversation: &Conversation, request: &Submission) -> Vec<Value> {
+fn conversational(conversation: &Conversation, request: &AnalyzeRequest) -> Vec<Value> {
     let phrases = phrases::found(&conversation.utterances);
     let turns = conversation.turns();
     let mut insights = Vec::new();

@@ -2,7 +2,7 @@
 use aftercall::{
     callers::{self, KeyTerms},
     insights,
-    jobs::{self, Filter, JobId, ListPosition, Period, State},
+    jobs::{self, JobFilter, JobId, ListPosition, Period, State},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -42,31 +42,34 @@ async fn middle(app: &TestApp) -> (JobId, DateTime<Utc>) {
 }
 
 /// Each filter, and the index that a page of it must use where the planner has no alternative.
-fn filters(at: DateTime<Utc>) -> Vec<(Filter, Option<&'static str>)> {
+fn filters(at: DateTime<Utc>) -> Vec<(JobFilter, Option<&'static str>)> {
     let hour = Period { after: Some(at), before: Some(at + TimeDelta::hours(1)) };
-    let none = Filter::default;
+    let none = JobFilter::default;
     vec![
         (none(), Some("jobs_of_caller")),
         (
-            Filter { states: vec![State::Queued, State::Failed], ..none() },
+            JobFilter { states: vec![State::Queued, State::Failed], ..none() },
             Some("jobs_not_completed"),
         ),
-        (Filter { states: vec![State::Completed], ..none() }, Some("jobs_of_caller")),
-        (Filter { external_id: Some("call-7".into()), ..none() }, Some("jobs_by_external_id")),
-        (Filter { tags: vec!["of-50-7".into()], ..none() }, Some("job_tags_pkey")),
-        (Filter { tags: vec!["of-50-7".into(), "of-2-1".into()], ..none() }, Some("job_tags_pkey")),
-        (Filter { language: Some("en-US".into()), ..none() }, Some("jobs_of_caller")),
-        (Filter { language: Some("en-GB".into()), ..none() }, Some("jobs_by_language")),
-        (Filter { language: Some("de-DE".into()), ..none() }, Some("jobs_by_language")),
-        (Filter { audio_type: Some("Meeting".into()), ..none() }, Some("jobs_by_audio_type")),
-        (Filter { audio_type: Some("Interview".into()), ..none() }, Some("jobs_by_audio_type")),
-        (Filter { created: hour, ..none() }, None),
-        (Filter { completed: hour, ..none() }, Some("jobs_completed")),
-        (Filter { min_speakers: Some(2), ..none() }, None),
-        (Filter { insights: vec!["KeyPhrases".into()], ..none() }, None),
-        (Filter { emotions: vec!["Joy".into()], ..none() }, None),
-        (Filter { insights: vec!["of-50-7".into()], ..none() }, None),
-        (Filter { emotions: vec!["of-50-7".into()], ..none() }, None),
+        (JobFilter { states: vec![State::Completed], ..none() }, Some("jobs_of_caller")),
+        (JobFilter { external_id: Some("call-7".into()), ..none() }, Some("jobs_by_external_id")),
+        (JobFilter { tags: vec!["of-50-7".into()], ..none() }, Some("job_tags_pkey")),
+        (
+            JobFilter { tags: vec!["of-50-7".into(), "of-2-1".into()], ..none() },
+            Some("job_tags_pkey"),
+        ),
+        (JobFilter { language: Some("en-US".into()), ..none() }, Some("jobs_of_caller")),
+        (JobFilter { language: Some("en-GB".into()), ..none() }, Some("jobs_by_language")),
+        (JobFilter { language: Some("de-DE".into()), ..none() }, Some("jobs_by_language")),
+        (JobFilter { audio_type: Some("Meeting".into()), ..none() }, Some("jobs_by_audio_type")),
+        (JobFilter { audio_type: Some("Interview".into()), ..none() }, Some("jobs_by_audio_type")),
+        (JobFilter { created: hour, ..none() }, None),
+        (JobFilter { completed: hour, ..none() }, Some("jobs_completed")),
+        (JobFilter { min_speakers: Some(2), ..none() }, None),
+        (JobFilter { insights: vec!["KeyPhrases".into()], ..none() }, None),
+        (JobFilter { emotions: vec!["Joy".into()], ..none() }, None),
+        (JobFilter { insights: vec!["of-50-7".into()], ..none() }, None),
+        (JobFilter { emotions: vec!["of-50-7".into()], ..none() }, None),
     ]
 }
 
@@ -96,7 +99,7 @@ async fn a_list_reads_what_it_shows() {
     }
     let last = jobs::statement(
         caller_id,
-        &Filter::default(),
+        &JobFilter::default(),
         ListPosition::CompletedBefore(None),
         Some(51),
     );
@@ -111,12 +114,14 @@ async fn an_export_gives_its_first_row_at_once() {
     for (filter, _) in filters(at) {
         let jobs = jobs::statement(caller_id, &filter, ListPosition::After(Some(id)), None);
         assert_selective(&app.db.pool, &plan(&app.db.pool, jobs).await).await;
-        let utterances = insights::Export::new(caller_id, &filter, Some((id, 1))).statement();
+        let utterances =
+            insights::UtteranceExport::new(caller_id, &filter, Some((id, 1))).statement();
         let plan = plan(&app.db.pool, utterances).await;
         assert_selective(&app.db.pool, &plan).await;
     }
     for after in [None, Some((id, 1))] {
-        let all = insights::Export::new(caller_id, &Filter::default(), after).statement();
+        let all =
+            insights::UtteranceExport::new(caller_id, &JobFilter::default(), after).statement();
         let plan = plan(&app.db.pool, all).await;
         let cost = |name: &str| plan[name].as_f64().unwrap();
         assert!(cost("Startup Cost") < 0.01 * cost("Total Cost"), "{plan:#}");

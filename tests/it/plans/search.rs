@@ -1,8 +1,8 @@
 //! Search over so many utterances that the access path matters.
 use aftercall::{
     callers::{self, KeyTerms},
-    insights::search::{BEGIN, Match, Range, Scope, Search, UtteranceKey, Words, statements},
-    jobs::{Filter, JobId},
+    insights::search::{BEGIN, Match, Range, Search, SearchScope, UtteranceKey, Words, statements},
+    jobs::{JobFilter, JobId},
 };
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, QueryBuilder, types::Json};
@@ -59,7 +59,7 @@ async fn seeded(owns_most: bool) -> (TestDb, Uuid) {
 }
 
 /// All matches, found by a plain comparison without an index.
-async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &Scope) -> Vec<UtteranceKey> {
+async fn compared(db: &PgPool, caller: Uuid, q: &str, scope: &SearchScope) -> Vec<UtteranceKey> {
     sqlx::query_as(
         "select u.job_id, u.seq from aftercall.utterances u join aftercall.jobs j on j.id = u.job_id
         where j.caller_id = $1
@@ -88,15 +88,15 @@ async fn it_does_so_for_a_caller_of_most_jobs() {
 
 async fn finds_the_newest_matches(owns_most: bool) {
     let (db, caller) = seeded(owns_most).await;
-    let all = compared(&db.pool, caller, "word", &Scope::default()).await;
+    let all = compared(&db.pool, caller, "word", &SearchScope::default()).await;
     assert_eq!(all.len(), if owns_most { 30_000 } else { 15_000 });
     let part = Range { from: Some(all[14_000]), before: Some(all[70]) };
     let ranges = [Range::default(), part, Range { from: None, ..part }];
-    let tagged = Filter { tags: vec!["t3".to_owned()], ..Filter::default() };
+    let tagged = JobFilter { tags: vec!["t3".to_owned()], ..JobFilter::default() };
     let scopes = [
-        Scope::default(),
-        Scope { jobs: tagged.clone(), ..Scope::default() },
-        Scope { emotion: Some("Joy".to_owned()), ..Scope::default() },
+        SearchScope::default(),
+        SearchScope { jobs: tagged.clone(), ..SearchScope::default() },
+        SearchScope { emotion: Some("Joy".to_owned()), ..SearchScope::default() },
     ];
     for q in ["often", "times", "seldom", "unicorn", "never", "\"often said\"", "often -times"] {
         for scope in &scopes {
@@ -145,10 +145,10 @@ async fn no_search_reads_a_table_from_end_to_end() {
 
 async fn reads_no_table_from_end_to_end(owns_most: bool) {
     let (db, caller) = seeded(owns_most).await;
-    let tagged = Filter { tags: vec!["t3".to_owned()], ..Filter::default() };
+    let tagged = JobFilter { tags: vec!["t3".to_owned()], ..JobFilter::default() };
     let scopes = [
-        Scope::default(),
-        Scope { jobs: tagged, emotion: Some("Joy".to_owned()), ..Scope::default() },
+        SearchScope::default(),
+        SearchScope { jobs: tagged, emotion: Some("Joy".to_owned()), ..SearchScope::default() },
     ];
     for q in ["often", "unicorn", "\"often said\" -times"] {
         let mut tx = db.pool.begin_with(BEGIN).await.unwrap();

@@ -1,9 +1,9 @@
 //! Statistics and shapes, and the work done for them while a result is stored.
 use aftercall::{
     conversations,
-    insights::{self, Analysis, Origin, Prepared},
+    insights::{self, Analysis, DocumentOrigin, Prepared},
     jobs::{self, Announcer, Channel, Completion, JobId},
-    stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
+    stats::{self, Bucket, Dimension, GroupKey, Measure, StatsQuestion, StatsSelection, StatsSort},
 };
 use chrono::NaiveDate;
 use sqlx::{Connection as _, PgTransaction};
@@ -62,10 +62,10 @@ async fn job(db: &TestDb, state: &str, n: i64) -> JobId {
     sqlx::query_scalar(query).bind(state).bind(n).fetch_one(&db.pool).await.unwrap()
 }
 
-fn question(dimension: Dimension, key: Key) -> Question {
+fn question(dimension: Dimension, key: GroupKey) -> StatsQuestion {
     let name = if dimension == Dimension::Insight { "Topics" } else { "" };
-    Question {
-        selection: Selection {
+    StatsQuestion {
+        selection: StatsSelection {
             caller_id: Uuid::from_u128(1000 << 80),
             dimension,
             name: name.to_owned(),
@@ -78,7 +78,7 @@ fn question(dimension: Dimension, key: Key) -> Question {
         key,
         bucket: None,
         measures: Measure::ALL.to_vec(),
-        sort: Sort { by: Some(Measure::Jobs), is_descending: true },
+        sort: StatsSort { by: Some(Measure::Jobs), is_descending: true },
         limit: Some(51),
     }
 }
@@ -86,18 +86,24 @@ fn question(dimension: Dimension, key: Key) -> Question {
 #[tokio::test]
 async fn statistics_are_read_by_their_key() {
     let db = seeded().await;
-    let tagged = Selection {
+    let tagged = StatsSelection {
         value: Some("a".to_owned()),
         language: Some("en-US".to_owned()),
-        ..question(Dimension::Tag, Key::Value).selection
+        ..question(Dimension::Tag, GroupKey::Value).selection
     };
     for (question, groups) in [
-        (question(Dimension::All, Key::Nothing), 1),
-        (question(Dimension::Tag, Key::Value), 2),
-        (question(Dimension::Insight, Key::Value), 1),
-        (question(Dimension::All, Key::Time(Bucket::Week)), 6),
-        (Question { bucket: Some(Bucket::Day), ..question(Dimension::All, Key::Language) }, 62),
-        (Question { selection: tagged, ..question(Dimension::Tag, Key::AudioType) }, 1),
+        (question(Dimension::All, GroupKey::Nothing), 1),
+        (question(Dimension::Tag, GroupKey::Value), 2),
+        (question(Dimension::Insight, GroupKey::Value), 1),
+        (question(Dimension::All, GroupKey::Time(Bucket::Week)), 6),
+        (
+            StatsQuestion {
+                bucket: Some(Bucket::Day),
+                ..question(Dimension::All, GroupKey::Language)
+            },
+            62,
+        ),
+        (StatsQuestion { selection: tagged, ..question(Dimension::Tag, GroupKey::AudioType) }, 1),
     ] {
         let mut tx = db.pool.begin().await.unwrap();
         assert_eq!(stats::answer(&mut *tx, &question).await.unwrap().len(), groups, "{question:?}");
@@ -132,7 +138,7 @@ async fn storing_a_result_reads_no_other_one() {
     // The first plans are custom plans; later ones are generic.
     for n in 0..12 {
         let (new, old) = (job(&db, "submitted", 7).await, job(&db, "completed", 100 * n).await);
-        let origin = |job_id| Origin { job_id, provider_job_id: None, parser_version: 1 };
+        let origin = |job_id| DocumentOrigin { job_id, provider_job_id: None, parser_version: 1 };
         let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         insights::store(&mut tx, &[(origin(new), &prepared)]).await.unwrap();
         let completion = Completion { job_id: new, attempt: 1, via: Channel::Webhook };

@@ -15,7 +15,7 @@ pub struct Shape {
     pub times: [i64; 6],
     pub words_per_minute: Option<f64>,
     /// Ordered by id.
-    pub speakers: Vec<Speaker>,
+    pub speakers: Vec<SpeakerMeasures>,
     /// Milliseconds by bucket and speaker.
     pub talk: BTreeMap<(i64, String), i64>,
     /// Ordered by speaker and start.
@@ -23,7 +23,7 @@ pub struct Shape {
 }
 
 #[derive(Debug, PartialEq)]
-pub struct Speaker {
+pub struct SpeakerMeasures {
     pub id: String,
     /// Utterances, words, questions, interrupts, interrupted.
     pub counts: [i32; 5],
@@ -188,7 +188,7 @@ fn speakers(
     said: &[Said<'_>],
     talkers: &[BTreeSet<Option<&str>>],
     interruptions: &[(&str, &str)],
-) -> Vec<Speaker> {
+) -> Vec<SpeakerMeasures> {
     let insights = analysis.speaker_insights.iter().map(|insight| insight.speaker_id.as_str());
     let questions = || analysis.questions.iter().map(|question| question.speaker_id.as_str());
     let mut ids: BTreeSet<&str> = insights.chain(questions()).collect();
@@ -197,7 +197,7 @@ fn speakers(
         let own = || said.iter().filter(|said| said.speaker == Some(id));
         let words = own().map(|said| said.words).sum();
         let talk = count(talkers.iter().filter(|talking| talking.contains(&Some(id))));
-        Speaker {
+        SpeakerMeasures {
             id: id.to_owned(),
             counts: [
                 number(own().count()),

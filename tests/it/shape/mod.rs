@@ -4,7 +4,7 @@ mod random;
 
 use aftercall::{
     conversations,
-    insights::{self, Analysis, Origin, Prepared},
+    insights::{self, Analysis, DocumentOrigin, Prepared},
     jobs::JobId,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use self::brute::{Run, Shape, Speaker};
+use self::brute::{Run, Shape, SpeakerMeasures};
 use crate::support::{
     app::TestApp,
     fixture,
@@ -58,8 +58,8 @@ async fn check(ground: &Ground, batch: &[Analysis]) -> TestCaseResult {
     Ok(())
 }
 
-fn origin(job_id: JobId) -> Origin<'static> {
-    Origin { job_id, provider_job_id: None, parser_version: 1 }
+fn origin(job_id: JobId) -> DocumentOrigin<'static> {
+    DocumentOrigin { job_id, provider_job_id: None, parser_version: 1 }
 }
 
 /// A job whose result can be stored.
@@ -116,14 +116,14 @@ async fn stored(pool: &PgPool, job: JobId) -> Shape {
 
 type SpeakerRow = (String, [i32; 5], [i64; 2], Option<f64>, Option<f64>);
 
-async fn speakers(db: &mut PgConnection, job: JobId) -> Vec<Speaker> {
+async fn speakers(db: &mut PgConnection, job: JobId) -> Vec<SpeakerMeasures> {
     let query = "select speaker_id,
             array[utterances, words, questions, interrupts, interrupted],
             array[talk_ms, longest_monologue_ms], talk_share, words_per_minute
         from aftercall.conversation_speakers where job_id = $1 order by speaker_id collate \"C\"";
     let rows: Vec<SpeakerRow> = sqlx::query_as(query).bind(job).fetch_all(db).await.unwrap();
     rows.into_iter()
-        .map(|(id, counts, times, talk_share, words_per_minute)| Speaker {
+        .map(|(id, counts, times, talk_share, words_per_minute)| SpeakerMeasures {
             id,
             counts,
             times,

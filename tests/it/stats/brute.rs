@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use aftercall::stats::{Bucket, Dimension, Key, Measure, Measures, Question};
+use aftercall::stats::{Bucket, Dimension, GroupKey, Measure, Measures, StatsQuestion};
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, PgPool};
@@ -55,7 +55,7 @@ impl Known {
         Self { jobs: sqlx::query_as(query).bind(caller).fetch_all(db).await.unwrap() }
     }
 
-    pub fn answer(&self, question: &Question) -> Vec<Group> {
+    pub fn answer(&self, question: &StatsQuestion) -> Vec<Group> {
         let mut whole: BTreeMap<String, Sums> = BTreeMap::new();
         let mut parts: BTreeMap<(String, NaiveDate), Sums> = BTreeMap::new();
         for job in self.jobs.iter().filter(|job| job.is_selected(question)) {
@@ -74,7 +74,7 @@ impl Known {
         let mut answer = Vec::new();
         for (key, sums) in whole.into_iter().take(limit) {
             answer.push((key.clone(), None, sums.measures(&question.measures)));
-            if matches!(question.key, Key::Time(_)) {
+            if matches!(question.key, GroupKey::Time(_)) {
                 continue;
             }
             let own = parts.iter().filter(|((of, _), _)| *of == key);
@@ -86,7 +86,7 @@ impl Known {
     }
 }
 
-fn order(question: &Question, one: &(String, Sums), other: &(String, Sums)) -> Ordering {
+fn order(question: &StatsQuestion, one: &(String, Sums), other: &(String, Sums)) -> Ordering {
     let by = match question.sort.by {
         None => one.0.cmp(&other.0),
         Some(Measure::TalkSeconds) => one.1.shape[5].cmp(&other.1.shape[5]),
@@ -112,7 +112,7 @@ impl Job {
         self.request[name].as_str().unwrap_or_default()
     }
 
-    fn is_selected(&self, question: &Question) -> bool {
+    fn is_selected(&self, question: &StatsQuestion) -> bool {
         let selection = &question.selection;
         let is = |wanted: &Option<String>, name| {
             wanted.as_deref().is_none_or(|wanted| wanted == self.said(name))
@@ -124,7 +124,7 @@ impl Job {
     }
 
     /// The values of the question's dimension under which the job counts.
-    fn values(&self, question: &Question) -> BTreeSet<String> {
+    fn values(&self, question: &StatsQuestion) -> BTreeSet<String> {
         let short = |value: &&str| value.chars().count() <= 80;
         let all: BTreeSet<String> = match question.selection.dimension {
             Dimension::All => BTreeSet::from([String::new()]),
@@ -142,17 +142,17 @@ impl Job {
         self.said.iter().filter_map(|said| said["emotion"].as_str())
     }
 
-    fn key(&self, question: &Question, value: &str) -> String {
+    fn key(&self, question: &StatsQuestion, value: &str) -> String {
         match question.key {
-            Key::Nothing => String::new(),
-            Key::Value => value.to_owned(),
-            Key::Language => self.said("languageCode").to_owned(),
-            Key::AudioType => self.said("audioType").to_owned(),
-            Key::Time(bucket) => first_day(self.day(), bucket).to_string(),
+            GroupKey::Nothing => String::new(),
+            GroupKey::Value => value.to_owned(),
+            GroupKey::Language => self.said("languageCode").to_owned(),
+            GroupKey::AudioType => self.said("audioType").to_owned(),
+            GroupKey::Time(bucket) => first_day(self.day(), bucket).to_string(),
         }
     }
 
-    fn sums(&self, question: &Question, value: &str) -> Sums {
+    fn sums(&self, question: &StatsQuestion, value: &str) -> Sums {
         let is = |state: &str| i64::from(self.state == state);
         let mut sums = Sums {
             jobs: 1,

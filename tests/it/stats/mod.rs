@@ -6,9 +6,9 @@ mod random;
 use std::time::Duration;
 
 use aftercall::{
-    insights::{self, Analysis, Origin, Prepared},
+    insights::{self, Analysis, DocumentOrigin, Prepared},
     jobs::{self, Announcer, Channel, Completion, ErrorClass, Failure, JobError, JobId, NewJob},
-    stats::{self, Bucket, Dimension, Key, Measure, Question, Selection, Sort},
+    stats::{self, Bucket, Dimension, GroupKey, Measure, StatsQuestion, StatsSelection, StatsSort},
 };
 use chrono::NaiveDate;
 use futures_util::future::join_all;
@@ -180,7 +180,8 @@ impl Case {
     /// Checks a single question that covers everything.
     async fn check_one(&self) -> TestCaseResult {
         let known = Known::load(&self.db, self.caller).await;
-        let question = Question { key: Key::Language, ..self.question(Dimension::All, None) };
+        let question =
+            StatsQuestion { key: GroupKey::Language, ..self.question(Dimension::All, None) };
         self.check(&known, &question).await
     }
 
@@ -188,21 +189,21 @@ impl Case {
     async fn check_all(&self) -> TestCaseResult {
         let known = Known::load(&self.db, self.caller).await;
         let keys = [
-            (Dimension::All, Key::Nothing),
-            (Dimension::All, Key::Language),
-            (Dimension::All, Key::AudioType),
-            (Dimension::All, Key::Time(Bucket::Day)),
-            (Dimension::All, Key::Time(Bucket::Week)),
-            (Dimension::Tag, Key::Value),
-            (Dimension::Tag, Key::Language),
-            (Dimension::Emotion, Key::Value),
-            (Dimension::Insight, Key::Value),
+            (Dimension::All, GroupKey::Nothing),
+            (Dimension::All, GroupKey::Language),
+            (Dimension::All, GroupKey::AudioType),
+            (Dimension::All, GroupKey::Time(Bucket::Day)),
+            (Dimension::All, GroupKey::Time(Bucket::Week)),
+            (Dimension::Tag, GroupKey::Value),
+            (Dimension::Tag, GroupKey::Language),
+            (Dimension::Emotion, GroupKey::Value),
+            (Dimension::Insight, GroupKey::Value),
         ];
         for (dimension, key) in keys {
             let tags = if dimension == Dimension::Tag { &[None, Some("b")][..] } else { &[None] };
             for tag in tags {
                 for bucket in [None, Some(Bucket::Day), Some(Bucket::Week)] {
-                    let question = Question { key, bucket, ..self.question(dimension, *tag) };
+                    let question = StatsQuestion { key, bucket, ..self.question(dimension, *tag) };
                     self.check(&known, &question).await?;
                     let varied = varied(&question);
                     // Values of insights cannot be filtered by request parameters.
@@ -217,10 +218,10 @@ impl Case {
     }
 
     /// A question for all measures over all days that have jobs.
-    fn question(&self, dimension: Dimension, tag: Option<&str>) -> Question {
+    fn question(&self, dimension: Dimension, tag: Option<&str>) -> StatsQuestion {
         let name = if dimension == Dimension::Insight { "Topics" } else { "" };
-        Question {
-            selection: Selection {
+        StatsQuestion {
+            selection: StatsSelection {
                 caller_id: self.caller,
                 dimension,
                 name: name.to_owned(),
@@ -230,18 +231,18 @@ impl Case {
                 from: day(2026, 2, 15),
                 to: day(2026, 6, 15),
             },
-            key: Key::Nothing,
+            key: GroupKey::Nothing,
             bucket: None,
             measures: match dimension {
                 Dimension::Emotion => Measure::OF_EMOTIONS.to_vec(),
                 _ => Measure::ALL.to_vec(),
             },
-            sort: Sort { by: None, is_descending: false },
+            sort: StatsSort { by: None, is_descending: false },
             limit: None,
         }
     }
 
-    async fn check(&self, known: &Known, question: &Question) -> TestCaseResult {
+    async fn check(&self, known: &Known, question: &StatsQuestion) -> TestCaseResult {
         let rows = stats::answer(&self.db, question).await;
         let rows = rows.map_err(|error| TestCaseError::fail(format!("{error}: {question:?}")))?;
         let rows: Vec<_> =
@@ -252,12 +253,12 @@ impl Case {
 }
 
 /// The same question with filters, and in another order.
-fn varied(question: &Question) -> [Question; 4] {
+fn varied(question: &StatsQuestion) -> [StatsQuestion; 4] {
     let mut other = [question.clone(), question.clone(), question.clone(), question.clone()];
     other[0].selection.language = Some("en-US".to_owned());
     other[1].selection.audio_type = Some("Meeting".to_owned());
     (other[2].selection.from, other[2].selection.to) = (day(2026, 4, 1), day(2026, 4, 7));
-    other[3].sort = Sort { by: Some(Measure::TalkSeconds), is_descending: true };
+    other[3].sort = StatsSort { by: Some(Measure::TalkSeconds), is_descending: true };
     other[3].limit = Some(2);
     other
 }
@@ -266,8 +267,8 @@ fn day(year: i32, month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(year, month, day).unwrap()
 }
 
-fn origin(job_id: JobId) -> Origin<'static> {
-    Origin { job_id, provider_job_id: None, parser_version: 1 }
+fn origin(job_id: JobId) -> DocumentOrigin<'static> {
+    DocumentOrigin { job_id, provider_job_id: None, parser_version: 1 }
 }
 
 /// Two completed jobs and a canceled one, all with tags.

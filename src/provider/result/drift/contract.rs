@@ -1,27 +1,27 @@
 //! The known contract of a body, member by member: every name and type in the guides and documents
 //! of 2022 to 2026 and in the payloads published with them. Where they contradict each other, all
 //! variants are known. Anything else is drift.
-use Shape::{Any, Insights, List, Number, Object, OneOf, Text, TextOrNumber};
+use ValueForm::{Any, Insights, List, Number, Object, OneOf, Text, TextOrNumber};
 
 /// The allowed form of a value.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum ValueForm {
     Any,
     Text,
     Number,
     TextOrNumber,
     /// A string from a closed list.
     OneOf(&'static [&'static str]),
-    List(&'static Shape),
-    Object(&'static Members),
+    List(&'static ValueForm),
+    Object(&'static KnownMembers),
     /// An object whose member `name` selects its known members.
-    Insights(&'static [(&'static str, &'static Members)]),
+    Insights(&'static [(&'static str, &'static KnownMembers)]),
 }
 
 /// In the order in which the provider sends them, which speeds up the lookup.
-pub(super) type Members = [(&'static str, &'static Shape)];
+pub(super) type KnownMembers = [(&'static str, &'static ValueForm)];
 
-pub(super) static ENVELOPE: &Members = &[
+pub(super) static ENVELOPE: &KnownMembers = &[
     ("jobId", &Text),
     ("api", &Text),
     ("creationTime", &Text),
@@ -32,12 +32,12 @@ pub(super) static ENVELOPE: &Members = &[
     ("response", &Any),
 ];
 
-pub(super) static FAILURE: Shape = Object(&[(
+pub(super) static FAILURE: ValueForm = Object(&[(
     "errors",
     &List(&Object(&[("errorCode", &Text), ("message", &Text), ("parameterName", &Text)])),
 )]);
 
-pub(super) static RESULT: &Members = &[
+pub(super) static RESULT: &KnownMembers = &[
     ("utteranceInsights", &List(&UTTERANCE)),
     ("speakerInsights", &SPEAKERS),
     ("conversationalInsights", &List(&CONVERSATION)),
@@ -45,7 +45,7 @@ pub(super) static RESULT: &Members = &[
     ("trackerInsights", &List(&Any)),
 ];
 
-static UTTERANCE: Shape = Object(&[
+static UTTERANCE: ValueForm = Object(&[
     ("start", &Number),
     ("end", &Number),
     ("text", &Text),
@@ -56,7 +56,7 @@ static UTTERANCE: Shape = Object(&[
     ("enrollmentId", &Text),
 ]);
 
-static WORD: Shape = Object(&[
+static WORD: ValueForm = Object(&[
     ("word", &Text),
     ("start", &Number),
     ("end", &Number),
@@ -64,7 +64,7 @@ static WORD: Shape = Object(&[
     ("speakerId", &Text),
 ]);
 
-static EMOTION: &Members = &[
+static EMOTION: &KnownMembers = &[
     ("name", &Text),
     (
         "value",
@@ -83,7 +83,7 @@ static EMOTION: &Members = &[
     ("confidence", &Number),
 ];
 
-static SPEAKERS: Shape = Object(&[
+static SPEAKERS: ValueForm = Object(&[
     ("speakerCount", &Number),
     (
         "insights",
@@ -104,7 +104,7 @@ static SPEAKERS: Shape = Object(&[
     ),
 ]);
 
-static ENERGY: &Members = &[
+static ENERGY: &KnownMembers = &[
     ("name", &Text),
     (
         "values",
@@ -112,7 +112,7 @@ static ENERGY: &Members = &[
     ),
 ];
 
-static PACE: &Members = &[
+static PACE: &KnownMembers = &[
     ("name", &Text),
     (
         "values",
@@ -125,12 +125,12 @@ static PACE: &Members = &[
     ),
 ];
 
-static RATIO: &Members = &[
+static RATIO: &KnownMembers = &[
     ("name", &Text),
     ("values", &List(&Object(&[("speakerId", &Text), ("value", &Text), ("enrollmentId", &Text)]))),
 ];
 
-static QUESTIONS: &Members = &[
+static QUESTIONS: &KnownMembers = &[
     ("name", &Text),
     (
         "values",
@@ -151,7 +151,7 @@ static QUESTIONS: &Members = &[
     ),
 ];
 
-static UNSEEN: &Members = &[
+static UNSEEN: &KnownMembers = &[
     ("name", &Text),
     (
         "values",
@@ -159,7 +159,7 @@ static UNSEEN: &Members = &[
     ),
 ];
 
-static CONVERSATION: Shape = Insights(&[
+static CONVERSATION: ValueForm = Insights(&[
     ("KeyPhrases", ABOUT_ALL),
     ("ExtractiveSummary", ABOUT_ALL),
     ("Topics", ABOUT_ALL),
@@ -174,7 +174,7 @@ static CONVERSATION: Shape = Insights(&[
     ("CallScore", ABOUT_ALL),
 ]);
 
-static ABOUT_ALL: &Members = &[
+static ABOUT_ALL: &KnownMembers = &[
     ("name", &Text),
     (
         "values",

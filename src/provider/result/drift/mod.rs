@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::Unreadable;
 use crate::drift::{Finding, Kind};
-use contract::{ENVELOPE, FAILURE, Members, RESULT, Shape};
+use contract::{ENVELOPE, FAILURE, KnownMembers, RESULT, ValueForm};
 
 /// Distinct findings per body; one more stands for the rest.
 pub(super) const MOST_FINDINGS: usize = 20;
@@ -26,23 +26,23 @@ const SAMPLE_DEPTH: usize = 4;
 
 /// The current path and the findings so far.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct DriftWalk {
     /// `*` stands for any index; a known insight's name replaces its index.
     path: Vec<&'static str>,
-    found: Vec<Found>,
+    found: Vec<Deviation>,
     /// [`MOST_FINDINGS`] is exceeded, so the walk stops.
     is_full: bool,
 }
 
 #[derive(Debug)]
-struct Found {
+struct Deviation {
     kind: Kind,
     path: Vec<&'static str>,
     name: String,
     sample: Value,
 }
 
-impl Walk {
+impl DriftWalk {
     /// Everything except the response.
     pub fn envelope(&mut self, top: &Map<String, Value>) {
         self.members(top, ENVELOPE);
@@ -73,18 +73,20 @@ impl Walk {
         findings.chain(self.is_full.then(Finding::other)).collect()
     }
 
-    fn value(&mut self, value: &Value, shape: &'static Shape) {
+    fn value(&mut self, value: &Value, shape: &'static ValueForm) {
         match (shape, value) {
             _ if shape.is_plainly(value) => {}
-            (Shape::OneOf(_), Value::String(_)) => self.note(Kind::UnknownValue, "", value),
-            (Shape::List(shape), Value::Array(items)) => self.items(items, shape),
-            (Shape::Object(known), Value::Object(members)) => self.members(members, known),
-            (Shape::Insights(known), Value::Object(members)) => self.insight(value, members, known),
+            (ValueForm::OneOf(_), Value::String(_)) => self.note(Kind::UnknownValue, "", value),
+            (ValueForm::List(shape), Value::Array(items)) => self.items(items, shape),
+            (ValueForm::Object(known), Value::Object(members)) => self.members(members, known),
+            (ValueForm::Insights(known), Value::Object(members)) => {
+                self.insight(value, members, known);
+            }
             _ => self.note(Kind::UnexpectedType, type_of(value), value),
         }
     }
 
-    fn items(&mut self, items: &[Value], shape: &'static Shape) {
+    fn items(&mut self, items: &[Value], shape: &'static ValueForm) {
         let depth = self.path.len();
         for item in items {
             if self.is_full {
@@ -96,7 +98,7 @@ impl Walk {
         }
     }
 
-    fn members(&mut self, members: &Map<String, Value>, known: &'static Members) {
+    fn members(&mut self, members: &Map<String, Value>, known: &'static KnownMembers) {
         let mut next = 0;
         for (name, value) in members {
             if self.is_full {
@@ -127,7 +129,7 @@ impl Walk {
         &mut self,
         value: &Value,
         members: &Map<String, Value>,
-        known: &'static [(&'static str, &'static Members)],
+        known: &'static [(&'static str, &'static KnownMembers)],
     ) {
         match members.get("name") {
             Some(Value::String(name)) => match known.iter().find(|(known, _)| known == name) {
@@ -149,7 +151,7 @@ impl Walk {
     fn note(&mut self, kind: Kind, name: &str, value: &Value) {
         let name = shown(name);
         let is_known =
-            |found: &Found| found.kind == kind && found.name == name && found.path == self.path;
+            |found: &Deviation| found.kind == kind && found.name == name && found.path == self.path;
         if self.found.iter().any(is_known) {
             return;
         }
@@ -159,11 +161,11 @@ impl Walk {
         }
         let mut left = SAMPLE_SIZE;
         let sample = sample(value, SAMPLE_DEPTH, &mut left);
-        self.found.push(Found { kind, path: self.path.clone(), name: name.to_owned(), sample });
+        self.found.push(Deviation { kind, path: self.path.clone(), name: name.to_owned(), sample });
     }
 }
 
-impl Shape {
+impl ValueForm {
     /// Whether the value conforms and has no members to check.
     fn is_plainly(&self, value: &Value) -> bool {
         match (self, value) {

@@ -9,14 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The limit per holder; only holders that have or wait for a share are remembered.
 #[derive(Debug)]
-pub struct Shares<K: Eq + Hash> {
+pub struct HolderLimit<K: Eq + Hash> {
     most: usize,
     holders: Holders<K>,
 }
 
 /// Released on drop.
 #[derive(Debug)]
-pub struct Share<K: Eq + Hash> {
+pub struct HolderPermit<K: Eq + Hash> {
     holder: K,
     holders: Holders<K>,
     permit: Option<OwnedSemaphorePermit>,
@@ -31,38 +31,41 @@ struct Holder {
     shares: usize,
 }
 
-impl<K: Eq + Hash + Copy> Shares<K> {
+impl<K: Eq + Hash + Copy> HolderLimit<K> {
     pub fn new(most: u32) -> Self {
         Self { most: usize::try_from(most).unwrap_or(usize::MAX), holders: Arc::default() }
     }
 
     /// `None`: the holder has reached the limit.
-    pub fn take(&self, holder: K) -> Option<Share<K>> {
+    pub fn take(&self, holder: K) -> Option<HolderPermit<K>> {
         let (room, mut share) = self.begin(holder);
         share.permit = Some(room.try_acquire_owned().ok()?);
         Some(share)
     }
 
     /// Waits while the holder is at the limit.
-    pub async fn turn(&self, holder: K) -> Share<K> {
+    pub async fn turn(&self, holder: K) -> HolderPermit<K> {
         let (room, mut share) = self.begin(holder);
         // Never closed.
         share.permit = room.acquire_owned().await.ok();
         share
     }
 
-    fn begin(&self, key: K) -> (Arc<Semaphore>, Share<K>) {
+    fn begin(&self, key: K) -> (Arc<Semaphore>, HolderPermit<K>) {
         let mut holders = locked(&self.holders);
         let most = self.most.min(Semaphore::MAX_PERMITS);
         let holder = holders
             .entry(key)
             .or_insert_with(|| Holder { room: Arc::new(Semaphore::new(most)), shares: 0 });
         holder.shares += 1;
-        (holder.room.clone(), Share { holder: key, holders: self.holders.clone(), permit: None })
+        (
+            holder.room.clone(),
+            HolderPermit { holder: key, holders: self.holders.clone(), permit: None },
+        )
     }
 }
 
-impl<K: Eq + Hash> Drop for Share<K> {
+impl<K: Eq + Hash> Drop for HolderPermit<K> {
     fn drop(&mut self) {
         drop(self.permit.take());
         let mut holders = locked(&self.holders);
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn each_holder_has_its_own_and_is_forgotten_with_the_last() {
-        let shares = Shares::new(2);
+        let shares = HolderLimit::new(2);
         let first = [shares.take(1), shares.take(1), shares.take(1)];
         assert_eq!(first.each_ref().map(Option::is_some), [true, true, false]);
         let other = shares.take(2);
@@ -100,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_next_and_who_gives_up_is_forgotten() {
-        let shares = Shares::new(1);
+        let shares = HolderLimit::new(1);
         let first = shares.take(1).unwrap();
         let mut next = Box::pin(shares.turn(1));
         let gives_up = Box::pin(shares.turn(1));
