@@ -2,10 +2,10 @@
 use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use uuid::Uuid;
 
 use super::ApiError;
 use crate::{
+    callers::CallerId,
     config::{ApiSettings, bytes},
     http::{Exhausted, Permit, Permits},
     json,
@@ -35,7 +35,7 @@ pub struct Bodies {
 }
 
 /// Keyed by caller; requests whose caller is unknown share one limit.
-type Pages = Permits<Option<Uuid>>;
+type Pages = Permits<Option<CallerId>>;
 
 #[derive(Debug, Clone)]
 struct BodyPool {
@@ -46,7 +46,7 @@ struct BodyPool {
 
 /// Memory that is returned when this is dropped.
 #[derive(Debug, Default)]
-pub struct BodyMemory(Option<Permit<Option<Uuid>>>);
+pub struct BodyMemory(Option<Permit<Option<CallerId>>>);
 
 impl Bodies {
     pub fn new(of: &ApiSettings) -> Self {
@@ -67,7 +67,7 @@ impl Bodies {
     /// now: none left to this caller (429), or none at all (503).
     pub async fn read(
         &self,
-        caller_id: Option<Uuid>,
+        caller_id: Option<CallerId>,
         mut body: Body,
     ) -> Result<(Bytes, BodyMemory), ApiError> {
         let announced = body.size_hint().exact().and_then(|size| usize::try_from(size).ok());
@@ -100,7 +100,7 @@ impl Bodies {
         Ok((whole.freeze(), held))
     }
 
-    fn hold(&self, caller_id: Option<Uuid>, bytes: usize) -> Result<BodyMemory, ApiError> {
+    fn hold(&self, caller_id: Option<CallerId>, bytes: usize) -> Result<BodyMemory, ApiError> {
         let pool = if bytes <= SMALL { &self.small } else { &self.large };
         let pages = bytes.div_ceil(PAGE).min(pool.most_per_caller);
         match pool.pages.take(caller_id, pages) {
@@ -114,7 +114,7 @@ impl Bodies {
     fn grow(
         &self,
         held: &mut BodyMemory,
-        caller_id: Option<Uuid>,
+        caller_id: Option<CallerId>,
         bytes: usize,
     ) -> Result<(), ApiError> {
         let pages = held.0.as_ref().map_or(0, Permit::count);

@@ -2,10 +2,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use uuid::Uuid;
 
 use super::ApiError;
 use crate::{
+    callers::CallerId,
     config::ApiSettings,
     http::{Exhausted, Permit, Permits},
 };
@@ -38,10 +38,10 @@ pub struct ConcurrencyLimits(Arc<ByActivity>);
 
 #[derive(Debug)]
 struct ByActivity {
-    requests: Permits<Uuid>,
-    waits: Permits<Uuid>,
-    streams: Permits<Uuid>,
-    exports: Permits<Uuid>,
+    requests: Permits<CallerId>,
+    waits: Permits<CallerId>,
+    streams: Permits<CallerId>,
+    exports: Permits<CallerId>,
 }
 
 impl ConcurrencyLimits {
@@ -59,7 +59,7 @@ impl ConcurrencyLimits {
         RequestPermit { limits: self.clone(), held: Arc::default() }
     }
 
-    fn take(&self, activity: Activity, caller_id: Uuid) -> Result<Permit<Uuid>, ApiError> {
+    fn take(&self, activity: Activity, caller_id: CallerId) -> Result<Permit<CallerId>, ApiError> {
         let permits = match activity {
             Activity::Request => &self.0.requests,
             Activity::Wait => &self.0.waits,
@@ -77,7 +77,7 @@ impl ConcurrencyLimits {
 #[derive(Debug, Clone)]
 pub struct RequestPermit {
     limits: ConcurrencyLimits,
-    held: Arc<Mutex<Option<Permit<Uuid>>>>,
+    held: Arc<Mutex<Option<Permit<CallerId>>>>,
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestPermit {
@@ -94,7 +94,7 @@ impl RequestPermit {
     ///
     /// # Errors
     /// `caller-limit` (429), or the code that says that the process has too many of them (503).
-    pub fn count_as(&self, activity: Activity, caller_id: Uuid) -> Result<(), ApiError> {
+    pub fn count_as(&self, activity: Activity, caller_id: CallerId) -> Result<(), ApiError> {
         let permit = self.limits.take(activity, caller_id)?;
         self.set(Some(permit));
         Ok(())
@@ -104,22 +104,26 @@ impl RequestPermit {
     ///
     /// # Errors
     /// As for [`RequestPermit::count_as`].
-    pub fn hand_over(&self, activity: Activity, caller_id: Uuid) -> Result<Permit<Uuid>, ApiError> {
+    pub fn hand_over(
+        &self,
+        activity: Activity,
+        caller_id: CallerId,
+    ) -> Result<Permit<CallerId>, ApiError> {
         let permit = self.limits.take(activity, caller_id)?;
         self.set(None);
         Ok(permit)
     }
 
     /// The caller, once it is known.
-    pub fn caller_id(&self) -> Option<Uuid> {
+    pub fn caller_id(&self) -> Option<CallerId> {
         self.held().as_ref().map(Permit::holder)
     }
 
-    fn set(&self, permit: Option<Permit<Uuid>>) {
+    fn set(&self, permit: Option<Permit<CallerId>>) {
         *self.held() = permit;
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Permit<Uuid>>> {
+    fn held(&self) -> MutexGuard<'_, Option<Permit<CallerId>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,9 +8,8 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use sqlx::{PgExecutor, PgPool};
 use subtle::ConstantTimeEq as _;
-use uuid::Uuid;
 
-use super::{Caller, Scope};
+use super::{Caller, CallerId, Scope};
 use crate::http::hex;
 
 /// A new key; the only time its text exists on our side.
@@ -67,7 +66,7 @@ pub async fn create(
         insert into aftercall.api_keys (id, caller_id, name, key_sha, expires_at, scopes)
         select $3, id, $4, $5, now() + make_interval(secs => $6), $7 from caller
         "#,
-        Uuid::now_v7(),
+        CallerId::generate() as CallerId,
         caller,
         id,
         name,
@@ -112,7 +111,7 @@ pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>
         tracing::warn!(key_id = id, error, "cannot record the use of a key");
     }
     Ok(Some(Caller {
-        id: row.caller_id,
+        id: row.caller_id.into(),
         name: row.caller,
         key_id: id.to_owned(),
         scopes: Scope::known(&row.scopes),

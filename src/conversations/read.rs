@@ -2,7 +2,6 @@
 use sqlx::PgExecutor;
 
 use super::timeline::{Run, Said, Timeline, millis};
-
 use crate::jobs::JobId;
 
 #[derive(Debug)]

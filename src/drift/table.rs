@@ -5,7 +5,6 @@ use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
 
 use super::{Counts, Drift, Key, Kind, MOST_ROWS, add as count, other};
-
 use crate::jobs::JobId;
 
 /// Adds counts to the table; returns the keys that are new. Beyond [`MOST_ROWS`] rows, new keys are

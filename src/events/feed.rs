@@ -7,13 +7,15 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{
     EventScope, Listener, Snapshot,
     hub::{Hub, SequencedEvent, StreamMessage},
 };
-use crate::jobs::{Job, JobId};
+use crate::{
+    callers::CallerId,
+    jobs::{Job, JobId},
+};
 
 /// Events queued for a slow client before it is cut off.
 const QUEUE: usize = 1024;
@@ -125,7 +127,7 @@ impl Subscription {
 #[derive(Debug)]
 struct StreamSlot {
     hub: Arc<Hub>,
-    caller_id: Uuid,
+    caller_id: CallerId,
     number: u64,
 }
 

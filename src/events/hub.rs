@@ -7,10 +7,12 @@ use std::{
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{Event, Snapshot};
-use crate::jobs::{Job, JobId};
+use crate::{
+    callers::CallerId,
+    jobs::{Job, JobId},
+};
 
 /// A message to a stream.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ struct Registered {
     /// By job.
     waits: Registry<JobId, oneshot::Sender<Job>>,
     /// By caller.
-    streams: Registry<Uuid, RegisteredStream>,
+    streams: Registry<CallerId, RegisteredStream>,
 }
 
 #[derive(Debug)]
@@ -95,7 +97,7 @@ impl Hub {
 
     pub fn add_stream(
         &self,
-        caller_id: Uuid,
+        caller_id: CallerId,
         job_id: Option<JobId>,
         queue: mpsc::Sender<StreamMessage>,
     ) -> u64 {
@@ -108,7 +110,7 @@ impl Hub {
         number
     }
 
-    pub fn remove_stream(&self, caller_id: Uuid, number: u64) {
+    pub fn remove_stream(&self, caller_id: CallerId, number: u64) {
         remove(&mut self.registered().streams, &caller_id, number);
     }
 

@@ -3,16 +3,18 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder, types::Json};
-use uuid::Uuid;
 
 use super::{Point, Snapshot};
-use crate::jobs::{EventKind, JobId, State};
+use crate::{
+    callers::CallerId,
+    jobs::{EventKind, JobId, State},
+};
 
 /// A change of a job, with the identifiers its caller knows.
 #[derive(Debug, Deserialize)]
 pub struct Event {
     pub job_id: JobId,
-    pub caller_id: Uuid,
+    pub caller_id: CallerId,
     pub external_id: Option<String>,
     pub seq: i32,
     /// The name of an [`EventKind`], perhaps one of a newer version.
@@ -33,7 +35,7 @@ impl Event {
 /// Which events to read.
 #[derive(Debug, Clone, Copy)]
 pub struct EventScope {
-    pub caller_id: Uuid,
+    pub caller_id: CallerId,
     /// Only events of this job.
     pub job_id: Option<JobId>,
 }

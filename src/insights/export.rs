@@ -3,9 +3,11 @@ use futures_util::stream::BoxStream;
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::jobs::{JobFilter, JobId};
+use crate::{
+    callers::CallerId,
+    jobs::{JobFilter, JobId},
+};
 
 /// An utterance with the job it belongs to. Times are seconds from the start of the recording.
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
@@ -33,7 +35,7 @@ pub struct UtteranceExport(QueryBuilder<Postgres>);
 
 impl UtteranceExport {
     /// Starts after this utterance of this job.
-    pub fn new(caller_id: Uuid, filter: &JobFilter, after: Option<(JobId, i32)>) -> Self {
+    pub fn new(caller_id: CallerId, filter: &JobFilter, after: Option<(JobId, i32)>) -> Self {
         let mut sql = QueryBuilder::new("select * from (select j.id as job_id, j.external_id");
         filter.push(&mut sql, caller_id);
         if let Some((job_id, _)) = after {

@@ -4,11 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::PgPool;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::{StoredResult, result, results};
-
-use crate::jobs::JobId;
+use crate::{callers::CallerId, jobs::JobId};
 
 /// Maximum number of results per statement; each may be megabytes.
 const MOST: usize = 16;
@@ -17,7 +15,7 @@ type LoadedResult = sqlx::Result<Option<StoredResult>>;
 
 #[derive(Debug)]
 struct Wanted {
-    caller_id: Uuid,
+    caller_id: CallerId,
     job_id: JobId,
     answer: oneshot::Sender<LoadedResult>,
 }
@@ -34,7 +32,7 @@ pub struct ResultLoader(Arc<Mutex<Queue>>);
 
 impl ResultLoader {
     /// Like [`result()`].
-    pub async fn load(&self, db: &PgPool, caller_id: Uuid, job_id: JobId) -> LoadedResult {
+    pub async fn load(&self, db: &PgPool, caller_id: CallerId, job_id: JobId) -> LoadedResult {
         let (answer, answered) = oneshot::channel();
         let was_read = {
             let mut queue = self.queue();
@@ -87,7 +85,7 @@ impl Drop for BatchReader {
 }
 
 async fn read(db: &PgPool, batch: Vec<Wanted>) {
-    let wanted: Vec<(Uuid, JobId)> = batch.iter().map(|w| (w.caller_id, w.job_id)).collect();
+    let wanted: Vec<(CallerId, JobId)> = batch.iter().map(|w| (w.caller_id, w.job_id)).collect();
     match results(db, &wanted).await {
         Ok(found) => {
             for (wanted, result) in batch.into_iter().zip(found) {

@@ -1,8 +1,7 @@
 //! Reads stored documents.
 use sqlx::PgExecutor;
-use uuid::Uuid;
 
-use crate::jobs::JobId;
+use crate::{callers::CallerId, jobs::JobId};
 
 /// The stored document and its SHA-256.
 #[derive(Debug)]
@@ -14,7 +13,7 @@ pub struct StoredResult {
 /// The result of a job of this caller; `None` when there is no such job or no result yet.
 pub async fn result(
     db: impl PgExecutor<'_>,
-    caller_id: Uuid,
+    caller_id: CallerId,
     job_id: JobId,
 ) -> sqlx::Result<Option<StoredResult>> {
     sqlx::query_as!(
@@ -24,7 +23,7 @@ pub async fn result(
         from aftercall.results r join aftercall.jobs j on j.id = r.job_id
         where r.job_id = $2 and j.caller_id = $1
         "#,
-        caller_id,
+        caller_id as CallerId,
         job_id as JobId,
     )
     .fetch_optional(db)
@@ -34,9 +33,9 @@ pub async fn result(
 /// The same for many pairs of caller and job at once, in order.
 pub async fn results(
     db: impl PgExecutor<'_>,
-    wanted: &[(Uuid, JobId)],
+    wanted: &[(CallerId, JobId)],
 ) -> sqlx::Result<Vec<Option<StoredResult>>> {
-    let callers: Vec<Uuid> = wanted.iter().map(|(caller_id, _)| *caller_id).collect();
+    let callers: Vec<CallerId> = wanted.iter().map(|(caller_id, _)| *caller_id).collect();
     let jobs: Vec<JobId> = wanted.iter().map(|(_, job_id)| *job_id).collect();
     let rows = sqlx::query!(
         r#"
@@ -45,7 +44,7 @@ pub async fn results(
         join aftercall.jobs j on j.id = w.job_id and j.caller_id = w.caller_id
         join aftercall.results r on r.job_id = w.job_id
         "#,
-        &callers,
+        &callers as &[CallerId],
         &jobs as &[JobId],
     )
     .fetch_all(db)

@@ -1,14 +1,13 @@
 //! Commands of callers about their jobs.
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::{Change, JobId};
+use crate::callers::CallerId;
 
 /// Cancels the job: any state that is not final becomes `canceled`.
 ///
 /// A result that arrives later is stored as a late delivery and changes nothing.
-pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: JobId) -> sqlx::Result<bool> {
+pub async fn cancel(tx: &mut Change<'_>, caller_id: CallerId, id: JobId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
         with job as (
@@ -22,7 +21,7 @@ pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: JobId) -> sqlx::Re
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'canceled' from job
         "#,
-        caller_id,
+        caller_id as CallerId,
         id as JobId,
     )
     .execute(&mut ***tx)
@@ -34,7 +33,7 @@ pub async fn cancel(tx: &mut Change<'_>, caller_id: Uuid, id: JobId) -> sqlx::Re
 /// claimed, a new attempt with a new token. Tokens of earlier attempts remain valid.
 pub async fn retry(
     tx: &mut Change<'_>,
-    caller_id: Uuid,
+    caller_id: CallerId,
     id: JobId,
     deadline: Duration,
 ) -> sqlx::Result<bool> {
@@ -51,7 +50,7 @@ pub async fn retry(
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, 'queued', json_build_object('because', 'retry') from job
         "#,
-        caller_id,
+        caller_id as CallerId,
         id as JobId,
         deadline.as_secs_f64(),
     )

@@ -4,6 +4,7 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{JobId, State};
+use crate::callers::CallerId;
 
 /// All conditions must hold; empty or `None` conditions do not apply.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,7 +53,7 @@ const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 
 impl JobFilter {
     /// Pushes `from … where …`; more conditions may follow with `and`.
-    pub fn push(&self, sql: &mut QueryBuilder<Postgres>, caller_id: Uuid) {
+    pub fn push(&self, sql: &mut QueryBuilder<Postgres>, caller_id: CallerId) {
         sql.push(" from aftercall.jobs j");
         let tag = self.tags.first();
         if tag.is_some() {

@@ -2,9 +2,9 @@
 use std::collections::HashMap;
 
 use sqlx::PgTransaction;
-use uuid::Uuid;
 
 use super::{Change, Channel, JobError, JobId, State};
+use crate::callers::CallerId;
 
 /// A job whose result is stored.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +40,14 @@ impl JobStanding {
 }
 
 /// Locks the row of a job of this caller, if it exists.
-pub async fn lock_own(tx: &mut PgTransaction<'_>, caller_id: Uuid, id: JobId) -> sqlx::Result<()> {
+pub async fn lock_own(
+    tx: &mut PgTransaction<'_>,
+    caller_id: CallerId,
+    id: JobId,
+) -> sqlx::Result<()> {
     let row = sqlx::query!(
         "select id from aftercall.jobs where id = $2 and caller_id = $1 for update",
-        caller_id,
+        caller_id as CallerId,
         id as JobId,
     );
     row.fetch_optional(&mut **tx).await?;

@@ -1,11 +1,12 @@
 //! Stored responses to requests with an Idempotency-Key.
 use sqlx::{PgPool, PgTransaction};
-use uuid::Uuid;
+
+use crate::callers::CallerId;
 
 /// A key within its scope: one caller and one route.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
-    pub caller_id: Uuid,
+    pub caller_id: CallerId,
     pub route: &'static str,
     pub text: String,
     /// SHA-256 of the request body.
@@ -28,7 +29,7 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx::
         values ($1, $2, $3, $4, '', '')
         on conflict do nothing
         "#,
-        key.caller_id,
+        key.caller_id as CallerId,
         key.route,
         key.text,
         &key.fingerprint,
@@ -43,7 +44,7 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx::
         select fingerprint, location, body from aftercall.idempotency_keys
         where caller_id = $1 and route = $2 and key = $3
         "#,
-        key.caller_id,
+        key.caller_id as CallerId,
         key.route,
         key.text,
     )
@@ -61,7 +62,7 @@ async fn replaces_old(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx:
         where caller_id = $1 and route = $2 and key = $3
             and created_at < now() - interval '24 hours'
         "#,
-        key.caller_id,
+        key.caller_id as CallerId,
         key.route,
         key.text,
         &key.fingerprint,
@@ -83,7 +84,7 @@ pub async fn record(
         update aftercall.idempotency_keys set location = $4, body = $5
         where caller_id = $1 and route = $2 and key = $3
         "#,
-        key.caller_id,
+        key.caller_id as CallerId,
         key.route,
         key.text,
         location,

@@ -2,9 +2,9 @@
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
-use uuid::Uuid;
 
 use super::{Job, JobFilter, JobId};
+use crate::callers::CallerId;
 
 /// The order of a list, and the position where the previous page ended.
 ///
@@ -25,7 +25,7 @@ const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request
 
 /// The statement of [`list`] and [`JobExport`].
 pub fn statement(
-    caller_id: Uuid,
+    caller_id: CallerId,
     filter: &JobFilter,
     place: ListPosition,
     limit: Option<i64>,
@@ -63,7 +63,7 @@ pub fn statement(
 /// Up to `limit` jobs.
 pub async fn list(
     db: &PgPool,
-    caller_id: Uuid,
+    caller_id: CallerId,
     filter: &JobFilter,
     place: ListPosition,
     limit: i64,
@@ -78,7 +78,7 @@ pub struct JobExport(QueryBuilder<Postgres>);
 
 impl JobExport {
     /// Starts after this job.
-    pub fn new(caller_id: Uuid, filter: &JobFilter, after: Option<JobId>) -> Self {
+    pub fn new(caller_id: CallerId, filter: &JobFilter, after: Option<JobId>) -> Self {
         Self(statement(caller_id, filter, ListPosition::After(after), None))
     }
 

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
-use uuid::Uuid;
 
 use super::{Announcer, Change, Channel, Job, JobError, JobId, State};
+use crate::callers::CallerId;
 
 #[derive(Debug)]
 pub struct NewJob<'a> {
     pub id: JobId,
-    pub caller_id: Uuid,
+    pub caller_id: CallerId,
     pub external_id: Option<&'a str>,
     pub tags: &'a [String],
     /// A JSON object as text: Postgres preserves numbers that Rust's types cannot hold.
@@ -65,7 +65,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         from job
         "#,
         new.id as JobId,
-        new.caller_id,
+        new.caller_id as CallerId,
         new.external_id,
         new.tags,
         new.metadata,

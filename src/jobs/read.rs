@@ -1,14 +1,14 @@
 //! Jobs as their callers see them. Jobs of other callers do not exist.
 use serde_json::value::RawValue;
 use sqlx::{PgExecutor, types::Json};
-use uuid::Uuid;
 
 use super::{Channel, Job, JobError, JobId, State};
+use crate::callers::CallerId;
 
 /// Finds a job; `None` also when it belongs to another caller.
 pub async fn find(
     db: impl PgExecutor<'_>,
-    caller_id: Uuid,
+    caller_id: CallerId,
     id: JobId,
 ) -> sqlx::Result<Option<Job>> {
     sqlx::query_as!(
@@ -21,7 +21,7 @@ pub async fn find(
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = $2 and caller_id = $1
         "#,
-        caller_id,
+        caller_id as CallerId,
         id as JobId,
     )
     .fetch_optional(db)

@@ -11,7 +11,7 @@ use crate::{
         Activity, ApiError, ApiQuery, ApiState, JobView, RequestPermit,
         problems::{Code, Problems, codes},
     },
-    callers::{Caller, WatchedKey},
+    callers::{Caller, CallerId, WatchedKey},
     db,
     http::{self, CombinedQuery, NdjsonWriter, Permit, StreamError},
     insights,
@@ -26,7 +26,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 struct Begun {
     pool: PgPool,
     connection: PoolConnection<Postgres>,
-    permit: Permit<uuid::Uuid>,
+    permit: Permit<CallerId>,
     key: WatchedKey,
 }
 

@@ -7,11 +7,10 @@ use serde::{
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 use crate::{
     api::{ApiError, ApiQuery, ApiState, problems::Problems},
-    callers::Caller,
+    callers::{Caller, CallerId},
     http::Limit,
     stats::{
         self, Bucket, Dimension, GroupKey, Measure, Measures, Row, StatsQuestion, StatsSelection,
@@ -217,7 +216,7 @@ async fn days(state: &ApiState, query: &StatsQuery) -> Result<(NaiveDate, NaiveD
 
 /// Questions that the sums cannot answer.
 fn question(
-    caller_id: Uuid,
+    caller_id: CallerId,
     query: StatsQuery,
     group_by: GroupBy,
     (from, to): (NaiveDate, NaiveDate),

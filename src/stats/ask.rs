@@ -3,9 +3,9 @@ use chrono::{Datelike as _, Months, NaiveDate};
 use serde::Deserialize;
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{Measure, Measures};
+use crate::callers::CallerId;
 
 /// The dimension by which sums are kept. All but insight values are further divided by language and audio type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Dimension {
 /// Which jobs count; all conditions must hold.
 #[derive(Debug, Clone)]
 pub struct StatsSelection {
-    pub caller_id: Uuid,
+    pub caller_id: CallerId,
     pub dimension: Dimension,
     /// Name of the insight; empty for other dimensions.
     pub name: String,

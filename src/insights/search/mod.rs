@@ -11,7 +11,10 @@ use chrono::{DateTime, Datelike as _, Days, NaiveTime};
 use sqlx::{Executor as _, FromRow, PgPool, PgTransaction, QueryBuilder};
 use uuid::Uuid;
 
-use crate::jobs::{JobFilter, JobId};
+use crate::{
+    callers::CallerId,
+    jobs::{JobFilter, JobId},
+};
 
 pub use index::{flush_index, keep_index_flushed};
 pub use words::{Unsearchable, Words};
@@ -127,7 +130,7 @@ pub struct HitRow {
 #[derive(Debug)]
 pub struct Search {
     tx: PgTransaction<'static>,
-    caller_id: Uuid,
+    caller_id: CallerId,
     words: Words,
     scope: SearchScope,
 }
@@ -136,7 +139,7 @@ impl Search {
     /// Begins a search for `q` in web search syntax: words, `"phrases"`, `or`, `-not`.
     pub async fn begin(
         db: &PgPool,
-        caller_id: Uuid,
+        caller_id: CallerId,
         q: &str,
         scope: SearchScope,
     ) -> sqlx::Result<Result<Self, Unsearchable>> {

@@ -1,16 +1,15 @@
 //! The statements of a search, built from the given filters.
 use sqlx::{Postgres, QueryBuilder};
-use uuid::Uuid;
 
 use super::{Match, Range, SearchScope, UtteranceKey, Words};
-use crate::jobs::JobFilter;
+use crate::{callers::CallerId, jobs::JobFilter};
 
 type Sql = QueryBuilder<Postgres>;
 
 /// Scans the newest `stride` utterances of the range; returns the matches and the last utterance.
 pub fn push_stride(
     sql: &mut Sql,
-    caller_id: Uuid,
+    caller_id: CallerId,
     words: &Words,
     scope: &SearchScope,
     range: Range,
@@ -40,7 +39,7 @@ pub fn push_stride(
 /// Finds the matches of the range through the index of words; returns the newest `most`.
 pub fn push_indexed(
     sql: &mut Sql,
-    caller_id: Uuid,
+    caller_id: CallerId,
     words: &Words,
     scope: &SearchScope,
     range: Range,
@@ -79,7 +78,7 @@ pub fn push_indexed(
 }
 
 /// Reads the details of those matches that are the caller's, in order.
-pub fn push_hits(sql: &mut Sql, caller_id: Uuid, words: &Words, matches: &[Match]) {
+pub fn push_hits(sql: &mut Sql, caller_id: CallerId, words: &Words, matches: &[Match]) {
     sql.push(
         "select m.rank, u.job_id, u.seq, j.external_id, u.start_seconds, u.end_seconds, u.speaker_id,
             n.name as speaker, u.emotion, u.text, aftercall.search_snippet(
@@ -128,7 +127,7 @@ fn push_utterance_filters(sql: &mut Sql, scope: &SearchScope) {
 }
 
 /// Pushes `from … where …`; more conditions may follow with `and`.
-fn push_jobs(sql: &mut Sql, caller_id: Uuid, scope: &SearchScope) {
+fn push_jobs(sql: &mut Sql, caller_id: CallerId, scope: &SearchScope) {
     scope.jobs.push(sql, caller_id);
     sql.push(" and j.state = 'completed'");
     if let Some(job_id) = scope.job_id {

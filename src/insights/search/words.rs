@@ -1,6 +1,7 @@
 //! Parses the words of a search with Postgres.
 use sqlx::PgTransaction;
-use uuid::Uuid;
+
+use crate::callers::CallerId;
 
 /// Why a query cannot be searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl Words {
     /// Parses `q` in web search syntax.
     pub async fn read(
         tx: &mut PgTransaction<'_>,
-        caller_id: Uuid,
+        caller_id: CallerId,
         q: &str,
     ) -> sqlx::Result<Result<Self, Unsearchable>> {
         let rows = sqlx::query!(
@@ -56,7 +57,7 @@ impl Words {
             ) c
             cross join lateral websearch_to_tsquery(c.config::regconfig, $2) as w (words)
             "#,
-            caller_id,
+            caller_id as CallerId,
             q,
         )
         .fetch_all(&mut **tx)

@@ -161,7 +161,7 @@ async fn check(app: &TestApp, steps: &[Step]) {
         .fetch_one(&world.db)
         .await
         .unwrap();
-    let whose = EventScope { caller_id: caller, job_id: None };
+    let whose = EventScope { caller_id: caller.into(), job_id: None };
     let points = [&start].into_iter().chain(world.told.iter().map(|(_, point)| point));
     for (n, point) in points.enumerate() {
         let rest = world.told_from(whose, point).await;

@@ -101,7 +101,7 @@ impl World {
             let members = Map::new();
             let new = NewJob {
                 id: JobId::generate(),
-                caller_id: caller,
+                caller_id: caller.into(),
                 external_id: None,
                 tags: &[],
                 metadata: "{}",
@@ -254,14 +254,15 @@ impl World {
 
     pub async fn cancel(&self, job: usize) -> bool {
         let mut tx = self.begin().await;
-        let applied = jobs::cancel(&mut tx, self.caller, self.jobs[job]).await.unwrap();
+        let applied = jobs::cancel(&mut tx, self.caller.into(), self.jobs[job]).await.unwrap();
         tx.commit().await.unwrap();
         applied
     }
 
     pub async fn retry(&self, job: usize) -> bool {
         let (mut tx, deadline) = (self.begin().await, minutes(DEADLINE));
-        let applied = jobs::retry(&mut tx, self.caller, self.jobs[job], deadline).await.unwrap();
+        let applied =
+            jobs::retry(&mut tx, self.caller.into(), self.jobs[job], deadline).await.unwrap();
         tx.commit().await.unwrap();
         applied
     }

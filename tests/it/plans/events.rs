@@ -27,7 +27,7 @@ async fn seeded(app: &TestApp) -> EventScope {
         .fetch_one(&app.db.pool)
         .await
         .unwrap();
-    EventScope { caller_id: caller, job_id: None }
+    EventScope { caller_id: caller.into(), job_id: None }
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn a_list_reads_what_it_shows() {
             ListPosition::CompletedBefore(None),
             ListPosition::CompletedBefore(Some((at, id))),
         ] {
-            let statement = jobs::statement(caller_id, &filter, place, Some(51));
+            let statement = jobs::statement(caller_id.into(), &filter, place, Some(51));
             let plan = plan(&app.db.pool, statement).await;
             assert_selective(&app.db.pool, &plan).await;
             if let (ListPosition::Before(Some(_)), Some(index)) = (place, index) {
@@ -98,7 +98,7 @@ async fn a_list_reads_what_it_shows() {
         }
     }
     let last = jobs::statement(
-        caller_id,
+        caller_id.into(),
         &JobFilter::default(),
         ListPosition::CompletedBefore(None),
         Some(51),
@@ -112,16 +112,16 @@ async fn an_export_gives_its_first_row_at_once() {
     let (app, caller_id) = seeded().await;
     let (id, at) = middle(&app).await;
     for (filter, _) in filters(at) {
-        let jobs = jobs::statement(caller_id, &filter, ListPosition::After(Some(id)), None);
+        let jobs = jobs::statement(caller_id.into(), &filter, ListPosition::After(Some(id)), None);
         assert_selective(&app.db.pool, &plan(&app.db.pool, jobs).await).await;
         let utterances =
-            insights::UtteranceExport::new(caller_id, &filter, Some((id, 1))).statement();
+            insights::UtteranceExport::new(caller_id.into(), &filter, Some((id, 1))).statement();
         let plan = plan(&app.db.pool, utterances).await;
         assert_selective(&app.db.pool, &plan).await;
     }
     for after in [None, Some((id, 1))] {
-        let all =
-            insights::UtteranceExport::new(caller_id, &JobFilter::default(), after).statement();
+        let all = insights::UtteranceExport::new(caller_id.into(), &JobFilter::default(), after)
+            .statement();
         let plan = plan(&app.db.pool, all).await;
         let cost = |name: &str| plan[name].as_f64().unwrap();
         assert!(cost("Startup Cost") < 0.01 * cost("Total Cost"), "{plan:#}");

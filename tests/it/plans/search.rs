@@ -109,7 +109,8 @@ async fn finds_the_newest_matches(owns_most: bool) {
                 for most in [3_u16, 51, 500] {
                     let expected: Vec<_> =
                         matches.iter().filter(in_range).take(most.into()).copied().collect();
-                    let search = Search::begin(&db.pool, caller, q, scope.clone()).await.unwrap();
+                    let search =
+                        Search::begin(&db.pool, caller.into(), q, scope.clone()).await.unwrap();
                     let found = search.unwrap().newest(range, most.into()).await.unwrap();
                     let found: Vec<_> = found.into_iter().map(|found| found.place).collect();
                     assert_eq!(found, expected, "{q} {scope:?} {range:?} {most}");
@@ -152,11 +153,11 @@ async fn reads_no_table_from_end_to_end(owns_most: bool) {
     ];
     for q in ["often", "unicorn", "\"often said\" -times"] {
         let mut tx = db.pool.begin_with(BEGIN).await.unwrap();
-        let words = Words::read(&mut tx, caller, q).await.unwrap().unwrap();
+        let words = Words::read(&mut tx, caller.into(), q).await.unwrap().unwrap();
         assert_eq!(words.owns_most, owns_most);
         for scope in &scopes {
             let read = plan(&db.pool, |sql| {
-                statements::push_stride(sql, caller, &words, scope, Range::default(), 2_000);
+                statements::push_stride(sql, caller.into(), &words, scope, Range::default(), 2_000);
             });
             let read = read.await;
             let read = indexes(&read);
@@ -164,7 +165,7 @@ async fn reads_no_table_from_end_to_end(owns_most: bool) {
             assert!(read.iter().any(|name| name.ends_with("_pkey")), "{read:?}");
             assert!(!read.iter().any(|name| name.ends_with("_fts_idx")), "{read:?}");
             let looked_up = plan(&db.pool, |sql| {
-                statements::push_indexed(sql, caller, &words, scope, Range::default(), 500);
+                statements::push_indexed(sql, caller.into(), &words, scope, Range::default(), 500);
             });
             let looked_up = looked_up.await;
             let looked_up = indexes(&looked_up);
@@ -174,7 +175,8 @@ async fn reads_no_table_from_end_to_end(owns_most: bool) {
         }
         let place = |seq| UtteranceKey { job_id: JobId::generate(), seq };
         let found: Vec<_> = (0..50).map(|seq| Match { place: place(seq), rank: 0.1 }).collect();
-        let shown = plan(&db.pool, |sql| statements::push_hits(sql, caller, &words, &found)).await;
+        let shown =
+            plan(&db.pool, |sql| statements::push_hits(sql, caller.into(), &words, &found)).await;
         assert!(indexes(&shown).iter().any(|name| name.starts_with("utterances_")));
     }
 }

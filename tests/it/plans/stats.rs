@@ -66,7 +66,7 @@ fn question(dimension: Dimension, key: GroupKey) -> StatsQuestion {
     let name = if dimension == Dimension::Insight { "Topics" } else { "" };
     StatsQuestion {
         selection: StatsSelection {
-            caller_id: Uuid::from_u128(1000 << 80),
+            caller_id: Uuid::from_u128(1000 << 80).into(),
             dimension,
             name: name.to_owned(),
             value: None,

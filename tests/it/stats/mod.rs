@@ -101,7 +101,7 @@ impl Case {
         );
         let new = NewJob {
             id: JobId::generate(),
-            caller_id: self.caller,
+            caller_id: self.caller.into(),
             external_id: None,
             tags: &submission.tags,
             metadata: "{}",
@@ -132,7 +132,7 @@ impl Case {
             }
             Step::Cancel(which) => {
                 let mut tx = Announcer::default().begin(&self.db).await.unwrap();
-                jobs::cancel(&mut tx, self.caller, job(which)).await.unwrap();
+                jobs::cancel(&mut tx, self.caller.into(), job(which)).await.unwrap();
                 tx.commit().await.unwrap();
             }
             Step::Expire(which) => {
@@ -144,7 +144,7 @@ impl Case {
             Step::Retry(which) => {
                 let mut tx = Announcer::default().begin(&self.db).await.unwrap();
                 let deadline = Duration::from_hours(1);
-                jobs::retry(&mut tx, self.caller, job(which), deadline).await.unwrap();
+                jobs::retry(&mut tx, self.caller.into(), job(which), deadline).await.unwrap();
                 tx.commit().await.unwrap();
             }
             Step::Reparse(which, analysis) => self.reparse(job(which), analysis).await,
@@ -222,7 +222,7 @@ impl Case {
         let name = if dimension == Dimension::Insight { "Topics" } else { "" };
         StatsQuestion {
             selection: StatsSelection {
-                caller_id: self.caller,
+                caller_id: self.caller.into(),
                 dimension,
                 name: name.to_owned(),
                 value: tag.map(str::to_owned),
