@@ -10,7 +10,7 @@ use utoipa::{
     },
 };
 
-use crate::{api::Problem, insights, query};
+use crate::api::Problem;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,7 +27,7 @@ use crate::{api::Problem, insights, query};
         (name = "admin", description = "For operators: deliveries of all callers, and the state of the \
             provider; the API key needs a scope"),
     ),
-    components(schemas(query::StreamedEvent, insights::UtteranceLine, Problem)),
+    components(schemas(Problem)),
     modifiers(&BearerKey),
 )]
 pub struct ApiDoc;

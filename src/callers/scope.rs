@@ -26,3 +26,15 @@ impl Scope {
         names.iter().filter_map(|name| Self::from_str(name, false).ok()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_has_the_stored_names() {
+        for scope in Scope::value_variants() {
+            assert_eq!(scope.to_possible_value().unwrap().get_name(), scope.name());
+        }
+    }
+}

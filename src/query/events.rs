@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -35,8 +35,13 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// Missed events read per query.
 const PAGE: i64 = 500;
 
+/// The schema of `data`: no response is declared to be one.
+#[derive(OpenApi)]
+#[openapi(components(schemas(StreamedEvent)))]
+struct Data;
+
 pub fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(stream))
+    OpenApiRouter::with_openapi(Data::openapi()).routes(routes!(stream))
 }
 
 /// The `data` of one event.

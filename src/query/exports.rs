@@ -3,6 +3,7 @@ use axum::{extract::State, response::Response};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::filters::JobFilters;
@@ -18,8 +19,13 @@ use crate::{
     jobs::{self, JobFilter, JobId},
 };
 
+/// The schemas of lines: no response is declared to be one.
+#[derive(OpenApi)]
+#[openapi(components(schemas(insights::UtteranceLine)))]
+struct Lines;
+
 pub fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(jobs)).routes(routes!(utterances))
+    OpenApiRouter::with_openapi(Lines::openapi()).routes(routes!(jobs)).routes(routes!(utterances))
 }
 
 /// What an export holds until it ends.

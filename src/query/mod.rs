@@ -13,8 +13,6 @@ mod views;
 
 use utoipa_axum::router::OpenApiRouter;
 
-pub use events::StreamedEvent;
-
 use crate::api::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {

@@ -1,5 +1,8 @@
 //! Checks the import directions of `src/` as drawn in `lib.rs`: stages over tables over plumbing.
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Module → the only sibling modules it may import. `app` and `cli` assemble the others.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -125,6 +128,46 @@ fn every_module_has_its_rule() {
 }
 
 #[test]
+fn no_module_imports_itself_by_way_of_others() {
+    let mut left: Vec<_> = MAY_IMPORT.to_vec();
+    loop {
+        let names: Vec<_> = left.iter().map(|(module, _)| *module).collect();
+        let before = left.len();
+        left.retain(|(_, imports)| imports.iter().any(|import| names.contains(import)));
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "a circle is among {left:#?}");
+}
+
+/// A file that no `mod` names is not compiled: what it holds is neither checked nor part of the program.
+#[test]
+fn every_file_is_part_of_the_program() {
+    let files: Vec<_> = MAY_IMPORT
+        .iter()
+        .map(|(module, _)| *module)
+        .chain(["app", "cli"])
+        .flat_map(files)
+        .filter(|path| !path.ends_with("mod.rs"))
+        .collect();
+    let orphans: Vec<_> = files
+        .iter()
+        .filter(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let parent = path.parent().unwrap();
+            let declares = |file: &str| {
+                fs::read_to_string(parent.join(file)).is_ok_and(|text| {
+                    text.lines().any(|line| line.ends_with(&format!("mod {name};")))
+                })
+            };
+            !declares("mod.rs") && !declares("lib.rs")
+        })
+        .collect();
+    assert!(orphans.is_empty(), "no `mod` declares {orphans:#?}");
+}
+
+#[test]
 fn sql_stays_in_the_modules_that_own_tables() {
     let mut wrong = Vec::new();
     for (module, _) in MAY_IMPORT.iter().filter(|(name, _)| !MAY_HOLD_SQL.contains(name)) {
@@ -168,26 +211,33 @@ fn settings_and_environment_are_read_in_one_place() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-fn src() -> std::path::PathBuf {
+fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Path and text of `src/<module>.rs` and of everything in `src/<module>/`, without tests.
-fn sources(module: &str) -> Vec<(String, String)> {
+/// `src/<module>.rs` and every file in `src/<module>/`.
+fn files(module: &str) -> Vec<PathBuf> {
     let mut todo = vec![src().join(format!("{module}.rs")), src().join(module)];
     let mut found = Vec::new();
     while let Some(path) = todo.pop() {
         if path.is_dir() {
             todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.extension().is_some_and(|ending| ending == "rs")
-            && let Ok(text) = fs::read_to_string(&path)
-        {
-            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            found.push((path.display().to_string(), code.to_owned()));
+        } else if path.extension().is_some_and(|ending| ending == "rs") && path.exists() {
+            found.push(path);
         }
     }
     assert!(!found.is_empty(), "`{module}` is listed but does not exist");
     found
+}
+
+/// Path and text of the files of a module, without tests.
+fn sources(module: &str) -> Vec<(String, String)> {
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        (path.display().to_string(), code.to_owned())
+    };
+    files(module).into_iter().map(read).collect()
 }
 
 /// First path segments after `crate::`, including grouped imports; comments are skipped.

@@ -7,6 +7,7 @@ mod timestamps;
 
 use aftercall::callers::{self, KeyTerms, Scope};
 use axum::http::{Request, StatusCode, header};
+use clap::ValueEnum as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use crate::support::{
     answer::Answer,
     app::{Submitted, TestApp},
+    db::TestDb,
 };
 
 const BOTH: &[Scope] = &[Scope::AdminRead, Scope::AdminWrite];
@@ -93,4 +95,17 @@ async fn a_key_has_the_scopes_it_was_made_with_and_no_other() {
     let unknown = "update aftercall.api_keys set scopes = '{admin:everything}'";
     let refused = sqlx::query(unknown).execute(&app.db.pool).await.unwrap_err().to_string();
     assert!(refused.contains("api_keys_scopes_known"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_table_of_keys_takes_each_scope_and_no_other() {
+    let db = TestDb::new().await;
+    for scope in Scope::value_variants() {
+        let terms = KeyTerms { scopes: &[*scope], ..KeyTerms::default() };
+        callers::create(&db.pool, "operator", scope.name(), terms).await.unwrap();
+    }
+    let other = "update aftercall.api_keys set scopes = array['admin:everything']";
+    let error = sqlx::query(other).execute(&db.pool).await.unwrap_err();
+    let error = error.into_database_error().unwrap();
+    assert_eq!(error.constraint(), Some("api_keys_scopes_known"));
 }
