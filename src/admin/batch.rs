@@ -14,22 +14,22 @@ const BATCH_BYTES: i32 = 1024 * 1024;
 
 /// How many of the first deliveries it takes to reach `bytes` of bodies; all of them if they are
 /// fewer.
-pub fn fill(places: &[DeliveryKey], bytes: i32) -> usize {
+pub fn fill(keys: &[DeliveryKey], bytes: i32) -> usize {
     let mut sum = 0_i32;
-    let full = places.iter().position(|place| {
-        sum = sum.saturating_add(place.body_bytes);
+    let full = keys.iter().position(|key| {
+        sum = sum.saturating_add(key.body_bytes);
         sum >= bytes
     });
-    full.map_or(places.len(), |last| last + 1)
+    full.map_or(keys.len(), |last| last + 1)
 }
 
 /// Splits deliveries into batches, keeping their order.
-pub fn batches(mut places: &[DeliveryKey]) -> Vec<&[DeliveryKey]> {
+pub fn batches(mut keys: &[DeliveryKey]) -> Vec<&[DeliveryKey]> {
     let mut batches = Vec::new();
-    while !places.is_empty() {
-        let (batch, rest) = places.split_at(fill(places, BATCH_BYTES).min(BATCH_MAX));
+    while !keys.is_empty() {
+        let (batch, rest) = keys.split_at(fill(keys, BATCH_BYTES).min(BATCH_MAX));
         batches.push(batch);
-        places = rest;
+        keys = rest;
     }
     batches
 }
@@ -37,11 +37,11 @@ pub fn batches(mut places: &[DeliveryKey]) -> Vec<&[DeliveryKey]> {
 /// Parses these deliveries with the current parser.
 pub async fn read(
     db: &PgPool,
-    places: &[DeliveryKey],
+    keys: &[DeliveryKey],
     limits: TextLimits,
 ) -> sqlx::Result<Vec<(Stored, Interpretation)>> {
-    let mut read = Vec::with_capacity(places.len());
-    for stored in deliveries::stored(db, places).await? {
+    let mut read = Vec::with_capacity(keys.len());
+    for stored in deliveries::stored(db, keys).await? {
         let (body, encoding) = (stored.body.clone(), stored.encoding().map(str::to_owned));
         let work = move || ParsedDelivery::of_body(&body, encoding.as_deref(), limits).reading;
         let reading = tokio::task::spawn_blocking(work).await;
@@ -61,10 +61,9 @@ mod tests {
     #[test]
     fn batches_are_bounded_by_number_and_bytes() {
         let lengths = |sizes: &[i32]| -> Vec<usize> {
-            let place =
-                |&body_bytes| DeliveryKey { job_id: JobId::MIN, id: Uuid::nil(), body_bytes };
-            let places: Vec<DeliveryKey> = sizes.iter().map(place).collect();
-            batches(&places).iter().map(|batch| batch.len()).collect()
+            let key = |&body_bytes| DeliveryKey { job_id: JobId::MIN, id: Uuid::nil(), body_bytes };
+            let keys: Vec<DeliveryKey> = sizes.iter().map(key).collect();
+            batches(&keys).iter().map(|batch| batch.len()).collect()
         };
         assert!(lengths(&[]).is_empty());
         assert_eq!(lengths(&[0; 40]), [16, 16, 8]);

@@ -168,8 +168,8 @@ async fn body(
     _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::AdminRead)?;
-    let place = found(&state, id).await?.place();
-    let stored = deliveries::stored(&state.db, &[place]).await?.pop();
+    let key = found(&state, id).await?.key();
+    let stored = deliveries::stored(&state.db, &[key]).await?.pop();
     let stored = stored.ok_or(ApiError::DeliveryNotFound(id))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(safe_type(&stored))),

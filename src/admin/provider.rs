@@ -84,7 +84,7 @@ async fn show(
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<ProviderView>, ApiError> {
     caller.require(Scope::AdminRead)?;
-    let GateState { blocked_until, refusing } = gate::standing(&state.db).await?;
+    let GateState { blocked_until, refusing } = gate::state(&state.db).await?;
     Ok(Json(ProviderView {
         takes_submissions: refusing.is_none(),
         refusing: refusing.map(RefusingView::from),

@@ -60,11 +60,11 @@ impl Replayer<'_> {
         limit: Limit,
     ) -> sqlx::Result<ReplaySummary> {
         let rows = deliveries::list(self.db, &originals(filter), before, limit.get() + 1).await?;
-        let mut places: Vec<DeliveryKey> = rows.iter().map(DeliveryRow::place).collect();
-        places.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
-        places.truncate(batch::fill(&places, CALL_BYTES));
+        let mut keys: Vec<DeliveryKey> = rows.iter().map(DeliveryRow::key).collect();
+        keys.truncate(usize::try_from(limit.get()).unwrap_or(usize::MAX));
+        keys.truncate(batch::fill(&keys, CALL_BYTES));
         let mut summary = ReplaySummary::default();
-        let mut batches = batch::batches(&places);
+        let mut batches = batch::batches(&keys);
         batches.reverse();
         while let Some(batch) = batches.pop() {
             match self.batch(batch).await {
@@ -84,13 +84,13 @@ impl Replayer<'_> {
                 Err(error) => return Err(error),
             }
         }
-        summary.next = places.last().filter(|_| places.len() < rows.len()).map(|last| last.id);
+        summary.next = keys.last().filter(|_| keys.len() < rows.len()).map(|last| last.id);
         Ok(summary)
     }
 
     /// Replays these in one transaction; `None` where the job no longer exists.
-    pub async fn batch(&self, places: &[DeliveryKey]) -> sqlx::Result<Vec<Option<Outcome>>> {
-        let read = batch::read(self.db, places, self.limits).await?;
+    pub async fn batch(&self, keys: &[DeliveryKey]) -> sqlx::Result<Vec<Option<Outcome>>> {
+        let read = batch::read(self.db, keys, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
         let mut tx = self.announcer.begin(self.db).await?;
         let outcomes = outcome::apply(&mut tx, &arrivals, Quota::UNLIMITED).await?;

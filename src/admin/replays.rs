@@ -79,7 +79,7 @@ async fn replay_one(
     let body: Option<Option<ReplayOne>> = body.map(ApiJson::typed).transpose()?;
     let ReplayOne { accept_mismatch } = body.flatten().unwrap_or_default();
     let row = found(&state, id).await?;
-    let outcomes = replayer(&state, &caller, accept_mismatch).batch(&[row.place()]).await?;
+    let outcomes = replayer(&state, &caller, accept_mismatch).batch(&[row.key()]).await?;
     let outcome = outcomes.first().copied().flatten().ok_or(ApiError::DeliveryNotFound(id))?;
     let replay_of = row.replay_of.unwrap_or(id);
     let view = ReplayView { replay_of, job_id: row.job_id, outcome };

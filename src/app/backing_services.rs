@@ -113,7 +113,7 @@ pub async fn provider(
 
 /// Whether the provider accepts submissions, judging by the last ones.
 pub fn takes_submissions(db: PgPool) -> Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send>> {
-    Box::pin(async move { Ok(gate::standing(&db).await?.refusing.is_none()) })
+    Box::pin(async move { Ok(gate::state(&db).await?.refusing.is_none()) })
 }
 
 /// The sandbox in another process, at `base_url`.

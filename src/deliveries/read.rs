@@ -41,7 +41,7 @@ pub struct DeliveryRow {
 }
 
 impl DeliveryRow {
-    pub fn place(&self) -> DeliveryKey {
+    pub fn key(&self) -> DeliveryKey {
         DeliveryKey { job_id: self.job_id, id: self.id, body_bytes: self.body_bytes }
     }
 }
@@ -102,31 +102,41 @@ fn rows() -> QueryBuilder<Postgres> {
 /// Conditions that do not apply are left out of the statement, so that the planner finds the best
 /// index.
 fn restrict(query: &mut QueryBuilder<Postgres>, filter: &DeliveryFilter) {
-    if let Some(id) = filter.id {
+    // Without `..`, so that the compiler reports a condition that is missing below.
+    let DeliveryFilter {
+        id,
+        outcomes,
+        job_id,
+        received_after,
+        received_before,
+        quarantined,
+        originals,
+    } = filter;
+    if let Some(id) = *id {
         query.push(" and d.id = ").push_bind(id);
     }
-    if !filter.outcomes.is_empty() {
-        let names: Vec<&str> = filter.outcomes.iter().map(|outcome| outcome.name()).collect();
+    if !outcomes.is_empty() {
+        let names: Vec<&str> = outcomes.iter().map(|outcome| outcome.name()).collect();
         query.push(" and d.outcome = any(").push_bind(names).push(")");
     }
-    if let Some(id) = filter.job_id {
+    if let Some(id) = *job_id {
         query.push(" and d.job_id = ").push_bind(id);
     }
     // Ids come from clocks that may differ slightly from Postgres's.
-    if let Some(at) = filter.received_after {
+    if let Some(at) = *received_after {
         query.push(" and d.received_at >= ").push_bind(at);
         query.push(" and d.id >= aftercall.uuid_floor(greatest('epoch', ").push_bind(at);
         query.push(" - interval '1 hour'))");
     }
-    if let Some(at) = filter.received_before {
+    if let Some(at) = *received_before {
         query.push(" and d.received_at < ").push_bind(at);
         query.push(" and d.id < aftercall.uuid_floor(greatest('epoch', ").push_bind(at);
         query.push(" + interval '1 hour'))");
     }
-    if let Some(is_quarantined) = filter.quarantined {
+    if let Some(is_quarantined) = *quarantined {
         query.push(if is_quarantined { " and " } else { " and not " }).push(QUARANTINED);
     }
-    if filter.originals {
+    if *originals {
         query.push(" and d.via <> 'replay'");
     }
 }

@@ -41,9 +41,9 @@ pub struct DeliveryKey {
 
 /// The deliveries with these keys. A replay yields the delivery it replayed, and a duplicate the
 /// bytes of the first one.
-pub async fn stored(db: impl PgExecutor<'_>, places: &[DeliveryKey]) -> sqlx::Result<Vec<Stored>> {
-    let jobs: Vec<JobId> = places.iter().map(|place| place.job_id).collect();
-    let ids: Vec<Uuid> = places.iter().map(|place| place.id).collect();
+pub async fn stored(db: impl PgExecutor<'_>, keys: &[DeliveryKey]) -> sqlx::Result<Vec<Stored>> {
+    let jobs: Vec<JobId> = keys.iter().map(|key| key.job_id).collect();
+    let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
     let rows = sqlx::query!(
         r#"
         select o.job_id as "job_id: JobId", o.id, o.attempt, o.headers as "headers: Json<Map<String, Value>>",

@@ -1,7 +1,7 @@
 //! Stage 2: submits queued jobs to the provider. Due jobs pass through the provider gate; each ends
 //! up submitted, requeued, unconfirmed or failed.
+mod acceptance;
 mod decision;
-mod stand;
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
-use self::{decision::SubmitDecision, stand::Stand};
+use self::{acceptance::Acceptance, decision::SubmitDecision};
 use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{self, Announcer, Claimed, WebhookUrl},
@@ -139,10 +139,10 @@ impl Dispatcher {
             Ok(accepted) => Some(accepted.rate),
             Err(error) => error.rate(),
         };
-        let stand = Stand::of(&answer);
+        let acceptance = Acceptance::of(&answer);
         let decision = SubmitDecision::of(answer, &claimed, &self.settings, &self.gate);
         loop {
-            match self.keep(&claimed, rate, &stand, &decision).await {
+            match self.keep(&claimed, rate, &acceptance, &decision).await {
                 // If the outcome is lost, the job may be paid for twice, so it is worth waiting for
                 // the database.
                 Err(error) if Instant::now() < lease_ends => {
@@ -162,7 +162,7 @@ impl Dispatcher {
         &self,
         claimed: &Claimed,
         rate: Option<RateHeaders>,
-        stand: &Stand,
+        acceptance: &Acceptance,
         decision: &SubmitDecision,
     ) -> sqlx::Result<bool> {
         if let Some(rate) = rate {
@@ -174,7 +174,7 @@ impl Dispatcher {
         {
             gate::block(&self.db, *delay).await?;
         }
-        stand.note(&self.db, self.gate.probe).await?;
+        acceptance.note(&self.db, self.gate.probe).await?;
         self.record(claimed, decision).await
     }
 

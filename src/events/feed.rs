@@ -51,13 +51,13 @@ impl Feed {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let EventScope { caller_id, job_id } = whose;
         let number = self.0.add_stream(caller_id, job_id, sender);
-        let place = StreamSlot { hub: self.0.clone(), caller_id, number };
+        let slot = StreamSlot { hub: self.0.clone(), caller_id, number };
         let first = tokio::select! {
             first = timeout(TIMEOUT, queue.recv()) => first.ok().flatten(),
             () = self.0.stop.cancelled() => None,
         };
         match first {
-            Some(StreamMessage::From(from)) => Ok(Subscription { from, queue, place }),
+            Some(StreamMessage::From(from)) => Ok(Subscription { from, queue, slot }),
             _ => Err(NoConnection),
         }
     }
@@ -105,7 +105,7 @@ pub struct Subscription {
     /// The snapshot after which [`Subscription::next`] returns every event.
     pub from: Snapshot,
     queue: mpsc::Receiver<StreamMessage>,
-    place: StreamSlot,
+    slot: StreamSlot,
 }
 
 impl Subscription {
@@ -120,7 +120,7 @@ impl Subscription {
 
     /// The snapshot up to which every event has been returned; `None` while events are queued.
     pub fn up_to_date(&self) -> Option<Snapshot> {
-        self.place.hub.seen_by(&self.queue)
+        self.slot.hub.seen_by(&self.queue)
     }
 }
 

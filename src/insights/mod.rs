@@ -2,7 +2,7 @@
 //!
 //! Each result is stored twice in one transaction: as a document, served verbatim, and as rows for filters, search and
 //! dashboards. If the two ever differ, the document is authoritative.
-mod conversation;
+mod conversation_insights;
 mod document;
 mod export;
 mod loader;
@@ -16,7 +16,7 @@ mod write;
 
 use serde::Serialize;
 
-pub use conversation::{
+pub use conversation_insights::{
     ConversationInsightRow, conversation_insights, select_conversation_insights,
 };
 pub use document::DocumentOrigin;

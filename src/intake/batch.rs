@@ -13,7 +13,7 @@ use super::{
     Submission, SubmitJob,
     handler::new_job,
     idempotency::{self, Replay},
-    members::member,
+    validation::member,
 };
 use crate::{
     api::{

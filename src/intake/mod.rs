@@ -5,9 +5,9 @@ mod body;
 mod commands;
 mod handler;
 mod idempotency;
-mod members;
 mod speakers;
 mod submission;
+mod validation;
 
 pub use body::SubmitJob;
 pub use submission::{Submission, known_members};

@@ -17,7 +17,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::members::{member, no_nul, text};
+use super::validation::{member, no_nul, text};
 use crate::{
     api::{
         ApiError, ApiJson, ApiQuery, ApiState, JobView, OwnedJob, paths,

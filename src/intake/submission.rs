@@ -1,7 +1,7 @@
 //! Turns a request body into a submission, or into the list of all its errors.
 use serde_json::{Map, Value, value::RawValue};
 
-use super::members::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
+use super::validation::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
 use crate::{
     http::{Fault, Faults, closest},
     json,

@@ -54,12 +54,25 @@ const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 impl JobFilter {
     /// Pushes `from … where …`; more conditions may follow with `and`.
     pub fn push(&self, sql: &mut QueryBuilder<Postgres>, caller_id: CallerId) {
+        // Without `..`, so that the compiler reports a condition that is missing below.
+        let Self {
+            states,
+            external_id,
+            tags,
+            language,
+            audio_type,
+            created,
+            completed,
+            min_speakers,
+            insights,
+            emotions,
+        } = self;
         sql.push(" from aftercall.jobs j");
-        let tag = self.tags.first();
+        let tag = tags.first();
         if tag.is_some() {
             sql.push(" join aftercall.job_tags t on t.job_id = j.id");
         }
-        if self.asks_for_findings() {
+        if min_speakers.is_some() || !insights.is_empty() || !emotions.is_empty() {
             sql.push(" join aftercall.conversations c on c.job_id = j.id");
         }
         sql.push(" where j.caller_id = ").push_bind(caller_id);
@@ -67,13 +80,30 @@ impl JobFilter {
             sql.push(" and t.caller_id = ").push_bind(caller_id);
             sql.push(" and t.tag = ").push_bind(tag.clone());
         }
-        if self.tags.len() > 1 {
-            sql.push(" and j.tags @> ").push_bind(self.tags[1..].to_vec());
+        if tags.len() > 1 {
+            sql.push(" and j.tags @> ").push_bind(tags[1..].to_vec());
         }
-        self.push_states(sql);
-        self.push_request(sql);
-        self.push_created(sql);
-        self.push_findings(sql);
+        push_states(sql, states, *completed);
+        push_equal(sql, "external_id", external_id.as_deref());
+        push_equal(sql, "language", language.as_deref());
+        if language.as_ref().is_some_and(|language| language != "en-US") {
+            sql.push(" and j.language <> 'en-US'");
+        }
+        push_equal(sql, "audio_type", audio_type.as_deref());
+        // The ids narrow the scan; the exact times decide.
+        push_period(sql, "j.created_at", *created);
+        for (operator, id) in created.ids() {
+            self.push_id(sql, operator, id);
+        }
+        if let Some(speakers) = min_speakers {
+            sql.push(" and c.speaker_count >= ").push_bind(i32::from(*speakers));
+        }
+        if !insights.is_empty() {
+            sql.push(" and c.insight_names @> ").push_bind(insights.clone());
+        }
+        if !emotions.is_empty() {
+            sql.push(" and c.emotions @> ").push_bind(emotions.clone());
+        }
     }
 
     /// Pushes `and id <operator> <id>` for each table that may be read in the order of its ids.
@@ -83,59 +113,26 @@ impl JobFilter {
             sql.push(" and t.job_id ").push(operator).push(" ").push_bind(id);
         }
     }
+}
 
-    /// Literals here and below, where a partial index should be used: its condition must follow from the statement.
-    fn push_states(&self, sql: &mut QueryBuilder<Postgres>) {
-        if !self.states.is_empty() {
-            if !self.states.contains(&State::Completed) {
-                sql.push(" and (j.state <> 'completed') is true");
-            }
-            let names: Vec<&str> = self.states.iter().map(|state| state.name()).collect();
-            sql.push(" and j.state = any(").push_bind(names).push(")");
+/// Literals here and for languages, where a partial index should be used: its condition must follow from the statement.
+fn push_states(sql: &mut QueryBuilder<Postgres>, states: &[State], completed: Period) {
+    if !states.is_empty() {
+        if !states.contains(&State::Completed) {
+            sql.push(" and (j.state <> 'completed') is true");
         }
-        if !self.completed.is_open() {
-            sql.push(" and j.state = 'completed'");
-            push_period(sql, "j.finished_at", self.completed);
-        }
+        let names: Vec<&str> = states.iter().map(|state| state.name()).collect();
+        sql.push(" and j.state = any(").push_bind(names).push(")");
     }
-
-    fn push_request(&self, sql: &mut QueryBuilder<Postgres>) {
-        for (column, value) in [
-            ("external_id", &self.external_id),
-            ("language", &self.language),
-            ("audio_type", &self.audio_type),
-        ] {
-            if let Some(value) = value {
-                sql.push(" and j.").push(column).push(" = ").push_bind(value.clone());
-            }
-        }
-        if self.language.as_ref().is_some_and(|language| language != "en-US") {
-            sql.push(" and j.language <> 'en-US'");
-        }
+    if !completed.is_open() {
+        sql.push(" and j.state = 'completed'");
+        push_period(sql, "j.finished_at", completed);
     }
+}
 
-    /// The ids narrow the scan; the exact times decide.
-    fn push_created(&self, sql: &mut QueryBuilder<Postgres>) {
-        push_period(sql, "j.created_at", self.created);
-        for (operator, id) in self.created.ids() {
-            self.push_id(sql, operator, id);
-        }
-    }
-
-    fn asks_for_findings(&self) -> bool {
-        self.min_speakers.is_some() || !self.insights.is_empty() || !self.emotions.is_empty()
-    }
-
-    fn push_findings(&self, sql: &mut QueryBuilder<Postgres>) {
-        if let Some(speakers) = self.min_speakers {
-            sql.push(" and c.speaker_count >= ").push_bind(i32::from(speakers));
-        }
-        if !self.insights.is_empty() {
-            sql.push(" and c.insight_names @> ").push_bind(self.insights.clone());
-        }
-        if !self.emotions.is_empty() {
-            sql.push(" and c.emotions @> ").push_bind(self.emotions.clone());
-        }
+fn push_equal(sql: &mut QueryBuilder<Postgres>, column: &'static str, value: Option<&str>) {
+    if let Some(value) = value {
+        sql.push(" and j.").push(column).push(" = ").push_bind(value.to_owned());
     }
 }
 

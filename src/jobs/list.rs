@@ -1,7 +1,6 @@
-//! A caller's jobs, page by page or all at once.
+//! A caller's jobs, page by page.
 use chrono::{DateTime, Utc};
-use futures_util::stream::BoxStream;
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
+use sqlx::{PgPool, Postgres, QueryBuilder};
 
 use super::{Job, JobFilter, JobId};
 use crate::callers::CallerId;
@@ -23,16 +22,16 @@ const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request
     j.version, j.completed_via, j.error, j.created_at, j.deadline_at, j.submitted_at, \
     j.finished_at, (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts";
 
-/// The statement of [`list`] and [`JobExport`].
+/// The statement of [`list`] and [`JobExport`](super::JobExport).
 pub fn statement(
     caller_id: CallerId,
     filter: &JobFilter,
-    place: ListPosition,
+    position: ListPosition,
     limit: Option<i64>,
 ) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(COLUMNS);
     filter.push(&mut sql, caller_id);
-    match place {
+    match position {
         ListPosition::Before(id) => {
             if let Some(id) = id {
                 filter.push_id(&mut sql, "<", id);
@@ -65,25 +64,10 @@ pub async fn list(
     db: &PgPool,
     caller_id: CallerId,
     filter: &JobFilter,
-    place: ListPosition,
+    position: ListPosition,
     limit: i64,
 ) -> sqlx::Result<Vec<Job>> {
-    let mut statement = statement(caller_id, filter, place, Some(limit));
+    let mut statement = statement(caller_id, filter, position, Some(limit));
     // Planned for the actual values, since their frequency decides the access path.
     statement.build_query_as().persistent(false).fetch_all(db).await
-}
-
-/// All matching jobs of a caller, oldest first.
-pub struct JobExport(QueryBuilder<Postgres>);
-
-impl JobExport {
-    /// Starts after this job.
-    pub fn new(caller_id: CallerId, filter: &JobFilter, after: Option<JobId>) -> Self {
-        Self(statement(caller_id, filter, ListPosition::After(after), None))
-    }
-
-    /// Rows in the order Postgres returns them.
-    pub fn rows<'a>(&'a mut self, db: &'a mut PgConnection) -> BoxStream<'a, sqlx::Result<Job>> {
-        self.0.build_query_as().persistent(false).fetch(db)
-    }
 }

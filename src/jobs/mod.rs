@@ -3,23 +3,24 @@
 //! This folder is the state diagram. Each transition is one guarded statement that reports whether it applied,
 //! increments the version, and writes the event with that number. Final states do not change, except that a late result
 //! may complete a job whose end was only presumed (`aftercall.awaits_result`).
+mod attempt_outcome;
 mod attempts;
 mod change;
 mod claim;
 mod command;
+mod event_kind;
 mod events;
+mod export;
 mod filter;
 mod finish;
 mod id;
 pub mod idempotency;
-mod kind;
 mod list;
 mod new;
 mod overdue;
 mod queue;
 mod read;
 mod recording;
-mod submission;
 mod token;
 mod webhook_url;
 
@@ -28,16 +29,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 
+pub use attempt_outcome::{RetryReason, mark_submitted, mark_unknown, refuse, release};
 pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts};
 pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
+pub use event_kind::EventKind;
 pub use events::{Note, TimelineEvent, note, timeline};
+pub use export::JobExport;
 pub use filter::{JobFilter, Period};
 pub use finish::{Completion, Failure, JobStanding, complete, fail, lock, lock_own};
 pub use id::JobId;
-pub use kind::EventKind;
-pub use list::{JobExport, ListPosition, list, statement};
+pub use list::{ListPosition, list, statement};
 pub use new::{NewJob, enqueue, enqueue_alone};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
@@ -46,7 +49,6 @@ pub use overdue::{
 pub use queue::position;
 pub use read::{find, finished};
 pub use recording::{content_uris, masked};
-pub use submission::{RetryReason, mark_submitted, mark_unknown, refuse, release};
 pub use token::Token;
 pub use webhook_url::WebhookUrl;
 

@@ -205,7 +205,7 @@ pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
         ), cause as (
             select due.id, coalesce(j.error::jsonb, (
                 select jsonb_build_object('class', 'upstream', 'retryable', true,
-                    'message', 'what was delivered is of no use: ' || d.reason)
+                    'message', 'the delivered body is unusable: ' || d.reason)
                 from aftercall.deliveries d
                 where d.job_id = due.id and d.outcome in ('malformed', 'mismatch')
                 order by d.id desc limit 1

@@ -133,8 +133,8 @@ async fn list(
     let filter = JobFilter::from(filters);
     let sort = query.sort.unwrap_or_default();
     let listing = format!("jobs {} {sort:?} {filter:?}", caller.id);
-    let place = place(&state, &listing, sort, query.cursor.as_deref())?;
-    let rows = jobs::list(&state.db, caller.id, &filter, place, limit.get() + 1).await?;
+    let position = list_position(&state, &listing, sort, query.cursor.as_deref())?;
+    let rows = jobs::list(&state.db, caller.id, &filter, position, limit.get() + 1).await?;
     let seal = |job: &Job| state.cursors.seal(&listing, &sort.position(job));
     let page = Page::new(rows, limit, seal, JobView::from);
     Ok(page.answer(&uri))
@@ -181,7 +181,7 @@ impl JobSort {
 }
 
 /// The position that the cursor names.
-fn place(
+fn list_position(
     state: &ApiState,
     listing: &str,
     sort: JobSort,

@@ -107,7 +107,7 @@ async fn search(
             let before = cursor.map(open).transpose()?;
             let mut search = begin(&state, &caller, &q, scope).await?;
             let matches = search.newest(Range { from: None, before }, limit.get() + 1).await?;
-            let cursor = |last: &Match| seal(&last.place.to_bytes());
+            let cursor = |last: &Match| seal(&last.key.to_bytes());
             show(search, Page::new(matches, limit, cursor, |found| found)).await?
         }
     };
@@ -163,20 +163,20 @@ impl Walk {
         let mut bytes = [0; 64];
         bytes[..20].copy_from_slice(&oldest.to_bytes());
         bytes[20..40].copy_from_slice(&newest.to_bytes());
-        bytes[40..60].copy_from_slice(&after.place.to_bytes());
+        bytes[40..60].copy_from_slice(&after.key.to_bytes());
         bytes[60..].copy_from_slice(&after.rank.to_be_bytes());
         bytes
     }
 
     fn from_bytes(bytes: [u8; 64]) -> Self {
-        let [oldest, newest, place] = [0, 20, 40].map(|at| {
-            let mut place = [0; 20];
-            place.copy_from_slice(&bytes[at..at + 20]);
-            UtteranceKey::from_bytes(place)
+        let [oldest, newest, key] = [0, 20, 40].map(|at| {
+            let mut key = [0; 20];
+            key.copy_from_slice(&bytes[at..at + 20]);
+            UtteranceKey::from_bytes(key)
         });
         let mut rank = [0; 4];
         rank.copy_from_slice(&bytes[60..]);
-        let after = Match { place, rank: f32::from_be_bytes(rank) };
+        let after = Match { key, rank: f32::from_be_bytes(rank) };
         Self { bounds: Bounds { oldest, newest }, after }
     }
 }
@@ -192,11 +192,11 @@ async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, 
         None => (Range::default(), RANKED),
     };
     let mut matches = search.newest(range, most).await?;
-    let at = |found: Option<&Match>| found.map_or(UtteranceKey::MIN, |found| found.place);
+    let at = |found: Option<&Match>| found.map_or(UtteranceKey::MIN, |found| found.key);
     let (newest, oldest) = (at(matches.first()), at(matches.last()));
     let bounds = walk.map_or(Bounds { oldest, newest }, |walk| walk.bounds);
     let best_first =
-        |a: &Match, b: &Match| b.rank.total_cmp(&a.rank).then_with(|| b.place.cmp(&a.place));
+        |a: &Match, b: &Match| b.rank.total_cmp(&a.rank).then_with(|| b.key.cmp(&a.key));
     matches.sort_unstable_by(best_first);
     if let Some(Walk { after, .. }) = walk {
         matches.retain(|found| best_first(found, &after).is_gt());

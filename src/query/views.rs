@@ -211,9 +211,9 @@ pub struct HitView {
 impl From<HitRow> for HitView {
     fn from(row: HitRow) -> Self {
         Self {
-            job_id: row.place.job_id,
+            job_id: row.key.job_id,
             external_id: row.external_id,
-            seq: row.place.seq,
+            seq: row.key.seq,
             start: row.start_seconds,
             end: row.end_seconds,
             speaker_id: row.speaker_id,
@@ -222,7 +222,7 @@ impl From<HitRow> for HitView {
             text: row.text,
             snippet: marked(&row.snippet),
             rank: row.rank,
-            links: Links::of(row.place.job_id),
+            links: Links::of(row.key.job_id),
         }
     }
 }

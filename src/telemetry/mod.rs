@@ -2,7 +2,7 @@
 //! requests are identified by route, and URLs and bodies are not logged.
 mod json;
 #[cfg(test)]
-mod reference;
+mod reference_tests;
 
 use std::io::IsTerminal as _;
 

@@ -42,7 +42,7 @@ async fn a_job_that_times_out_says_that_its_result_could_not_be_read() {
     assert_eq!(cause["class"], "upstream");
     let message = cause["message"].as_str().unwrap();
     assert!(
-        message.starts_with("what was delivered is of no use: the body is not JSON"),
+        message.starts_with("the delivered body is unusable: the body is not JSON"),
         "{message}"
     );
 }

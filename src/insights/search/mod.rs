@@ -104,7 +104,7 @@ pub struct Range {
 #[derive(Debug, Clone, Copy, PartialEq, FromRow)]
 pub struct Match {
     #[sqlx(flatten)]
-    pub place: UtteranceKey,
+    pub key: UtteranceKey,
     pub rank: f32,
 }
 
@@ -114,7 +114,7 @@ pub struct HitRow {
     /// See [`Match::rank`].
     pub rank: f32,
     #[sqlx(flatten)]
-    pub place: UtteranceKey,
+    pub key: UtteranceKey,
     pub external_id: Option<String>,
     pub start_seconds: f64,
     pub end_seconds: f64,
@@ -205,8 +205,8 @@ impl Search {
         statements::push_stride(&mut sql, *caller_id, words, scope, range, stride);
         sql.push(" limit ").push_bind(most);
         let rows: Vec<Walked> = sql.build_query_as().fetch_all(&mut *self.tx).await?;
-        let reached = rows.last().filter(|row| row.is_last).map(|row| row.place);
-        let as_match = |row: Walked| row.rank.map(|rank| Match { place: row.place, rank });
+        let reached = rows.last().filter(|row| row.is_last).map(|row| row.key);
+        let as_match = |row: Walked| row.rank.map(|rank| Match { key: row.key, rank });
         Ok(Stride { matches: rows.into_iter().filter_map(as_match).collect(), reached })
     }
 
@@ -238,7 +238,7 @@ struct Stride {
 #[derive(FromRow)]
 struct Walked {
     #[sqlx(flatten)]
-    place: UtteranceKey,
+    key: UtteranceKey,
     /// `None`: it does not match.
     rank: Option<f32>,
     /// Whether it is the last one of the stride.

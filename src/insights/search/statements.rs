@@ -86,9 +86,9 @@ pub fn push_hits(sql: &mut Sql, caller_id: CallerId, words: &Words, matches: &[M
     );
     push_query(sql, &words.plain);
     sql.push(") as snippet from unnest(");
-    let places = || matches.iter().map(|found| found.place);
-    sql.push_bind(places().map(|place| place.job_id).collect::<Vec<_>>()).push("::uuid[], ");
-    sql.push_bind(places().map(|place| place.seq).collect::<Vec<_>>()).push("::int[], ");
+    let keys = || matches.iter().map(|found| found.key);
+    sql.push_bind(keys().map(|key| key.job_id).collect::<Vec<_>>()).push("::uuid[], ");
+    sql.push_bind(keys().map(|key| key.seq).collect::<Vec<_>>()).push("::int[], ");
     sql.push_bind(matches.iter().map(|found| found.rank).collect::<Vec<_>>());
     sql.push(
         "::real[]) with ordinality as m (job_id, seq, rank, number)
@@ -99,7 +99,7 @@ pub fn push_hits(sql: &mut Sql, caller_id: CallerId, words: &Words, matches: &[M
             and u.job_id between ",
     );
     // The bounds exclude other months' partitions.
-    let job_ids = || places().map(|place| place.job_id);
+    let job_ids = || keys().map(|key| key.job_id);
     sql.push_bind(job_ids().min()).push(" and ").push_bind(job_ids().max()).push(
         "
         left join aftercall.speaker_names n

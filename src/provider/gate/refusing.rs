@@ -86,7 +86,8 @@ pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>
     .await
 }
 
-pub async fn standing(db: impl PgExecutor<'_>) -> sqlx::Result<GateState> {
+/// Whether and why submissions wait.
+pub async fn state(db: impl PgExecutor<'_>) -> sqlx::Result<GateState> {
     let row = sqlx::query!(
         r#"
         select case when blocked_until > now() then blocked_until end as blocked_until,

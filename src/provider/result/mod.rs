@@ -5,7 +5,7 @@
 //! and times used since 2023. Source: RingCentral's guide and OpenAPI document; where official
 //! payloads contradict the official schema, the payloads.
 //! payloads contradict the official schema, the payloads.
-mod conversation;
+mod conversation_insights;
 mod drift;
 mod raw;
 mod read;
@@ -152,7 +152,7 @@ fn analysis(members: &Map<String, Value>, document: Vec<Member>, repaired: &Repa
     let top = Element::root(members);
     let utterances = utterances::read(&top, &mut issues);
     let speakers = speakers::read(&top, &mut issues);
-    let conversation_insights = conversation::read(&top, &mut issues);
+    let conversation_insights = conversation_insights::read(&top, &mut issues);
     Analysis {
         document,
         utterances,

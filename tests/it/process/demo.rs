@@ -45,7 +45,7 @@ async fn one_command_shows_the_insights_and_leaves_nothing_running() {
     let home = Home::new().set("HTTP_PROXY", nowhere).set("http_proxy", nowhere);
     let out = home.run(&["demo", "--once"]).await.success();
     check_report(&out);
-    assert!(!out.contains("ac_"), "a key that is of no use any more:\n{out}");
+    assert!(!out.contains("ac_"), "a key that no longer works:\n{out}");
     assert_eq!(processes_of(home.path()), Vec::<String>::new());
     assert_eq!(server_pid(&home.data()), None, "it was a clean shutdown");
 }

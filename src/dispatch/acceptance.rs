@@ -9,19 +9,19 @@ use crate::provider::{
 };
 
 #[derive(Debug)]
-pub enum Stand {
+pub enum Acceptance {
     /// It accepted the submission, or rejected it for its content.
-    Takes,
+    Accepts,
     /// It rejected the submission as it would any other.
     Refuses(Refusing),
     /// The response, or its absence, does not say.
     Unclear,
 }
 
-impl Stand {
+impl Acceptance {
     pub fn of(answer: &Result<Accepted, SubmitError>) -> Self {
         let (blame, status, errors) = match answer {
-            Ok(_) | Err(SubmitError::Refused { .. }) => return Self::Takes,
+            Ok(_) | Err(SubmitError::Refused { .. }) => return Self::Accepts,
             Err(SubmitError::Unauthorized { status, errors, .. }) => {
                 (Blame::Credentials, *status, errors)
             }
@@ -38,7 +38,7 @@ impl Stand {
     /// Records it for all replicas; logs it once when it changes.
     pub async fn note(&self, db: &PgPool, probe: Duration) -> sqlx::Result<()> {
         match self {
-            Self::Takes => {
+            Self::Accepts => {
                 if let Some(since) = gate::taken(db).await? {
                     tracing::info!(%since, "the provider accepts submissions again");
                 }
