@@ -104,16 +104,18 @@
 //! # Where a change goes
 //!
 //! `docs/decisions/023-house.md` lists the files for each kind of change, and what catches a
-//! forgotten one. `tests/it/architecture.rs` checks which module may import which.
+//! forgotten one. `tests/it/architecture.rs` checks which module may import which. `src/build.rs` is
+//! Cargo's build script.
 //!
 //! - a command: [`cli`]
 //! - a setting: [`config`]
-//! - a scope: [`callers`], and the handler that requires it
+//! - a scope: [`callers`], a migration, and the handler that requires it
 //! - a job filter: `query/filters.rs` and `jobs/filter.rs`
 //! - a kind of timeline event: [`EventKind`](jobs::EventKind)
-//! - an export: `query/exports.rs`, and the module of its table
+//! - an export: `query/exports.rs`, and `export.rs` of its table
 //! - a table with retention: a module for the table, and a rule in [`retention`]
-//! - an insight name: `provider/result/drift/contract.rs`; it is stored and served without a change
+//! - an insight name: `provider/result/drift/contract.rs`, and `provider/wire.rs` for callers to ask
+//!   for it by name; it is stored and served without a change
 //! - a second provider: [`provider`], selected in [`app`]
 //! - a metric or a notification: `metrics/` and `notify/`, which come with the first of their kind
 pub mod admin;
