@@ -102,9 +102,9 @@ async fn finds_the_newest_matches(owns_most: bool) {
         for scope in &scopes {
             let matches = compared(&db.pool, caller, q, scope).await;
             for range in ranges {
-                let in_range = |place: &&UtteranceKey| {
-                    range.from.is_none_or(|from| from <= **place)
-                        && range.before.is_none_or(|before| **place < before)
+                let in_range = |key: &&UtteranceKey| {
+                    range.from.is_none_or(|from| from <= **key)
+                        && range.before.is_none_or(|before| **key < before)
                 };
                 for most in [3_u16, 51, 500] {
                     let expected: Vec<_> =
@@ -112,7 +112,7 @@ async fn finds_the_newest_matches(owns_most: bool) {
                     let search =
                         Search::begin(&db.pool, caller.into(), q, scope.clone()).await.unwrap();
                     let found = search.unwrap().newest(range, most.into()).await.unwrap();
-                    let found: Vec<_> = found.into_iter().map(|found| found.place).collect();
+                    let found: Vec<_> = found.into_iter().map(|found| found.key).collect();
                     assert_eq!(found, expected, "{q} {scope:?} {range:?} {most}");
                 }
             }
@@ -173,8 +173,8 @@ async fn reads_no_table_from_end_to_end(owns_most: bool) {
             let reads_jobs = looked_up.iter().any(|name| name.starts_with("jobs_"));
             assert_eq!(reads_jobs, !scope.jobs.tags.is_empty(), "{looked_up:?}");
         }
-        let place = |seq| UtteranceKey { job_id: JobId::generate(), seq };
-        let found: Vec<_> = (0..50).map(|seq| Match { place: place(seq), rank: 0.1 }).collect();
+        let key = |seq| UtteranceKey { job_id: JobId::generate(), seq };
+        let found: Vec<_> = (0..50).map(|seq| Match { key: key(seq), rank: 0.1 }).collect();
         let shown =
             plan(&db.pool, |sql| statements::push_hits(sql, caller.into(), &words, &found)).await;
         assert!(indexes(&shown).iter().any(|name| name.starts_with("utterances_")));
