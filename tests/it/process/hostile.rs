@@ -11,10 +11,10 @@ use crate::support::{db::TestDb, fixture};
 
 const MIB: usize = 1 << 20;
 /// Settings of this test; see [`bound`].
-const MAX_BODY: usize = 32 * MIB;
-const MAX_INFLATED: usize = 32 * MIB;
-const MEMORY: usize = 128 * MIB;
-const UNPROVEN: usize = 16 * MIB;
+const MAX_BODY: usize = 16 * MIB;
+const MAX_INFLATED: usize = 16 * MIB;
+const MEMORY: usize = 64 * MIB;
+const UNPROVEN: usize = 8 * MIB;
 /// The senders' timeout.
 const TIMEOUT: Duration = Duration::from_mins(5);
 /// Bodies that fit into memory at once.
