@@ -69,7 +69,8 @@
 //! - [`http`]: plumbing of the HTTP listeners that any service would need
 //! - [`json`]: properties of JSON text, and details that parsed values lose
 //!
-//! Tables, each with the only SQL about it:
+//! Tables, each with the only SQL about it. Besides, [`events`] reads timelines across jobs, and
+//! [`provider`] owns the row of its gate:
 //!
 //! - [`callers`]: the internal apps, their API keys and scopes
 //! - [`jobs`]: jobs and their attempts, and every statement that changes one
@@ -94,6 +95,9 @@
 //! - [`reconcile`]: 4. handles what the webhook does not deliver
 //! - [`query`]: 5. callers read their jobs and results
 //! - [`admin`]: 6. operators inspect and replay deliveries
+//!
+//! In the background:
+//!
 //! - [`rollup`]: merges changes into the statistics
 //! - [`retention`]: creates partitions ahead of time and deletes expired rows
 //!
@@ -103,9 +107,9 @@
 //!
 //! # Where a change goes
 //!
-//! `docs/decisions/023-house.md` lists the files for each kind of change, and what catches a
-//! forgotten one. `tests/it/architecture.rs` checks which module may import which. `src/build.rs` is
-//! Cargo's build script.
+//! The full list, with the files of each kind of change, generated ones included, and with what
+//! catches a forgotten one: `docs/decisions/023-house.md`. `tests/it/architecture.rs` checks which
+//! module may import which. `src/build.rs` is Cargo's build script.
 //!
 //! - a command: [`cli`]
 //! - a setting: [`config`]
@@ -113,11 +117,15 @@
 //! - a job filter: `query/filters.rs` and `jobs/filter.rs`
 //! - a kind of timeline event: [`EventKind`](jobs::EventKind)
 //! - an export: `query/exports.rs`, and `export.rs` of its table
-//! - a table with retention: a module for the table, and a rule in [`retention`]
+//! - a table with retention: a migration, a module for the table with all its SQL, and a rule in
+//!   [`retention`]
 //! - an insight name: `provider/result/drift/contract.rs`, and `provider/wire.rs` for callers to ask
 //!   for it by name; it is stored and served without a change
-//! - a second provider: [`provider`], selected in [`app`]
-//! - a metric or a notification: `metrics/` and `notify/`, which come with the first of their kind
+//! - a second provider: a folder in [`provider`], which has only RingCentral today, selected in
+//!   [`app`]
+//! - a metric: `metrics/`, a module that comes with the first one
+//! - a notification, which calls a URL of the caller: `notify/`, likewise; [`events`] only
+//!   serves open connections
 pub mod admin;
 pub mod api;
 pub mod app;
