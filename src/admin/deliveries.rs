@@ -81,7 +81,7 @@ impl Selection {
             quarantined: self.quarantined,
             originals: false,
         };
-        let listing = format!("deliveries {filter:?}");
+        let listing = format!("deliveries {}", http::conditions(&filter));
         let open = |cursor| state.cursors.open::<16>(&listing, cursor).map(Uuid::from_bytes);
         let before = self.cursor.as_deref().map(open).transpose()?;
         Ok(Selected { filter, before, limit, listing })

@@ -1,5 +1,6 @@
 //! Deliveries as operators see them, for jobs of all callers.
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::{PgExecutor, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use super::{DeliveryKey, Outcome};
 use crate::jobs::{Channel, JobId};
 
 /// Which deliveries. Empty or `None` conditions do not apply.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct DeliveryFilter {
     pub id: Option<Uuid>,
     pub outcomes: Vec<Outcome>,

@@ -22,7 +22,7 @@ pub use layers::{Observer, Quiet, checked_host, nosniff, observed, observed_only
 pub use media_type::is_json;
 pub use ndjson::{NdjsonWriter, Pace, StreamError, ndjson};
 pub use ops::{Check, OpsState, health, ops};
-pub use page::{CursorMismatch, Cursors, Page};
+pub use page::{CursorMismatch, Cursors, Page, conditions};
 pub use permits::{Exhausted, Permit, Permits};
 pub use query::{Limit, NoParameters, Timestamp, read_query};
 pub use serve::{HostFault, Terms, bind, serve, site};

@@ -9,6 +9,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::Sha256;
 use url::form_urlencoded;
 use utoipa::ToSchema;
@@ -60,6 +61,26 @@ fn next_link(request: &Uri, cursor: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(given.filter(|(name, _)| name != "cursor")).append_pair("cursor", cursor);
     format!("<{}?{}>; rel=\"next\"", request.path(), query.finish())
+}
+
+/// The conditions of a filter, without those that are null or empty. Cursors are bound to them, so
+/// that a renamed type or a condition that a later version adds invalidates no cursor in use.
+pub fn conditions(filter: &impl Serialize) -> String {
+    let mut conditions = serde_json::to_value(filter).unwrap_or_default();
+    drop_open(&mut conditions);
+    conditions.sort_all_objects();
+    conditions.to_string()
+}
+
+fn drop_open(value: &mut Value) {
+    let Value::Object(members) = value else { return };
+    members.values_mut().for_each(drop_open);
+    members.retain(|_, value| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    });
 }
 
 /// A cursor that was not issued for this listing.
@@ -126,8 +147,17 @@ impl Cursors {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn conditions_are_those_that_apply() {
+        let filter = json!({ "tags": ["a"], "flag": false, "states": [], "at": { "after": null } });
+        let later = json!({ "new": null, "flag": false, "at": {}, "tags": ["a"] });
+        assert_eq!(conditions(&filter), r#"{"flag":false,"tags":["a"]}"#);
+        assert_eq!(conditions(&later), conditions(&filter));
+    }
 
     proptest! {
         #[test]

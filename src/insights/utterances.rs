@@ -7,7 +7,7 @@ use crate::jobs::JobId;
 
 /// Which utterances of a job, and which details. Times are in seconds from the start of the
 /// recording.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct UtteranceFilter {
     /// Empty: all, including utterances without a speaker.
     pub speaker_ids: Vec<String>,

@@ -1,5 +1,6 @@
 //! Which jobs of a caller to select. Only the given conditions become SQL, so that each combination gets its own plan.
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -7,7 +8,7 @@ use super::{JobId, State};
 use crate::callers::CallerId;
 
 /// All conditions must hold; empty or `None` conditions do not apply.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct JobFilter {
     /// Any of these states.
     pub states: Vec<State>,
@@ -28,7 +29,7 @@ pub struct JobFilter {
 }
 
 /// From `after`, inclusive, to `before`, exclusive.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Period {
     pub after: Option<DateTime<Utc>>,
     pub before: Option<DateTime<Utc>>,

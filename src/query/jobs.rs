@@ -132,7 +132,7 @@ async fn list(
     let limit = query.limit.unwrap_or_default();
     let filter = JobFilter::from(filters);
     let sort = query.sort.unwrap_or_default();
-    let listing = format!("jobs {} {sort:?} {filter:?}", caller.id);
+    let listing = format!("jobs {} {sort:?} {}", caller.id, http::conditions(&filter));
     let position = list_position(&state, &listing, sort, query.cursor.as_deref())?;
     let rows = jobs::list(&state.db, caller.id, &filter, position, limit.get() + 1).await?;
     let seal = |job: &Job| state.cursors.seal(&listing, &sort.position(job));

@@ -14,7 +14,7 @@ use crate::{
         problems::{Code, Problems, codes},
     },
     callers::Caller,
-    http::{CombinedQuery, Limit, Page},
+    http::{CombinedQuery, Limit, Page, conditions},
     insights::search::{Match, Range, Search, SearchScope, Unsearchable, UtteranceKey},
     jobs::{JobFilter, JobId},
 };
@@ -90,7 +90,7 @@ async fn search(
     let missing = || ApiError::invalid_parameter("q", "missing", "is required");
     let q = checked(q.as_deref().ok_or_else(missing)?)?.to_owned();
     let scope = SearchScope { speaker, emotion, job_id, jobs: JobFilter::from(jobs) };
-    let listing = format!("search {} {sort:?} {q:?} {scope:?}", caller.id);
+    let listing = format!("search {} {sort:?} {q:?} {}", caller.id, conditions(&scope));
     let seal = |position: &[u8]| state.cursors.seal(&listing, position);
     let cursor = cursor.as_deref();
     let page = match sort {

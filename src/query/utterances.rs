@@ -13,7 +13,7 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_RESULT, Problems, codes},
     },
-    http::{Limit, Page},
+    http::{Limit, Page, conditions},
     insights::{self, UtteranceFilter, UtteranceRow},
 };
 
@@ -133,7 +133,7 @@ async fn utterances(
     let (limit, cursor) = (query.limit.unwrap_or_default(), query.cursor.clone());
     let filter = query.filter()?;
     let job = asked.completed(&state.db).await?;
-    let listing = format!("utterances {} {filter:?}", job.id);
+    let listing = format!("utterances {} {}", job.id, conditions(&filter));
     let after = position(&state, &listing, cursor.as_deref())?.unwrap_or(-1);
     let rows = insights::utterances(&state.db, job.id, &filter, after, limit.get() + 1).await?;
     let seal = |row: &UtteranceRow| state.cursors.seal(&listing, &row.seq.to_be_bytes());

@@ -41,7 +41,7 @@ const PLAN_FOR_VALUES: &str = "set local plan_cache_mode = force_custom_plan";
 const PLAN_FOR_ALL: &str = "set local plan_cache_mode = auto";
 
 /// Which utterances to search. Empty or `None` conditions do not apply.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct SearchScope {
     /// Id or name of the speaker.
     pub speaker: Option<String>,
