@@ -9,7 +9,7 @@ use url::Url;
 
 use super::probe;
 use crate::{
-    config::{self, ConfigError, EmbeddedEnvironment, Role, SandboxSettings, Settings},
+    config::{self, ConfigError, EmbeddedEnvironment, Role, Settings},
     db::{self, PoolOptions},
     embedded::{self, Cluster},
     provider::{Client, Credentials, gate},
@@ -77,16 +77,10 @@ pub async fn provider(
         return Ok((None, None));
     }
     let p = &settings.provider;
-    if let (Some(base_url), Some(client_id), Some(client_secret), Some(jwt)) =
-        (&p.base_url, &p.client_id, &p.client_secret, &p.jwt)
-    {
-        let credentials = Credentials {
-            client_id: client_id.clone(),
-            client_secret: client_secret.clone(),
-            jwt: jwt.clone(),
-        };
-        return Ok((Some(Client::new(base_url, credentials, p.timeout)?), None));
+    if let Some(base_url) = &p.base_url {
+        return Ok((Some(Client::new(base_url, credentials(settings)?, p.timeout)?), None));
     }
+    let credentials = credentials(settings)?;
     let mut of_sandbox = settings.sandbox.clone();
     if let Some(base_url) = &of_sandbox.url {
         let address = sandbox_elsewhere(base_url).await?;
@@ -94,7 +88,7 @@ pub async fn provider(
             url = config::shown_url(base_url),
             "no provider configured; using the sandbox at this URL"
         );
-        let client = Client::new(base_url, sandbox_credentials(of_sandbox.clone()), p.timeout)?;
+        let client = Client::new(base_url, credentials, p.timeout)?;
         return Ok((Some(client), Some(address)));
     }
     if of_sandbox.ledger.is_none() {
@@ -106,7 +100,7 @@ pub async fn provider(
     let address =
         SandboxAddress { base_url: sandbox.base_url(), recording_url: sandbox.recording_url() };
     tracing::info!(url = %address.base_url, "no provider configured; using the built-in sandbox");
-    let client = Client::new(&address.base_url, sandbox_credentials(of_sandbox), p.timeout)?;
+    let client = Client::new(&address.base_url, credentials, p.timeout)?;
     parts.spawn(sandbox.run(lifecycle.stop.clone()));
     Ok((Some(client), Some(address)))
 }
@@ -133,12 +127,21 @@ async fn sandbox_elsewhere(base_url: &Url) -> Result<SandboxAddress, ConfigError
     Ok(SandboxAddress { base_url: base_url.clone(), recording_url })
 }
 
-fn sandbox_credentials(settings: SandboxSettings) -> Credentials {
-    Credentials {
-        client_id: settings.client_id,
-        client_secret: settings.client_secret,
-        jwt: settings.jwt,
+/// The credentials for the provider, or for the sandbox that replaces it.
+pub fn credentials(settings: &Settings) -> anyhow::Result<Credentials> {
+    let (p, sandbox) = (&settings.provider, &settings.sandbox);
+    if !settings.has_provider() {
+        return Ok(Credentials {
+            client_id: sandbox.client_id.clone(),
+            client_secret: sandbox.client_secret.clone(),
+            jwt: sandbox.jwt.clone(),
+        });
     }
+    Ok(Credentials {
+        client_id: p.client_id.clone().context("provider.client_id is not set")?,
+        client_secret: p.client_secret.clone().context("provider.client_secret is not set")?,
+        jwt: p.jwt.clone().context("provider.jwt is not set")?,
+    })
 }
 
 /// The sandbox and the recording bundled with it.

@@ -6,6 +6,7 @@ mod files;
 mod pages;
 mod parts;
 mod probe;
+mod reload;
 
 use std::{
     net::SocketAddr,
@@ -30,6 +31,7 @@ use backing_services::BackingServices;
 pub use backing_services::{SandboxAddress, pool_options, private_cluster, takes_submissions};
 pub use parts::{Api, Parts, Receiver, Workers};
 pub use probe::probe;
+pub use reload::{LoadSettings, Reloads};
 
 use crate::{
     config::{Role, Settings},
@@ -37,6 +39,7 @@ use crate::{
     events,
     http::{self, OpsState, Terms},
     insights::search,
+    provider,
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
@@ -51,6 +54,7 @@ pub struct App {
     parts: JoinSet<TaskResult>,
     timeouts: ShutdownTimeouts,
     backing: BackingServices,
+    provider: Option<provider::Client>,
 }
 
 /// Addresses it listens on; port 0 in the settings becomes a real port here.
@@ -96,8 +100,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let (common, recorder) = Parts::new(settings.clone().into(), db.clone(), lifecycle.clone());
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
-    if let Some(provider) = provider {
-        let workers = common.workers(&provider, webhook_base(settings, &addresses)?);
+    if let Some(provider) = &provider {
+        let workers = common.workers(provider, webhook_base(settings, &addresses)?);
         start_workers(workers, &db, &lifecycle, &mut parts);
     }
     if let Some(listener) = api {
@@ -117,10 +121,16 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         drain_delay: settings.shutdown.drain_delay,
         grace: settings.shutdown.timeout,
     };
-    Ok(App { addresses, db, lifecycle, parts, timeouts, backing })
+    Ok(App { addresses, db, lifecycle, parts, timeouts, backing, provider })
 }
 
 impl App {
+    /// Has the process reload its settings when it is asked to.
+    pub fn reload_on(&mut self, reloads: Reloads) {
+        let (db, lifecycle) = (self.db.clone(), self.lifecycle.clone());
+        self.parts.spawn(reloads.run(db, self.provider.clone(), lifecycle));
+    }
+
     /// Runs until `lifecycle` requests a stop or a part fails.
     pub async fn run(self) -> TaskResult {
         let result = supervise::until_stopped(self.parts, &self.lifecycle, self.timeouts).await;

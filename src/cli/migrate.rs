@@ -3,7 +3,7 @@ use super::database::Database;
 use crate::{app, config::Settings, db, telemetry};
 
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    telemetry::init(settings.log.format, "info,sqlx=warn")?;
+    telemetry::init(settings.log.format, &settings.log.filter)?;
     let database = Database::open(&settings).await?;
     app::migrate(&settings, &database.pool).await?;
     let made = db::ensure_partitions(&database.pool, settings.retention.partitions_ahead).await?;

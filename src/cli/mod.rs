@@ -74,7 +74,10 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         let loaded = || crate::config::load(self.config.as_deref());
         match self.command {
-            Command::Serve => block_on(serve::run(loaded()?.settings)),
+            Command::Serve => {
+                let file = self.config.clone();
+                block_on(serve::run(Box::new(move || crate::config::load(file.as_deref()))))
+            }
             Command::Demo(args) => {
                 let loaded = crate::config::load_demo(self.config.as_deref())?;
                 block_on(demo::run(loaded.settings, args))

@@ -12,7 +12,7 @@ pub struct Args {
 
 #[expect(clippy::print_stdout, reason = "the address is this command's output")]
 pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
-    telemetry::init(settings.log.format, "info")?;
+    telemetry::init(settings.log.format, &settings.log.filter)?;
     settings.sandbox.listen = args.listen.unwrap_or(settings.sandbox.listen);
     let sandbox = Sandbox::bind(&settings.sandbox).await?;
     println!("sandbox: {}", sandbox.base_url().as_str().trim_end_matches('/'));

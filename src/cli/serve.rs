@@ -1,16 +1,20 @@
 //! `aftercall serve`: the service itself.
 use crate::{
-    app::{self, ToldToStop},
-    config::Settings,
+    app::{self, LoadSettings, Reloads, ToldToStop},
     telemetry,
 };
 
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    telemetry::init(settings.log.format, "info,sqlx=warn")?;
-    let app = match app::start(&settings).await {
+/// `load` is called again whenever the process is asked to reload its settings.
+pub async fn run(load: LoadSettings) -> anyhow::Result<()> {
+    let loaded = load()?;
+    let settings = loaded.settings.clone();
+    telemetry::init(settings.log.format, &settings.log.filter)?;
+    let reloads = Reloads::listen(load, loaded)?;
+    let mut app = match app::start(&settings).await {
         Err(error) if error.is::<ToldToStop>() => return Ok(()),
         started => started?,
     };
+    app.reload_on(reloads);
     let addresses = &app.addresses;
     tracing::info!(
         api = addresses.api.map(tracing::field::display),

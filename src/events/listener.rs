@@ -3,7 +3,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use sqlx::{
     Acquire as _, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+    postgres::{PgListener, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -29,13 +29,14 @@ const MOST: u16 = 10_000;
 /// Keeps the connection and publishes what it reads; runs as a part of the process.
 #[derive(Debug)]
 pub struct Listener {
-    options: PgConnectOptions,
+    /// For its connect options, which may change while it runs.
+    db: PgPool,
     hub: Arc<Hub>,
 }
 
 impl Listener {
     pub(super) fn new(db: &PgPool, hub: Arc<Hub>) -> Self {
-        Self { options: db.connect_options().as_ref().clone(), hub }
+        Self { db: db.clone(), hub }
     }
 
     /// Runs until the feed is stopped. A lost connection is reopened, and the first look finds what was committed
@@ -66,7 +67,7 @@ impl Listener {
             .acquire_timeout(TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(self.options.clone());
+            .connect_lazy_with(self.db.connect_options().as_ref().clone());
         let mut db = PgListener::connect_with(&one).await?;
         db.listen(CHANNEL).await?;
         loop {

@@ -102,6 +102,11 @@ impl Client {
         Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens) })
     }
 
+    /// Replaces the credentials for all clones. Calls in progress are not affected.
+    pub async fn replace_credentials(&self, credentials: Credentials) {
+        self.tokens.replace_credentials(credentials).await;
+    }
+
     /// Submits a recording; the result arrives at `webhook`, possibly before this returns.
     ///
     /// `request_body` is sent as given. Every 202 means accepted, even without a readable body; so does any other 2xx

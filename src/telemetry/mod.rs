@@ -4,11 +4,11 @@ mod json;
 #[cfg(test)]
 mod reference_tests;
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, sync::OnceLock};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::filter_fn, layer::SubscriberExt as _,
+    EnvFilter, Layer as _, Registry, filter::filter_fn, layer::SubscriberExt as _, reload,
     util::SubscriberInitExt as _,
 };
 
@@ -19,6 +19,9 @@ use crate::config::{self, LogFormat};
 /// database drivers log URLs, headers and statements.
 const MOST_OF_OTHERS: Level = Level::INFO;
 
+/// The filter of the running process.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Starts logging to standard output. `quiet` is the filter used when `RUST_LOG` is not set.
 ///
 /// # Errors
@@ -26,6 +29,7 @@ const MOST_OF_OTHERS: Level = Level::INFO;
 pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
     let asked = config::log_filter();
     let filter = EnvFilter::new(asked.as_deref().unwrap_or(quiet));
+    let (filter, handle) = reload::Layer::new(filter);
     let is_pretty = match format {
         LogFormat::Json => false,
         LogFormat::Pretty => true,
@@ -39,7 +43,25 @@ pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
     let discreet = filter_fn(is_discreet);
     let started =
         tracing_subscriber::registry().with(filter).with(discreet).with(output).try_init();
-    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))?;
+    let _ = FILTER.set(handle); // logging starts once
+    Ok(())
+}
+
+/// Replaces the filter. Returns whether it applies: `RUST_LOG`, which a running process cannot change, takes
+/// precedence.
+///
+/// # Errors
+/// When `filter` cannot be parsed.
+pub fn set_filter(filter: &str) -> anyhow::Result<bool> {
+    let filter = EnvFilter::try_new(filter)?;
+    if config::log_filter().is_some() {
+        return Ok(false);
+    }
+    if let Some(handle) = FILTER.get() {
+        handle.reload(filter)?;
+    }
+    Ok(true)
 }
 
 /// Crates whose errors are reported by their caller: a recording that `symphonia` cannot read is

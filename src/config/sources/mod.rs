@@ -6,6 +6,7 @@ use std::{
 };
 
 use config::{Config, File, FileFormat, Value, ValueKind};
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{Settings, shown_url, validate};
@@ -61,7 +62,7 @@ impl fmt::Display for Bullets<'_> {
 }
 
 /// The effective settings, and for each key its redacted value and its source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     pub settings: Settings,
     pub environment: String,
@@ -70,8 +71,21 @@ pub struct Loaded {
 
 #[derive(Debug, Clone)]
 pub struct SettingOrigin {
+    /// As shown to people.
     pub value: String,
     pub source: String,
+    exact: SecretString,
+}
+
+impl Loaded {
+    /// The settings that have another value in `other`.
+    pub fn changed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        let value = |loaded: &'a Self, key: &String| {
+            loaded.origins.get(key).map(|origin| origin.exact.expose_secret())
+        };
+        let keys = self.origins.keys();
+        keys.filter(move |key| value(self, key) != value(other, key)).map(String::as_str)
+    }
 }
 
 type Variables = BTreeMap<String, String>;
@@ -142,8 +156,9 @@ fn from_variables(
         return Err(ConfigError(faults));
     }
     let origins = merged.into_iter().map(|(key, (value, source))| {
-        let value = shown(&key, &value);
-        (key, SettingOrigin { value, source })
+        let exact = text(&value);
+        let value = shown(&key, &exact);
+        (key, SettingOrigin { value, source, exact: exact.into() })
     });
     Ok(Loaded { settings, environment, origins: origins.collect() })
 }
@@ -286,20 +301,23 @@ fn closest(key: &str, defaults: &Layer) -> String {
         .unwrap_or_default()
 }
 
-/// The value as shown by `config print`.
-fn shown(key: &str, value: &Value) -> String {
-    let text = match &value.kind {
+fn text(value: &Value) -> String {
+    match &value.kind {
         ValueKind::Array(items) => {
             items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
         }
         _ => value.to_string(),
-    };
+    }
+}
+
+/// The value as shown by `config print`.
+fn shown(key: &str, text: &str) -> String {
     if SECRETS.contains(&key) && !text.is_empty() {
         return "(set, not shown)".to_owned();
     }
     match text.parse::<Url>() {
         Ok(url) if url.has_authority() => shown_url(&url),
-        _ => text,
+        _ => text.to_owned(),
     }
 }
 

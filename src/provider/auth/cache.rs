@@ -91,6 +91,11 @@ impl Cache {
         let mut state = self.state.lock().await;
         state.held.take_if(|held| held.token.serial == token.serial);
     }
+
+    /// Discards the token, whichever it is.
+    pub async fn forget(&self) {
+        self.state.lock().await.held = None;
+    }
 }
 
 impl CacheState {

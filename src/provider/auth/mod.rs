@@ -3,7 +3,7 @@
 //! Source: RingCentral's guide "JWT auth flow" and the token endpoint of its OpenAPI document.
 mod cache;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -62,7 +62,7 @@ pub(super) struct AccessTokens {
     http: reqwest::Client,
     url: url::Url,
     timeout: Duration,
-    credentials: Credentials,
+    credentials: RwLock<Credentials>,
     cache: Cache,
 }
 
@@ -73,7 +73,15 @@ impl AccessTokens {
         timeout: Duration,
         credentials: Credentials,
     ) -> Self {
+        let credentials = RwLock::new(credentials);
         Self { http, url, timeout, credentials, cache: Cache::default() }
+    }
+
+    /// From now on, tokens are fetched with these credentials. Calls in progress keep the token they have.
+    pub async fn replace_credentials(&self, credentials: Credentials) {
+        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = credentials;
+        // Afterwards, so that a fetch in progress cannot store a token of the old ones.
+        self.cache.forget().await;
     }
 
     /// A token that should be valid now; fetches one only when the cached token is about to expire.
@@ -87,17 +95,15 @@ impl AccessTokens {
     }
 
     async fn fetch(&self) -> Result<Grant, TokenError> {
+        let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone();
         let form =
-            [("grant_type", wire::GRANT_TYPE), ("assertion", self.credentials.jwt.expose_secret())];
+            [("grant_type", wire::GRANT_TYPE), ("assertion", credentials.jwt.expose_secret())];
         let unreachable =
             |error: reqwest::Error| TokenError::Unreachable(Arc::new(error.without_url()));
         let response = self
             .http
             .post(self.url.clone())
-            .basic_auth(
-                &self.credentials.client_id,
-                Some(self.credentials.client_secret.expose_secret()),
-            )
+            .basic_auth(&credentials.client_id, Some(credentials.client_secret.expose_secret()))
             .header(reqwest::header::ACCEPT, "application/json")
             .timeout(self.timeout)
             .form(&form)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgTransaction};
 
-pub use self::refusing::{Blame, GateState, Refusing, Since, refused, state, taken};
+pub use self::refusing::{Blame, GateState, Refusing, Since, refused, retry_now, state, taken};
 use super::RateHeaders;
 use crate::config::GateSettings;
 

@@ -86,6 +86,20 @@ pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>
     .await
 }
 
+/// Lets the next submission through at once, because the cause of the rejections may be gone. Returns whether there
+/// were any.
+pub async fn retry_now(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    let updated = sqlx::query!(
+        r#"
+        update aftercall.provider_gate set probe_at = clock_timestamp()
+        where rate_group = 'heavy' and refused_since is not null
+        "#,
+    )
+    .execute(db)
+    .await?;
+    Ok(updated.rows_affected() > 0)
+}
+
 /// Whether and why submissions wait.
 pub async fn state(db: impl PgExecutor<'_>) -> sqlx::Result<GateState> {
     let row = sqlx::query!(

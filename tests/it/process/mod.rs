@@ -11,6 +11,7 @@ mod leaks;
 mod lifecycle;
 mod logs;
 mod recordings;
+mod reload;
 mod reparse;
 mod replay;
 mod service;
