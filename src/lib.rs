@@ -79,6 +79,7 @@
 //! - [`conversations`]: the shape of a conversation: who talks when, for how long, and over whom
 //! - [`stats`]: statistics across jobs
 //! - [`drift`]: what the provider sends beyond its known contract
+//! - [`samples`]: the state of the service as a whole, sampled into one row
 //!
 //! Between tables and stages:
 //!
@@ -150,6 +151,7 @@ pub mod query;
 pub mod reconcile;
 pub mod retention;
 pub mod rollup;
+pub mod samples;
 pub mod sandbox;
 pub mod stats;
 pub mod supervise;

@@ -3,6 +3,7 @@ mod encoding;
 mod quota;
 mod read;
 mod stored;
+mod watch;
 
 use std::collections::HashSet;
 
@@ -21,6 +22,7 @@ pub use encoding::{Undecodable, decoded, is_plain};
 pub use quota::{Quota, within};
 pub use read::{DeliveryFilter, DeliveryRow, count, find, list};
 pub use stored::{DeliveryKey, Stored, decisive, stored};
+pub use watch::{Quarantine, last_webhook_since, quarantine};
 
 /// How a delivery was processed; the provider gets the response 200 in every case. `accepted`: it
 /// finished the job, with a result or a failure. `duplicate`: the same body had already been

@@ -20,7 +20,7 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-pub use table::list;
+pub use table::{list, newest};
 
 use crate::{db, jobs::JobId, supervise::TaskResult};
 

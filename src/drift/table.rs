@@ -1,6 +1,7 @@
 //! The table `contract_drift`.
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
 
@@ -88,4 +89,11 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Drift>> {
     )
     .fetch_all(db)
     .await
+}
+
+/// When the newest difference was first seen.
+pub async fn newest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!("select max(first_seen_at) from aftercall.contract_drift")
+        .fetch_one(db)
+        .await
 }

@@ -5,6 +5,7 @@
 //! may complete a job whose end was only presumed (`aftercall.awaits_result`).
 mod attempt_outcome;
 mod attempts;
+mod backlog;
 mod change;
 mod claim;
 mod command;
@@ -31,6 +32,7 @@ use sqlx::types::Json;
 
 pub use attempt_outcome::{RetryReason, mark_submitted, mark_unknown, refuse, release};
 pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts};
+pub use backlog::{Backlog, StateBacklog, backlog, late};
 pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};

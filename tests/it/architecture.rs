@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("drift", &["db", "jobs", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
     ("provider", &["config", "drift", "insights", "jobs", "json"]),
+    ("samples", &["config", "db", "deliveries", "drift", "jobs", "provider"]),
     ("intake", &["api", "callers", "http", "insights", "jobs", "json", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     (
@@ -90,7 +91,8 @@ const MAY_HOLD_SQL: &[&str] = &[
     "stats",
     "conversations",
     "insights",
-    "drift",    // own tables
+    "drift",
+    "samples",  // own tables
     "db",       // schema and partitions
     "embedded", // creates its database
     "events",   // the timelines of jobs, across jobs

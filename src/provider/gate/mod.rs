@@ -5,6 +5,7 @@
 //! calls in a sliding window of 60 s, then a penalty of 60 s that restarts with every call sent
 //! during it (developer guide, "Rate limits").
 mod refusing;
+mod usage;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgTransaction};
 
 pub use self::refusing::{Blame, GateState, Refusing, Since, refused, retry_now, state, taken};
+pub use self::usage::{Usage, usage};
 use super::RateHeaders;
 use crate::config::GateSettings;
 

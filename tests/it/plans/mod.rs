@@ -2,6 +2,7 @@
 mod events;
 mod jobs;
 mod results;
+mod samples;
 mod search;
 mod stats;
 

@@ -1,4 +1,6 @@
 //! The connection pool, the migrations, and the meaning of database errors.
+mod load;
+
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
@@ -11,6 +13,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use url::Url;
+
+pub use self::load::{ServerLoad, TableSize, server_load, table_sizes};
 
 /// The files in `migrations/`, built into the binary. Applied versions are recorded in our own schema.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

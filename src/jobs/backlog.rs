@@ -1,0 +1,98 @@
+//! The jobs in progress, all callers' together, for the sampled metrics.
+use sqlx::PgExecutor;
+
+use super::State;
+
+/// Jobs in progress by their state.
+#[derive(Debug)]
+pub struct Backlog(Vec<StateBacklog>);
+
+#[derive(Debug, Clone, Copy)]
+pub struct StateBacklog {
+    state: State,
+    pub jobs: i64,
+    /// Time since the oldest was created.
+    pub oldest_secs: f64,
+    /// Time until the nearest deadline; negative once it has passed.
+    pub next_deadline_secs: Option<f64>,
+    due_within_hour: i64,
+    unconfirmed: i64,
+}
+
+impl Backlog {
+    /// The jobs in this state.
+    pub fn of(&self, state: State) -> StateBacklog {
+        let none = StateBacklog {
+            state,
+            jobs: 0,
+            oldest_secs: 0.0,
+            next_deadline_secs: None,
+            due_within_hour: 0,
+            unconfirmed: 0,
+        };
+        self.0.iter().find(|it| it.state == state).copied().unwrap_or(none)
+    }
+
+    /// Jobs whose deadline is less than an hour away.
+    pub fn due_within_hour(&self) -> i64 {
+        self.0.iter().map(|it| it.due_within_hour).sum()
+    }
+
+    /// Jobs whose last attempt has an unknown outcome.
+    pub fn unconfirmed(&self) -> i64 {
+        self.0.iter().map(|it| it.unconfirmed).sum()
+    }
+
+    pub fn next_deadline_secs(&self) -> Option<f64> {
+        self.0.iter().filter_map(|it| it.next_deadline_secs).reduce(f64::min)
+    }
+}
+
+/// Reads the jobs that have not ended, and no others.
+pub async fn backlog(db: impl PgExecutor<'_>) -> sqlx::Result<Backlog> {
+    let rows = sqlx::query_as!(
+        StateBacklog,
+        r#"
+        select state as "state: State", count(*) as "jobs!",
+            extract(epoch from greatest(now() - min(created_at), '0'))::float8 as "oldest_secs!",
+            extract(epoch from min(deadline_at) - now())::float8 as next_deadline_secs,
+            count(*) filter (where deadline_at < now() + interval '1 hour') as "due_within_hour!",
+            count(*) filter (where state = 'submitting' and lease_id is null) as "unconfirmed!"
+        from aftercall.jobs
+        where finished_at is null
+        group by state
+        "#,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(Backlog(rows))
+}
+
+/// Queued jobs that will be submitted after their deadline: the first submission is possible in `starts_secs`, `free` of
+/// them go at once, and one more every `secs_per_call`. Callers take turns, as in [`super::claim`].
+pub async fn late(
+    db: impl PgExecutor<'_>,
+    starts_secs: f64,
+    free: i64,
+    secs_per_call: f64,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        with turns as (
+            select deadline_at, due_at,
+                row_number() over (partition by caller_id order by due_at, id) as turn
+            from aftercall.jobs where state = 'queued'
+        ), positions as (
+            select deadline_at, row_number() over (order by turn, due_at) as position from turns
+        )
+        select count(*) as "late!" from positions
+        where deadline_at < now() + make_interval(
+            secs => $1::float8 + $2::float8 * greatest(0, position - $3))
+        "#,
+        starts_secs,
+        secs_per_call,
+        free,
+    )
+    .fetch_one(db)
+    .await
+}
