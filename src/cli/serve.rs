@@ -1,14 +1,22 @@
 //! `aftercall serve`: the service itself.
 use crate::{
     app::{self, LoadSettings, Reloads, ToldToStop},
+    config::Loaded,
     telemetry,
 };
 
 /// `load` is called again whenever the process is asked to reload its settings.
 pub async fn run(load: LoadSettings) -> anyhow::Result<()> {
     let loaded = load()?;
+    let log = &loaded.settings.log;
+    let traces = telemetry::init_with_traces(log.format, &log.filter).await?;
+    let ended = serve(load, loaded).await;
+    traces.stop().await;
+    ended
+}
+
+async fn serve(load: LoadSettings, loaded: Loaded) -> anyhow::Result<()> {
     let settings = loaded.settings.clone();
-    telemetry::init(settings.log.format, &settings.log.filter)?;
     let reloads = Reloads::listen(load, loaded)?;
     let mut app = match app::start(&settings).await {
         Err(error) if error.is::<ToldToStop>() => return Ok(()),

@@ -60,6 +60,39 @@ impl ClientEnvironment {
     }
 }
 
+/// Which traces to export: the `OTEL_*` variables that the OpenTelemetry SDK does not read itself.
+#[derive(Clone, Default)]
+pub struct TracesEnvironment {
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`; `None` when neither is
+    /// set, or when `OTEL_SDK_DISABLED` is `true` or `OTEL_TRACES_EXPORTER` is `none`. May contain
+    /// credentials.
+    pub endpoint: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub protocol: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` or `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds.
+    pub timeout: Duration,
+}
+
+impl TracesEnvironment {
+    pub fn read() -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let either = |name: &str| {
+            text(&format!("OTEL_EXPORTER_OTLP_TRACES_{name}"))
+                .or_else(|| text(&format!("OTEL_EXPORTER_OTLP_{name}")))
+        };
+        let is = |name: &str, value: &str| {
+            text(name).is_some_and(|given| given.trim().eq_ignore_ascii_case(value))
+        };
+        let is_off = is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none");
+        let timeout = either("TIMEOUT").and_then(|given| given.trim().parse().ok());
+        Self {
+            endpoint: either("ENDPOINT").filter(|_| !is_off),
+            protocol: either("PROTOCOL"),
+            timeout: Duration::from_millis(timeout.unwrap_or(10_000)),
+        }
+    }
+}
+
 /// `RUST_LOG`: the log filter. `None` when unset or empty; compose files can only set it empty.
 pub fn log_filter() -> Option<String> {
     std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty())

@@ -30,7 +30,9 @@ mod webhook;
 pub use api::ApiSettings;
 pub use database::DatabaseSettings;
 pub use dispatch::DispatchSettings;
-pub use environment::{ClientEnvironment, EmbeddedEnvironment, is_here, log_filter, shown_url};
+pub use environment::{
+    ClientEnvironment, EmbeddedEnvironment, TracesEnvironment, is_here, log_filter, shown_url,
+};
 pub use http::HttpSettings;
 pub use ingest::IngestSettings;
 pub use jobs::JobsSettings;

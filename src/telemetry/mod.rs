@@ -1,32 +1,59 @@
-//! Logs: JSON lines, or readable ones in a terminal. Code must never log secrets or content:
-//! requests are identified by route, and URLs and bodies are not logged.
+//! Logs and traces. Logs are JSON lines, or readable ones in a terminal; traces leave by OTLP if the
+//! environment has an endpoint. Neither must contain secrets or content: requests are identified by
+//! route, and URLs and bodies appear nowhere.
+mod export;
+mod filter;
 mod json;
 #[cfg(test)]
 mod reference_tests;
+mod traces;
 
 use std::{io::IsTerminal as _, sync::OnceLock};
 
-use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, filter::filter_fn, layer::SubscriberExt as _, reload,
+    EnvFilter, Layer, Registry, layer::Layered, layer::SubscriberExt as _, reload,
     util::SubscriberInitExt as _,
 };
 
-use self::json::JsonLines;
-use crate::config::{self, LogFormat};
+pub use self::traces::{SetupError, TraceId, Traces, trace_id};
 
-/// Highest verbosity of other crates, whatever `RUST_LOG` says: beyond it, HTTP clients and
-/// database drivers log URLs, headers and statements.
-const MOST_OF_OTHERS: Level = Level::INFO;
+use self::{filter::LogFilter, json::JsonLines};
+use crate::config::{self, LogFormat, TracesEnvironment};
 
 /// The filter of the running process.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<EnvFilter, Outputs>> = OnceLock::new();
+
+type Spans = Layered<Option<Box<dyn Layer<Registry> + Send + Sync>>, Registry>;
+type Outputs = Layered<Box<dyn Layer<Spans> + Send + Sync>, Spans>;
 
 /// Starts logging to standard output. `quiet` is the filter used when `RUST_LOG` is not set.
 ///
 /// # Errors
 /// When logging is already initialized.
 pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
+    start(format, quiet, &Traces::default())
+}
+
+/// Starts logging, and exporting traces if the environment has an endpoint. Variables that cannot be
+/// used are logged and leave traces off: they do not keep the service from its work.
+///
+/// # Errors
+/// When logging is already initialized.
+pub async fn init_with_traces(format: LogFormat, quiet: &str) -> anyhow::Result<Traces> {
+    // The exporter's HTTP client blocks, and panics on a thread of the runtime.
+    let traces = || Traces::start(&TracesEnvironment::read());
+    let (traces, fault) = match tokio::task::spawn_blocking(traces).await? {
+        Ok(traces) => (traces, None),
+        Err(fault) => (Traces::default(), Some(fault)),
+    };
+    start(format, quiet, &traces)?;
+    if let Some(fault) = fault {
+        tracing::error!(error = &fault as &dyn std::error::Error, "traces are not exported");
+    }
+    Ok(traces)
+}
+
+fn start(format: LogFormat, quiet: &str, traces: &Traces) -> anyhow::Result<()> {
     let asked = config::log_filter();
     let filter = EnvFilter::new(asked.as_deref().unwrap_or(quiet));
     let (filter, handle) = reload::Layer::new(filter);
@@ -40,9 +67,10 @@ pub fn init(format: LogFormat, quiet: &str) -> anyhow::Result<()> {
     } else {
         JsonLines::new(std::io::stdout()).boxed()
     };
-    let discreet = filter_fn(is_discreet);
-    let started =
-        tracing_subscriber::registry().with(filter).with(discreet).with(output).try_init();
+    let filter = LogFilter { asked: filter, has_traces: traces.are_exported() };
+    // The last one is asked first.
+    let all = tracing_subscriber::registry().with(traces.layer()).with(output).with(filter);
+    let started = all.try_init();
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))?;
     let _ = FILTER.set(handle); // logging starts once
     Ok(())
@@ -62,14 +90,4 @@ pub fn set_filter(filter: &str) -> anyhow::Result<bool> {
         handle.reload(filter)?;
     }
     Ok(true)
-}
-
-/// Crates whose errors are reported by their caller: a recording that `symphonia` cannot read is
-/// rejected, which is not an error of ours.
-const SILENT: &str = "symphonia";
-
-fn is_discreet(metadata: &Metadata<'_>) -> bool {
-    let target = metadata.target();
-    let is_ours = target.starts_with(env!("CARGO_PKG_NAME"));
-    is_ours || (*metadata.level() <= MOST_OF_OTHERS && !target.starts_with(SILENT))
 }

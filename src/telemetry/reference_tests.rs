@@ -1,7 +1,7 @@
-//! Keeps `docs/logging.md` complete: it lists every field that the code logs, and no other.
+//! Keeps `docs/logs.md` complete: it lists every field that the code logs, and no other.
 use std::{collections::BTreeSet, fs, path::Path};
 
-const REFERENCE: &str = include_str!("../../docs/logging.md");
+const REFERENCE: &str = include_str!("../../docs/logs.md");
 /// Written by the layer itself.
 const ON_EVERY_LINE: [&str; 4] = ["ts", "level", "msg", "target"];
 const LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
@@ -16,8 +16,8 @@ fn the_reference_has_every_field_that_is_logged_and_no_other() {
     let described = described();
     let missing: Vec<_> = logged.difference(&described).collect();
     let superfluous: Vec<_> = described.difference(&logged).collect();
-    assert!(missing.is_empty(), "logged, but not in docs/logging.md: {missing:?}");
-    assert!(superfluous.is_empty(), "in docs/logging.md, but never logged: {superfluous:?}");
+    assert!(missing.is_empty(), "logged, but not in docs/logs.md: {missing:?}");
+    assert!(superfluous.is_empty(), "in docs/logs.md, but never logged: {superfluous:?}");
 }
 
 #[test]
