@@ -13,6 +13,9 @@ pub struct StateBacklog {
     pub jobs: i64,
     /// Time since the oldest was created.
     pub oldest_secs: f64,
+    /// For how long the one that has waited longest has been due, for its submission, its poll or the end of its lease; 0
+    /// if none is due.
+    pub due_secs: f64,
     /// Time until the nearest deadline; negative once it has passed.
     pub next_deadline_secs: Option<f64>,
     due_within_hour: i64,
@@ -26,6 +29,7 @@ impl Backlog {
             state,
             jobs: 0,
             oldest_secs: 0.0,
+            due_secs: 0.0,
             next_deadline_secs: None,
             due_within_hour: 0,
             unconfirmed: 0,
@@ -55,6 +59,7 @@ pub async fn backlog(db: impl PgExecutor<'_>) -> sqlx::Result<Backlog> {
         r#"
         select state as "state: State", count(*) as "jobs!",
             extract(epoch from greatest(now() - min(created_at), '0'))::float8 as "oldest_secs!",
+            extract(epoch from greatest(now() - min(due_at), '0'))::float8 as "due_secs!",
             extract(epoch from min(deadline_at) - now())::float8 as next_deadline_secs,
             count(*) filter (where deadline_at < now() + interval '1 hour') as "due_within_hour!",
             count(*) filter (where state = 'submitting' and lease_id is null) as "unconfirmed!"

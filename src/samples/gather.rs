@@ -47,6 +47,7 @@ async fn jobs_and_gate(
 
     let usage = gate::usage(&mut **tx, gate).await?;
     let queued = backlog.of(State::Queued);
+    values.add("aftercall_oldest_due_job_seconds", &[], queued.due_secs);
     let eta = if queued.jobs == 0 { 0.0 } else { usage.wait_secs(queued.jobs) };
     values.add("aftercall_queue_eta_seconds", &[], eta);
     let may_be_late = queued.next_deadline_secs.is_some_and(|deadline| deadline < eta);

@@ -93,3 +93,19 @@ async fn a_sample_tells_what_waits_and_for_how_long() {
     let penalty = values.get("aftercall_upstream_penalty_seconds", &[]).unwrap();
     assert!((1.0..=30.0).contains(&penalty), "{penalty}");
 }
+
+#[tokio::test]
+async fn a_job_that_waits_for_its_retry_is_old_but_not_due() {
+    let app = TestApp::start().await;
+    let due = async || sampled(&app).await.values.get("aftercall_oldest_due_job_seconds", &[]);
+    assert_eq!(due().await, Some(0.0), "there is no job");
+    let job = app.submit().await;
+    let waits = "update aftercall.jobs set created_at = now() - interval '1 day',
+        due_at = now() + interval '10 minutes' where id = $1";
+    app.about(job, waits).await;
+    assert_eq!(due().await, Some(0.0));
+    app.about(job, "update aftercall.jobs set due_at = now() - interval '6 minutes' where id = $1")
+        .await;
+    let secs = due().await.unwrap();
+    assert!((360.0..400.0).contains(&secs), "{secs}");
+}
