@@ -6,7 +6,7 @@ import sys
 import urllib.request
 
 from expressions import selectors
-from prometheus import Prometheus
+from prometheus import ROOT, Prometheus
 
 # Selectors without a series on a service on which nothing goes wrong, and why they are no mistake.
 NOTHING_YET = {
@@ -16,15 +16,13 @@ NOTHING_YET = {
     "aftercall_public_hook_up": "the first self-test comes later",
     'task=~"retention|hook_test"': "both run rarely",
 }
-HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
 
 
 def exported(ops):
-    """Names of all metrics, those of a histogram without their suffix."""
+    """Names of all series."""
     with urllib.request.urlopen(f"http://{ops}/metrics") as answer:
         text = answer.read().decode()
-    names = {match[1] for match in re.finditer(r"^([a-zA-Z_:][\w:]*)(?:\{| )", text, re.M)}
-    return names
+    return {match[1] for match in re.finditer(r"^([a-zA-Z_:][\w:]*)[{ ]", text, re.M)}
 
 
 def main(ops):
@@ -52,6 +50,12 @@ def main(ops):
                     wrong.append(f"{rule['name']}: /metrics has no {metric}")
                 elif not prometheus.query(metric + matchers):
                     wrong.append(f"{rule['name']}: nothing is {metric}{matchers}")
+        for expr in re.findall(r"```promql\n(.*?)```", (ROOT / "docs/runbook.md").read_text(), re.S):
+            try:
+                prometheus.query(expr)
+            except ValueError as error:
+                wrong.append(f"docs/runbook.md: {error}: {expr}")
+            wrong += [f"docs/runbook.md: /metrics has no {name}" for name, _ in selectors(expr) if name not in names]
         firing = prometheus.query('ALERTS{alertstate="firing"}')
         wrong += [f"{labels['alertname']} fires although nothing is wrong" for labels, _ in firing]
     print("\n".join(wrong), end="\n" if wrong else "")
