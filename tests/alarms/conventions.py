@@ -13,6 +13,7 @@ SEVERITIES = {"page", "ticket"}
 # Metrics that may be missing although the service is up, and why no absent() twin watches them.
 MAY_BE_MISSING = {
     "up": "AftercallAbsent is its twin",
+    "aftercall_last_success_timestamp_seconds": "AftercallNoWorker is its twin",
     "aftercall_public_hook_up": "only known after the first self-test; AftercallChoreStalled sees that there is none",
     "http_server_request_duration_seconds_count": "without a request there is no error",
 }

@@ -71,6 +71,7 @@ MUST_NOT = {
     "AftercallAbsent": "it is a target",
     "AftercallRestarting": "it is started once",
     "AftercallTaskStalled": "no fault of the provider stops a task",
+    "AftercallNoWorker": "the process has all roles",
     "AftercallChoreStalled": "fires after three hours",
     "AftercallSamplesStale": "sampled every 15 s",
     "AftercallMetricsMissing": "every metric is exported",
