@@ -78,6 +78,7 @@
 //! - [`insights`]: what the provider found in a recording, and the search over it
 //! - [`conversations`]: the shape of a conversation: who talks when, for how long, and over whom
 //! - [`stats`]: statistics across jobs
+//! - [`reporting`]: sums by the hour, for the views that dashboards read
 //! - [`drift`]: what the provider sends beyond its known contract
 //! - [`samples`]: the state of the service as a whole, sampled into one row
 //!
@@ -99,7 +100,7 @@
 //!
 //! In the background:
 //!
-//! - [`rollup`]: merges changes into the statistics
+//! - [`rollup`]: merges changes into the statistics and the sums by the hour
 //! - [`retention`]: creates partitions ahead of time and deletes expired rows
 //!
 //! Beside the service:
@@ -149,6 +150,7 @@ pub mod outcome;
 pub mod provider;
 pub mod query;
 pub mod reconcile;
+pub mod reporting;
 pub mod retention;
 pub mod rollup;
 pub mod samples;

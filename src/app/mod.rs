@@ -6,6 +6,7 @@ mod files;
 mod pages;
 mod parts;
 mod probe;
+mod published;
 mod reload;
 
 use std::{
@@ -39,7 +40,7 @@ use crate::{
     events,
     http::{self, OpsState, Terms},
     insights::search,
-    provider,
+    provider, reporting,
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
@@ -178,6 +179,7 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
         );
     }
     let made = db::ensure_partitions(db, settings.retention.partitions_ahead).await?;
+    reporting::publish(db, &published::settings(settings)).await?;
     tracing::info!(partitions_made = made, "database ready");
     Ok(())
 }

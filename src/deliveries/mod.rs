@@ -130,20 +130,31 @@ pub async fn known(
     Ok(rows.into_iter().map(|row| (row.job_id, row.attempt, row.body_sha)).collect())
 }
 
-/// Stores the deliveries. The bytes of duplicates and replays are already stored.
+/// Stores the deliveries, and counts them by the hour. The bytes of duplicates and replays are already stored.
+///
+/// A trigger would count them wherever they come from, but would have to copy their bodies.
 pub async fn keep(tx: &mut PgTransaction<'_>, classified: &[Classified<'_>]) -> sqlx::Result<()> {
     let bytes = |j: &Classified<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
-        insert into aftercall.deliveries
-            (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
-                replay_of)
-        select d.job_id, d.id, d.attempt, d.via, d.outcome, d.reason, d.headers::json, d.body,
-            d.body_sha, d.body_bytes, d.replay_of
-        from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
-                $7::text[], $8::bytea[], $9::bytea[], $10::int[], $11::uuid[])
-            as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
-                replay_of)
+        with kept as (
+            insert into aftercall.deliveries
+                (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
+                    replay_of)
+            select d.job_id, d.id, d.attempt, d.via, d.outcome, d.reason, d.headers::json, d.body,
+                d.body_sha, d.body_bytes, d.replay_of
+            from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
+                    $7::text[], $8::bytea[], $9::bytea[], $10::int[], $11::uuid[])
+                as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
+                    replay_of)
+            returning via, outcome, body_bytes, received_at, commit_ms
+        )
+        insert into aftercall.hour_changes
+            (subject, hour, caller_id, outcome, via, counted, bytes, commit_ms)
+        select 'delivery', aftercall.hour_of(received_at), '00000000-0000-0000-0000-000000000000',
+            outcome, via, count(*), sum(body_bytes), coalesce(sum(commit_ms), 0)
+        from kept
+        group by received_at, outcome, via
         "#,
         &column(classified, |j| j.delivery.job_id) as &[JobId],
         &column(classified, |_| Uuid::now_v7()),

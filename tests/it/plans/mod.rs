@@ -1,6 +1,7 @@
 //! The plans of hot statements on large tables: none may read one from end to end.
 mod events;
 mod jobs;
+mod reporting;
 mod results;
 mod samples;
 mod search;

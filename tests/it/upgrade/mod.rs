@@ -18,7 +18,10 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::support::{answer::Answer, app::TestApp, db::TestDb, fixture};
+use crate::{
+    reporting::hours::assert_exact,
+    support::{answer::Answer, app::TestApp, db::TestDb, fixture},
+};
 
 /// The responses of an earlier version.
 #[derive(Debug, Deserialize)]
@@ -87,6 +90,12 @@ async fn what_an_earlier_version_stored_is_served_as_it_was() {
     assert!(!schemas.is_empty());
     for schema in schemas {
         let app = TestApp::on(restored(schema).await, |_| {}).await;
+        assert_exact(&app.db.pool).await;
+        let counted = "select sum(created)::bigint from reporting.job_hourly_v1";
+        assert_eq!(
+            app.count(counted).await,
+            app.count("select count(*) from aftercall.jobs").await
+        );
         let then = fixture(&format!("upgrade/{schema}/responses.json"));
         let then: Responses = serde_json::from_str(&then).unwrap();
         for (path, then_body) in &then.bodies {

@@ -1,0 +1,35 @@
+//! What the views in the schema `reporting` read besides the tables of others: sums by the hour, and the settings of the
+//! running service.
+//!
+//! Triggers and [`deliveries`](crate::deliveries) record changes of the sums; [`merge`] adds them. The views read both, so
+//! they are exact whether or not changes have been merged.
+use sqlx::PgExecutor;
+
+/// Adds up to `most` changes to the sums by the hour; returns how many there were. May run concurrently.
+pub async fn merge(db: impl PgExecutor<'_>, most: i32) -> sqlx::Result<i32> {
+    sqlx::query_scalar!(r#"select aftercall.merge_hour_changes($1) as "taken!""#, most)
+        .fetch_one(db)
+        .await
+}
+
+/// A setting by its name; a duration is in seconds, and `None` means "off".
+pub type PublishedSetting = (&'static str, Option<f64>);
+
+/// Stores these settings for the views; those of the service that started last apply.
+pub async fn publish(db: impl PgExecutor<'_>, settings: &[PublishedSetting]) -> sqlx::Result<()> {
+    let (names, values): (Vec<&str>, Vec<Option<f64>>) = settings.iter().copied().unzip();
+    sqlx::query!(
+        r#"
+        insert into aftercall.published_settings as s (name, value)
+        select name, value from unnest($1::text[], $2::float8[]) as given (name, value)
+        order by name
+        on conflict (name) do update set value = excluded.value, updated_at = now()
+        where s.value is distinct from excluded.value
+        "#,
+        &names as &[&str],
+        &values as &[Option<f64>],
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
