@@ -74,6 +74,7 @@
 //!
 //! - [`callers`]: the internal apps, their API keys and scopes
 //! - [`jobs`]: jobs and their attempts, and every statement that changes one
+//! - [`partitions`]: the monthly partitions of tables
 //! - [`deliveries`]: raw deliveries, byte for byte, with their outcomes
 //! - [`insights`]: what the provider found in a recording, and the search over it
 //! - [`conversations`]: the shape of a conversation: who talks when, for how long, and over whom
@@ -147,6 +148,7 @@ pub mod intake;
 pub mod jobs;
 pub mod json;
 pub mod outcome;
+pub mod partitions;
 pub mod provider;
 pub mod query;
 pub mod reconcile;

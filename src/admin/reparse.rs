@@ -13,6 +13,7 @@ use crate::{
     insights::{self, DocumentOrigin, Outdated, Prepared},
     jobs::{self, Announcer, EventKind, JobId, Note},
     outcome::Interpretation,
+    partitions,
 };
 
 /// Results read per query.
@@ -24,6 +25,8 @@ pub struct ReparseSummary {
     pub reparsed: usize,
     /// Left unchanged: the current parser finds no result in the delivery.
     pub unreadable: usize,
+    /// Left unchanged: retention has deleted the delivery.
+    pub without_delivery: usize,
     /// Rejected by Postgres; the log says why.
     pub failed: usize,
 }
@@ -59,7 +62,7 @@ pub async fn run(
         let Some(last) = page.last() else { return Ok(summary) };
         after = *last;
         let places = deliveries::decisive(db, &page).await?;
-        summary.unreadable += page.len() - places.len();
+        summary.without_delivery += page.len() - places.len();
         let mut batches = batch::batches(&places);
         batches.reverse();
         while let Some(batch) = batches.pop() {
@@ -101,6 +104,7 @@ async fn reparse(
 
     // Feeds in this process have no waiters; those of other processes poll.
     let mut tx = Announcer::default().begin(db).await?;
+    partitions::ensure_of(&mut tx, &ids).await?;
     jobs::lock(&mut tx, &ids).await?;
     // A concurrent run may have been faster.
     let versions = insights::versions_below(&mut tx, &ids, which.below).await?;

@@ -17,6 +17,7 @@ use crate::{
     http::Limit,
     jobs::{self, Announcer, Channel, EventKind, Note},
     outcome::{self, Arrival, Interpretation},
+    partitions,
 };
 
 /// Bytes of bodies after which one call stops.
@@ -93,6 +94,8 @@ impl Replayer<'_> {
         let read = batch::read(self.db, keys, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
         let mut tx = self.announcer.begin(self.db).await?;
+        let ids: Vec<_> = arrivals.iter().map(|arrival| arrival.delivery.job_id).collect();
+        partitions::ensure_of(&mut tx, &ids).await?;
         let outcomes = outcome::apply(&mut tx, &arrivals, Quota::UNLIMITED).await?;
         let notes = arrivals.iter().zip(&outcomes).filter_map(|(arrival, outcome)| {
             let Delivery { job_id, replay_of, .. } = arrival.delivery;

@@ -46,6 +46,8 @@ codes! {
     BodyTooSlow: REQUEST_TIMEOUT, "body-too-slow", "Body was sent too slowly";
     StateConflict: CONFLICT, "state-conflict", "Not possible in this state";
     PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "Precondition failed";
+    ResultExpired: GONE, "result-expired", "Result expired";
+    RecordingExpired: GONE, "recording-expired", "Recording expired";
     BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "Body too large";
     NotJson: UNSUPPORTED_MEDIA_TYPE, "not-json", "Body must be JSON";
     ValidationFailed: UNPROCESSABLE_ENTITY, "validation-failed", "Invalid request";

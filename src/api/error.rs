@@ -9,11 +9,13 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 
 use super::{Activity, Code, Problem};
 use crate::{
     db,
     http::{CursorMismatch, Fault, Faults, HostFault},
+    jobs::Job,
 };
 
 /// Every response that is not a success.
@@ -39,6 +41,13 @@ pub enum ApiError {
     DeliveryNotFound(uuid::Uuid),
     #[error("the job is {0} and has no result")]
     ResultNotAvailable(&'static str),
+    #[error("the result was deleted on {} because of its age (retention.results)", .0.format("%Y-%m-%d"))]
+    ResultExpired(DateTime<Utc>),
+    #[error(
+        "the uploaded recording was deleted some time after the job had ended (retention.contents); \
+        submit it again as a new job"
+    )]
+    RecordingExpired,
     #[error("cannot {0} a job that is {1}")]
     StateConflict(&'static str, &'static str),
     #[error("the API has nothing at this path; see /docs")]
@@ -110,6 +119,8 @@ impl ApiError {
             Self::JobNotFound(_) => Code::JobNotFound,
             Self::DeliveryNotFound(_) => Code::DeliveryNotFound,
             Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
+            Self::ResultExpired(_) => Code::ResultExpired,
+            Self::RecordingExpired => Code::RecordingExpired,
             Self::StateConflict(..) => Code::StateConflict,
             Self::NoSuchRoute => Code::NoSuchRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
@@ -128,6 +139,12 @@ impl ApiError {
             Self::CallerLimit(_) | Self::CallerMemory => Code::CallerLimit,
             Self::Internal(_) => Code::Internal,
         }
+    }
+
+    /// Why this job has no result to show.
+    pub fn no_result(job: &Job) -> Self {
+        let state = job.state.name();
+        job.result_expired_at.map_or(Self::ResultNotAvailable(state), Self::ResultExpired)
     }
 
     /// Turns a caught panic into a 500; the payload goes to the log.

@@ -52,6 +52,9 @@ pub struct JobView {
     pub created_at: DateTime<Utc>,
     pub submitted_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// When the result was deleted because of its age; absent unless it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_expired_at: Option<DateTime<Utc>>,
     /// When the job becomes `timed_out` if no result arrives.
     pub deadline_at: DateTime<Utc>,
     /// Not part of exports.
@@ -103,6 +106,7 @@ impl JobView {
             created_at: job.created_at,
             submitted_at: job.submitted_at,
             finished_at: job.finished_at,
+            result_expired_at: job.result_expired_at,
             deadline_at: job.deadline_at,
             links: None,
         }

@@ -44,13 +44,13 @@ impl OwnedJob {
     /// The job, if it has a result.
     ///
     /// # Errors
-    /// `job-not-found`, or `result-not-available` before there is a result.
+    /// `job-not-found`, `result-not-available` before there is a result, or `result-expired` after.
     pub async fn completed(&self, db: impl PgExecutor<'_>) -> Result<Job, ApiError> {
         let job = self.find(db).await?;
-        if job.state == State::Completed {
+        if job.state == State::Completed && job.result_expired_at.is_none() {
             Ok(job)
         } else {
-            Err(ApiError::ResultNotAvailable(job.state.name()))
+            Err(ApiError::no_result(&job))
         }
     }
 }

@@ -5,6 +5,7 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
 };
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -46,6 +47,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub more_errors: Option<usize>,
+    /// When what was requested was deleted; only with `result-expired`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<DateTime<Utc>>,
 }
 
 impl From<ApiError> for Problem {
@@ -55,6 +59,10 @@ impl From<ApiError> for Problem {
         let status = code.status();
         let internal = status == StatusCode::INTERNAL_SERVER_ERROR;
         let detail = (!internal).then(|| shortened(error.to_string(), MAX_DETAIL));
+        let expired_at = match &error {
+            ApiError::ResultExpired(at) => Some(*at),
+            _ => None,
+        };
         let faults = match error {
             ApiError::ValidationFailed(faults) | ApiError::InvalidParameters(faults) => faults,
             _ => Faults::default(),
@@ -69,6 +77,7 @@ impl From<ApiError> for Problem {
             request_id: None,
             more_errors: Some(faults.more()).filter(|more| *more > 0),
             errors: faults.into_listed(),
+            expired_at,
         }
     }
 }

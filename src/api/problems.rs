@@ -39,7 +39,7 @@ pub const OF_BODY: u32 = codes(&[
 pub const OF_JOB: u32 = codes(&[Code::JobNotFound]);
 
 /// Of those about the result of a job.
-pub const OF_RESULT: u32 = OF_JOB | codes(&[Code::ResultNotAvailable]);
+pub const OF_RESULT: u32 = OF_JOB | codes(&[Code::ResultNotAvailable, Code::ResultExpired]);
 
 /// One bit for each code: a type cannot have a list as its parameter.
 pub const fn codes(list: &[Code]) -> u32 {

@@ -40,7 +40,7 @@ use crate::{
     events,
     http::{self, OpsState, Terms},
     insights::search,
-    provider, reporting,
+    partitions, provider, reporting,
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
@@ -178,7 +178,7 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
             "the database was restored from another cluster; events were renumbered"
         );
     }
-    let made = db::ensure_partitions(db, settings.retention.partitions_ahead).await?;
+    let made = partitions::ensure(db, settings.retention.partitions_ahead).await?;
     reporting::publish(db, &published::settings(settings)).await?;
     tracing::info!(partitions_made = made, "database ready");
     Ok(())

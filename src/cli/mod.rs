@@ -8,6 +8,7 @@ mod keys;
 mod migrate;
 mod openapi;
 mod output;
+mod partitions;
 #[cfg(unix)]
 mod pg_exec;
 #[cfg(unix)]
@@ -15,6 +16,7 @@ mod pg_supervise;
 mod reparse;
 mod replay;
 mod report;
+mod retention;
 mod sandbox;
 mod serve;
 mod submit;
@@ -54,6 +56,10 @@ enum Command {
     Replay(replay::Args),
     /// Recreate results of earlier parser versions from the stored deliveries.
     Reparse(reparse::Args),
+    /// List the monthly partitions: how large they are, and when retention drops them.
+    Partitions(partitions::Args),
+    /// Delete what is older than the settings say, as the service does every hour.
+    Retention(retention::Args),
     /// Print the settings or their schema.
     #[command(subcommand)]
     Config(config::Command),
@@ -88,6 +94,8 @@ impl Cli {
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
             Command::Replay(args) => block_on(replay::run(loaded()?.settings, args)),
             Command::Reparse(args) => block_on(reparse::run(loaded()?.settings, args)),
+            Command::Partitions(args) => block_on(partitions::run(loaded()?.settings, args)),
+            Command::Retention(args) => block_on(retention::run(loaded()?.settings, args)),
             Command::Config(command) => config::run(&command, loaded),
             Command::Healthcheck(args) => {
                 block_on(healthcheck::run(args, || Ok(loaded()?.settings)))

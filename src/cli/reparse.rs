@@ -41,9 +41,14 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
             return output::print(&format!("matched {matched}\n"));
         }
         let limits = settings.text_limits();
-        let ReparseSummary { reparsed, unreadable, failed } =
+        let ReparseSummary { reparsed, unreadable, without_delivery, failed } =
             reparse::run(db, &which, limits).await?;
         output::print(&format!("reparsed {reparsed}\nunreadable {unreadable}\n"))?;
+        if without_delivery > 0 {
+            output::print(&format!(
+                "without_delivery {without_delivery} (deleted by retention.deliveries)\n"
+            ))?;
+        }
         anyhow::ensure!(failed == 0, "{failed} could not be stored; see the log above");
         Ok(())
     };

@@ -10,7 +10,7 @@ pub async fn run(load: LoadSettings) -> anyhow::Result<()> {
     let loaded = load()?;
     let log = &loaded.settings.log;
     let traces = telemetry::init_with_traces(log.format, &log.filter).await?;
-    let ended = serve(load, loaded).await;
+    let ended = Box::pin(serve(load, loaded)).await;
     traces.stop().await;
     ended
 }

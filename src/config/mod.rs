@@ -46,5 +46,5 @@ pub use schema::schema;
 pub use settings::{Role, Settings, TextLimits};
 pub use shutdown::ShutdownSettings;
 pub use sources::{ConfigError, Loaded, SettingOrigin, load, load_demo};
-pub use values::{Automatic, bytes};
+pub use values::{Automatic, bytes, shown_age};
 pub use webhook::WebhookSettings;

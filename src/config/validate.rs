@@ -95,6 +95,7 @@ fn check_together(s: &Settings, faults: &mut SettingFaults) {
         i.memory.as_u64() >= w.max_body.as_u64() + w.max_inflated.as_u64(),
         "ingest.memory must be at least webhook.max_body plus webhook.max_inflated",
     );
+    s.retention.check_with(s.jobs.deadline, faults);
     faults.check(
         i.attempt_bytes >= w.max_body,
         "ingest.attempt_bytes must be at least webhook.max_body",

@@ -38,6 +38,40 @@ impl JsonSchema for HumanDuration {
     }
 }
 
+/// Parses an age such as "90d", or "off".
+pub(super) struct Age;
+
+impl Age {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let text = String::deserialize(from)?;
+        if text == "off" {
+            return Ok(None);
+        }
+        let age = humantime_serde::re::humantime::parse_duration(&text);
+        age.map(Some)
+            .map_err(|error| D::Error::custom(format!("{error}; write \"90d\" or \"off\"")))
+    }
+}
+
+impl JsonSchema for Age {
+    fn schema_name() -> Cow<'static, str> {
+        "Age".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^(off|0|([0-9]+ *[A-Za-zµ]+ *)+)$" })
+    }
+}
+
+/// An age as it is written in settings: in days if it is a number of days.
+pub fn shown_age(age: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match age.as_secs() {
+        seconds if seconds.is_multiple_of(DAY) && seconds > 0 => format!("{}d", seconds / DAY),
+        _ => humantime_serde::re::humantime::format_duration(age).to_string(),
+    }
+}
+
 /// The schema of a size such as "32MiB".
 pub(super) struct HumanSize;
 

@@ -17,14 +17,21 @@ pub use shape::{Emotion, Shape, ShapeInput, SpeakerMeasures};
 pub use timeline::{Said, millis, seconds};
 pub use write::store;
 
-/// Deletes the shapes of these jobs.
-pub async fn remove(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "with speaker as (delete from aftercall.conversation_speakers where job_id = any($1))
-         delete from aftercall.conversations where job_id = any($1)",
+/// Deletes the shapes of these jobs; returns how many, and how many speakers they had.
+pub async fn remove(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"
+        with speaker as (
+            delete from aftercall.conversation_speakers where job_id = any($1) returning 1
+        ), conversation as (
+            delete from aftercall.conversations where job_id = any($1) returning 1
+        )
+        select (select count(*) from conversation) as "conversations!",
+            (select count(*) from speaker) as "speakers!"
+        "#,
         jobs as &[JobId],
     )
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    Ok((row.conversations, row.speakers))
 }

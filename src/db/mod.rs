@@ -173,14 +173,6 @@ pub async fn probe_writes(db: &PgPool) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Creates the monthly partitions of all partitioned tables up to `months_ahead`; returns how many were missing.
-pub async fn ensure_partitions(db: &PgPool, months_ahead: u32) -> sqlx::Result<i32> {
-    let months = i32::try_from(months_ahead).unwrap_or(i32::MAX);
-    sqlx::query_scalar!(r#"select aftercall.ensure_partitions($1) as "made!""#, months)
-        .fetch_one(db)
-        .await
-}
-
 /// A connection for streaming the rows of one statement, however many there are. It is closed on drop, because unread
 /// rows would block the next statement.
 ///

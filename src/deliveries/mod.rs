@@ -1,5 +1,6 @@
 //! Raw deliveries: what the provider sent, byte for byte, and the outcome of each.
 mod encoding;
+mod expiry;
 mod quota;
 mod read;
 mod stored;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use encoding::{Undecodable, decoded, is_plain};
+pub use expiry::{due, remove};
 pub use quota::{Quota, within};
 pub use read::{DeliveryFilter, DeliveryRow, count, find, list};
 pub use stored::{DeliveryKey, Stored, decisive, stored};

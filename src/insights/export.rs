@@ -38,6 +38,7 @@ impl UtteranceExport {
     pub fn new(caller_id: CallerId, filter: &JobFilter, after: Option<(JobId, i32)>) -> Self {
         let mut sql = QueryBuilder::new("select * from (select j.id as job_id, j.external_id");
         filter.push(&mut sql, caller_id);
+        sql.push(" and j.result_expired_at is null");
         if let Some((job_id, _)) = after {
             filter.push_id(&mut sql, ">=", job_id);
         }

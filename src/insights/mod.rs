@@ -4,6 +4,7 @@
 //! dashboards. If the two ever differ, the document is authoritative.
 mod conversation_insights;
 mod document;
+mod expiry;
 mod export;
 mod loader;
 mod prepared;
@@ -20,6 +21,7 @@ pub use conversation_insights::{
     ConversationInsightRow, conversation_insights, select_conversation_insights,
 };
 pub use document::DocumentOrigin;
+pub use expiry::{lock_due, remove};
 pub use export::{UtteranceExport, UtteranceLine};
 pub use loader::ResultLoader;
 pub use prepared::Prepared;

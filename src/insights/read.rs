@@ -10,7 +10,7 @@ pub struct StoredResult {
     pub document_sha: Vec<u8>,
 }
 
-/// The result of a job of this caller; `None` when there is no such job or no result yet.
+/// The result of a job of this caller; `None` when there is no such job, or it has no result yet or no more.
 pub async fn result(
     db: impl PgExecutor<'_>,
     caller_id: CallerId,
@@ -21,7 +21,7 @@ pub async fn result(
         r#"
         select r.document, r.document_sha
         from aftercall.results r join aftercall.jobs j on j.id = r.job_id
-        where r.job_id = $2 and j.caller_id = $1
+        where r.job_id = $2 and j.caller_id = $1 and j.result_expired_at is null
         "#,
         caller_id as CallerId,
         job_id as JobId,
@@ -42,6 +42,7 @@ pub async fn results(
         select w.n as "n!", r.document, r.document_sha
         from unnest($1::uuid[], $2::uuid[]) with ordinality as w (caller_id, job_id, n)
         join aftercall.jobs j on j.id = w.job_id and j.caller_id = w.caller_id
+            and j.result_expired_at is null
         join aftercall.results r on r.job_id = w.job_id
         "#,
         &callers as &[CallerId],

@@ -51,7 +51,7 @@ pub async fn outdated(
     .await
 }
 
-/// The parser versions of those results that are older than `below`. Exact while the jobs' rows are
+/// The parser versions of those results that are older than `below` and have not expired. Exact while the jobs' rows are
 /// locked.
 pub async fn versions_below(
     tx: &mut PgTransaction<'_>,
@@ -59,8 +59,9 @@ pub async fn versions_below(
     below: i32,
 ) -> sqlx::Result<HashMap<JobId, i32>> {
     let rows = sqlx::query!(
-        r#"select job_id as "job_id: JobId", parser_version from aftercall.results
-         where job_id = any($1) and parser_version < $2"#,
+        r#"select r.job_id as "job_id: JobId", r.parser_version from aftercall.results r
+         join aftercall.jobs j on j.id = r.job_id and j.result_expired_at is null
+         where r.job_id = any($1) and r.parser_version < $2"#,
         jobs as &[JobId],
         below,
     )

@@ -13,7 +13,7 @@ use crate::{
         problems::{Code, OF_JOB, Problems, codes},
     },
     http::NoParameters,
-    jobs,
+    jobs, partitions,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -48,13 +48,15 @@ async fn cancel(
 /// Retry a failed or timed-out job.
 ///
 /// The job gets a new deadline and a new attempt, which is paid for again. If an earlier attempt
-/// delivers a result first, that result is used; a failure of an earlier attempt is ignored.
+/// delivers a result first, that result is used; a failure of an earlier attempt is ignored. A
+/// recording that was uploaded as `content` is deleted some time after its job has ended, a week by
+/// default; the job then cannot be retried.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/retry", operation_id = "retryJob", tag = "jobs",
     params(("id" = Uuid, Path)),
     responses(
         (status = ACCEPTED, body = JobView),
-        Problems<{ OF_JOB | codes(&[Code::StateConflict]) }>,
+        Problems<{ OF_JOB | codes(&[Code::StateConflict, Code::RecordingExpired]) }>,
     ),
     security(("key" = [])),
 )]
@@ -64,8 +66,12 @@ async fn retry(
     _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
+    partitions::ensure_of(&mut tx, &[asked.id]).await?;
     let applied = jobs::retry(&mut tx, asked.caller.id, asked.id, state.deadline).await?;
     let view = JobView::from(asked.find(&mut **tx).await?);
+    if applied && !jobs::has_recording(&mut **tx, asked.id).await? {
+        return Err(ApiError::RecordingExpired);
+    }
     tx.commit().await?;
     if !applied {
         return Err(ApiError::StateConflict("retry", view.state.name()));

@@ -26,6 +26,7 @@ use crate::{
     http::{self, Fault, Faults, NoParameters},
     insights::{self, SpeakersView},
     jobs::{self, EventKind, Note},
+    partitions,
 };
 
 const MAX_NAME_CHARS: usize = 200;
@@ -64,6 +65,7 @@ async fn name_speakers(
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
+    partitions::ensure_of(&mut tx, &[asked.id]).await?;
     jobs::lock_own(&mut tx, asked.caller.id, asked.id).await?;
     let mut job = JobView::from(asked.completed(&mut **tx).await?);
     let known = insights::speakers(&mut tx, job.id).await?;

@@ -31,10 +31,12 @@ pub enum EventKind {
     Reparsed,
     /// Its speakers were renamed.
     SpeakersNamed,
+    /// Its result was deleted because of its age.
+    ResultExpired,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Queued,
         Self::Submitting,
         Self::Submitted,
@@ -49,6 +51,7 @@ impl EventKind {
         Self::Replayed,
         Self::Reparsed,
         Self::SpeakersNamed,
+        Self::ResultExpired,
     ];
 
     /// As written in JSON and in Postgres.
@@ -68,6 +71,7 @@ impl EventKind {
             Self::Replayed => "replayed",
             Self::Reparsed => "reparsed",
             Self::SpeakersNamed => "speakers_named",
+            Self::ResultExpired => "result_expired",
         }
     }
 
@@ -91,7 +95,8 @@ impl EventKind {
             | Self::Delivery
             | Self::Replayed
             | Self::Reparsed
-            | Self::SpeakersNamed => None,
+            | Self::SpeakersNamed
+            | Self::ResultExpired => None,
         }
     }
 }

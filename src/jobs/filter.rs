@@ -74,7 +74,9 @@ impl JobFilter {
             sql.push(" join aftercall.job_tags t on t.job_id = j.id");
         }
         if min_speakers.is_some() || !insights.is_empty() || !emotions.is_empty() {
-            sql.push(" join aftercall.conversations c on c.job_id = j.id");
+            sql.push(
+                " join aftercall.conversations c on c.job_id = j.id and j.result_expired_at is null",
+            );
         }
         sql.push(" where j.caller_id = ").push_bind(caller_id);
         if let Some(tag) = tag {

@@ -13,10 +13,18 @@ pub struct JobId(Uuid);
 impl JobId {
     /// No id is smaller.
     pub const MIN: Self = Self(Uuid::nil());
+    /// No id is greater.
+    pub const MAX: Self = Self(Uuid::max());
 
     /// The id of a new job.
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id right before this one.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
     }
 
     pub fn uuid(self) -> Uuid {

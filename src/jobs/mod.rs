@@ -11,6 +11,7 @@ mod claim;
 mod command;
 mod event_kind;
 mod events;
+mod expiry;
 mod export;
 mod filter;
 mod finish;
@@ -38,6 +39,10 @@ pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
 pub use event_kind::EventKind;
 pub use events::{Note, TimelineEvent, note, timeline};
+pub use expiry::{
+    contents_overdue, count_due, due_timelines, expire_results, has_recording, lock_due,
+    lock_due_contents, overdue, remove, remove_contents, remove_timelines,
+};
 pub use export::JobExport;
 pub use filter::{JobFilter, Period};
 pub use finish::{Completion, Failure, JobStanding, complete, fail, lock, lock_own};
@@ -137,6 +142,8 @@ pub struct Job {
     pub deadline_at: DateTime<Utc>,
     pub submitted_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// When its result was deleted because of its age.
+    pub result_expired_at: Option<DateTime<Utc>>,
     /// Attempts to submit it to the provider so far.
     pub attempts: i64,
 }

@@ -61,7 +61,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
             request as "request: Json<Box<RawValue>>", state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
-            created_at, deadline_at, submitted_at, finished_at, 0::bigint as "attempts!"
+            created_at, deadline_at, submitted_at, finished_at, result_expired_at, 0::bigint as "attempts!"
         from job
         "#,
         new.id as JobId,

@@ -17,7 +17,7 @@ pub async fn find(
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
             request as "request: Json<Box<RawValue>>", state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
-            created_at, deadline_at, submitted_at, finished_at,
+            created_at, deadline_at, submitted_at, finished_at, result_expired_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = $2 and caller_id = $1
         "#,
@@ -39,7 +39,7 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[JobId]) -> sqlx::Result<Ve
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
             request as "request: Json<Box<RawValue>>", state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
-            created_at, deadline_at, submitted_at, finished_at,
+            created_at, deadline_at, submitted_at, finished_at, result_expired_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = any($1) and finished_at is not null
         "#,

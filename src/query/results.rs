@@ -48,7 +48,7 @@ async fn result(
 ) -> Result<Response, ApiError> {
     let Some(stored) = state.results.load(&state.db, asked.caller.id, asked.id).await? else {
         let job = asked.find(&state.db).await?;
-        return Err(ApiError::ResultNotAvailable(job.state.name()));
+        return Err(ApiError::no_result(&job));
     };
     let sha = http::hex(&stored.document_sha);
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];

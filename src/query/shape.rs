@@ -153,7 +153,8 @@ async fn shape(
     }
     let job = asked.completed(&state.db).await?;
     let Some(whole) = conversations::conversation(&state.db, job.id).await? else {
-        return Err(ApiError::ResultNotAvailable(job.state.name()));
+        // It has expired since.
+        return Err(ApiError::no_result(&asked.find(&state.db).await?));
     };
     let least = (whole.duration_seconds / MOST_BUCKETS).ceil();
     if f64::from(bucket) < least {

@@ -26,7 +26,8 @@ pub struct EventView {
     /// submitting it is gone, and the provider may have accepted it. `delivery`: a delivery arrived
     /// that did not finish the job. `completed`, `failed`, `timed_out`, `canceled`: the job is
     /// final. `replayed`: a stored delivery was replayed. `reparsed`: a newer parser recreated the
-    /// result. `speakers_named`: the names of speakers changed. Later versions may add kinds.
+    /// result. `speakers_named`: the names of speakers changed. `result_expired`: the result was
+    /// deleted because of its age. Later versions may add kinds.
     pub kind: String,
     #[schema(value_type = Object)]
     pub detail: Value,

@@ -5,7 +5,7 @@
 mod ask;
 mod measure;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgExecutor, PgTransaction};
 
 use crate::jobs::JobId;
@@ -23,6 +23,46 @@ pub async fn count(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<(
 /// Subtracts what those of these jobs that have ended count, before their results change or they are deleted.
 pub async fn uncount(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
     change(tx, jobs, -1).await
+}
+
+/// Subtracts the insight values of these jobs, before their results expire: values are words that were said. All other
+/// sums stay.
+pub async fn uncount_texts(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
+    sqlx::query!("select aftercall.uncount_texts($1)", jobs as &[JobId]).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Deletes up to `most` sums of insight values of periods that began before this time, and removes such values from
+/// changes that are not merged yet. To be called once no result of these periods is left. Returns how many were deleted.
+pub async fn forget_texts(
+    tx: &mut PgTransaction<'_>,
+    before: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<u64> {
+    sqlx::query!(
+        "update aftercall.stat_changes set insight_names = '{}', insight_values = '{}'
+         where day < ($1::timestamptz at time zone 'UTC')::date and insight_names <> '{}'",
+        before,
+    )
+    .execute(&mut **tx)
+    .await?;
+    let done = sqlx::query!(
+        r#"
+        delete from aftercall.stats s
+        using (
+            select ctid from aftercall.stats
+            where caller_id = any(array(select id from aftercall.callers)) and dimension = 'insight'
+              and period < ($1::timestamptz at time zone 'UTC')::date
+            limit $2
+        ) old
+        where s.ctid = old.ctid
+        "#,
+        before,
+        most,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 async fn change(tx: &mut PgTransaction<'_>, jobs: &[JobId], sign: i32) -> sqlx::Result<()> {

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("http", &["db"]),
     ("callers", &["http", "supervise"]),
     ("jobs", &["callers"]),
+    ("partitions", &["jobs"]),
     ("deliveries", &["db", "jobs"]),
     ("events", &["callers", "jobs", "supervise"]),
     ("stats", &["callers", "jobs"]),
@@ -26,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
     ("provider", &["config", "drift", "insights", "jobs", "json"]),
     ("samples", &["config", "db", "deliveries", "drift", "jobs", "provider"]),
-    ("intake", &["api", "callers", "http", "insights", "jobs", "json", "provider"]),
+    ("intake", &["api", "callers", "http", "insights", "jobs", "json", "partitions", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     (
         "webhook",
@@ -75,11 +76,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "insights",
             "jobs",
             "outcome",
+            "partitions",
             "provider",
         ],
     ),
     ("rollup", &["reporting", "stats", "supervise"]),
-    ("retention", &["config", "db", "jobs", "supervise"]),
+    (
+        "retention",
+        &["config", "db", "deliveries", "insights", "jobs", "partitions", "stats", "supervise"],
+    ),
     // The emulator shares only the wire's names with the client; see the test below.
     ("sandbox", &["config", "provider", "supervise"]),
 ];
@@ -94,11 +99,12 @@ const MAY_HOLD_SQL: &[&str] = &[
     "conversations",
     "insights",
     "drift",
-    "samples",  // own tables
-    "db",       // schema and partitions
-    "embedded", // creates its database
-    "events",   // the timelines of jobs, across jobs
-    "provider", // the row of the gate
+    "samples",    // own tables
+    "db",         // the schema
+    "partitions", // of all tables
+    "embedded",   // creates its database
+    "events",     // the timelines of jobs, across jobs
+    "provider",   // the row of the gate
 ];
 
 /// A statement that makes a change of a job visible to everyone.

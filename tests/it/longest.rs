@@ -161,7 +161,7 @@ async fn background(app: &TestApp) {
     let db = &app.db.pool;
     let merged = stats::merge(db, 100).await.unwrap();
     assert_eq!(merged, stats::Merged { taken: 1, refused: 0 });
-    let settings = RetentionSettings { partitions_ahead: 1 };
+    let settings = RetentionSettings { partitions_ahead: 1, ..RetentionSettings::default() };
     Retention { db: db.clone(), settings }.apply().await.unwrap();
     search::flush_index(db).await.unwrap();
     app.recorder.write().await;

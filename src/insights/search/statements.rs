@@ -92,7 +92,8 @@ pub fn push_hits(sql: &mut Sql, caller_id: CallerId, words: &Words, matches: &[M
     sql.push_bind(matches.iter().map(|found| found.rank).collect::<Vec<_>>());
     sql.push(
         "::real[]) with ordinality as m (job_id, seq, rank, number)
-        join aftercall.jobs j on j.id = m.job_id and j.state = 'completed' and j.caller_id = ",
+        join aftercall.jobs j on j.id = m.job_id and j.state = 'completed'
+            and j.result_expired_at is null and j.caller_id = ",
     );
     sql.push_bind(caller_id).push(
         " join aftercall.utterances u on u.job_id = m.job_id and u.seq = m.seq
@@ -129,7 +130,7 @@ fn push_utterance_filters(sql: &mut Sql, scope: &SearchScope) {
 /// Pushes `from … where …`; more conditions may follow with `and`.
 fn push_jobs(sql: &mut Sql, caller_id: CallerId, scope: &SearchScope) {
     scope.jobs.push(sql, caller_id);
-    sql.push(" and j.state = 'completed'");
+    sql.push(" and j.state = 'completed' and j.result_expired_at is null");
     if let Some(job_id) = scope.job_id {
         scope.jobs.push_id(sql, "=", job_id);
     }

@@ -187,7 +187,8 @@ impl TestApp {
         self.dispatched(id).await
     }
 
-    async fn dispatched(&self, id: Uuid) -> Submitted {
+    /// Has the queued job accepted by the provider.
+    pub async fn dispatched(&self, id: Uuid) -> Submitted {
         assert_eq!(self.dispatcher.drain().await, 1);
         let sent = self.submissions().await;
         let query = "select provider_job_id from aftercall.attempts where job_id = $1";

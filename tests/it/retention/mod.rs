@@ -1,4 +1,8 @@
 //! Retention: partitions ahead of time, and removal of expired rows.
+mod answers;
+mod past;
+mod rules;
+
 use aftercall::{config::RetentionSettings, jobs::Token, retention::Retention};
 use serde_json::json;
 use uuid::Uuid;
@@ -19,7 +23,7 @@ const TABLES: [&str; 10] = [
 ];
 
 async fn apply_retention(db: &TestDb, partitions_ahead: u32) {
-    let settings = RetentionSettings { partitions_ahead };
+    let settings = RetentionSettings { partitions_ahead, ..RetentionSettings::default() };
     Retention { db: db.pool.clone(), settings }.apply().await.unwrap();
 }
 
