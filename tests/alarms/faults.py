@@ -231,8 +231,8 @@ def figures(prometheus):
         ("p99 of the commit of a delivery, s", "aftercall:callback_commit_seconds:p99_5m"),
         ("quarantined", "max(aftercall_quarantined)"),
     ]:
-        values = [f"{' '.join(labels.values()) or ''} {value:.4g}".strip() for labels, value in prometheus.query(expr)]
-        print(f"{what}: {', '.join(sorted(values))}")
+        found = [([it for name, it in labels.items() if name != "__name__"], value) for labels, value in prometheus.query(expr)]
+        print(f"{what}: {', '.join(' '.join([*labels, f'{value:.4g}']) for labels, value in sorted(found))}")
 
 
 def main(binary, minutes, rate):
