@@ -26,6 +26,7 @@ mod quotes;
 mod reconcile;
 mod reporting;
 mod retention;
+mod runbook;
 mod samples;
 mod sandbox;
 mod shape;
