@@ -35,21 +35,27 @@ def sections():
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
-def provisioning():
+def sources():
+    return yaml.safe_load((boards.PROVISIONING / "datasources/aftercall.yml").read_text())["datasources"]
+
+
+def providers():
+    return yaml.safe_load((boards.PROVISIONING / "dashboards/aftercall.yml").read_text())["providers"]
+
+
+def provisioning(all_boards, all_sources, all_providers):
     """The data sources that are provisioned are those that the dashboards choose from, and hold no password."""
-    sources = yaml.safe_load((boards.PROVISIONING / "datasources/aftercall.yml").read_text())["datasources"]
-    types = {source["type"] for source in sources}
-    for name, board in boards.load().items():
+    types = {source["type"] for source in all_sources}
+    for name, board in all_boards.items():
         if boards.kind(board) not in types:
             yield f"{name}: no data source of the type {boards.kind(board)} is provisioned"
-    for source in sources:
+    for source in all_sources:
         for secret in source.get("secureJsonData", {}).values():
             if not secret.startswith("$__file{"):
                 yield f"{source['name']}: a secret that does not come from a file"
         if source["type"] == boards.POSTGRES and source["user"] != "aftercall_reader":
             yield f"{source['name']}: dashboards read as aftercall_reader"
-    provider, = yaml.safe_load((boards.PROVISIONING / "dashboards/aftercall.yml").read_text())["providers"]
-    if provider["options"]["path"] != "/var/lib/grafana/dashboards":
+    if [provider["options"]["path"] for provider in all_providers] != ["/var/lib/grafana/dashboards"]:
         yield "dashboards/aftercall.yml: not where docker-compose.yml mounts the dashboards"
 
 
@@ -68,7 +74,7 @@ def main(arguments):
     names = alarms()
     found += [f"{rule}: {text}" for rule, text in rules.complaints(all_boards, {"sampled": NO_SERVICE, "alarms": names})]
     found += alerts.complaints(yaml.safe_load(boards.ALERTING.read_text()), names)
-    found += provisioning()
+    found += provisioning(all_boards, sources(), providers())
     found += [f"docs/runbook.md has no section {name}" for name in sorted(names) if name.lower() not in sections()]
     print("\n".join(found))
     if found:

@@ -21,7 +21,7 @@ class Exposition:
         self.names = set(re.findall(r"^([a-zA-Z_:][\w:]*)[{ ]", text, re.MULTILINE))
         helps = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
         # Gauges of the whole service say so, because every replica shows them.
-        self.sampled = {name for name, said in helps if "every replica" in said.lower()}
+        self.sampled = {name for name, said in helps if "the same on all replicas" in said}
 
 
 def values(board, prometheus):

@@ -93,6 +93,10 @@ def shape(panel, target, columns, result):
             yield "its times are not in order"
         if any(isinstance(moment, datetime.datetime) and moment.tzinfo is None for moment in times):
             yield "its times have no zone"
+        texts = [column for place, column in enumerate(columns) if any(isinstance(row[place], str) for row in result)]
+        # Grafana names a series by the text of the column `metric`, if there are exactly these three.
+        if texts and (texts != ["metric"] or len(columns) != 3):
+            yield f"series are named by one column, `metric`, besides time and value: {columns}"
     elif panel["type"] == "timeseries":
         yield "a graph of a table"
     if panel["type"] == "stat" and (len(result) != 1 or len(columns) != 1):

@@ -6,6 +6,7 @@ import yaml
 
 import alerts
 import boards
+import check_files
 import macros
 import promql
 import readback
@@ -114,6 +115,26 @@ class Alerts(unittest.TestCase):
         ]:
             with self.subTest(damage):
                 self.assertNotEqual(self.complaints(damage), [])
+
+
+class Provisioning(unittest.TestCase):
+    def complaints(self, damage):
+        sources, providers = check_files.sources(), check_files.providers()
+        damage(*sources, *providers)
+        return list(check_files.provisioning(boards.load(), sources, providers))
+
+    def test_the_files_have_no_faults(self):
+        self.assertEqual(self.complaints(lambda prometheus, postgres, provider: None), [])
+
+    def test_faults_are_found(self):
+        for damage in [
+            lambda prometheus, postgres, provider: prometheus.update(type="loki"),
+            lambda prometheus, postgres, provider: postgres.update(user="aftercall"),
+            lambda prometheus, postgres, provider: postgres["secureJsonData"].update(password="secret"),
+            lambda prometheus, postgres, provider: provider["options"].update(path="/dashboards"),
+        ]:
+            with self.subTest(damage):
+                self.assertEqual(len(self.complaints(damage)), 1)
 
 
 class Macros(unittest.TestCase):
