@@ -86,6 +86,7 @@
 //! Between tables and stages:
 //!
 //! - [`provider`]: RingCentral's Interaction Analytics API; the only module that knows its JSON
+//! - [`public_hook`]: tests the public webhook URL from outside
 //! - [`outcome`]: applies what the provider found to its jobs
 //! - [`events`]: pushes changes of jobs to waits and streams as soon as they are committed
 //! - [`api`]: what the handlers of the REST API share: state, caller, job, extractors, problems
@@ -107,6 +108,7 @@
 //! Beside the service:
 //!
 //! - [`sandbox`]: an emulator of the provider
+//! - [`doctor`]: checks everything that the service needs
 //!
 //! # Where a change goes
 //!
@@ -139,6 +141,7 @@ pub mod conversations;
 pub mod db;
 pub mod deliveries;
 pub mod dispatch;
+pub mod doctor;
 pub mod drift;
 pub mod embedded;
 pub mod events;
@@ -150,6 +153,7 @@ pub mod json;
 pub mod outcome;
 pub mod partitions;
 pub mod provider;
+pub mod public_hook;
 pub mod query;
 pub mod reconcile;
 pub mod reporting;

@@ -29,7 +29,9 @@ use url::Url;
 use api::router;
 pub use api::{api, document};
 use backing_services::BackingServices;
-pub use backing_services::{SandboxAddress, pool_options, private_cluster, takes_submissions};
+pub use backing_services::{
+    SandboxAddress, credentials, pool_options, private_cluster, takes_submissions,
+};
 pub use parts::{Api, Parts, Receiver, Workers};
 pub use probe::probe;
 pub use reload::{LoadSettings, Reloads};
@@ -40,7 +42,9 @@ use crate::{
     events,
     http::{self, OpsState, Terms},
     insights::search,
-    partitions, provider, reporting,
+    partitions, provider,
+    public_hook::{HookTester, SelfTestKey},
+    reporting,
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
@@ -102,7 +106,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     if let Some(provider) = &provider {
-        let workers = common.workers(provider, webhook_base(settings, &addresses)?);
+        let port = addresses.webhook.map_or(settings.webhook.listen.port(), |it| it.port());
+        let workers = common.workers(provider, webhook_base(settings, port)?);
         start_workers(workers, &db, &lifecycle, &mut parts);
     }
     if let Some(listener) = api {
@@ -112,11 +117,12 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         parts.spawn(serve("api", listener, api.router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {
-        let receiver = common.receiver();
+        let receiver = common.receiver().await?;
         parts.spawn(receiver.ingest.run());
         parts.spawn(receiver.lookups.run());
         parts.spawn(serve("webhook", listener, receiver.router, terms.webhook, lifecycle.clone()));
     }
+    test_public_hook(settings, &db, &lifecycle, &mut parts).await?;
     started.store(true, Ordering::Release);
     let timeouts = ShutdownTimeouts {
         drain_delay: settings.shutdown.drain_delay,
@@ -197,13 +203,12 @@ pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
     db::migrate(direct.as_ref().unwrap_or(db)).await.context("cannot migrate the database")
 }
 
-/// The URL at which the provider reaches the webhook listener.
-fn webhook_base(settings: &Settings, addresses: &Addresses) -> anyhow::Result<Url> {
+/// The URL at which the provider reaches the webhook listener. `port`: where it listens on this machine.
+pub fn webhook_base(settings: &Settings, port: u16) -> anyhow::Result<Url> {
     let configured = settings.webhook.public_url.as_ref();
     if let Some(url) = configured.or(settings.sandbox.webhook_url.as_ref()) {
         return Ok(url.clone());
     }
-    let port = addresses.webhook.map_or(settings.webhook.listen.port(), |address| address.port());
     Ok(Url::parse(&format!("http://127.0.0.1:{port}"))?)
 }
 
@@ -219,6 +224,26 @@ fn start_workers(
     parts.spawn(workers.retention.run(draining.clone()));
     parts.spawn(search::keep_index_flushed(db.clone(), draining.clone()));
     parts.spawn(workers.rollup.run(draining.clone()));
+}
+
+/// Tests the public webhook URL regularly, unless only the API runs here.
+async fn test_public_hook(
+    settings: &Settings,
+    db: &PgPool,
+    lifecycle: &Lifecycle,
+    parts: &mut JoinSet<TaskResult>,
+) -> sqlx::Result<()> {
+    let interval = settings.webhook.self_test;
+    let is_due = settings.has_role(Role::Webhook) || settings.has_role(Role::Worker);
+    if let Some(base) = settings.webhook.public_url.clone()
+        && is_due
+        && !interval.is_zero()
+    {
+        let key = SelfTestKey::load(db).await?;
+        let tester = HookTester { db: db.clone(), key, base, interval };
+        parts.spawn(tester.run(lifecycle.draining.clone()));
+    }
+    Ok(())
 }
 
 struct Listeners {

@@ -18,13 +18,14 @@ use crate::{
     insights::ResultLoader,
     jobs::Announcer,
     provider,
+    public_hook::SelfTestKey,
     reconcile::Reconciler,
     retention::Retention,
     rollup::Rollup,
     supervise::Lifecycle,
     webhook::{
-        self, HolderLimit, Limits, Lookups, MemoryBudget, Tokens, UnknownTokenLimiter, Unproven,
-        WebhookState, ingest::Ingest,
+        self, HolderLimit, Limits, Lookups, MemoryBudget, SelfTests, Tokens, UnknownTokenLimiter,
+        Unproven, WebhookState, ingest::Ingest,
     },
 };
 
@@ -97,7 +98,7 @@ impl Parts {
         Ok(Api { router, feed, listener, watched_keys })
     }
 
-    pub fn receiver(&self) -> Receiver {
+    pub async fn receiver(&self) -> sqlx::Result<Receiver> {
         let Self { settings, db, .. } = self;
         let (queue, ingest) = Ingest::new(db.clone(), self.announcer.clone(), &settings.ingest);
         let (tokens, lookups) = Tokens::new(db.clone());
@@ -111,9 +112,10 @@ impl Parts {
             queue,
             unknown_tokens: UnknownTokenLimiter::new(settings.webhook.unknown_tokens),
             drift: self.drift.clone(),
+            self_tests: SelfTests::new(SelfTestKey::load(db).await?),
         };
         let router = http::observed_only(webhook::router(state), "webhook");
-        Receiver { router, ingest, lookups }
+        Ok(Receiver { router, ingest, lookups })
     }
 
     /// `webhook_base`: the URL at which the provider reaches the webhook listener.

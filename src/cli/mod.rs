@@ -3,6 +3,7 @@ mod client;
 mod config;
 mod database;
 mod demo;
+mod doctor;
 mod healthcheck;
 mod keys;
 mod migrate;
@@ -63,6 +64,8 @@ enum Command {
     /// Print the settings or their schema.
     #[command(subcommand)]
     Config(config::Command),
+    /// Check everything that the service needs, and say what to do about what is wrong.
+    Doctor(doctor::Args),
     /// Check whether the service is ready; for container health checks.
     Healthcheck(healthcheck::Args),
     /// Print the OpenAPI document.
@@ -97,6 +100,7 @@ impl Cli {
             Command::Partitions(args) => block_on(partitions::run(loaded()?.settings, args)),
             Command::Retention(args) => block_on(retention::run(loaded()?.settings, args)),
             Command::Config(command) => config::run(&command, loaded),
+            Command::Doctor(args) => block_on(doctor::run(loaded, self.config.as_deref(), args)),
             Command::Healthcheck(args) => {
                 block_on(healthcheck::run(args, || Ok(loaded()?.settings)))
             }

@@ -45,6 +45,6 @@ pub use sandbox::{Acknowledge, Envelope, RatioOfMany, SandboxSettings};
 pub use schema::schema;
 pub use settings::{Role, Settings, TextLimits};
 pub use shutdown::ShutdownSettings;
-pub use sources::{ConfigError, Loaded, SettingOrigin, load, load_demo};
+pub use sources::{ConfigError, DEFAULT, Loaded, SettingOrigin, load, load_demo};
 pub use values::{Automatic, bytes, shown_age};
 pub use webhook::WebhookSettings;

@@ -31,6 +31,8 @@ pub struct WebhookSettings {
     #[schemars(with = "HumanSize")]
     pub unproven_memory: ByteSize,
     pub unproven_per_address: u32,
+    #[serde(with = "HumanDuration")]
+    pub self_test: Duration,
 }
 
 impl WebhookSettings {

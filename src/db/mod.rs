@@ -1,5 +1,7 @@
 //! The connection pool, the migrations, and the meaning of database errors.
+mod applied;
 mod load;
+mod partitions;
 
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
@@ -14,7 +16,9 @@ use sqlx::{
 };
 use url::Url;
 
+pub use self::applied::{MigrationDifferences, migration_differences};
 pub use self::load::{ServerLoad, TableSize, server_load, table_sizes};
+pub use self::partitions::days_until_no_partition;
 
 /// The files in `migrations/`, built into the binary. Applied versions are recorded in our own schema.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

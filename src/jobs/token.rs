@@ -2,6 +2,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::JobId;
@@ -53,6 +54,11 @@ impl Token {
         // Only some bits of the last character belong to the id.
         text.pop();
         text
+    }
+
+    /// Compares the secret in constant time.
+    pub fn has_secret(&self, secret: &[u8; SECRET_BYTES]) -> bool {
+        self.secret.ct_eq(secret).into()
     }
 
     /// The stored hash of the secret.

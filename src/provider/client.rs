@@ -102,6 +102,11 @@ impl Client {
         Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens) })
     }
 
+    /// Name of the provider's host, for people.
+    pub fn host(&self) -> &str {
+        self.root.host_str().unwrap_or_default()
+    }
+
     /// Replaces the credentials for all clones. Calls in progress are not affected.
     pub async fn replace_credentials(&self, credentials: Credentials) {
         self.tokens.replace_credentials(credentials).await;

@@ -15,7 +15,7 @@ mod unproven;
 pub use body::Limits;
 pub use holder_limit::HolderLimit;
 pub use memory::MemoryBudget;
-pub use receive::{WebhookState, router};
+pub use receive::{SelfTests, WebhookState, router};
 pub use tokens::{Lookups, Tokens};
 pub use unknown_tokens::UnknownTokenLimiter;
 pub use unproven::Unproven;

@@ -14,7 +14,7 @@ use axum::{
     routing::post,
 };
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     body::{self, Body, BodyReader, Limits, ReadError},
@@ -32,6 +32,7 @@ use crate::{
     jobs::{Token, WebhookUrl},
     outcome::ParsedDelivery,
     provider::wire,
+    public_hook::SelfTestKey,
 };
 
 /// Headers stored with a delivery; none of them is a secret.
@@ -39,6 +40,8 @@ const KEPT_HEADERS: &[&str] =
     &["content-type", "content-encoding", "content-length", "user-agent", wire::REQUEST_ID];
 /// Longest `Validation-Token` that is echoed.
 const MAX_VALIDATION_TOKEN: usize = 255;
+/// Self-tests that ask the database at the same time; there is one at a time.
+const MOST_SELF_TESTS: usize = 2;
 
 /// Dependencies of the receiver, shared by all requests.
 #[derive(Debug)]
@@ -55,6 +58,21 @@ pub struct WebhookState {
     pub queue: mpsc::Sender<Item>,
     pub unknown_tokens: UnknownTokenLimiter,
     pub drift: DriftCounter,
+    pub self_tests: SelfTests,
+}
+
+/// Recognizes deliveries that only test the way to this listener.
+#[derive(Debug)]
+pub struct SelfTests {
+    key: SelfTestKey,
+    /// Limits what the holder of such a token can do with it.
+    places: Semaphore,
+}
+
+impl SelfTests {
+    pub fn new(key: SelfTestKey) -> Self {
+        Self { key, places: Semaphore::new(MOST_SELF_TESTS) }
+    }
 }
 
 type Sender = Option<Extension<ConnectInfo<SocketAddr>>>;
@@ -81,6 +99,9 @@ async fn receive(
     let sender = address(sender);
     let token = token.ok().and_then(|Path(token)| Token::parse(&token));
     let Some(token) = token else { return unknown(&state, sender) };
+    if let Some(expiry) = state.self_tests.key.expiry(&token) {
+        return self_test(&state, expiry, sender, &headers).await;
+    }
     tracing::Span::current().record("job_id", tracing::field::display(token.job_id));
     let encoding = headers
         .get(header::CONTENT_ENCODING)
@@ -126,6 +147,29 @@ async fn receive(
         Ok(IngestResult::UnknownToken) => unknown(&state, sender),
         Ok(IngestResult::NotStored) | Err(_) => {
             note_outcome("store_failed");
+            later()
+        }
+    }
+}
+
+/// Responds as to a delivery, but stores nothing and does not read the body. Asks the database for the time, because a
+/// delivery would need it as well.
+async fn self_test(
+    state: &WebhookState,
+    expiry: u64,
+    sender: IpAddr,
+    headers: &HeaderMap,
+) -> Response {
+    let Ok(_place) = state.self_tests.places.try_acquire() else { return later() };
+    match state.self_tests.key.is_current(expiry).await {
+        Ok(true) => {
+            note_outcome("self_test");
+            acknowledged(headers)
+        }
+        Ok(false) => unknown(state, sender),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "cannot check the token of a self-test");
             later()
         }
     }

@@ -27,6 +27,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
     ("provider", &["config", "drift", "insights", "jobs", "json"]),
     ("samples", &["config", "db", "deliveries", "drift", "jobs", "provider"]),
+    ("public_hook", &["config", "db", "jobs", "provider", "supervise"]),
+    ("doctor", &["config", "db", "jobs", "partitions", "provider", "public_hook"]),
     ("intake", &["api", "callers", "http", "insights", "jobs", "json", "partitions", "provider"]),
     ("dispatch", &["config", "jobs", "provider", "supervise"]),
     (
@@ -41,6 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "json",
             "outcome",
             "provider",
+            "public_hook",
             "supervise",
         ],
     ),
@@ -99,12 +102,14 @@ const MAY_HOLD_SQL: &[&str] = &[
     "conversations",
     "insights",
     "drift",
-    "samples",    // own tables
-    "db",         // the schema
-    "partitions", // of all tables
-    "embedded",   // creates its database
-    "events",     // the timelines of jobs, across jobs
-    "provider",   // the row of the gate
+    "samples",     // own tables
+    "db",          // the schema
+    "partitions",  // of all tables
+    "embedded",    // creates its database
+    "events",      // the timelines of jobs, across jobs
+    "provider",    // the row of the gate
+    "public_hook", // the row of the last self-test
+    "doctor",      // asks the catalogs, and owns nothing
 ];
 
 /// A statement that makes a change of a job visible to everyone.

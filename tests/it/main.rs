@@ -21,6 +21,7 @@ mod openapi;
 mod plans;
 mod process;
 mod provider;
+mod public_hook;
 mod query;
 mod quotes;
 mod reconcile;

@@ -15,6 +15,9 @@ pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
 /// Overrides the defaults, but nothing else, for `aftercall demo`.
 const DEMO: &str = include_str!("../../../config/demo.toml");
 
+/// The source of a setting that nothing else sets.
+pub const DEFAULT: &str = "default";
+
 /// Settings that contain a secret: redacted wherever they are shown, and readable from
 /// `<VAR>_FILE`.
 const SECRETS: &[&str] = &[
@@ -131,7 +134,7 @@ fn from_variables(
 
     let mut merged: BTreeMap<String, (Value, String)> = defaults
         .iter()
-        .map(|(key, value)| (key.clone(), (value.clone(), "default".to_owned())))
+        .map(|(key, value)| (key.clone(), (value.clone(), DEFAULT.to_owned())))
         .collect();
     for (key, value) in layers.into_iter().flatten() {
         let source = value.origin().unwrap_or("?").to_owned();

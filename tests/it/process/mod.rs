@@ -2,6 +2,7 @@
 mod cli;
 mod config;
 mod demo;
+mod doctor;
 mod flood;
 mod greedy;
 mod home;

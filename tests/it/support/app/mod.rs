@@ -87,7 +87,7 @@ impl TestApp {
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let (parts, recorder) = Parts::new(settings.into(), db.pool.clone(), Lifecycle::default());
         let Api { router, feed, listener, .. } = api(&parts).await;
-        let receiver = parts.receiver();
+        let receiver = parts.receiver().await.unwrap();
         // They run until the test's runtime ends.
         tokio::spawn(receiver.ingest.run());
         tokio::spawn(receiver.lookups.run());

@@ -1,0 +1,116 @@
+//! Checks everything that Aftercall needs, from outside the service: each check says whether it is well, and if not,
+//! what to do. None changes anything that the service can notice, except one call to the provider, which the gate counts.
+//!
+//! One file per subject. Every check runs, whatever the others found.
+mod clock;
+mod database;
+mod disk;
+mod prometheus;
+mod provider;
+mod rights;
+mod webhook;
+
+use serde::Serialize;
+use sqlx::{PgPool, error::DatabaseError};
+use url::Url;
+
+use crate::{config::Settings, provider::Client};
+
+/// What is examined.
+#[derive(Debug)]
+pub struct Examined<'a> {
+    pub settings: &'a Settings,
+    pub environment: &'a str,
+    /// The database, or why it cannot be reached.
+    pub db: Result<PgPool, String>,
+    /// The provider, or the sandbox that replaces it; the reason if neither can be called.
+    pub provider: Result<Client, String>,
+    /// The URL at which the provider reaches the webhook listener.
+    pub webhook_base: Url,
+}
+
+impl Examined<'_> {
+    fn is_production(&self) -> bool {
+        self.environment == "production"
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub check: &'static str,
+    pub verdict: Verdict,
+    /// Contains no secrets, and no URLs with credentials.
+    pub detail: String,
+    /// What to do; `None` if all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+impl Finding {
+    pub fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, detail: detail.into(), advice: None }
+    }
+
+    pub fn warn(check: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        let advice = Some(advice.into());
+        Self { check, verdict: Verdict::Warn, detail: detail.into(), advice }
+    }
+
+    pub fn fail(check: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::warn(check, detail, advice) }
+    }
+}
+
+/// Runs all checks except that of the configuration, which must have been loaded.
+pub async fn examine(examined: &Examined<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match &examined.db {
+        Ok(db) => {
+            findings.push(found("database", database::version(db).await));
+            findings.push(found("extensions", database::extensions(db).await));
+            findings.push(found("clock", clock::skew(db).await));
+            let migrates = examined.settings.migrates_at_start();
+            findings.push(found("migrations", database::migrations(db, migrates).await));
+            findings.push(found("rights", rights::rights(db, examined.is_production()).await));
+            findings.push(found("partitions", database::partitions(db).await));
+            findings.push(found("disk", disk::space(db).await));
+        }
+        Err(why) => findings.push(Finding::fail(
+            "database",
+            why.clone(),
+            "check database.url, its password and that Postgres is up; the checks that need it were left out",
+        )),
+    }
+    findings.push(provider::call(examined).await);
+    findings.extend(webhook::checks(examined).await);
+    if let Some(url) = &examined.settings.ops.prometheus_url {
+        findings.push(prometheus::reach(url).await);
+    }
+    findings
+}
+
+/// A check that failed is a finding as well.
+fn found(check: &'static str, result: sqlx::Result<Finding>) -> Finding {
+    result.unwrap_or_else(|error| unchecked(check, &error))
+}
+
+/// The database could not answer what the check needs to know.
+fn unchecked(check: &'static str, error: &sqlx::Error) -> Finding {
+    // SQLSTATE (`PostgreSQL` manual, appendix A): no such table, schema or function.
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    if code.is_some_and(|code| ["42P01", "3F000", "42883"].contains(&&*code)) {
+        let advice = "run `aftercall migrate`, then run this again";
+        return Finding::warn(check, "not checked: the database is not migrated", advice);
+    }
+    let advice = "fix what the other lines about the database report, then run this again";
+    Finding::fail(check, format!("cannot be checked: {error}"), advice)
+}
