@@ -43,6 +43,8 @@ pub(super) static RESULT: &KnownMembers = &[
     ("conversationalInsights", &List(&CONVERSATION)),
     // Seen by one client in 2023, documented nowhere.
     ("trackerInsights", &List(&Any)),
+    // What our sandbox says about how it got the result (docs/sandbox.md).
+    ("sandbox", &Any),
 ];
 
 static UTTERANCE: ValueForm = Object(&[
