@@ -28,7 +28,8 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
     timeout: Duration,
     limits: ConcurrencyLimits,
 ) -> Router<S> {
-    let observer = Observer { listener: "api", complete: problem::completed };
+    let observer =
+        Observer { listener: "api", complete: problem::completed, continues_traces: true };
     // Few `from_fn` layers: each of them clones the whole stack below it, for every request.
     router.layer(
         ServiceBuilder::new()

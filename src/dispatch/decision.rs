@@ -2,11 +2,13 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use tracing::Span;
 
 use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{Claimed, ErrorClass, JobError, RetryReason, UpstreamError},
     provider::{Accepted, ProviderError, SubmitError},
+    telemetry,
 };
 
 #[derive(Debug, PartialEq)]
@@ -31,6 +33,20 @@ pub enum SubmitDecision {
 }
 
 impl SubmitDecision {
+    /// Notes the decision in the trace.
+    pub fn tag(&self, span: &Span) {
+        let (outcome, retry_reason) = match self {
+            Self::Accepted { .. } => ("accepted", None),
+            Self::Refuse { retry_reason, .. } => ("refused", *retry_reason),
+            Self::Release { retry_reason, .. } => ("requeued", Some(*retry_reason)),
+            Self::Unknown { .. } => ("unknown", None),
+        };
+        telemetry::tag(span, telemetry::OUTCOME, outcome);
+        if let Some(reason) = retry_reason {
+            telemetry::tag(span, telemetry::RETRY_REASON, reason.name());
+        }
+    }
+
     pub fn of(
         answer: Result<Accepted, SubmitError>,
         claimed: &Claimed,

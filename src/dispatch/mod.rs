@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::Empty};
 use url::Url;
 
 use self::{acceptance::Acceptance, decision::SubmitDecision};
@@ -24,6 +24,7 @@ use crate::{
         gate::{self, Purpose},
     },
     supervise::TaskResult,
+    telemetry,
 };
 
 /// The dispatcher's dependencies; cheap to clone into each submission.
@@ -110,8 +111,9 @@ impl Dispatcher {
 
     async fn submit(&self, claimed: Claimed) {
         let span = tracing::info_span!(
-            "submit", job_id = %claimed.job_id, attempt = claimed.attempt
+            "submit", trace_id = Empty, job_id = %claimed.job_id, attempt = claimed.attempt
         );
+        telemetry::continue_stored(&span, claimed.trace_context.as_deref());
         async {
             match self.try_submit(claimed).await {
                 Ok(true) => {}
@@ -141,6 +143,7 @@ impl Dispatcher {
         };
         let acceptance = Acceptance::of(&answer);
         let decision = SubmitDecision::of(answer, &claimed, &self.settings, &self.gate);
+        decision.tag(&Span::current());
         loop {
             match self.keep(&claimed, rate, &acceptance, &decision).await {
                 // If the outcome is lost, the job may be paid for twice, so it is worth waiting for

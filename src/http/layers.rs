@@ -16,6 +16,7 @@ use tower_http::{
 use uuid::Uuid;
 
 use super::serve::HostFault;
+use crate::telemetry::{self, TraceParent};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,11 +27,14 @@ pub struct Observer {
     pub listener: &'static str,
     /// Adds to a response what only the request says: its URI and its id.
     pub complete: fn(Response, &Uri, &str) -> Response,
+    /// Whether requests continue the trace that they name. On other listeners, the handler decides.
+    pub continues_traces: bool,
 }
 
 /// Adds the log span and the request id, for a listener whose error responses have no body.
 pub fn observed_only(router: Router, listener: &'static str) -> Router {
-    let observer = Observer { listener, complete: |response, _, _| response };
+    let observer =
+        Observer { listener, complete: |response, _, _| response, continues_traces: false };
     router.layer(
         ServiceBuilder::new()
             .layer(from_fn_with_state(observer, observed))
@@ -85,6 +89,7 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
     let uri = request.uri().clone();
     let span = tracing::info_span!(
         "request",
+        trace_id = tracing::field::Empty,
         request_id = id,
         listener = observer.listener,
         route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
@@ -93,12 +98,16 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
         job_id = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
+    if observer.continues_traces {
+        telemetry::continue_trace(&span, TraceParent::of_request(request.headers()).as_ref());
+    }
     let started = tokio::time::Instant::now();
     let response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
     let mut response = (observer.complete)(response, &uri, &id);
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let bytes = response.body().size_hint().exact();
+    telemetry::tag(&span, telemetry::STATUS, i64::from(status));
     if response.extensions().get::<Quiet>().is_some() {
         span.in_scope(|| tracing::debug!(status, duration_ms, bytes, "responded"));
     } else {

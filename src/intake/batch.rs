@@ -23,7 +23,7 @@ use crate::{
     callers::Caller,
     http::{Fault, Faults, NoParameters},
     jobs::{self, Change},
-    json,
+    json, telemetry,
 };
 
 const MAX_JOBS: usize = 100;
@@ -115,11 +115,12 @@ async fn submit_batch(
     if let Replay::Stored { body, .. } = idempotency::reserve(&mut tx, &key).await? {
         return Ok(idempotency::replayed(answer(body)));
     }
+    let trace = telemetry::to_store(&headers);
     let mut data = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let text = texts.get(index).map_or("", |text| text.get());
         let read = Submission::read(item, text.as_bytes());
-        data.push(submit(&mut tx, &state, &caller, index, read).await?);
+        data.push(submit(&mut tx, &state, &caller, trace.as_deref(), index, read).await?);
     }
     let json = serde_json::to_string(&BatchView { data })
         .map_err(|error| ApiError::Internal(error.into()))?;
@@ -132,12 +133,13 @@ async fn submit(
     tx: &mut Change<'_>,
     state: &ApiState,
     caller: &Caller,
+    trace: Option<&str>,
     index: usize,
     read: Result<Submission, Faults>,
 ) -> sqlx::Result<ItemView> {
     Ok(match read {
         Ok(submission) => {
-            let job = jobs::enqueue(tx, &new_job(state, caller, &submission)).await?;
+            let job = jobs::enqueue(tx, &new_job(state, caller, &submission, trace)).await?;
             ItemView::Accepted { index, status: 202, job: Box::new(job.into()) }
         }
         Err(faults) => {

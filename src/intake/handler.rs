@@ -18,6 +18,7 @@ use crate::{
     callers::Caller,
     http::NoParameters,
     jobs::{self, Job, JobId, NewJob, idempotency::IdempotencyKey},
+    telemetry,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -55,7 +56,8 @@ async fn submit(
         Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;
     // A recording is large, and the submission holds it by now.
     drop(body.bytes);
-    let new = new_job(&state, &caller, &submission);
+    let trace = telemetry::to_store(&headers);
+    let new = new_job(&state, &caller, &submission, trace.as_deref());
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
     match &key {
         Some(key) => submit_once(&state, &new, key).await,
@@ -67,6 +69,7 @@ pub(super) fn new_job<'a>(
     state: &ApiState,
     caller: &Caller,
     submission: &'a Submission,
+    trace_context: Option<&'a str>,
 ) -> NewJob<'a> {
     NewJob {
         id: JobId::generate(),
@@ -77,6 +80,7 @@ pub(super) fn new_job<'a>(
         request: &submission.request,
         content: submission.content.as_deref(),
         deadline: state.deadline,
+        trace_context,
     }
 }
 

@@ -20,7 +20,8 @@ pub enum RetryReason {
 }
 
 impl RetryReason {
-    fn name(self) -> &'static str {
+    /// As written in Postgres.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
             Self::Broken => "broken",

@@ -10,6 +10,8 @@ use super::{JobId, Token};
 pub struct Attempt {
     pub number: i32,
     pub provider_job_id: Option<String>,
+    /// Of the job.
+    pub trace_context: Option<String>,
 }
 
 /// For each token, the attempt whose webhook URL contained it; hashes are compared in constant
@@ -24,7 +26,8 @@ pub async fn matching_attempts(
     let ids: Vec<JobId> = tokens.iter().map(|token| token.job_id).collect();
     let candidates = sqlx::query!(
         r#"
-        select a.job_id as "job_id: JobId", a.number, a.token_sha, a.provider_job_id
+        select a.job_id as "job_id: JobId", a.number, a.token_sha, a.provider_job_id,
+            j.trace_context
         from aftercall.attempts a join aftercall.jobs j on j.id = a.job_id
         where a.job_id = any($1) and now() < j.deadline_at + interval '7 days'
         "#,
@@ -37,8 +40,11 @@ pub async fn matching_attempts(
         let found = candidates
             .iter()
             .find(|row| row.job_id == token.job_id && bool::from(row.token_sha.ct_eq(&sha)));
-        found
-            .map(|row| Attempt { number: row.number, provider_job_id: row.provider_job_id.clone() })
+        found.map(|row| Attempt {
+            number: row.number,
+            provider_job_id: row.provider_job_id.clone(),
+            trace_context: row.trace_context.clone(),
+        })
     });
     Ok(matching.collect())
 }

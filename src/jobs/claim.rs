@@ -19,6 +19,7 @@ pub struct Claimed {
     pub failures: i32,
     pub request: Map<String, Value>,
     pub content: Option<String>,
+    pub trace_context: Option<String>,
     /// For the webhook URL; its hash is already in the attempt's row.
     pub token: Token,
 }
@@ -75,7 +76,8 @@ pub async fn claim(
                 state = 'submitting', version = version + 1, lease_id = gen_random_uuid(),
                 due_at = now() + make_interval(secs => $2)
             from numbered where j.id = numbered.id
-            returning j.id, j.caller_id, j.version, j.lease_id, j.failures, j.request, numbered.n
+            returning j.id, j.caller_id, j.version, j.lease_id, j.failures, j.request, j.trace_context,
+                numbered.n
         ), attempt as (
             insert into aftercall.attempts (job_id, number, token_sha)
             select id, 1 + (select count(*) from aftercall.attempts a where a.job_id = claimed.id),
@@ -91,7 +93,7 @@ pub async fn claim(
             from claimed join attempt on attempt.job_id = claimed.id
         )
         select claimed.id as "id: JobId", attempt.number, lease_id as "lease_id!", failures, n as "n!",
-            request as "request: Json<Map<String, Value>>", content as "content?"
+            request as "request: Json<Map<String, Value>>", content as "content?", trace_context
         from claimed
         join attempt on attempt.job_id = claimed.id
         left join aftercall.job_contents contents on contents.job_id = claimed.id
@@ -109,6 +111,7 @@ pub async fn claim(
         failures: row.failures,
         request: row.request.0,
         content: row.content,
+        trace_context: row.trace_context,
         token: Token::new(row.id, secret),
     });
     Ok(claimed.collect())

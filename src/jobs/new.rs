@@ -20,6 +20,8 @@ pub struct NewJob<'a> {
     /// The recording itself, in base64.
     pub content: Option<&'a str>,
     pub deadline: Duration,
+    /// A W3C `traceparent` of version 00.
+    pub trace_context: Option<&'a str>,
 }
 
 /// Inserts the job as `queued` and due immediately.
@@ -47,9 +49,10 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         r#"
         with job as (
             insert into aftercall.jobs
-                (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at)
+                (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at,
+                trace_context)
             values ($1, $2, $3, $4, $5::text::json, $6::text::json, now(),
-                now() + make_interval(secs => $7))
+                now() + make_interval(secs => $7), $9)
             returning *
         ), event as (
             insert into aftercall.job_events (job_id, seq, kind)
@@ -73,6 +76,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         serde_json::to_string(new.request).map_err(|error| sqlx::Error::Encode(error.into()))?,
         new.deadline.as_secs_f64(),
         new.content,
+        new.trace_context,
     )
     .fetch_one(db)
     .await

@@ -14,6 +14,7 @@ pub struct PollTarget {
     pub job_id: JobId,
     pub attempt: i32,
     pub provider_job_id: String,
+    pub trace_context: Option<String>,
 }
 
 /// Announces a statement that has changed this many jobs.
@@ -136,9 +137,9 @@ pub async fn claim_poll(
                 when deadline_at > now() then least(now() + make_interval(secs => $1), deadline_at)
                 else now() + make_interval(secs => $1) end
             from due where j.id = due.id
-            returning j.id
+            returning j.id, j.trace_context
         )
-        select a.job_id, a.number as attempt, a.provider_job_id as "provider_job_id!"
+        select a.job_id, a.number as attempt, a.provider_job_id as "provider_job_id!", job.trace_context
         from job join aftercall.attempts a on a.job_id = job.id
         where a.provider_job_id is not null
         order by a.number desc

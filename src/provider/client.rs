@@ -15,7 +15,7 @@ use super::errors::{ProviderError, ResponseBytes, StatusError, SubmitError};
 use super::refusal::{self, RefusalCause};
 use super::result::{self, Message};
 use super::secrets::Secrets;
-use super::wire;
+use super::{call_span, wire};
 use crate::{config, jobs::WebhookUrl};
 
 const SUBMIT_LIMIT: usize = 1 << 20;
@@ -128,7 +128,7 @@ impl Client {
         let url = endpoint(&self.root, wire::ANALYZE_PATH);
         let query = [("webhook", webhook.reveal())];
         let request = || self.http.post(url.clone()).query(&query).json(request_body);
-        let answer = self.call(request).await.map_err(submit_failure)?;
+        let answer = self.call("submit", request).await.map_err(submit_failure)?;
         let CallResponse { status, rate, retry_after, token, response } = answer;
         let content_uri = request_body.get("contentUri").and_then(Value::as_str);
         let secrets = Secrets::of_request(webhook, token.expose(), content_uri);
@@ -163,7 +163,8 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.push(provider_job_id);
         }
-        let answer = self.call(|| self.http.get(url.clone())).await.map_err(status_failure)?;
+        let answer =
+            self.call("status", || self.http.get(url.clone())).await.map_err(status_failure)?;
         let CallResponse { status, rate, retry_after, token, response } = answer;
         let body = match answer::body(response, STATUS_LIMIT).await {
             Ok(body) => body,
@@ -199,18 +200,24 @@ impl Client {
     }
 
     /// Sends the request, and sends it again with a new token if the first one is rejected.
-    async fn call(&self, request: impl Fn() -> RequestBuilder) -> Result<CallResponse, CallError> {
+    async fn call(
+        &self,
+        operation: &'static str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<CallResponse, CallError> {
         let deadline = Instant::now() + 2 * self.timeout;
-        let first = self.send(&request, deadline).await?;
+        let first = self.send(operation, 0, &request, deadline).await?;
         if first.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
         self.tokens.invalidate(&first.token).await;
-        self.send(&request, deadline).await
+        self.send(operation, 1, &request, deadline).await
     }
 
     async fn send(
         &self,
+        operation: &'static str,
+        resent: u32,
         request: impl Fn() -> RequestBuilder,
         deadline: Instant,
     ) -> Result<CallResponse, CallError> {
@@ -219,10 +226,8 @@ impl Client {
             .unwrap_or(Err(TokenError::TimedOut))
             .map_err(CallError::Token)?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let response = request()
-            .bearer_auth(token.expose())
-            .timeout(left.min(self.timeout))
-            .send()
+        let request = request().bearer_auth(token.expose()).timeout(left.min(self.timeout));
+        let response = call_span::send(request, operation, resent)
             .await
             .map_err(|error| CallError::Http(error.without_url()))?;
         Ok(CallResponse {

@@ -4,6 +4,7 @@
 //! reads what comes back through the webhook or from the status endpoint.
 mod answer;
 mod auth;
+mod call_span;
 mod client;
 mod errors;
 pub mod gate;

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
     config::{DispatchSettings, GateSettings, ReconcileSettings},
@@ -18,7 +19,7 @@ use crate::{
         self, StatusError,
         gate::{self, Purpose},
     },
-    supervise,
+    supervise, telemetry,
 };
 
 /// Maximum number of status polls per round; the gate usually allows fewer.
@@ -92,8 +93,13 @@ impl Reconciler {
     }
 
     /// Polls one result. `false`: the provider wants no more calls now.
-    #[tracing::instrument(skip_all, fields(job_id = %target.job_id))]
     async fn poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
+        let span = tracing::info_span!("poll", trace_id = Empty, job_id = %target.job_id);
+        telemetry::continue_stored(&span, target.trace_context.as_deref());
+        self.try_poll(target).instrument(span).await
+    }
+
+    async fn try_poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
         let answer = self.provider.status(&target.provider_job_id).await;
         let rate = match &answer {
             Ok(answer) => Some(answer.rate),
@@ -164,6 +170,7 @@ impl Reconciler {
         };
         let expected = Some(target.provider_job_id.clone());
         let mut arrival = Arrival { delivery, expected, reading };
+        let commit = telemetry::Batch::begin();
         let outcome = match self.store(target, &arrival).await {
             // Stored as unreadable instead: one job must not block the round for all others.
             Err(error) if db::is_about_data(&error) => {
@@ -180,7 +187,13 @@ impl Reconciler {
         if outcome.is_some_and(|outcome| outcome != Outcome::Duplicate) {
             self.drift.note(target.job_id, drift);
         }
-        tracing::info!(outcome = outcome.map(Outcome::name), "result fetched");
+        let name = outcome.map(Outcome::name);
+        tracing::info!(outcome = name, "result fetched");
+        let span = Span::current();
+        if let Some((commit, name)) = commit.zip(name) {
+            telemetry::tag(&span, telemetry::OUTCOME, name);
+            commit.end([(&span, name)].into_iter());
+        }
         Ok(())
     }
 

@@ -26,28 +26,37 @@ pub const SPANS: [(&str, SpanKind); 6] = [
 
 /// The attributes that are exported: the field of the log, and its name in OpenTelemetry's conventions. Everything else
 /// is dropped, so that a field that is added for the log does not leave the process unnoticed.
-const ATTRIBUTES: [(&str, &str); 14] = [
+const ATTRIBUTES: [(&str, &str); 16] = [
     ("method", METHOD),
     ("route", ROUTE),
-    (STATUS, STATUS),
-    ("http.request.resend_count", "http.request.resend_count"),
-    (SERVER, SERVER),
-    (ERROR, ERROR),
-    ("operation", OPERATION),
     ("listener", "aftercall.listener"),
     ("caller", "aftercall.caller"),
     ("job_id", "aftercall.job.id"),
     ("attempt", "aftercall.attempt"),
-    ("outcome", "aftercall.outcome"),
-    ("retry_reason", "aftercall.retry_reason"),
-    ("deliveries", "aftercall.deliveries"),
+    ("outcome", OUTCOME),
+    (METHOD, METHOD),
+    (STATUS, STATUS),
+    (SERVER, SERVER),
+    (ERROR, ERROR),
+    (OPERATION, OPERATION),
+    (RESENT, RESENT),
+    (OUTCOME, OUTCOME),
+    (RETRY_REASON, RETRY_REASON),
+    (DELIVERIES, DELIVERIES),
 ];
-const METHOD: &str = "http.request.method";
 const ROUTE: &str = "http.route";
-const OPERATION: &str = "aftercall.operation";
+pub const METHOD: &str = "http.request.method";
 pub const STATUS: &str = "http.response.status_code";
 pub const SERVER: &str = "server.address";
+/// Why there was no response, or what kind of error it was.
 pub const ERROR: &str = "error.type";
+/// How often the request was sent before.
+pub const RESENT: &str = "http.request.resend_count";
+/// The provider's operation: `token`, `submit` or `status`.
+pub const OPERATION: &str = "aftercall.operation";
+pub const OUTCOME: &str = "aftercall.outcome";
+pub const RETRY_REASON: &str = "aftercall.retry_reason";
+pub const DELIVERIES: &str = "aftercall.deliveries";
 
 /// Shortest time between two log lines about failed exports.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);

@@ -1,6 +1,7 @@
 //! Logs and traces. Logs are JSON lines, or readable ones in a terminal; traces leave by OTLP if the
 //! environment has an endpoint. Neither must contain secrets or content: requests are identified by
 //! route, and URLs and bodies appear nowhere.
+mod context;
 mod export;
 mod filter;
 mod json;
@@ -15,7 +16,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-pub use self::traces::{SetupError, TraceId, Traces, trace_id};
+pub use self::{
+    context::{Batch, TraceParent, continue_stored, continue_trace, leave_out, tag, to_store},
+    export::{ERROR, METHOD, OPERATION, OUTCOME, RESENT, RETRY_REASON, SERVER, STATUS},
+    traces::{SetupError, TraceId, Traces, trace_id},
+};
 
 use self::{filter::LogFilter, json::JsonLines};
 use crate::config::{self, LogFormat, TracesEnvironment};

@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const SERVICE: &str = env!("CARGO_PKG_NAME");
 
 /// Set while spans are exported.
-static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+pub(super) static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 /// The exporter; without one, spans are only context for the log.
 #[derive(Debug, Default)]

@@ -11,6 +11,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use tracing::Span;
+
 use super::body::Body;
 use crate::{
     config::{self, IngestSettings},
@@ -18,7 +20,7 @@ use crate::{
     deliveries::{Delivery, Outcome, Quota},
     jobs::{self, Announcer, Channel, Token},
     outcome::{self, Arrival, Interpretation},
-    supervise,
+    supervise, telemetry,
 };
 
 /// Bytes of bodies after which a batch is full; sending it to Postgres takes several times as much memory.
@@ -31,6 +33,8 @@ pub struct Item {
     pub headers: Map<String, Value>,
     pub body: Body,
     pub reading: Interpretation,
+    /// Of the request; it joins its job's trace once the job is known.
+    pub span: Span,
     pub answer: oneshot::Sender<IngestResult>,
 }
 
@@ -41,6 +45,17 @@ pub enum IngestResult {
     UnknownToken,
     /// Nothing was stored.
     NotStored,
+}
+
+impl IngestResult {
+    /// As in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kept(outcome) => outcome.name(),
+            Self::UnknownToken => "unknown_token",
+            Self::NotStored => "store_failed",
+        }
+    }
 }
 
 /// The receiving end of the queue, which stores deliveries.
@@ -113,6 +128,7 @@ async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> 
 
 /// Commits the batch and sends each delivery its result.
 async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quota) {
+    let commits = telemetry::Batch::begin();
     let mut answers = Vec::with_capacity(batch.len());
     let mut arrivals = Vec::with_capacity(batch.len());
     let tokens: Vec<&Token> = batch.iter().map(|item| &item.token).collect();
@@ -132,6 +148,7 @@ async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quot
             tell(item.answer, IngestResult::UnknownToken);
             continue;
         };
+        telemetry::continue_stored(&item.span, attempt.trace_context.as_deref());
         let delivery = Delivery {
             job_id: item.token.job_id,
             attempt: attempt.number,
@@ -143,12 +160,19 @@ async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quot
         };
         let expected = attempt.provider_job_id;
         arrivals.push(Arrival { delivery, expected, reading: item.reading });
-        answers.push((item.answer, item.body));
+        answers.push((item.answer, item.body, item.span));
     }
     let outcomes = commit_or_split(&mut connection, announcer, &arrivals, quota).await;
     // Bodies are dropped only here: their reserved memory is in use until now.
-    for ((answer, _body), outcome) in answers.into_iter().zip(outcomes) {
+    let mut spans = Vec::new();
+    for ((answer, _body, span), outcome) in answers.into_iter().zip(outcomes) {
         tell(answer, outcome);
+        if commits.is_some() {
+            spans.push((span, outcome.name()));
+        }
+    }
+    if let Some(commits) = commits {
+        commits.end(spans.iter().map(|(span, outcome)| (span, *outcome)));
     }
 }
 

@@ -15,6 +15,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::Span;
 
 use super::{
     body::{self, Body, BodyReader, Limits, ReadError},
@@ -33,6 +34,7 @@ use crate::{
     outcome::ParsedDelivery,
     provider::wire,
     public_hook::SelfTestKey,
+    telemetry,
 };
 
 /// Headers stored with a delivery; none of them is a secret.
@@ -102,7 +104,7 @@ async fn receive(
     if let Some(expiry) = state.self_tests.key.expiry(&token) {
         return self_test(&state, expiry, sender, &headers).await;
     }
-    tracing::Span::current().record("job_id", tracing::field::display(token.job_id));
+    Span::current().record("job_id", tracing::field::display(token.job_id));
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -132,7 +134,8 @@ async fn receive(
     };
     let job_id = token.job_id;
     let (answer, answered) = oneshot::channel();
-    let item = Item { token, headers: kept(&headers), body, reading, answer };
+    let span = Span::current();
+    let item = Item { token, headers: kept(&headers), body, reading, span, answer };
     if state.queue.try_send(item).is_err() {
         return busy();
     }
@@ -230,7 +233,7 @@ fn acknowledged(headers: &HeaderMap) -> Response {
 
 /// Records the outcome of the delivery for the log line of the request.
 fn note_outcome(name: &str) {
-    tracing::Span::current().record("outcome", name);
+    Span::current().record("outcome", name);
 }
 
 /// Requests that are not deliveries count as well.
@@ -244,6 +247,8 @@ fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
 }
 
 fn unknown_token(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Response {
+    // Anyone can send these, and they would crowd out the spans of jobs.
+    telemetry::leave_out();
     if !state.unknown_tokens.is_one_too_many(sender) {
         return status.into_response();
     }

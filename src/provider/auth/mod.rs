@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::{answer, wire};
+use super::{answer, call_span, wire};
 use cache::{Cache, Grant};
 
 pub(super) use cache::AccessToken;
@@ -100,16 +100,14 @@ impl AccessTokens {
             [("grant_type", wire::GRANT_TYPE), ("assertion", credentials.jwt.expose_secret())];
         let unreachable =
             |error: reqwest::Error| TokenError::Unreachable(Arc::new(error.without_url()));
-        let response = self
+        let request = self
             .http
             .post(self.url.clone())
             .basic_auth(&credentials.client_id, Some(credentials.client_secret.expose_secret()))
             .header(reqwest::header::ACCEPT, "application/json")
             .timeout(self.timeout)
-            .form(&form)
-            .send()
-            .await
-            .map_err(unreachable)?;
+            .form(&form);
+        let response = call_span::send(request, "token", 0).await.map_err(unreachable)?;
         let status = response.status();
         let retry_after = answer::retry_after(response.headers());
         let body = match answer::body(response, BODY_LIMIT).await {

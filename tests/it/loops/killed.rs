@@ -44,6 +44,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
             request: &members,
             content: None,
             deadline: Duration::from_hours(1),
+            trace_context: None,
         };
         jobs::enqueue(&mut tx, &new).await.unwrap();
     }

@@ -108,6 +108,7 @@ impl World {
                 request: &members,
                 content: has_content.then_some("UklGRg=="),
                 deadline: minutes(DEADLINE),
+                trace_context: None,
             };
             world.jobs.push(jobs::enqueue_alone(db, &world.announcer, &new).await.unwrap().id);
         }
@@ -230,13 +231,14 @@ impl World {
         let mut tx = self.begin().await;
         let target = jobs::claim_poll(&mut tx, minutes(POLL_AFTER)).await.unwrap();
         tx.commit().await.unwrap();
-        let PollTarget { job_id, attempt, provider_job_id } = target?;
+        let PollTarget { job_id, attempt, provider_job_id, .. } = target?;
         Some(Target { job: self.number(job_id), attempt, provider_job_id })
     }
 
     pub async fn lose_attempt(&self, target: &Target) -> bool {
         let Target { job, attempt, provider_job_id } = target.clone();
-        let target = PollTarget { job_id: self.jobs[job], attempt, provider_job_id };
+        let target =
+            PollTarget { job_id: self.jobs[job], attempt, provider_job_id, trace_context: None };
         jobs::lose_attempt(&self.db, &self.announcer, &target, MAX_ATTEMPTS).await.unwrap()
     }
 

@@ -104,7 +104,8 @@ impl Home {
     ) -> Command {
         for (name, _) in std::env::vars() {
             let is_ours = name.starts_with("AFTERCALL_") && !name.starts_with("AFTERCALL_PG_");
-            if is_ours || name.starts_with("RC_") || name.starts_with("DATABASE_URL") {
+            let others = ["RC_", "DATABASE_URL", "OTEL_"];
+            if is_ours || others.iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
@@ -172,6 +173,13 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.ward.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim_matches([':', ' ', '\t', 'k', 'B']).parse::<usize>().unwrap() * 1024
+    }
+
+    /// Names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.ward.id())).unwrap();
+        let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+        tasks.filter_map(|task| Some(name(task.ok()?)?.trim().to_owned())).collect()
     }
 
     pub fn out(&self) -> String {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, PgPool};
 
 use super::{Home, Service};
-use crate::support::db::TestDb;
+use crate::support::{db::TestDb, otlp::Collector};
 
 /// Prefix of every secret used here.
 const CANARY: &str = "canary";
@@ -94,8 +94,12 @@ async fn stored(db: &PgPool) -> String {
 async fn no_secret_is_told_at_any_log_level() {
     let db = TestDb::new().await;
     let url = db.connect_options().password("canary-database").to_url_lossy();
+    let collector = Collector::start().await;
     let home = Home::new()
         .set("DATABASE_URL", url)
+        .set("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+        .set("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary-header")
+        .set("OTEL_BSP_MAX_QUEUE_SIZE", "100000")
         .set("AFTERCALL__SANDBOX__CLIENT_SECRET", "canary-client")
         .set("AFTERCALL__SANDBOX__JWT", "canary-jwt")
         .set("AFTERCALL__RECONCILE__AFTER", "1s")
@@ -116,8 +120,17 @@ async fn no_secret_is_told_at_any_log_level() {
     ended.success();
     let config = home.run(&["config", "print"]).await.success();
     let stored = stored(&db.pool).await;
-    let places =
-        [("log", &log), ("API", &said), ("API", &refused), ("config", &config), ("rows", &stored)];
+    let exports = collector.exports();
+    let exported: String =
+        exports.iter().map(|(_, body)| String::from_utf8_lossy(body).into_owned()).collect();
+    let places = [
+        ("log", &log),
+        ("API", &said),
+        ("API", &refused),
+        ("config", &config),
+        ("rows", &stored),
+        ("spans", &exported),
+    ];
     for (place, text) in places {
         assert!(text.len() > 100, "{place} is empty");
         let secrets = tokens.iter().map(String::as_str).chain([CANARY, key.as_str()]);
@@ -129,6 +142,12 @@ async fn no_secret_is_told_at_any_log_level() {
         }
     }
     assert!(!log.contains("sandbox-faults="), "the query of a URL in the log");
+    assert!(!exported.contains("sandbox-faults="), "the query of a URL in a span");
+    let spans = collector.spans();
+    for name in ["POST /v1/jobs", "POST /webhooks/{token}", "provider submit", "poll", "commit"] {
+        assert!(spans.iter().any(|span| span.name == name), "no span {name}");
+    }
+    assert!(spans.iter().all(|span| span.events == 0));
     // What other crates log below this level is up to them and varies by version.
     for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let is_ours = line["target"].as_str().unwrap().starts_with("aftercall");

@@ -108,6 +108,7 @@ impl Case {
             request: &request,
             content: None,
             deadline: Duration::from_hours(1),
+            trace_context: None,
         };
         jobs::enqueue_alone(&self.db, &Announcer::default(), &new).await.unwrap();
         let move_back = "update aftercall.jobs

@@ -4,6 +4,7 @@ pub mod app;
 pub mod db;
 mod declared;
 pub mod manual;
+pub mod otlp;
 pub mod provider;
 pub mod random;
 pub mod scratch;
