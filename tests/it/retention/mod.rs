@@ -1,5 +1,8 @@
 //! Retention: partitions ahead of time, and removal of expired rows.
 mod answers;
+mod commands;
+mod interrupted;
+mod load;
 mod past;
 mod rules;
 
