@@ -33,7 +33,8 @@ struct Line {
 }
 
 pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
-    telemetry::init(settings.log.format, "warn")?;
+    // Standard output may be JSON, and a slow statement is expected here.
+    telemetry::init(settings.log.format, "warn,sqlx=error")?;
     let work = async |db: &PgPool| {
         let lines = lines(db, &settings).await?;
         if args.json {

@@ -25,7 +25,8 @@ pub struct Args {
 }
 
 pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
-    telemetry::init(settings.log.format, "warn")?;
+    // Standard output may be JSON, and a slow statement is expected here.
+    telemetry::init(settings.log.format, "warn,sqlx=error")?;
     let work = async |db: &PgPool| {
         let retention = Retention { db: db.clone(), settings: settings.retention.clone() };
         let text = if args.dry_run {
