@@ -1,11 +1,12 @@
-//! Stage 6: operators inspect the deliveries of all callers, replay them, and see how the provider departs from its
-//! contract.
+//! Stage 6: operators inspect the deliveries of all callers, replay them, see how the provider departs from its
+//! contract, and how the service is doing.
 //!
 //! Every operation requires a scope of the API key. The commands do the same work without a key, since access to the
 //! database is enough.
 mod batch;
 mod deliveries;
 mod drift;
+pub mod overview;
 mod provider;
 pub mod reparse;
 pub mod replay;
@@ -17,5 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
-    deliveries::router().merge(replays::router()).merge(drift::router()).merge(provider::router())
+    deliveries::router()
+        .merge(replays::router())
+        .merge(drift::router())
+        .merge(provider::router())
+        .merge(overview::router())
 }

@@ -20,6 +20,7 @@ mod report;
 mod retention;
 mod sandbox;
 mod serve;
+mod status;
 mod submit;
 mod time_arg;
 
@@ -64,6 +65,8 @@ enum Command {
     /// Print the settings or their schema.
     #[command(subcommand)]
     Config(config::Command),
+    /// Print the state of the service: what waits, for how long, and what needs attention.
+    Status(status::Args),
     /// Check everything that the service needs, and say what to do about what is wrong.
     Doctor(doctor::Args),
     /// Check whether the service is ready; for container health checks.
@@ -100,6 +103,7 @@ impl Cli {
             Command::Partitions(args) => block_on(partitions::run(loaded()?.settings, args)),
             Command::Retention(args) => block_on(retention::run(loaded()?.settings, args)),
             Command::Config(command) => config::run(&command, loaded),
+            Command::Status(args) => block_on(status::run(loaded()?.settings, args)),
             Command::Doctor(args) => block_on(doctor::run(loaded, self.config.as_deref(), args)),
             Command::Healthcheck(args) => {
                 block_on(healthcheck::run(args, || Ok(loaded()?.settings)))

@@ -105,6 +105,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "outcome",
             "partitions",
             "provider",
+            "public_hook",
+            "samples",
         ],
     ),
     ("rollup", &["reporting", "stats", "supervise"]),

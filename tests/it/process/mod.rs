@@ -16,6 +16,7 @@ mod reload;
 mod reparse;
 mod replay;
 mod service;
+mod status;
 mod traces;
 mod unknown_tokens;
 mod uploads;
