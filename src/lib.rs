@@ -60,7 +60,7 @@
 //! - [`app`]: assembles the service; the only module that may import every other one
 //! - [`supervise`]: runs the parts of the process side by side
 //! - [`config`]: settings, from defaults, files and environment variables
-//! - [`telemetry`]: logs, as JSON lines or readable ones in a terminal
+//! - [`telemetry`]: logs, as JSON lines or readable ones in a terminal, and traces by OTLP
 //! - [`db`]: the connection pool, the migrations, and the meaning of database errors
 //! - [`embedded`]: the managed Postgres, a private cluster that Aftercall starts, watches and stops
 //!

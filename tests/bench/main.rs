@@ -9,6 +9,7 @@ mod exports;
 mod growth;
 mod library;
 mod load;
+mod overhead;
 mod payload;
 mod pgbench;
 mod procfs;
@@ -44,7 +45,8 @@ struct Args {
     /// Leave out the comparison of a million jobs with ten thousand.
     #[arg(long)]
     no_growth: bool,
-    /// Only these, separated by commas: start, clip, call, submit, read, growth; or queries, which
+    /// Only these, separated by commas: start, clip, call, submit, read,
+    /// growth, overhead; or queries, which
     /// are left out otherwise, and of them only those whose names begin with one of the others.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -168,6 +170,9 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
         let mut lines = Vec::new();
         grow(&subject, plan, &mut lines).await?;
         table.extend(lines);
+    }
+    if wants("overhead") {
+        overhead::overhead(stand, plan, |line| table.add(line)).await?;
     }
     table.write(args)
 }

@@ -126,8 +126,18 @@ pub struct Service {
 
 impl Service {
     pub async fn start(stand: &Stand, database: &Database) -> anyhow::Result<Self> {
+        Self::start_with(stand, database, &[]).await
+    }
+
+    /// The same with further environment variables.
+    pub async fn start_with(
+        stand: &Stand,
+        database: &Database,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let [api, webhook, ops] = free_addresses()?;
-        let log = File::create(stand.folder.join(format!("service-{}.log", database.name)))?;
+        let name = format!("service-{}-{}.log", database.name, ops.port());
+        let log = File::create(stand.folder.join(name))?;
         let started = Instant::now();
         let child = Command::new(EXE)
             .arg("serve")
@@ -141,6 +151,7 @@ impl Service {
             .env("AFTERCALL__OPS__LISTEN", ops.to_string())
             .env("AFTERCALL__SHUTDOWN__DRAIN_DELAY", "0s")
             .envs(stand.settings.iter().map(|(name, value)| (name, value)))
+            .envs(variables.iter().copied())
             .current_dir(&stand.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

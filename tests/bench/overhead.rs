@@ -1,0 +1,110 @@
+//! What traces cost: a service with them against one without, on the same database, in turns.
+use axum::{Router, body::Bytes, extract::DefaultBodyLimit, routing::post};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{
+    Plan,
+    calls::Subject,
+    payload,
+    report::{Budget, Line, Sample, median},
+    stand::{Service, Stand},
+    store::Store,
+};
+
+/// Pairs of turns per round of the other comparisons, since the difference is small.
+const PAIRS: u32 = 3;
+const LEAST: f64 = 0.95;
+const DELIVERY_CONNECTIONS: u32 = 200;
+const CONNECTIONS: u32 = 16;
+
+/// The sides, and what they need.
+struct Sides<'a> {
+    with: Subject<'a>,
+    without: Subject<'a>,
+    plan: &'a Plan,
+}
+
+pub async fn overhead(
+    stand: &Stand,
+    plan: &Plan,
+    mut found: impl FnMut(Line),
+) -> anyhow::Result<()> {
+    let database = &stand.database("overhead").await?;
+    let store = &Store::new(database.pool.clone());
+    store.seed(plan.few).await?;
+    let mut helpers = JoinSet::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let collector = format!("http://{}", listener.local_addr()?);
+    let router = Router::new()
+        .route("/v1/traces", post(async |_: Bytes| {}))
+        .layer(DefaultBodyLimit::disable());
+    helpers.spawn(async move { axum::serve(listener, router).await });
+
+    let on =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()), ("OTEL_TRACES_SAMPLER", "always_on")];
+    let with = Service::start_with(stand, database, &on).await?;
+    let without = Service::start(stand, database).await?;
+    let subject = |service| Subject { stand, database, store, service };
+    let sides = Sides { with: subject(&with), without: subject(&without), plan };
+    found(sides.deliveries().await?);
+    found(sides.submissions().await?);
+    found(sides.reads().await?);
+    Ok(())
+}
+
+impl Sides<'_> {
+    async fn deliveries(&self) -> anyhow::Result<Line> {
+        let (clip, count) = (payload::clip(), self.plan.clips);
+        let turn = async |side: &Subject<'_>| {
+            let requests = side.deliveries(&clip, side.store.submitted(count).await?)?;
+            side.load(&requests, count, DELIVERY_CONNECTIONS).await
+        };
+        self.compare("deliver clip, observed", turn).await
+    }
+
+    async fn submissions(&self) -> anyhow::Result<Line> {
+        let turn = async |side: &Subject<'_>| {
+            side.load(&side.submissions(), self.plan.submissions, CONNECTIONS).await
+        };
+        self.compare("submit, observed", turn).await
+    }
+
+    async fn reads(&self) -> anyhow::Result<Line> {
+        let jobs = self.with.store.completed(self.plan.few.min(1_000)).await?;
+        let turn = async |side: &Subject<'_>| {
+            side.load(&side.reads(jobs.iter().copied()), self.plan.reads, CONNECTIONS).await
+        };
+        self.compare("read, observed", turn).await
+    }
+
+    /// Turns of both sides, in changing order so that neither profits from what the other left.
+    async fn compare(
+        &self,
+        what: &str,
+        turn: impl AsyncFn(&Subject<'_>) -> anyhow::Result<Sample>,
+    ) -> anyhow::Result<Line> {
+        let (mut with, mut without, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for side in [&self.with, &self.without] {
+            turn(side).await?; // warms up
+        }
+        for pair in 0..self.plan.rounds * PAIRS {
+            let (on, off) = if pair % 2 == 0 {
+                let on = turn(&self.with).await?;
+                (on, turn(&self.without).await?)
+            } else {
+                let off = turn(&self.without).await?;
+                (turn(&self.with).await?, off)
+            };
+            ratios.push(on.per_second / off.per_second);
+            with.push(on);
+            without.push(off);
+        }
+        let (on, off) = (Sample::median(&with), Sample::median(&without));
+        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ratios.iter().copied().fold(0.0, f64::max);
+        let compared = format!("neither, {:.0} us, {least:.2}..{most:.2}", off.service_us);
+        let line = Line::ratio(what, &on, compared, off.per_second, Budget::None);
+        let judged = Line::figure(what, median(ratios), "/s", Budget::AtLeast(LEAST));
+        Ok(Line { value: judged.value, budget: judged.budget, met: judged.met, ..line })
+    }
+}
