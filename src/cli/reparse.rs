@@ -49,6 +49,13 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
                 "without_delivery {without_delivery} (deleted by retention.deliveries)\n"
             ))?;
         }
+        if let Some(job) =
+            args.job.filter(|_| reparsed + unreadable + without_delivery + failed == 0)
+        {
+            eprintln!(
+                "job {job} has no result of an earlier parser: it is current, or has expired"
+            );
+        }
         anyhow::ensure!(failed == 0, "{failed} could not be stored; see the log above");
         Ok(())
     };

@@ -58,6 +58,23 @@ async fn retention_says_what_it_would_do_and_does_it() {
 }
 
 #[tokio::test]
+async fn a_reparse_says_that_the_delivery_or_the_result_is_gone() {
+    let app = TestApp::start().await;
+    let id = past::completed(&app, 91).await;
+    app.about(id, "update aftercall.results set parser_version = 0 where job_id = $1").await;
+    let home = Home::on(&app.db);
+    let age = std::time::Duration::from_hours(90 * 24);
+    past::apply(&app.db, |it| it.deliveries = Some(age)).await;
+    let reparse = ["reparse", "--job", &id.to_string()];
+    let text = home.run(&reparse).await.success();
+    assert!(text.contains("reparsed 0") && text.contains("without_delivery 1"), "{text}");
+    assert_eq!(app.get(&format!("/v1/jobs/{id}/result")).await.status, 200);
+    past::apply(&app.db, |it| it.results = Some(age)).await;
+    let ended = home.run(&reparse).await;
+    assert!(ended.err.contains("has expired"), "{}", ended.err);
+}
+
+#[tokio::test]
 async fn ages_that_lose_results_or_contradict_each_other_are_refused() {
     let db = TestDb::new().await;
     for (settings, told) in [

@@ -73,6 +73,41 @@ async fn long_texts_of_all_partitions_are_compressed_alike() {
     assert_eq!(methods, [if has_lz4 { "l" } else { "" }]);
 }
 
+/// Those of the first migrations were created as partitions, later ones as tables that were attached.
+#[tokio::test]
+async fn all_partitions_of_a_table_are_alike() {
+    let db = TestDb::new().await;
+    apply_retention(&db, 5).await;
+    let query = "
+        with partition as (
+            select parent, oid as id, replace(name, right(name, 8), '') as stem, name from aftercall.monthly_partitions
+        ), trait as (
+            select id, format('column %s %s %s %s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull,
+                attstorage, attcompression, attgenerated, pg_get_expr(adbin, adrelid)) as text
+            from partition
+            join pg_attribute on attrelid = id and attnum > 0
+            left join pg_attrdef on adrelid = oid and adnum = attnum
+            union all
+            select p.id, 'index ' || replace(substr(pg_get_indexdef(indexrelid), strpos(
+                pg_get_indexdef(indexrelid), ' ON ')), p.name, p.stem)
+            from partition p join pg_index on indrelid = p.id
+            union all
+            select p.id, format('constraint %s %s', case contype when 'c' then conname end, pg_get_constraintdef(c.oid))
+            from partition p join pg_constraint c on conrelid = p.id
+            union all
+            select p.id, 'trigger ' || tgname from partition p join pg_trigger on tgrelid = p.id
+        ), described as (
+            select parent, name, string_agg(text, e'\\n' order by text) as text
+            from partition join trait using (id) group by parent, name
+        )
+        select parent::text, count(distinct text), count(*) from described group by parent";
+    let tables: Vec<(String, i64, i64)> = sqlx::query_as(query).fetch_all(&db.pool).await.unwrap();
+    assert!(tables.len() >= 11, "{tables:?}");
+    for (table, kinds, partitions) in tables {
+        assert!(kinds == 1 && partitions >= 7, "{table}: {kinds} kinds of {partitions} partitions");
+    }
+}
+
 #[tokio::test]
 async fn a_partition_that_is_missing_is_made_again() {
     let db = TestDb::new().await;
