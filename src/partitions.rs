@@ -89,14 +89,18 @@ pub async fn bounds(db: impl PgExecutor<'_>, month: &Partition) -> sqlx::Result<
     Ok((row.first, row.end))
 }
 
-/// Whether the month has jobs that ended after `cutoff`, or that are not due for another reason.
+/// Whether the month has jobs that ended after `cutoff`, or that are not due for another reason. Always true of the last
+/// month, whose partitions [`ensure`] would create again.
 pub async fn is_kept(
     db: impl PgExecutor<'_>,
     month: &Partition,
     cutoff: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
-        r#"select aftercall.month_is_kept($1, $2, $3, false) as "kept!""#,
+        r#"
+        select $2 >= date_trunc('month', now(), 'UTC')
+            or aftercall.month_is_kept($1, $2, $3, false) as "kept!"
+        "#,
         month.starts_at,
         month.ends_at,
         cutoff,
@@ -180,7 +184,8 @@ pub async fn overdue_month(db: impl PgExecutor<'_>, age: f64) -> sqlx::Result<Op
         r#"
         select extract(epoch from now() - m.ends_at - make_interval(secs => $1))::float8 as "seconds!"
         from aftercall.monthly_partitions m
-        where m.ends_at < now() - make_interval(secs => $1) and not exists (
+        where m.ends_at < least(now() - make_interval(secs => $1), date_trunc('month', now(), 'UTC'))
+          and not exists (
             select from aftercall.jobs j
             where j.id >= aftercall.uuid_floor(m.starts_at) and j.id < aftercall.uuid_floor(m.ends_at))
         order by m.ends_at limit 1
