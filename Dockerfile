@@ -13,10 +13,11 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked
 
 COPY . .
+ARG REVISION=unknown
 # Otherwise the empty sources would be newer than the real ones.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     touch src/*.rs && \
-    cargo build --release --locked && \
+    BUILD_REVISION=$REVISION cargo build --release --locked && \
     mkdir data
 
 # Contains CA certificates for the provider's TLS, but no shell and no package manager.

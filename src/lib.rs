@@ -60,6 +60,7 @@
 //! - [`app`]: assembles the service; the only module that may import every other one
 //! - [`supervise`]: runs the parts of the process side by side
 //! - [`config`]: settings, from defaults, files and environment variables
+//! - [`metrics`]: counters, histograms and gauges of this process, in the OpenMetrics format
 //! - [`telemetry`]: logs, as JSON lines or readable ones in a terminal, and traces by OTLP
 //! - [`db`]: the connection pool, the migrations, and the meaning of database errors
 //! - [`embedded`]: the managed Postgres, a private cluster that Aftercall starts, watches and stops
@@ -103,6 +104,7 @@
 //! In the background:
 //!
 //! - [`rollup`]: merges changes into the statistics and the sums by the hour
+//! - [`sampler`]: samples the state of the service, and shows the latest sample in the metrics
 //! - [`retention`]: creates partitions ahead of time and deletes expired rows
 //!
 //! Beside the service:
@@ -128,7 +130,8 @@
 //!   for it by name; it is stored and served without a change
 //! - a second provider: a folder in [`provider`], which has only RingCentral today, selected in
 //!   [`app`]
-//! - a metric: `metrics/`, a module that comes with the first one
+//! - a metric: `metrics/`, and `docs/metrics.md`, which is generated; for the state of the whole service, also
+//!   `samples/`
 //! - a notification, which calls a URL of the caller: `notify/`, likewise; [`events`] only
 //!   serves open connections
 pub mod admin;
@@ -150,6 +153,7 @@ pub mod insights;
 pub mod intake;
 pub mod jobs;
 pub mod json;
+pub mod metrics;
 pub mod outcome;
 pub mod partitions;
 pub mod provider;
@@ -159,6 +163,7 @@ pub mod reconcile;
 pub mod reporting;
 pub mod retention;
 pub mod rollup;
+pub mod sampler;
 pub mod samples;
 pub mod sandbox;
 pub mod stats;

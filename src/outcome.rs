@@ -1,5 +1,8 @@
 //! Applies what the provider found to its jobs, in one function for every source and batch size.
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -39,6 +42,8 @@ pub enum Interpretation {
 pub struct ParsedDelivery {
     pub reading: Interpretation,
     pub drift: Vec<Finding>,
+    /// How long parsing took; zero if it was not parsed.
+    pub took: Duration,
 }
 
 /// Never fails: an unparsable body is an interpretation too.
@@ -56,6 +61,7 @@ impl ParsedDelivery {
     }
 
     pub fn of_text(text: &[u8]) -> Self {
+        let began = Instant::now();
         let mut parsed = provider::parse(text);
         let drift = match &mut parsed {
             Ok(message) => std::mem::take(&mut message.drift),
@@ -63,7 +69,8 @@ impl ParsedDelivery {
         };
         let in_progress =
             || Interpretation::Unreadable("the job is reported as in progress".to_owned());
-        Self { reading: Interpretation::of(parsed).unwrap_or_else(in_progress), drift }
+        let reading = Interpretation::of(parsed).unwrap_or_else(in_progress);
+        Self { reading, drift, took: began.elapsed() }
     }
 
     /// Parsing it would take too much memory.
@@ -72,7 +79,8 @@ impl ParsedDelivery {
     }
 
     pub fn unreadable(why: String) -> Self {
-        Self { reading: Interpretation::Unreadable(why), drift: Vec::new() }
+        let reading = Interpretation::Unreadable(why);
+        Self { reading, drift: Vec::new(), took: Duration::ZERO }
     }
 }
 
@@ -217,7 +225,8 @@ impl<'a> Effects<'a> {
                 let parser_version = *parser_version;
                 let origin = insights::DocumentOrigin { job_id, provider_job_id, parser_version };
                 self.results.found.push((origin, prepared));
-                self.results.completions.push(Completion { job_id, attempt, via });
+                let completion = Completion { job_id, attempt, via, received_at: None };
+                self.results.completions.push(completion);
                 JobStanding::ended(State::Completed)
             }
             Interpretation::Failure { errors, .. } => {
@@ -226,7 +235,7 @@ impl<'a> Effects<'a> {
                 let errors = errors.iter().map(|error| error.clone().without(&secrets).into());
                 let otherwise = "the provider reported a failure without a reason";
                 let error = JobError::upstream(ErrorClass::Analysis, errors.collect(), otherwise);
-                self.failures.push(Failure { job_id, attempt, via, error });
+                self.failures.push(Failure { job_id, attempt, via, error, received_at: None });
                 JobStanding::ended(State::Failed)
             }
             Interpretation::Unreadable(_) => standing,
@@ -250,8 +259,29 @@ impl<'a> Effects<'a> {
         }
     }
 
+    /// Has the commit count the deliveries on the webhook, and the jobs that a poll ended.
+    fn count(&self, tx: &mut Change<'_>) {
+        for Classified { delivery, outcome, .. } in &self.classified {
+            match delivery.via {
+                Channel::Webhook => tx.tally().callback(outcome.name()),
+                Channel::Poll if *outcome == Outcome::Accepted => tx.tally().recovered(),
+                Channel::Poll | Channel::Replay => {}
+            }
+        }
+        for surplus in &self.surplus {
+            (0..surplus.deliveries).for_each(|_| tx.tally().callback("surplus"));
+        }
+    }
+
     async fn write(mut self, tx: &mut Change<'_>) -> sqlx::Result<()> {
-        deliveries::keep(tx, &self.classified).await?;
+        let received = deliveries::keep(tx, &self.classified).await?;
+        for completion in &mut self.results.completions {
+            completion.received_at = received.get(&completion.job_id).copied();
+        }
+        for failure in &mut self.failures {
+            failure.received_at = received.get(&failure.job_id).copied();
+        }
+        self.count(tx);
         for (job_id, attempt) in jobs::count_surplus(tx, &self.surplus).await? {
             let detail = json!({ "attempt": attempt, "via": "webhook", "outcome": "surplus" });
             self.notes.push(Note { job_id, kind: EventKind::Delivery, detail });

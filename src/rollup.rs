@@ -6,7 +6,11 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{reporting, stats, supervise::TaskResult};
+use crate::{
+    metrics::{Metrics, Task},
+    reporting, stats,
+    supervise::TaskResult,
+};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Changes merged per transaction.
@@ -15,11 +19,13 @@ const BATCH: i32 = 5000;
 #[derive(Debug, Clone)]
 pub struct Rollup {
     pub db: PgPool,
+    pub metrics: Metrics,
 }
 
 impl Rollup {
     /// Merges every two seconds until `stop` is canceled; several processes may run it.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
+        self.metrics.starts(Task::Rollup);
         while !stop.is_cancelled() {
             let statistics = self.merge_statistics().await;
             let hours = self.merge_hours().await;
@@ -37,6 +43,7 @@ impl Rollup {
     async fn merge_statistics(&self) -> i32 {
         match stats::merge(&self.db, BATCH).await {
             Ok(merged) => {
+                self.metrics.succeeded(Task::Rollup);
                 if merged.refused > 0 {
                     tracing::error!(
                         changes = merged.refused,

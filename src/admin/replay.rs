@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, json};
 use sqlx::PgPool;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::batch;
@@ -117,6 +118,7 @@ impl Replayer<'_> {
             headers: Map::new(),
             body: stored.body,
             body_sha: stored.body_sha,
+            arrived: Instant::now(),
             replay_of: Some(stored.id),
         };
         Arrival { delivery, expected, reading }

@@ -32,6 +32,7 @@ impl FromRequestParts<ApiState> for Caller {
         };
         tracing::Span::current().record("caller", &caller.name);
         if let Some(permit) = parts.extensions.get::<RequestPermit>() {
+            permit.belongs_to(&caller);
             permit.count_as(Activity::Request, caller.id)?;
         }
         Ok(caller)

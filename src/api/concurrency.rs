@@ -1,11 +1,11 @@
 //! Limits for concurrent work, in the process and per caller.
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::ApiError;
 use crate::{
-    callers::CallerId,
+    callers::{Caller, CallerId},
     config::ApiSettings,
     http::{Exhausted, Permit, Permits},
 };
@@ -56,7 +56,7 @@ impl ConcurrencyLimits {
 
     /// Holds no permit yet: the caller is known only once the API key has been checked.
     pub(super) fn request(&self) -> RequestPermit {
-        RequestPermit { limits: self.clone(), held: Arc::default() }
+        RequestPermit { limits: self.clone(), holder: Arc::default() }
     }
 
     fn take(&self, activity: Activity, caller_id: CallerId) -> Result<Permit<CallerId>, ApiError> {
@@ -77,7 +77,13 @@ impl ConcurrencyLimits {
 #[derive(Debug, Clone)]
 pub struct RequestPermit {
     limits: ConcurrencyLimits,
-    held: Arc<Mutex<Option<Permit<CallerId>>>>,
+    holder: Arc<Holder>,
+}
+
+#[derive(Debug, Default)]
+struct Holder {
+    name: OnceLock<String>,
+    held: Mutex<Option<Permit<CallerId>>>,
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestPermit {
@@ -114,6 +120,16 @@ impl RequestPermit {
         Ok(permit)
     }
 
+    /// The request is this caller's.
+    pub fn belongs_to(&self, caller: &Caller) {
+        self.holder.name.get_or_init(|| caller.name.clone());
+    }
+
+    /// The caller's name, once it is known, whether or not it got a permit.
+    pub fn caller_name(&self) -> Option<&str> {
+        self.holder.name.get().map(String::as_str)
+    }
+
     /// The caller, once it is known.
     pub fn caller_id(&self) -> Option<CallerId> {
         self.held().as_ref().map(Permit::holder)
@@ -124,6 +140,6 @@ impl RequestPermit {
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Permit<CallerId>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.holder.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,6 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
+    http::StatusCode,
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
@@ -13,7 +14,10 @@ use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, validate_request::ValidateRequestHeaderLayer};
 
 use super::{ApiError, ConcurrencyLimits, problem};
-use crate::http::{Awaited, Holding, Observer, Wait, checked_host, nosniff, observed};
+use crate::{
+    http::{Awaited, Holding, Observer, Wait, checked_host, nosniff, observed},
+    metrics::Metrics,
+};
 
 /// Responds with problems to unknown paths and wrong methods.
 pub fn fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
@@ -27,9 +31,14 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     timeout: Duration,
     limits: ConcurrencyLimits,
+    metrics: Metrics,
 ) -> Router<S> {
-    let observer =
-        Observer { listener: "api", complete: problem::completed, continues_traces: true };
+    let observer = Observer {
+        listener: "api",
+        complete: problem::completed,
+        continues_traces: true,
+        metrics: metrics.clone(),
+    };
     // Few `from_fn` layers: each of them clones the whole stack below it, for every request.
     router.layer(
         ServiceBuilder::new()
@@ -39,14 +48,14 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
             .layer(ValidateRequestHeaderLayer::custom(checked_host(|fault| {
                 ApiError::from(fault).into_response()
             })))
-            .layer(from_fn_with_state((timeout, limits), limited)),
+            .layer(from_fn_with_state((timeout, limits, metrics), limited)),
     )
 }
 
 /// Gives the request its permit, which it holds until its response is sent. Responds with a problem when
 /// the handler takes longer than `timeout` on top of the wait that was asked for, or when the body does.
 async fn limited(
-    State((timeout, limits)): State<(Duration, ConcurrencyLimits)>,
+    State((timeout, limits, metrics)): State<(Duration, ConcurrencyLimits, Metrics)>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
@@ -58,5 +67,10 @@ async fn limited(
     let response = next.run(Request::from_parts(parts, body));
     let too_late = |_| if awaited.is_so() { ApiError::BodyTooSlow } else { ApiError::TookTooLong };
     let response = tokio::time::timeout(timeout + wait, response).await.map_err(too_late)?;
+    if response.status() == StatusCode::TOO_MANY_REQUESTS
+        && let Some(caller) = permit.caller_name()
+    {
+        metrics.rate_limited(caller);
+    }
     Ok(response.map(|body| Body::new(Holding::new(body, permit))))
 }

@@ -12,7 +12,9 @@ use crate::{
     api::{self, ApiState, ConcurrencyLimits},
     config::ApiSettings,
     http::{self, OpsState},
-    intake, query,
+    intake,
+    metrics::Metrics,
+    query,
 };
 
 /// All routes, and the document that describes them.
@@ -35,12 +37,17 @@ pub fn document() -> serde_json::Result<String> {
 }
 
 /// The API with its pages and middleware, as served and as tested.
-pub fn router(state: ApiState, health: OpsState, settings: &ApiSettings) -> Router {
+pub fn router(
+    state: ApiState,
+    health: OpsState,
+    settings: &ApiSettings,
+    metrics: Metrics,
+) -> Router {
     let (routes, mut document) = api();
     if let Some(url) = &settings.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
     }
     let all = routes.with_state(state).merge(pages::router(document)).merge(http::health(health));
     let limits = ConcurrencyLimits::new(settings);
-    api::layered(api::fallbacks(all), settings.request_timeout, limits)
+    api::layered(api::fallbacks(all), settings.request_timeout, limits, metrics)
 }

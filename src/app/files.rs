@@ -6,6 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::{
     config::{ApiSettings, Role, Settings},
     http::Terms,
+    metrics::Metrics,
 };
 
 /// Files that no setting counts: the runtime's, listeners, connections to the provider, and connections that are closed
@@ -41,13 +42,18 @@ pub struct AllTerms {
     pub ops: Terms,
 }
 
-pub fn terms(settings: &Settings, granted: Granted) -> AllTerms {
-    let terms = Terms { write: settings.http.write_timeout, ..Terms::default() };
+pub fn terms(settings: &Settings, granted: Granted, metrics: &Metrics) -> AllTerms {
+    let terms = |listener, connections| Terms {
+        write: settings.http.write_timeout,
+        connections,
+        metrics: metrics.listener(listener, (connections > 0).then_some(connections)),
+        ..Terms::default()
+    };
     let per_address = settings.webhook.max_connections_per_address;
     AllTerms {
-        api: Terms { connections: granted.api, ..terms },
-        webhook: Terms { connections: granted.webhook, per_address, ..terms },
-        ops: Terms { connections: settings.ops.max_connections, ..terms },
+        api: terms("api", granted.api),
+        webhook: Terms { per_address, ..terms("webhook", granted.webhook) },
+        ops: terms("ops", settings.ops.max_connections),
     }
 }
 

@@ -42,9 +42,10 @@ use crate::{
     events,
     http::{self, OpsState, Terms},
     insights::search,
+    metrics::Metrics,
     partitions, provider,
     public_hook::{HookTester, SelfTestKey},
-    reporting,
+    reporting, sampler,
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
@@ -95,16 +96,24 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let health =
         OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone(), takes_submissions);
     let Listeners { api, webhook, ops } = listeners;
-    let terms = files::terms(settings, granted);
-    parts.spawn(serve("ops", ops, http::ops(health.clone()), terms.ops, lifecycle.clone()));
+    let metrics = if settings.ops.metrics { Metrics::new() } else { Metrics::default() };
+    let terms = files::terms(settings, granted, &metrics);
+    let router = http::ops(health.clone(), metrics.clone());
+    parts.spawn(serve("ops", ops, router, terms.ops, lifecycle.clone()));
     wait_for_database(&db, settings, &lifecycle).await?;
     prepare(&db, settings).await?;
     let (provider, sandbox) = backing_services::provider(settings, &lifecycle, &mut parts).await?;
     addresses.sandbox = sandbox;
 
-    let (common, recorder) = Parts::new(settings.clone().into(), db.clone(), lifecycle.clone());
+    let (common, recorder) =
+        Parts::new(settings.clone().into(), db.clone(), lifecycle.clone(), metrics.clone());
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
+    if metrics.is_on() {
+        metrics.watch_pool(&db);
+        parts.spawn(common.sampler().run(lifecycle.stop.clone()));
+        parts.spawn(sampler::probe_pool(db.clone(), metrics, lifecycle.stop.clone()));
+    }
     if let Some(provider) = &provider {
         let port = addresses.webhook.map_or(settings.webhook.listen.port(), |it| it.port());
         let workers = common.workers(provider, webhook_base(settings, port)?);
@@ -122,7 +131,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         parts.spawn(receiver.lookups.run());
         parts.spawn(serve("webhook", listener, receiver.router, terms.webhook, lifecycle.clone()));
     }
-    test_public_hook(settings, &db, &lifecycle, &mut parts).await?;
+    test_public_hook(&common, &mut parts).await?;
     started.store(true, Ordering::Release);
     let timeouts = ShutdownTimeouts {
         drain_delay: settings.shutdown.drain_delay,
@@ -227,12 +236,8 @@ fn start_workers(
 }
 
 /// Tests the public webhook URL regularly, unless only the API runs here.
-async fn test_public_hook(
-    settings: &Settings,
-    db: &PgPool,
-    lifecycle: &Lifecycle,
-    parts: &mut JoinSet<TaskResult>,
-) -> sqlx::Result<()> {
+async fn test_public_hook(common: &Parts, parts: &mut JoinSet<TaskResult>) -> sqlx::Result<()> {
+    let Parts { settings, db, lifecycle, metrics, .. } = common;
     let interval = settings.webhook.self_test;
     let is_due = settings.has_role(Role::Webhook) || settings.has_role(Role::Worker);
     if let Some(base) = settings.webhook.public_url.clone()
@@ -240,7 +245,7 @@ async fn test_public_hook(
         && !interval.is_zero()
     {
         let key = SelfTestKey::load(db).await?;
-        let tester = HookTester { db: db.clone(), key, base, interval };
+        let tester = HookTester { db: db.clone(), key, base, interval, metrics: metrics.clone() };
         parts.spawn(tester.run(lifecycle.draining.clone()));
     }
     Ok(())

@@ -17,11 +17,13 @@ use crate::{
     http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
     jobs::Announcer,
+    metrics::Metrics,
     provider,
     public_hook::SelfTestKey,
     reconcile::Reconciler,
     retention::Retention,
     rollup::Rollup,
+    sampler::Sampler,
     supervise::Lifecycle,
     webhook::{
         self, HolderLimit, Limits, Lookups, MemoryBudget, SelfTests, Tokens, UnknownTokenLimiter,
@@ -37,6 +39,7 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     pub announcer: Announcer,
     pub drift: DriftCounter,
+    pub metrics: Metrics,
 }
 
 /// The REST API: its routes, and the parts that must run beside them.
@@ -64,10 +67,15 @@ pub struct Workers {
 
 impl Parts {
     /// Also returns the part that records drift from the provider's contract.
-    pub fn new(settings: Arc<Settings>, db: PgPool, lifecycle: Lifecycle) -> (Self, Recorder) {
-        let (drift, recorder) = Recorder::new(db.clone());
-        let announcer = Announcer::default();
-        (Self { settings, db, lifecycle, announcer, drift }, recorder)
+    pub fn new(
+        settings: Arc<Settings>,
+        db: PgPool,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+    ) -> (Self, Recorder) {
+        let (drift, recorder) = Recorder::new(db.clone(), metrics.clone());
+        let announcer = Announcer::counting(metrics.clone());
+        (Self { settings, db, lifecycle, announcer, drift, metrics }, recorder)
     }
 
     /// `granted`: the API's settings, limited by the available files.
@@ -94,7 +102,7 @@ impl Parts {
             },
             results: ResultLoader::default(),
         });
-        let router = super::router(state, health, granted);
+        let router = super::router(state, health, granted, self.metrics.clone());
         Ok(Api { router, feed, listener, watched_keys })
     }
 
@@ -113,14 +121,33 @@ impl Parts {
             unknown_tokens: UnknownTokenLimiter::new(settings.webhook.unknown_tokens),
             drift: self.drift.clone(),
             self_tests: SelfTests::new(SelfTestKey::load(db).await?),
+            metrics: self.metrics.clone(),
         };
-        let router = http::observed_only(webhook::router(state), "webhook");
+        let router = http::observed_only(webhook::router(state), "webhook", self.metrics.clone());
         Ok(Receiver { router, ingest, lookups })
+    }
+
+    pub fn sampler(&self) -> Sampler {
+        Sampler {
+            db: self.db.clone(),
+            gate: self.settings.provider.gate.clone(),
+            retention: self.retention(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    fn retention(&self) -> Retention {
+        Retention {
+            db: self.db.clone(),
+            settings: self.settings.retention.clone(),
+            metrics: self.metrics.clone(),
+        }
     }
 
     /// `webhook_base`: the URL at which the provider reaches the webhook listener.
     pub fn workers(&self, provider: &provider::Client, webhook_base: Url) -> Workers {
         let Self { settings, db, .. } = self;
+        let provider = provider.clone().recording(self.metrics.clone());
         let dispatcher = Dispatcher {
             db: db.clone(),
             provider: provider.clone(),
@@ -132,14 +159,15 @@ impl Parts {
         };
         let reconciler = Reconciler {
             db: db.clone(),
-            provider: provider.clone(),
+            provider,
             settings: settings.reconcile.clone(),
             dispatch: settings.dispatch.clone(),
             gate: settings.provider.gate.clone(),
             drift: self.drift.clone(),
             announcer: self.announcer.clone(),
         };
-        let retention = Retention { db: db.clone(), settings: settings.retention.clone() };
-        Workers { dispatcher, reconciler, retention, rollup: Rollup { db: db.clone() } }
+        let retention = self.retention();
+        let rollup = Rollup { db: db.clone(), metrics: self.metrics.clone() };
+        Workers { dispatcher, reconciler, retention, rollup }
     }
 }

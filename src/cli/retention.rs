@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use super::{database, output};
 use crate::{
     config::{RetentionSettings, Settings, shown_age},
+    metrics::Metrics,
     retention::{Applied, Kind, Plan, Retention},
     telemetry,
 };
@@ -28,7 +29,11 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     // Standard output may be JSON, and a slow statement is expected here.
     telemetry::init(settings.log.format, "warn,sqlx=error")?;
     let work = async |db: &PgPool| {
-        let retention = Retention { db: db.clone(), settings: settings.retention.clone() };
+        let retention = Retention {
+            db: db.clone(),
+            settings: settings.retention.clone(),
+            metrics: Metrics::default(),
+        };
         let text = if args.dry_run {
             let plan = retention.plan().await.context("cannot count what is due")?;
             if args.json { pretty(&json!(plan))? } else { planned(&plan, &settings.retention)? }

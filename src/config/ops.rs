@@ -14,4 +14,5 @@ pub struct OpsSettings {
     pub max_connections: usize,
     #[serde(with = "Optional::<Url>")]
     pub prometheus_url: Option<Url>,
+    pub metrics: bool,
 }

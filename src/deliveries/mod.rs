@@ -6,12 +6,14 @@ mod read;
 mod stored;
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::PgTransaction;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -86,6 +88,8 @@ pub struct Delivery {
     pub body: Bytes,
     /// SHA-256 of `body`.
     pub body_sha: [u8; 32],
+    /// When its head arrived here; the replayed one's, when the replay began.
+    pub arrived: Instant,
     /// The stored delivery that this one replays.
     pub replay_of: Option<Uuid>,
 }
@@ -132,31 +136,43 @@ pub async fn known(
     Ok(rows.into_iter().map(|row| (row.job_id, row.attempt, row.body_sha)).collect())
 }
 
-/// Stores the deliveries, and counts them by the hour. The bytes of duplicates and replays are already stored.
+/// Stores the deliveries, and counts them by the hour; returns when the accepted ones were received, by job. The bytes of
+/// duplicates and replays are already stored.
 ///
 /// A trigger would count them wherever they come from, but would have to copy their bodies.
-pub async fn keep(tx: &mut PgTransaction<'_>, classified: &[Classified<'_>]) -> sqlx::Result<()> {
+pub async fn keep(
+    tx: &mut PgTransaction<'_>,
+    classified: &[Classified<'_>],
+) -> sqlx::Result<HashMap<JobId, DateTime<Utc>>> {
     let bytes = |j: &Classified<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
-    sqlx::query!(
+    // Postgres's clock, less the time that this process has had them: no later than the transaction began.
+    let rows = sqlx::query!(
         r#"
         with kept as (
             insert into aftercall.deliveries
                 (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
-                    replay_of)
+                    replay_of, received_at, commit_ms)
             select d.job_id, d.id, d.attempt, d.via, d.outcome, d.reason, d.headers::json, d.body,
-                d.body_sha, d.body_bytes, d.replay_of
-            from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
-                    $7::text[], $8::bytea[], $9::bytea[], $10::int[], $11::uuid[])
-                as d (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
-                    replay_of)
-            returning via, outcome, body_bytes, received_at, commit_ms
+                d.body_sha, d.body_bytes, d.replay_of, d.received_at,
+                least(extract(epoch from now() - d.received_at) * 1000, 2147483647)
+            from (
+                select *, least(now(), clock_timestamp() - make_interval(secs => waited)) as received_at
+                from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
+                        $7::text[], $8::bytea[], $9::bytea[], $10::int[], $11::uuid[], $12::float8[])
+                    as given (job_id, id, attempt, via, outcome, reason, headers, body, body_sha,
+                        body_bytes, replay_of, waited)
+            ) d
+            returning job_id, via, outcome, body_bytes, received_at, commit_ms
+        ), hours as (
+            insert into aftercall.hour_changes
+                (subject, hour, caller_id, outcome, via, counted, bytes, commit_ms)
+            select 'delivery', aftercall.hour_of(received_at),
+                '00000000-0000-0000-0000-000000000000', outcome, via, count(*), sum(body_bytes),
+                coalesce(sum(commit_ms), 0)
+            from kept
+            group by aftercall.hour_of(received_at), outcome, via
         )
-        insert into aftercall.hour_changes
-            (subject, hour, caller_id, outcome, via, counted, bytes, commit_ms)
-        select 'delivery', aftercall.hour_of(received_at), '00000000-0000-0000-0000-000000000000',
-            outcome, via, count(*), sum(body_bytes), coalesce(sum(commit_ms), 0)
-        from kept
-        group by received_at, outcome, via
+        select job_id as "job_id: JobId", received_at from kept where outcome = 'accepted'
         "#,
         &column(classified, |j| j.delivery.job_id) as &[JobId],
         &column(classified, |_| Uuid::now_v7()),
@@ -169,8 +185,9 @@ pub async fn keep(tx: &mut PgTransaction<'_>, classified: &[Classified<'_>]) -> 
         &column(classified, |j| &j.delivery.body_sha[..]) as &[&[u8]],
         &column(classified, bytes),
         &column(classified, |j| j.delivery.replay_of) as &[Option<Uuid>],
+        &column(classified, |j| j.delivery.arrived.elapsed().as_secs_f64()),
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(())
+    Ok(rows.into_iter().map(|row| (row.job_id, row.received_at)).collect())
 }

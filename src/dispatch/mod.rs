@@ -19,6 +19,7 @@ use self::{acceptance::Acceptance, decision::SubmitDecision};
 use crate::{
     config::{DispatchSettings, GateSettings},
     jobs::{self, Announcer, Claimed, WebhookUrl},
+    metrics::Task,
     provider::{
         self, RateHeaders,
         gate::{self, Purpose},
@@ -44,6 +45,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Claims and submits jobs until `stop` is canceled, then finishes submissions in progress.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
+        self.announcer.metrics().starts(Task::Dispatch);
         let mut in_flight = JoinSet::new();
         while !stop.is_cancelled() {
             let free = self.settings.concurrency.saturating_sub(in_flight.len());
@@ -84,10 +86,16 @@ impl Dispatcher {
         if free == 0 {
             return Vec::new();
         }
-        self.try_claim(free).await.unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "cannot claim jobs");
-            Vec::new()
-        })
+        match self.try_claim(free).await {
+            Ok(claimed) => {
+                self.announcer.metrics().succeeded(Task::Dispatch);
+                claimed
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot claim jobs");
+                Vec::new()
+            }
+        }
     }
 
     /// Gate and claim commit together: a call is granted exactly when there is a job for it.

@@ -22,7 +22,7 @@ use tokio_util::{
 
 pub use table::{list, newest};
 
-use crate::{db, jobs::JobId, supervise::TaskResult};
+use crate::{db, jobs::JobId, metrics::Metrics, supervise::TaskResult};
 
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Maximum number of rows, and of distinct findings in memory; one more stands for the rest.
@@ -44,6 +44,19 @@ pub enum Kind {
     UnexpectedType,
     UnknownValue,
     Other,
+}
+
+impl Kind {
+    /// As written in JSON and in Postgres.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownInsight => "unknown_insight",
+            Self::UnknownMember => "unknown_member",
+            Self::UnexpectedType => "unexpected_type",
+            Self::UnknownValue => "unknown_value",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// One difference. Never contains a value from the body.
@@ -96,6 +109,7 @@ type Counts = BTreeMap<Key, Seen>;
 #[derive(Debug, Clone)]
 pub struct DriftCounter {
     counts: Arc<Mutex<Counts>>,
+    metrics: Metrics,
     /// Lets the recorder wait until no counter is left.
     _in_use: TaskTrackerToken,
 }
@@ -108,6 +122,7 @@ impl DriftCounter {
         }
         let mut counts = lock(&self.counts);
         for Finding { kind, path, name, sample } in findings {
+            self.metrics.drifted(kind.name());
             let seen = Seen { sample, deliveries: 1, example_job_id: job_id };
             add(&mut counts, (kind, path, name), seen);
         }
@@ -123,11 +138,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(db: PgPool) -> (DriftCounter, Self) {
+    pub fn new(db: PgPool, metrics: Metrics) -> (DriftCounter, Self) {
         let counters = TaskTracker::new();
         let counts = Arc::<Mutex<Counts>>::default();
         (
-            DriftCounter { counts: counts.clone(), _in_use: counters.token() },
+            DriftCounter { counts: counts.clone(), metrics, _in_use: counters.token() },
             Self { db, counts, counters },
         )
     }
@@ -234,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_counted_at_once_is_bounded_and_nothing_is_lost() {
         let db = sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://nowhere").unwrap();
-        let (counter, recorder) = Recorder::new(db);
+        let (counter, recorder) = Recorder::new(db, Metrics::default());
         let most = i64::try_from(MOST_ROWS).unwrap();
         for n in 0..most + 10 {
             counter.note(JobId::MIN, vec![finding(&format!("n{n}")), finding("n0")]);

@@ -16,25 +16,29 @@ use tower_http::{
 use uuid::Uuid;
 
 use super::serve::HostFault;
-use crate::telemetry::{self, TraceParent};
+use crate::{
+    metrics::Metrics,
+    telemetry::{self, TraceParent},
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How a listener's requests are logged, and what is added to their responses.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Observer {
-    /// Its name in the log.
+    /// Its name in logs and metrics.
     pub listener: &'static str,
     /// Adds to a response what only the request says: its URI and its id.
     pub complete: fn(Response, &Uri, &str) -> Response,
     /// Whether requests continue the trace that they name. On other listeners, the handler decides.
     pub continues_traces: bool,
+    pub metrics: Metrics,
 }
 
 /// Adds the log span and the request id, for a listener whose error responses have no body.
-pub fn observed_only(router: Router, listener: &'static str) -> Router {
-    let observer =
-        Observer { listener, complete: |response, _, _| response, continues_traces: false };
+pub fn observed_only(router: Router, listener: &'static str, metrics: Metrics) -> Router {
+    let complete: fn(Response, &Uri, &str) -> Response = |response, _, _| response;
+    let observer = Observer { listener, complete, continues_traces: false, metrics };
     router.layer(
         ServiceBuilder::new()
             .layer(from_fn_with_state(observer, observed))
@@ -43,10 +47,11 @@ pub fn observed_only(router: Router, listener: &'static str) -> Router {
     )
 }
 
-/// Adds neither: for probes, which come every few seconds.
-pub fn bare(router: Router) -> Router {
+/// Adds neither: for probes and scrapes, which come every few seconds.
+pub fn bare(router: Router, listener: &'static str, metrics: Metrics) -> Router {
     router.layer(
         ServiceBuilder::new()
+            .layer(from_fn_with_state((listener, metrics), measured))
             .layer(nosniff())
             .layer(CatchPanicLayer::new())
             .layer(ValidateRequestHeaderLayer::custom(checked_host(rejected))),
@@ -85,15 +90,16 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
     let id = given
         .filter(|id| is_request_id(id))
         .map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let (route, method) = (name_of(matched.as_ref()), known(request.method()));
     let uri = request.uri().clone();
     let span = tracing::info_span!(
         "request",
         trace_id = tracing::field::Empty,
         request_id = id,
         listener = observer.listener,
-        route = route.as_ref().map_or("unmatched", MatchedPath::as_str),
-        method = known(request.method()),
+        route,
+        method,
         caller = tracing::field::Empty,
         job_id = tracing::field::Empty,
         outcome = tracing::field::Empty,
@@ -105,7 +111,10 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
     let response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
     let mut response = (observer.complete)(response, &uri, &id);
     let status = response.status().as_u16();
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = started.elapsed();
+    let Observer { listener, metrics, .. } = &observer;
+    span.in_scope(|| metrics.responded(listener, method, route, status, took));
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let bytes = response.body().size_hint().exact();
     telemetry::tag(&span, telemetry::STATUS, i64::from(status));
     if response.extensions().get::<Quiet>().is_some() {
@@ -117,6 +126,25 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// Records the metrics of a request and nothing else.
+async fn measured(
+    State((listener, metrics)): State<(&'static str, Metrics)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let method = known(request.method());
+    let started = tokio::time::Instant::now();
+    let response = next.run(request).await;
+    let (route, status) = (name_of(matched.as_ref()), response.status().as_u16());
+    metrics.responded(listener, method, route, status, started.elapsed());
+    response
+}
+
+fn name_of(route: Option<&MatchedPath>) -> &str {
+    route.map_or("unmatched", MatchedPath::as_str)
 }
 
 /// The name of a method that HTTP defines; others could be of any length.

@@ -11,7 +11,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{RawQuery, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -24,7 +24,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::layers::bare;
-use crate::db;
+use crate::{
+    db,
+    metrics::{CONTENT_TYPE, Metrics},
+};
 
 /// Longest wait for the database before it counts as unavailable.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -76,9 +79,26 @@ pub fn health(state: OpsState) -> Router {
         .with_state(state)
 }
 
-/// Health and `/version`, for the operators' listener.
-pub fn ops(state: OpsState) -> Router {
-    bare(health(state).route("/version", get(version)))
+/// Health, `/version` and, if any are recorded, `/metrics`, for the operators' listener.
+pub fn ops(state: OpsState, metrics: Metrics) -> Router {
+    let mut routes = health(state).route("/version", get(version));
+    if metrics.is_on() {
+        let shown = metrics.clone();
+        routes = routes.route("/metrics", get(async move || scraped(&shown)));
+    }
+    bare(routes, "ops", metrics)
+}
+
+/// Only formats what is in memory.
+fn scraped(metrics: &Metrics) -> Response {
+    match metrics.encode() {
+        Some(Ok(text)) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Some(Err(error)) => {
+            tracing::error!(%error, "cannot write the metrics");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn ready(State(state): State<OpsState>, RawQuery(query): RawQuery) -> Response {

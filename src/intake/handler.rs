@@ -67,13 +67,14 @@ async fn submit(
 
 pub(super) fn new_job<'a>(
     state: &ApiState,
-    caller: &Caller,
+    caller: &'a Caller,
     submission: &'a Submission,
     trace_context: Option<&'a str>,
 ) -> NewJob<'a> {
     NewJob {
         id: JobId::generate(),
         caller_id: caller.id,
+        caller: &caller.name,
         external_id: submission.external_id.as_deref(),
         tags: &submission.tags,
         metadata: &submission.metadata,

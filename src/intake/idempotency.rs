@@ -5,12 +5,14 @@ use axum::{
     response::Response,
 };
 use sha2::{Digest as _, Sha256};
-use sqlx::PgTransaction;
 
 use crate::{
     api::ApiError,
     callers::Caller,
-    jobs::idempotency::{self, IdempotencyKey, Reserved},
+    jobs::{
+        Change,
+        idempotency::{self, IdempotencyKey, Reserved},
+    },
 };
 
 pub enum Replay {
@@ -47,13 +49,20 @@ pub fn key(
 }
 
 /// Reserves the key for this transaction; concurrent requests with the same key wait here.
-pub async fn reserve(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> Result<Replay, ApiError> {
+pub async fn reserve(tx: &mut Change<'_>, key: &IdempotencyKey) -> Result<Replay, ApiError> {
     match idempotency::reserve(tx, key).await? {
-        Reserved::First => Ok(Replay::First),
+        Reserved::First => {
+            tx.tally().idempotency("new");
+            Ok(Replay::First)
+        }
         Reserved::Before { fingerprint, .. } if fingerprint != key.fingerprint => {
+            tx.metrics().idempotency("reused");
             Err(ApiError::IdempotencyKeyReused)
         }
-        Reserved::Before { location, body, .. } => Ok(Replay::Stored { location, body }),
+        Reserved::Before { location, body, .. } => {
+            tx.metrics().idempotency("replayed");
+            Ok(Replay::Stored { location, body })
+        }
     }
 }
 
@@ -65,7 +74,7 @@ pub fn replayed(mut response: Response) -> Response {
 }
 
 pub async fn record(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     key: &IdempotencyKey,
     location: &str,
     body: &str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{PgTransaction, types::Json};
 
-use super::{Change, Claimed, JobError, JobId};
+use super::{Change, Claimed, JobError, JobId, finished::count_finished};
 
 /// Why an attempt did not succeed; stored in `attempts.outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,11 @@ pub async fn refuse(
     .await?;
     answer(tx, claimed, retry_reason.map_or("refused", RetryReason::name), None, Some(error))
         .await?;
-    Ok(done.rows_affected() == 1)
+    let applied = done.rows_affected() == 1;
+    if applied {
+        count_finished(tx, &[claimed.job_id]).await?;
+    }
+    Ok(applied)
 }
 
 /// There was no response, but the provider may have accepted the job: it stays `submitting`, its webhook remains valid,
@@ -203,7 +207,7 @@ async fn answer(
         r#"
         update aftercall.attempts set
             outcome = $3, provider_job_id = coalesce($4, provider_job_id), error = $5,
-            answered_at = now()
+            answered_at = now(), given_up_at = case when $3 <> 'accepted' then given_up_at end
         where job_id = $1 and number = $2
         "#,
         claimed.job_id as JobId,

@@ -7,7 +7,9 @@ use std::{
 use sqlx::{Acquire, PgTransaction, Postgres};
 use tokio::sync::Notify;
 
-/// Announces changes of jobs to the rest of the process. Clones reach the same listeners.
+use crate::metrics::{Metrics, Tally};
+
+/// Announces changes of jobs to the rest of the process, and counts them. Clones reach the same listeners.
 ///
 /// Every function here that writes an event either takes a [`Change`], whose commit announces it, or commits by itself
 /// and takes an `Announcer`, so that no announcement can be forgotten. Correctness does not depend on announcements:
@@ -16,6 +18,7 @@ use tokio::sync::Notify;
 pub struct Announcer {
     changed: Arc<Notify>,
     queued: Arc<Notify>,
+    metrics: Metrics,
 }
 
 /// A transaction that changes jobs. Dropping it rolls back without an announcement.
@@ -25,15 +28,22 @@ pub struct Change<'c> {
     announcer: Announcer,
     /// Whether it makes a job due immediately.
     queues: bool,
+    tally: Tally,
 }
 
 impl Announcer {
+    /// Counts changes in these metrics; the default counts nothing.
+    pub fn counting(metrics: Metrics) -> Self {
+        Self { metrics, ..Self::default() }
+    }
+
     /// Begins a transaction on a connection or a pool.
     pub async fn begin<'c>(
         &self,
         db: impl Acquire<'c, Database = Postgres>,
     ) -> sqlx::Result<Change<'c>> {
-        Ok(Change { tx: db.begin().await?, announcer: self.clone(), queues: false })
+        let (tx, announcer) = (db.begin().await?, self.clone());
+        Ok(Change { tx, announcer, queues: false, tally: Tally::default() })
     }
 
     /// Returns once jobs have changed since the last call.
@@ -44,6 +54,10 @@ impl Announcer {
     /// Returns once jobs were queued since the last call, for the dispatcher.
     pub async fn queued(&self) {
         self.queued.notified().await;
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn tell_changed(&self) {
@@ -57,15 +71,25 @@ impl Announcer {
 }
 
 impl Change<'_> {
-    /// Commits, then announces the change.
+    /// Commits, then announces and counts the change.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await?;
+        self.announcer.metrics.add(self.tally);
         if self.queues {
             self.announcer.tell_queued();
         } else {
             self.announcer.tell_changed();
         }
         Ok(())
+    }
+
+    /// What the commit counts.
+    pub fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.announcer.metrics
     }
 
     /// Wakes the dispatcher on commit.

@@ -1,7 +1,7 @@
 //! Commands of callers about their jobs.
 use std::time::Duration;
 
-use super::{Change, JobId};
+use super::{Change, JobId, finished::count_finished};
 use crate::callers::CallerId;
 
 /// Cancels the job: any state that is not final becomes `canceled`.
@@ -26,7 +26,11 @@ pub async fn cancel(tx: &mut Change<'_>, caller_id: CallerId, id: JobId) -> sqlx
     )
     .execute(&mut ***tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    let applied = done.rows_affected() == 1;
+    if applied {
+        count_finished(tx, &[id]).await?;
+    }
+    Ok(applied)
 }
 
 /// Retries the job: a `failed` or `timed_out` job is queued again, with a new deadline and, once
@@ -39,13 +43,20 @@ pub async fn retry(
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
-        with job as (
-            update aftercall.jobs set
+        with before as (
+            select id, finished_at from aftercall.jobs
+            where id = $2 and caller_id = $1 and state in ('failed', 'timed_out')
+            for update
+        ), job as (
+            update aftercall.jobs j set
                 state = 'queued', version = version + 1, failures = 0, error = null,
                 due_at = now(), finished_at = null, submitted_at = null,
-                deadline_at = now() + make_interval(secs => $3)
-            where id = $2 and caller_id = $1 and state in ('failed', 'timed_out')
-            returning id, version
+                result_received_at = null, deadline_at = now() + make_interval(secs => $3)
+            from before where j.id = before.id
+            returning j.id, j.version, before.finished_at as ended_at
+        ), attempt as (
+            update aftercall.attempts a set given_up_at = job.ended_at
+            from job where a.job_id = job.id and a.given_up_at is null
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, 'queued', json_build_object('because', 'retry') from job

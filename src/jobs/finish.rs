@@ -1,10 +1,14 @@
 //! Moves many jobs at once to a final state, as reported by the provider.
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgTransaction;
 
-use super::{Change, Channel, JobError, JobId, State};
-use crate::callers::CallerId;
+use super::{
+    Change, Channel, JobError, JobId, State,
+    finished::{count_finished, finished},
+};
+use crate::{callers::CallerId, db::column, metrics::Spent};
 
 /// A job whose result is stored.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +16,8 @@ pub struct Completion {
     pub job_id: JobId,
     pub attempt: i32,
     pub via: Channel,
+    /// When the result arrived.
+    pub received_at: Option<DateTime<Utc>>,
 }
 
 /// A job whose analysis failed, according to the provider.
@@ -20,6 +26,8 @@ pub struct Failure {
     pub job_id: JobId,
     pub attempt: i32,
     pub via: Channel,
+    /// When the report of the failure arrived.
+    pub received_at: Option<DateTime<Utc>>,
     pub error: JobError,
 }
 
@@ -83,38 +91,59 @@ pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<
     if done.is_empty() {
         return Ok(());
     }
-    let ids: Vec<JobId> = done.iter().map(|completion| completion.job_id).collect();
-    let attempts: Vec<i32> = done.iter().map(|completion| completion.attempt).collect();
-    let via: Vec<&str> = done.iter().map(|completion| completion.via.name()).collect();
-    sqlx::query!(
+    let rows = sqlx::query!(
         r#"
         with done as (
-            select d.id, d.attempt, d.via, j.state
-            from unnest($1::uuid[], $2::int[], $3::text[]) as d (id, attempt, via)
+            select d.id, d.attempt, d.via, d.received_at, j.state
+            from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[])
+                as d (id, attempt, via, received_at)
             join aftercall.jobs j on j.id = d.id
             where aftercall.awaits_result(j.state, j.error)
         ), job as (
             update aftercall.jobs j set
                 state = 'completed', version = version + 1, completed_via = done.via, error = null,
                 lease_id = null, due_at = null, finished_at = now(),
-                submitted_at = coalesce(submitted_at, now())
+                submitted_at = coalesce(submitted_at, now()), result_received_at = done.received_at
             from done where j.id = done.id
-            returning j.id, j.version, done.attempt, done.via,
-                done.state in ('timed_out', 'failed') as late
+            returning j.id, j.version, done.attempt, done.via, j.created_at, j.finished_at,
+                j.result_received_at, done.state in ('timed_out', 'failed') as late
         ), content as (
             delete from aftercall.job_contents where job_id in (select id from job)
+        ), event as (
+            insert into aftercall.job_events (job_id, seq, kind, detail)
+            select id, version, 'completed',
+                json_build_object('attempt', attempt, 'via', via, 'late', late)
+            from job
         )
-        insert into aftercall.job_events (job_id, seq, kind, detail)
-        select id, version, 'completed',
-            json_build_object('attempt', attempt, 'via', via, 'late', late)
+        select job.via as "via!: Channel", spent.queued::float8 as queued,
+            spent.submitting::float8 as submitting, spent.upstream::float8 as upstream,
+            spent.callback_commit::float8 as callback_commit, spent.total::float8 as total
         from job
+        left join lateral
+            aftercall.blame(job.id, job.created_at, job.finished_at, job.result_received_at) spent
+            on $5
         "#,
-        &ids as &[JobId],
-        &attempts,
-        &via as &[&str],
+        &column(done, |it| it.job_id) as &[JobId],
+        &column(done, |it| it.attempt),
+        &column(done, |it| it.via.name()) as &[&str],
+        &column(done, |it| it.received_at) as &[Option<DateTime<Utc>>],
+        tx.metrics().is_on(),
     )
-    .execute(&mut ***tx)
+    .fetch_all(&mut ***tx)
     .await?;
+    let jobs = rows.into_iter().map(|row| {
+        let spent = || {
+            Some(Spent {
+                queued: row.queued?,
+                submitting: row.submitting?,
+                upstream: row.upstream?,
+                callback_commit: row.callback_commit?,
+                total: row.total?,
+            })
+        };
+        finished(State::Completed, None, Some(row.via), spent())
+    });
+    tx.tally().finished(jobs);
     Ok(())
 }
 
@@ -123,29 +152,28 @@ pub async fn fail(tx: &mut Change<'_>, failed: &[Failure]) -> sqlx::Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    let ids: Vec<JobId> = failed.iter().map(|failure| failure.job_id).collect();
-    let attempts: Vec<i32> = failed.iter().map(|failure| failure.attempt).collect();
-    let via: Vec<&str> = failed.iter().map(|failure| failure.via.name()).collect();
-    let errors: Vec<_> = failed.iter().map(|failure| sqlx::types::Json(&failure.error)).collect();
-    sqlx::query!(
+    let ids = sqlx::query_scalar!(
         r#"
         with job as (
             update aftercall.jobs j set
                 state = 'failed', version = version + 1, error = f.error, lease_id = null,
-                due_at = null, finished_at = now()
-            from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::text[]) as f (id, attempt, error, via)
+                due_at = null, finished_at = now(), result_received_at = f.received_at
+            from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::text[], $5::timestamptz[])
+                as f (id, attempt, error, via, received_at)
             where j.id = f.id and j.state in ('queued', 'submitting', 'submitted')
             returning j.id, j.version, f.attempt, f.via
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, 'failed', json_build_object('attempt', attempt, 'via', via) from job
+        returning job_id as "id: JobId"
         "#,
-        &ids as &[JobId],
-        &attempts,
-        &errors as _,
-        &via as &[&str],
+        &column(failed, |it| it.job_id) as &[JobId],
+        &column(failed, |it| it.attempt),
+        &column(failed, |it| sqlx::types::Json(&it.error)) as _,
+        &column(failed, |it| it.via.name()) as &[&str],
+        &column(failed, |it| it.received_at) as &[Option<DateTime<Utc>>],
     )
-    .execute(&mut ***tx)
+    .fetch_all(&mut ***tx)
     .await?;
-    Ok(())
+    count_finished(tx, &ids).await
 }

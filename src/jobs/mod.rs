@@ -15,6 +15,7 @@ mod expiry;
 mod export;
 mod filter;
 mod finish;
+mod finished;
 mod id;
 pub mod idempotency;
 mod list;
@@ -194,6 +195,19 @@ pub enum ErrorClass {
     Upstream,
     Analysis,
     Timeout,
+}
+
+impl ErrorClass {
+    /// As written in JSON and in Postgres.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::Auth => "auth",
+            Self::Upstream => "upstream",
+            Self::Analysis => "analysis",
+            Self::Timeout => "timeout",
+        }
+    }
 }
 
 impl JobError {

@@ -5,12 +5,14 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use super::{Announcer, Change, Channel, Job, JobError, JobId, State};
-use crate::callers::CallerId;
+use crate::{callers::CallerId, metrics::Tally};
 
 #[derive(Debug)]
 pub struct NewJob<'a> {
     pub id: JobId,
     pub caller_id: CallerId,
+    /// The caller's name, for the metrics.
+    pub caller: &'a str,
     pub external_id: Option<&'a str>,
     pub tags: &'a [String],
     /// A JSON object as text: Postgres preserves numbers that Rust's types cannot hold.
@@ -27,6 +29,7 @@ pub struct NewJob<'a> {
 /// Inserts the job as `queued` and due immediately.
 pub async fn enqueue(tx: &mut Change<'_>, new: &NewJob<'_>) -> sqlx::Result<Job> {
     let job = insert(tx, new).await?;
+    tx.tally().created(new.caller);
     tx.queues();
     Ok(job)
 }
@@ -38,6 +41,9 @@ pub async fn enqueue_alone(
     new: &NewJob<'_>,
 ) -> sqlx::Result<Job> {
     let job = insert(&mut *db.acquire().await?, new).await?;
+    let mut tally = Tally::default();
+    tally.created(new.caller);
+    announcer.metrics().add(tally);
     announcer.tell_queued();
     Ok(job)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, PgTransaction, types::Json};
 
-use super::{Announcer, ErrorClass, JobError, JobId};
+use super::{Announcer, Change, ErrorClass, JobError, JobId, finished::count_finished};
 
 /// A submitted job to poll.
 #[derive(Debug, Clone)]
@@ -15,6 +15,17 @@ pub struct PollTarget {
     pub attempt: i32,
     pub provider_job_id: String,
     pub trace_context: Option<String>,
+}
+
+/// Commits a statement that has changed these jobs, and counts those that it has ended. Nothing is announced when there
+/// are none.
+async fn finish(mut tx: Change<'_>, ids: &[JobId]) -> sqlx::Result<u64> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    count_finished(&mut tx, ids).await?;
+    tx.commit().await?;
+    Ok(ids.len() as u64)
 }
 
 /// Announces a statement that has changed this many jobs.
@@ -72,7 +83,8 @@ pub async fn requeue_unconfirmed(
         ErrorClass::Upstream,
         "the provider never confirmed the submission, and no result arrived",
     );
-    let done = sqlx::query!(
+    let mut tx = announcer.begin(db).await?;
+    let ids = sqlx::query_scalar!(
         r#"
         with due as materialized (
             select id from aftercall.jobs
@@ -87,19 +99,24 @@ pub async fn requeue_unconfirmed(
                 error = $2
             from due where j.id = due.id
             returning j.id, version, state
+        ), attempt as (
+            update aftercall.attempts a set given_up_at = now()
+            from job
+            where job.state = 'queued' and a.job_id = job.id and a.given_up_at is null
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, case state when 'queued' then 'requeued' else 'failed' end,
             case state when 'queued' then json_build_object('because', 'unknown')
                 else json_build_object('because', 'unknown', 'via', 'presumed') end
         from job
+        returning job_id as "id: JobId"
         "#,
         i32::try_from(max_attempts).unwrap_or(i32::MAX),
         Json(error) as _,
     )
-    .execute(db)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(announced(announcer, done.rows_affected()))
+    finish(tx, &ids).await
 }
 
 /// Whether a submitted job is due for a poll.
@@ -161,7 +178,8 @@ pub async fn lose_attempt(
 ) -> sqlx::Result<bool> {
     let error =
         JobError::new(ErrorClass::Upstream, "the provider accepted the job but no longer knows it");
-    let done = sqlx::query!(
+    let mut tx = announcer.begin(db).await?;
+    let ids = sqlx::query_scalar!(
         r#"
         with job as (
             update aftercall.jobs set
@@ -172,21 +190,26 @@ pub async fn lose_attempt(
             where id = $1 and state = 'submitted' and not exists (
                 select from aftercall.attempts where job_id = $1 and number > $2)
             returning id, version, state
+        ), attempt as (
+            update aftercall.attempts a set given_up_at = now()
+            from job
+            where job.state = 'queued' and a.job_id = job.id and a.given_up_at is null
         )
         insert into aftercall.job_events (job_id, seq, kind, detail)
         select id, version, case state when 'queued' then 'requeued' else 'failed' end,
             case state when 'queued' then json_build_object('attempt', $2::int, 'because', 'forgotten')
                 else json_build_object('attempt', $2::int, 'because', 'forgotten', 'via', 'poll') end
         from job
+        returning job_id as "id: JobId"
         "#,
         target.job_id as JobId,
         target.attempt,
         i32::try_from(max_attempts).unwrap_or(i32::MAX),
         Json(error) as _,
     )
-    .execute(db)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(announced(announcer, done.rows_affected()) == 1)
+    Ok(finish(tx, &ids).await? == 1)
 }
 
 /// Times out open jobs past their deadline. Jobs that can be polled are polled once more first, which moves their
@@ -194,7 +217,8 @@ pub async fn lose_attempt(
 /// attempt.
 pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
     let error = JobError::new(ErrorClass::Timeout, "no result arrived before the deadline");
-    let done = sqlx::query!(
+    let mut tx = announcer.begin(db).await?;
+    let ids = sqlx::query_scalar!(
         r#"
         with due as materialized (
             select id from aftercall.jobs j
@@ -225,12 +249,13 @@ pub async fn expire(db: &PgPool, announcer: &Announcer) -> sqlx::Result<u64> {
             returning j.id, version
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'timed_out' from job
+        returning job_id as "id: JobId"
         "#,
         Json(error) as _,
     )
-    .execute(db)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(announced(announcer, done.rows_affected()))
+    finish(tx, &ids).await
 }
 
 /// Makes submitted jobs due for a poll in the next round, because their webhook delivery was useless. Not past the

@@ -16,7 +16,11 @@ use super::refusal::{self, RefusalCause};
 use super::result::{self, Message};
 use super::secrets::Secrets;
 use super::{call_span, wire};
-use crate::{config, jobs::WebhookUrl};
+use crate::{
+    config,
+    jobs::WebhookUrl,
+    metrics::{Metrics, Operation},
+};
 
 const SUBMIT_LIMIT: usize = 1 << 20;
 const STATUS_LIMIT: usize = 64 << 20;
@@ -34,6 +38,7 @@ pub struct Client {
     root: Url,
     timeout: Duration,
     tokens: Arc<AccessTokens>,
+    metrics: Metrics,
 }
 
 impl fmt::Debug for Client {
@@ -99,7 +104,14 @@ impl Client {
             timeout,
             credentials,
         );
-        Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens) })
+        let metrics = Metrics::default();
+        Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens), metrics })
+    }
+
+    /// The same client, recording its requests in these metrics.
+    #[must_use]
+    pub fn recording(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Name of the provider's host, for people.
@@ -128,7 +140,7 @@ impl Client {
         let url = endpoint(&self.root, wire::ANALYZE_PATH);
         let query = [("webhook", webhook.reveal())];
         let request = || self.http.post(url.clone()).query(&query).json(request_body);
-        let answer = self.call("submit", request).await.map_err(submit_failure)?;
+        let answer = self.call(Operation::Submit, request).await.map_err(submit_failure)?;
         let CallResponse { status, rate, retry_after, token, response } = answer;
         let content_uri = request_body.get("contentUri").and_then(Value::as_str);
         let secrets = Secrets::of_request(webhook, token.expose(), content_uri);
@@ -163,8 +175,8 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.push(provider_job_id);
         }
-        let answer =
-            self.call("status", || self.http.get(url.clone())).await.map_err(status_failure)?;
+        let request = || self.http.get(url.clone());
+        let answer = self.call(Operation::Status, request).await.map_err(status_failure)?;
         let CallResponse { status, rate, retry_after, token, response } = answer;
         let body = match answer::body(response, STATUS_LIMIT).await {
             Ok(body) => body,
@@ -202,7 +214,7 @@ impl Client {
     /// Sends the request, and sends it again with a new token if the first one is rejected.
     async fn call(
         &self,
-        operation: &'static str,
+        operation: Operation,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<CallResponse, CallError> {
         let deadline = Instant::now() + 2 * self.timeout;
@@ -216,20 +228,22 @@ impl Client {
 
     async fn send(
         &self,
-        operation: &'static str,
+        operation: Operation,
         resent: u32,
         request: impl Fn() -> RequestBuilder,
         deadline: Instant,
     ) -> Result<CallResponse, CallError> {
-        let token = timeout_at(deadline, self.tokens.current())
+        let token = timeout_at(deadline, self.tokens.current(&self.metrics))
             .await
             .unwrap_or(Err(TokenError::TimedOut))
             .map_err(CallError::Token)?;
-        let left = deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let left = deadline.saturating_duration_since(began);
         let request = request().bearer_auth(token.expose()).timeout(left.min(self.timeout));
-        let response = call_span::send(request, operation, resent)
-            .await
-            .map_err(|error| CallError::Http(error.without_url()))?;
+        let response = call_span::send(request, operation.name(), resent).await;
+        let answered = response.as_ref().ok().map(|response| response.status().as_u16());
+        self.metrics.called(self.host(), operation, answered, began.elapsed());
+        let response = response.map_err(|error| CallError::Http(error.without_url()))?;
         Ok(CallResponse {
             status: response.status(),
             rate: RateHeaders::read(response.headers()),

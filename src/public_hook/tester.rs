@@ -7,7 +7,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{SelfTestKey, probe, table};
-use crate::supervise::TaskResult;
+use crate::{
+    metrics::{Metrics, Task},
+    supervise::TaskResult,
+};
 
 /// How often a replica checks whether a test is due.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -20,15 +23,20 @@ pub struct HookTester {
     pub base: Url,
     /// Time between two tests of the same URL.
     pub interval: Duration,
+    pub metrics: Metrics,
 }
 
 impl HookTester {
     /// Runs until `stop` is canceled; several processes may run it.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
+        self.metrics.starts(Task::HookTest);
         loop {
-            if let Err(error) = self.round().await {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "cannot test the public webhook URL");
+            match self.round().await {
+                Ok(_) => self.metrics.succeeded(Task::HookTest),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "cannot test the public webhook URL");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),

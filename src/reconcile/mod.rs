@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, field::Empty};
 
@@ -14,9 +14,10 @@ use crate::{
     deliveries::{Delivery, Outcome, Quota},
     drift::{DriftCounter, Finding},
     jobs::{self, Announcer, Channel, PollTarget},
+    metrics::Task,
     outcome::{self, Arrival, Interpretation},
     provider::{
-        self, StatusError,
+        self, AnalysisStatus, StatusAnswer, StatusError,
         gate::{self, Purpose},
     },
     supervise, telemetry,
@@ -39,12 +40,14 @@ pub struct Reconciler {
 impl Reconciler {
     /// Runs rounds until `stop` is canceled.
     pub async fn run(self, stop: CancellationToken) -> supervise::TaskResult {
+        self.announcer.metrics().starts(Task::Reconcile);
         while !stop.is_cancelled() {
-            if let Err(error) = self.round().await {
-                tracing::error!(
+            match self.round().await {
+                Ok(()) => self.announcer.metrics().succeeded(Task::Reconcile),
+                Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "cannot finish the reconciliation round"
-                );
+                ),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -101,6 +104,7 @@ impl Reconciler {
 
     async fn try_poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
         let answer = self.provider.status(&target.provider_job_id).await;
+        self.announcer.metrics().polled(result_of(&answer));
         let rate = match &answer {
             Ok(answer) => Some(answer.rate),
             Err(error) => error.rate(),
@@ -166,6 +170,7 @@ impl Reconciler {
             headers: Map::new(),
             body_sha: Sha256::digest(&body).into(),
             body,
+            arrived: Instant::now(),
             replay_of: None,
         };
         let expected = Some(target.provider_job_id.clone());
@@ -209,5 +214,25 @@ impl Reconciler {
         }
         tx.commit().await?;
         Ok(outcomes[0])
+    }
+}
+
+/// The response to a poll, for the metrics.
+fn result_of(answer: &Result<StatusAnswer, StatusError>) -> &'static str {
+    match answer {
+        Ok(answer) => match answer.message.analysis_status {
+            AnalysisStatus::InProgress => "in_progress",
+            AnalysisStatus::Success(_) | AnalysisStatus::Fail(_) => "finished",
+        },
+        Err(StatusError::Unreadable { .. }) => "unreadable",
+        Err(StatusError::TooLarge { .. }) => "too_large",
+        Err(StatusError::UnknownJob { .. }) => "unknown_job",
+        Err(StatusError::Throttled { .. }) => "throttled",
+        Err(StatusError::Refused { .. } | StatusError::Unauthorized { .. }) => "rejected",
+        Err(
+            StatusError::Broken { .. }
+            | StatusError::Unreachable(_)
+            | StatusError::TokenUnavailable(_),
+        ) => "unreachable",
     }
 }

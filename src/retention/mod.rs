@@ -19,7 +19,12 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::RetentionSettings, db, supervise::TaskResult};
+use crate::{
+    config::RetentionSettings,
+    db,
+    metrics::{Metrics, Task},
+    supervise::TaskResult,
+};
 
 pub use kind::{KEPT, Kind};
 pub use plan::{Plan, PlannedDrop};
@@ -35,16 +40,25 @@ const SOON: Duration = Duration::from_mins(1);
 pub struct Retention {
     pub db: PgPool,
     pub settings: RetentionSettings,
+    pub metrics: Metrics,
 }
 
 impl Retention {
     /// Applies all rules every hour until `stop` is canceled; several processes may run it. What is in progress then is
     /// rolled back.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
+        self.metrics.starts(Task::Retention);
+        let tables = Kind::ALL.into_iter().flat_map(Kind::tables);
+        for table in tables.chain(&["idempotency_keys"]) {
+            self.metrics.rows_deleted(table, 0);
+        }
         let rounds = async {
             loop {
                 let is_cut_short = match self.apply().await {
-                    Ok(applied) => applied.is_cut_short,
+                    Ok(applied) => {
+                        self.metrics.succeeded(Task::Retention);
+                        applied.is_cut_short
+                    }
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(error, "a retention rule failed");
@@ -65,8 +79,8 @@ impl Retention {
     /// # Errors
     /// The error of the first rule that failed.
     pub async fn apply(&self) -> sqlx::Result<Applied> {
-        let Self { db, settings } = self;
-        let mut run = Run { db, applied: Applied::default() };
+        let Self { db, settings, metrics } = self;
+        let mut run = Run { db, metrics, applied: Applied::default() };
         let partitions_made = partitions::apply(db, settings).await;
         let keys_deleted = idempotency_keys::apply(db).await;
         let aged = [

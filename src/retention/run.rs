@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::Kind;
 use crate::{
     jobs::{Announcer, Change, JobId},
+    metrics::Metrics,
     partitions::{self, Detachment, Partition},
 };
 
@@ -85,6 +86,7 @@ pub trait MonthlyRule: Sync {
 #[derive(Debug)]
 pub struct Run<'a> {
     pub db: &'a PgPool,
+    pub metrics: &'a Metrics,
     pub applied: Applied,
 }
 
@@ -184,6 +186,7 @@ impl Run<'_> {
     pub fn count(&mut self, rows: impl IntoIterator<Item = (&'static str, u64)>) {
         for (table, rows) in rows.into_iter().filter(|(_, rows)| *rows > 0) {
             *self.applied.rows.entry(table).or_default() += rows;
+            self.metrics.rows_deleted(table, rows);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     deliveries, drift,
     jobs::{self, State},
     provider::gate::{self, Blame},
+    public_hook,
 };
 
 const LAST_WEBHOOK: &str = "aftercall_last_webhook_timestamp_seconds";
@@ -81,13 +82,17 @@ async fn set_aside(
     let last =
         since.map(timestamp).or_else(|| previous.values.get(LAST_WEBHOOK, &[])).unwrap_or_default();
     values.add(LAST_WEBHOOK, &[], last);
+    if let Some(test) = public_hook::last(&mut **tx).await? {
+        values.add("aftercall_public_hook_up", &[], float(i64::from(test.is_up)));
+        values.add("aftercall_public_hook_seconds", &[], test.seconds);
+    }
     let newest = drift::newest(&mut **tx).await?.map_or(0.0, timestamp);
     values.add("aftercall_contract_drift_newest_timestamp_seconds", &[], newest);
     Ok(())
 }
 
 /// Seconds since 1970.
-fn timestamp(at: DateTime<Utc>) -> f64 {
+pub fn timestamp(at: DateTime<Utc>) -> f64 {
     float(at.timestamp_micros()) / 1e6
 }
 

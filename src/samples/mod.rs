@@ -5,11 +5,13 @@
 mod database;
 mod gather;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::Ready};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
+
+pub use gather::{gather, timestamp};
 
 use crate::config::GateSettings;
 
@@ -17,6 +19,10 @@ use crate::config::GateSettings;
 const FRESH_SECS: f64 = 14.0;
 /// Longest run time of a statement that samples.
 const TIMEOUT: &str = "5s";
+const OVERDUE: &str = "aftercall_retention_overdue_seconds";
+
+/// For how many seconds retention has been due, by kind.
+pub type Overdue = Vec<(&'static str, f64)>;
 
 /// What was sampled, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +62,13 @@ impl Values {
         self.0.iter().map(|(name, samples)| (name.as_str(), samples.as_slice()))
     }
 
+    /// Takes over the values of a metric.
+    fn carry(&mut self, name: &str, from: &Self) {
+        if let Some(samples) = from.0.get(name) {
+            self.0.insert(name.to_owned(), samples.clone());
+        }
+    }
+
     fn add(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         self.0.entry(name.to_owned()).or_default().push(Sample { labels, value });
@@ -75,32 +88,44 @@ pub async fn latest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Samples>> {
     Ok(row.map(|row| Samples { taken_at: row.taken_at, values: row.values.0 }))
 }
 
-/// Samples the service, unless another replica is doing so or has just done so. Returns whether it did.
+/// Samples the service, unless another replica is doing so or has just done so. Returns whether it did. For how long
+/// retention has been due stays as it was sampled last.
 pub async fn take(db: &PgPool, gate: &GateSettings) -> sqlx::Result<bool> {
-    let mut tx = db.begin().await?;
-    let is_taken = take_within(&mut tx, gate).await?;
-    tx.commit().await?;
-    Ok(is_taken)
+    take_with(db, gate, None::<Ready<sqlx::Result<Overdue>>>).await
 }
 
-/// The same as a part of a transaction.
-pub async fn take_within(tx: &mut PgTransaction<'_>, gate: &GateSettings) -> sqlx::Result<bool> {
-    sqlx::query!(r#"select set_config('statement_timeout', $1, true) as "set!""#, TIMEOUT)
-        .fetch_one(&mut **tx)
-        .await?;
-    let Some(previous) = claim(tx).await? else { return Ok(false) };
-    let values = gather::gather(tx, gate, &previous).await?;
+/// The same, with what retention has left, which is awaited only if this process samples.
+pub async fn take_with(
+    db: &PgPool,
+    gate: &GateSettings,
+    overdue: Option<impl Future<Output = sqlx::Result<Overdue>> + Send>,
+) -> sqlx::Result<bool> {
+    let mut tx = db.begin().await?;
+    let Some(previous) = claim(&mut tx).await? else { return Ok(false) };
+    let mut values = gather(&mut tx, gate, &previous).await?;
+    match overdue {
+        Some(overdue) => {
+            for (kind, secs) in overdue.await? {
+                values.add(OVERDUE, &[("kind", kind)], secs);
+            }
+        }
+        None => values.carry(OVERDUE, &previous.values),
+    }
     sqlx::query!(
         "update aftercall.service_samples set taken_at = now(), samples = $1",
         Json(values) as _
     )
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(true)
 }
 
-/// Locks the row if its sample is old enough to be replaced.
+/// Locks the row if its sample is old enough to be replaced, and limits the statements that follow.
 async fn claim(tx: &mut PgTransaction<'_>) -> sqlx::Result<Option<Samples>> {
+    sqlx::query!(r#"select set_config('statement_timeout', $1, true) as "set!""#, TIMEOUT)
+        .fetch_one(&mut **tx)
+        .await?;
     let row = sqlx::query!(
         r#"
         select taken_at, samples as "values: Json<Values>" from aftercall.service_samples

@@ -32,6 +32,8 @@ pub struct Item {
     pub token: Token,
     pub headers: Map<String, Value>,
     pub body: Body,
+    /// When the head of its request arrived.
+    pub arrived: Instant,
     pub reading: Interpretation,
     /// Of the request; it joins its job's trace once the job is known.
     pub span: Span,
@@ -156,6 +158,7 @@ async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quot
             headers: item.headers,
             body_sha: item.body.sha,
             body: item.body.bytes.clone(),
+            arrived: item.arrived,
             replay_of: None,
         };
         let expected = attempt.provider_job_id;

@@ -14,7 +14,10 @@ use axum::{
     routing::post,
 };
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::Instant,
+};
 use tracing::Span;
 
 use super::{
@@ -31,6 +34,7 @@ use crate::{
     drift::DriftCounter,
     http::Quiet,
     jobs::{Token, WebhookUrl},
+    metrics::Metrics,
     outcome::ParsedDelivery,
     provider::wire,
     public_hook::SelfTestKey,
@@ -61,6 +65,7 @@ pub struct WebhookState {
     pub unknown_tokens: UnknownTokenLimiter,
     pub drift: DriftCounter,
     pub self_tests: SelfTests,
+    pub metrics: Metrics,
 }
 
 /// Recognizes deliveries that only test the way to this listener.
@@ -98,6 +103,7 @@ async fn receive(
     headers: HeaderMap,
     body: Incoming,
 ) -> Response {
+    let arrived = Instant::now();
     let sender = address(sender);
     let token = token.ok().and_then(|Path(token)| Token::parse(&token));
     let Some(token) = token else { return unknown(&state, sender) };
@@ -115,43 +121,39 @@ async fn receive(
     } else {
         match state.unproven.open(sender, encoding, reader, state.limits).await {
             Ok(opened) => opened,
-            Err(error) => return refused(&error),
+            Err(error) => return refused(&state, &error),
         }
     };
-    let (body, ParsedDelivery { reading, drift }) = match opened {
+    let (body, ParsedDelivery { reading, drift, took }) = match opened {
         Opened::Whole(body, understood) => (body, understood),
         Opened::Partly(reader, _share) => match state.tokens.is_known(&token).await {
             Ok(true) => match proven(&state, &token, reader, encoding).await {
                 Ok(whole) => whole,
-                Err(error) => return refused(&error),
+                Err(error) => return refused(&state, &error),
             },
             Ok(false) => return unknown(&state, sender),
-            Err(NoAnswer) => {
-                note_outcome("store_failed");
-                return later();
-            }
+            Err(NoAnswer) => return not_stored(&state),
         },
     };
-    let job_id = token.job_id;
+    let (job_id, bytes) = (token.job_id, body.bytes.len());
     let (answer, answered) = oneshot::channel();
     let span = Span::current();
-    let item = Item { token, headers: kept(&headers), body, reading, span, answer };
+    let item = Item { token, headers: kept(&headers), body, arrived, reading, span, answer };
     if state.queue.try_send(item).is_err() {
-        return busy();
+        return busy(&state);
     }
     match answered.await {
         Ok(IngestResult::Kept(outcome)) => {
             note_outcome(outcome.name());
+            state.metrics.delivered(arrived.elapsed(), bytes);
+            state.metrics.parsed(took);
             if outcome != Outcome::Duplicate {
                 state.drift.note(job_id, drift);
             }
             acknowledged(&headers)
         }
         Ok(IngestResult::UnknownToken) => unknown(&state, sender),
-        Ok(IngestResult::NotStored) | Err(_) => {
-            note_outcome("store_failed");
-            later()
-        }
+        Ok(IngestResult::NotStored) | Err(_) => not_stored(&state),
     }
 }
 
@@ -196,13 +198,13 @@ async fn proven(
 }
 
 /// The response to a sender whose body could not be read.
-fn refused(error: &ReadError) -> Response {
+fn refused(state: &WebhookState, error: &ReadError) -> Response {
     match error {
         ReadError::TooLarge => {
-            note_outcome("too_large");
+            count_outcome(state, "too_large");
             StatusCode::PAYLOAD_TOO_LARGE.into_response()
         }
-        ReadError::OverBudget => busy(),
+        ReadError::OverBudget => busy(state),
         ReadError::Lost => StatusCode::BAD_REQUEST.into_response(),
         ReadError::TooSlow => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
@@ -236,13 +238,19 @@ fn note_outcome(name: &str) {
     Span::current().record("outcome", name);
 }
 
+/// The same for an outcome that no commit counts.
+fn count_outcome(state: &WebhookState, name: &'static str) {
+    note_outcome(name);
+    state.metrics.callback(name);
+}
+
 /// Requests that are not deliveries count as well.
 fn stray(State(state): State<Arc<WebhookState>>, sender: Sender, status: StatusCode) -> Response {
     unknown_token(&state, address(sender), status)
 }
 
 fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
-    note_outcome("unknown_token");
+    count_outcome(state, "unknown_token");
     unknown_token(state, sender, StatusCode::NOT_FOUND)
 }
 
@@ -263,9 +271,13 @@ fn address(sender: Sender) -> IpAddr {
     sender.map_or(Ipv6Addr::UNSPECIFIED.into(), |Extension(sender)| sender.0.ip())
 }
 
-fn busy() -> Response {
-    note_outcome("store_failed");
+fn busy(state: &WebhookState) -> Response {
     tracing::warn!("no memory or queue slot for another delivery");
+    not_stored(state)
+}
+
+fn not_stored(state: &WebhookState) -> Response {
+    count_outcome(state, "store_failed");
     later()
 }
 

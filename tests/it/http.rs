@@ -5,6 +5,7 @@ use aftercall::{
     api::{Code, ConcurrencyLimits, fallbacks, layered},
     app, config,
     http::{OpsState, ops},
+    metrics::Metrics,
 };
 use axum::{
     Router,
@@ -28,7 +29,8 @@ fn bare(method: &str, path: &str) -> Request<Body> {
 
 fn operators(app: &TestApp) -> Router {
     let (db, started) = (app.db.pool.clone(), Arc::new(true.into()));
-    ops(OpsState::new(db, started, app.draining.clone(), app::takes_submissions))
+    let state = OpsState::new(db, started, app.draining.clone(), app::takes_submissions);
+    ops(state, app.metrics.clone())
 }
 
 fn limits() -> ConcurrencyLimits {
@@ -95,7 +97,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
         panic!("the secret is hush");
     }
     let router = Router::new().route("/panic", get(panicking));
-    let router = layered(fallbacks(router), Duration::from_mins(1), limits());
+    let router = layered(fallbacks(router), Duration::from_mins(1), limits(), Metrics::default());
     let answer = Answer::of(&router, bare("GET", "/panic")).await;
     let problem = answer.problem(500, "internal");
     assert_eq!(problem.get("detail"), None);
@@ -106,7 +108,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_a_problem() {
     let router = Router::new().route("/slow", get(std::future::pending::<()>));
-    let router = layered(fallbacks(router), Duration::from_millis(1), limits());
+    let router = layered(fallbacks(router), Duration::from_millis(1), limits(), Metrics::default());
     Answer::of(&router, bare("GET", "/slow")).await.problem(504, "took-too-long");
 }
 

@@ -162,7 +162,8 @@ async fn background(app: &TestApp) {
     let merged = stats::merge(db, 100).await.unwrap();
     assert_eq!(merged, stats::Merged { taken: 1, refused: 0 });
     let settings = RetentionSettings { partitions_ahead: 1, ..RetentionSettings::default() };
-    Retention { db: db.clone(), settings }.apply().await.unwrap();
+    let metrics = aftercall::metrics::Metrics::default();
+    Retention { db: db.clone(), settings, metrics }.apply().await.unwrap();
     search::flush_index(db).await.unwrap();
     app.recorder.write().await;
     assert_eq!(

@@ -9,6 +9,7 @@ use std::{
 
 use aftercall::{
     jobs::{Token, WebhookUrl},
+    metrics::Metrics,
     public_hook::{self, HookFault, HookTester, SelfTestKey, probe},
 };
 use axum::{
@@ -130,7 +131,7 @@ async fn one_replica_at_a_time_tests_and_the_row_has_what_it_found() {
     let key = SelfTestKey::load(&db).await.unwrap();
     let stop = CancellationToken::new();
     let interval = Duration::from_hours(1);
-    let tester = HookTester { db: db.clone(), key, base, interval };
+    let tester = HookTester { db: db.clone(), key, base, interval, metrics: Metrics::default() };
     let testers = [(); 3].map(|()| tokio::spawn(tester.clone().run(stop.clone())));
     let last = eventually("a test", async || public_hook::last(&db).await.unwrap()).await;
     assert!(last.is_up && last.fault.is_none() && last.seconds < 3.0, "{last:?}");
@@ -147,7 +148,8 @@ async fn a_fault_is_stored_and_tested_again_soon() {
     let key = SelfTestKey::load(&db.pool).await.unwrap();
     let base = serve(Router::new().fallback(async || StatusCode::BAD_GATEWAY)).await;
     let interval = Duration::from_hours(1);
-    let tester = HookTester { db: db.pool.clone(), key, base, interval };
+    let tester =
+        HookTester { db: db.pool.clone(), key, base, interval, metrics: Metrics::default() };
     assert!(tester.round().await.unwrap());
     let last = public_hook::last(&db.pool).await.unwrap().unwrap();
     assert_eq!(last.fault.as_deref(), Some("responded with 502 Bad Gateway instead of 200"));

@@ -25,6 +25,7 @@ use self::{
 };
 
 pub use self::{host::HostFault, site::site};
+use crate::metrics::ListenerMetrics;
 
 /// Longer than clients usually keep idle connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -41,7 +42,7 @@ const BACKLOG: u32 = 1024;
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// The limits of a listener.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Longest time until the head of a request is complete, counted from the end of the previous one. Slower or idle
     /// connections are closed.
@@ -52,6 +53,7 @@ pub struct Terms {
     pub connections: usize,
     /// Maximum concurrent connections per address (for IPv6, per /64).
     pub per_address: usize,
+    pub metrics: ListenerMetrics,
 }
 
 impl Default for Terms {
@@ -62,6 +64,7 @@ impl Default for Terms {
             write: Duration::from_secs(30),
             connections: usize::MAX,
             per_address: usize::MAX,
+            metrics: ListenerMetrics::default(),
         }
     }
 }
@@ -88,7 +91,7 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(terms.head);
     http.max_buf_size(READ_AHEAD).max_header_size(MAX_HEAD);
-    let room = Room::new(terms.connections, terms.per_address);
+    let room = Room::new(terms.connections, terms.per_address, terms.metrics);
     let open = TaskTracker::new();
     let cut = CancellationToken::new();
     let _with_us = cut.clone().drop_guard();

@@ -15,6 +15,7 @@ use super::{
     seat::{Seat, Sitting},
     site::site,
 };
+use crate::metrics::ListenerMetrics;
 
 /// The seats of one listener.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ struct Inner {
     taken: Mutex<Taken>,
     /// Notified when a connection leaves, or was asked to and stays for now.
     moved: Notify,
+    metrics: ListenerMetrics,
     /// A counter that orders idle connections by age, cheaper than reading a clock per request.
     turns: AtomicU64,
 }
@@ -46,12 +48,13 @@ enum Found {
 }
 
 impl Room {
-    pub fn new(most: usize, most_of_site: usize) -> Self {
+    pub fn new(most: usize, most_of_site: usize, metrics: ListenerMetrics) -> Self {
         Self(Arc::new(Inner {
             most,
             most_of_site,
             taken: Mutex::default(),
             moved: Notify::new(),
+            metrics,
             turns: AtomicU64::new(0),
         }))
     }
@@ -93,6 +96,7 @@ impl Room {
         taken.next += 1;
         taken.seats.insert(number, sitting.clone());
         *taken.of_site.entry(site).or_default() += 1;
+        self.0.metrics.connected();
         Seat::new(number, sitting, self.clone())
     }
 
@@ -106,6 +110,7 @@ impl Room {
             }
         }
         drop(taken);
+        self.0.metrics.disconnected();
         self.look_again();
     }
 
@@ -116,6 +121,10 @@ impl Room {
 
     pub fn turn(&self) -> u64 {
         self.0.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn metrics(&self) -> &ListenerMetrics {
+        &self.0.metrics
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -133,6 +142,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn new_room(most: usize, most_of_site: usize) -> Room {
+        Room::new(most, most_of_site, ListenerMetrics::default())
+    }
+
     /// A seat that is free immediately.
     fn at_once(room: &Room, address: &str) -> Seat {
         room.seat(ip(address)).now_or_never().unwrap().unwrap()
@@ -145,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_idle_for_longest_makes_room() {
-        let room = Room::new(3, 3);
+        let room = new_room(3, 3);
         let [first, second, third] =
             ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|it| at_once(&room, it));
         drop(first.busy());
@@ -164,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stays_for_now_is_not_waited_for() {
-        let room = Room::new(2, 2);
+        let room = new_room(2, 2);
         let [first, second] = ["192.0.2.1", "192.0.2.2"].map(|it| at_once(&room, it));
         let mut next = std::pin::pin!(room.seat(ip("192.0.2.3")));
         assert!(next.as_mut().now_or_never().is_none());
@@ -179,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_has_its_share_makes_room_by_itself() {
-        let room = Room::new(10, 2);
+        let room = new_room(10, 2);
         let other = at_once(&room, "2001:db8:0:1::1");
         let own = ["2001:db8::1", "2001:db8::2"].map(|it| at_once(&room, it));
         let mut next = std::pin::pin!(room.seat(ip("2001:db8::3")));

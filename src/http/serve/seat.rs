@@ -73,6 +73,7 @@ impl Seat {
     /// Until the returned value is dropped, the connection is not idle.
     pub fn busy(&self) -> Busy {
         self.sitting.idle_since.store(BUSY, Ordering::Relaxed);
+        self.room.metrics().began();
         Busy { sitting: self.sitting.clone(), room: self.room.clone() }
     }
 
@@ -103,6 +104,7 @@ impl Drop for Seat {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.sitting.idle_since.store(self.room.turn(), Ordering::Relaxed);
+        self.room.metrics().ended();
     }
 }
 

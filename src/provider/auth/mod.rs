@@ -4,13 +4,14 @@
 mod cache;
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::{answer, call_span, wire};
+use crate::metrics::{Metrics, Operation};
 use cache::{Cache, Grant};
 
 pub(super) use cache::AccessToken;
@@ -85,8 +86,8 @@ impl AccessTokens {
     }
 
     /// A token that should be valid now; fetches one only when the cached token is about to expire.
-    pub async fn current(&self) -> Result<AccessToken, TokenError> {
-        self.cache.current(self.fetch()).await
+    pub async fn current(&self, metrics: &Metrics) -> Result<AccessToken, TokenError> {
+        self.cache.current(self.fetch(metrics)).await
     }
 
     /// Discards `token` because the provider rejected it; a newer one is kept.
@@ -94,7 +95,8 @@ impl AccessTokens {
         self.cache.invalidate(token).await;
     }
 
-    async fn fetch(&self) -> Result<Grant, TokenError> {
+    async fn fetch(&self, metrics: &Metrics) -> Result<Grant, TokenError> {
+        let began = Instant::now();
         let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone();
         let form =
             [("grant_type", wire::GRANT_TYPE), ("assertion", credentials.jwt.expose_secret())];
@@ -107,7 +109,11 @@ impl AccessTokens {
             .header(reqwest::header::ACCEPT, "application/json")
             .timeout(self.timeout)
             .form(&form);
-        let response = call_span::send(request, "token", 0).await.map_err(unreachable)?;
+        let response = call_span::send(request, Operation::Token.name(), 0).await;
+        let host = self.url.host_str().unwrap_or_default();
+        let answered = response.as_ref().ok().map(|response| response.status().as_u16());
+        metrics.called(host, Operation::Token, answered, began.elapsed());
+        let response = response.map_err(unreachable)?;
         let status = response.status();
         let retry_after = answer::retry_after(response.headers());
         let body = match answer::body(response, BODY_LIMIT).await {
@@ -118,7 +124,11 @@ impl AccessTokens {
             Err(_) => Value::Null,
         };
         match status {
-            StatusCode::OK => grant(&body).ok_or(TokenError::Unreadable),
+            StatusCode::OK => {
+                let grant = grant(&body).ok_or(TokenError::Unreadable)?;
+                metrics.token_expires_in(grant.lifetime.saturating_sub(began.elapsed()));
+                Ok(grant)
+            }
             StatusCode::TOO_MANY_REQUESTS => Err(TokenError::Throttled { retry_after }),
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(TokenError::Refused { code: oauth_code(&body, status) })

@@ -94,8 +94,12 @@ async fn jobs(app: &TestApp) -> Vec<JobId> {
 async fn complete(app: &TestApp, ids: &[JobId]) -> HashMap<JobId, Instant> {
     let mut committed = HashMap::new();
     for ids in ids.chunks(TOGETHER) {
-        let done =
-            ids.iter().map(|id| Completion { job_id: *id, attempt: 1, via: Channel::Webhook });
+        let done = ids.iter().map(|id| Completion {
+            job_id: *id,
+            attempt: 1,
+            via: Channel::Webhook,
+            received_at: None,
+        });
         let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
         jobs::complete(&mut tx, &done.collect::<Vec<_>>()).await.unwrap();
         tx.commit().await.unwrap();

@@ -38,6 +38,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
         let new = NewJob {
             id: JobId::generate(),
             caller_id,
+            caller: "app",
             external_id: None,
             tags: &[],
             metadata: "{}",

@@ -102,6 +102,7 @@ impl World {
             let new = NewJob {
                 id: JobId::generate(),
                 caller_id: caller.into(),
+                caller: "app",
                 external_id: None,
                 tags: &[],
                 metadata: "{}",
@@ -215,7 +216,9 @@ impl World {
         let job_id = self.jobs[job];
         let body_sha = Sha256::digest(&body).into();
         let headers = Map::new();
-        let delivery = Delivery { job_id, attempt, via, headers, body, body_sha, replay_of: None };
+        let arrived = tokio::time::Instant::now();
+        let delivery =
+            Delivery { job_id, attempt, via, headers, body, body_sha, arrived, replay_of: None };
         Arrival { delivery, expected, reading }
     }
 

@@ -1,5 +1,6 @@
 //! Sampling the service.
-use aftercall::samples;
+use aftercall::samples::{self, Samples, Values};
+use chrono::DateTime;
 
 use super::{MANY, scanned};
 use crate::support::{app::TestApp, seed::seed};
@@ -19,7 +20,8 @@ async fn a_sample_reads_no_table_that_grows_with_finished_jobs() {
     sqlx::query(rest).execute(db).await.unwrap();
     sqlx::query("analyze").execute(db).await.unwrap();
     let mut tx = db.begin().await.unwrap();
-    assert!(samples::take_within(&mut tx, &app.dispatcher.gate).await.unwrap());
+    let before = Samples { taken_at: DateTime::UNIX_EPOCH, values: Values::default() };
+    samples::gather(&mut tx, &app.dispatcher.gate, &before).await.unwrap();
     let large: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class where relnamespace = 'aftercall'::regnamespace
             and relname = any($1) and reltuples > $2",

@@ -141,7 +141,8 @@ async fn storing_a_result_reads_no_other_one() {
         let origin = |job_id| DocumentOrigin { job_id, provider_job_id: None, parser_version: 1 };
         let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         insights::store(&mut tx, &[(origin(new), &prepared)]).await.unwrap();
-        let completion = Completion { job_id: new, attempt: 1, via: Channel::Webhook };
+        let completion =
+            Completion { job_id: new, attempt: 1, via: Channel::Webhook, received_at: None };
         jobs::complete(&mut tx, &[completion]).await.unwrap();
         insights::replace(&mut tx, &[(origin(old), &prepared)]).await.unwrap();
         assert_eq!(scanned(&mut tx).await, [""; 0], "time {n}");
@@ -168,7 +169,12 @@ async fn completing_some_jobs_does_not_read_all_that_wait() {
     let waiting = "select id from aftercall.jobs where state = 'submitted' limit 100";
     let waiting: Vec<JobId> = sqlx::query_scalar(waiting).fetch_all(&db.pool).await.unwrap();
     for few in waiting.chunks_exact(10) {
-        let done = |id: &JobId| Completion { job_id: *id, attempt: 1, via: Channel::Webhook };
+        let done = |id: &JobId| Completion {
+            job_id: *id,
+            attempt: 1,
+            via: Channel::Webhook,
+            received_at: None,
+        };
         let mut tx = Announcer::default().begin(&db.pool).await.unwrap();
         let before = fetched(&mut tx).await;
         jobs::lock(&mut tx, few).await.unwrap();

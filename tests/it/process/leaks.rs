@@ -90,6 +90,21 @@ async fn stored(db: &PgPool) -> String {
     all
 }
 
+async fn scraped(service: &Service) -> String {
+    let response = service.http.get(format!("{}/metrics", service.ops)).send().await.unwrap();
+    response.text().await.unwrap()
+}
+
+fn assert_has_none<'a>(place: &str, text: &str, secrets: impl Iterator<Item = &'a str>) {
+    assert!(text.len() > 100, "{place} is empty");
+    for secret in secrets {
+        let at = text
+            .find(secret)
+            .map(|at| text[at.saturating_sub(200)..(at + 80).min(text.len())].to_owned());
+        assert_eq!(at, None, "{secret} in {place}");
+    }
+}
+
 #[tokio::test]
 async fn no_secret_is_told_at_any_log_level() {
     let db = TestDb::new().await;
@@ -114,6 +129,7 @@ async fn no_secret_is_told_at_any_log_level() {
     assert!(tokens.len() >= 10, "{tokens:?}");
     let refused = nonsense(&service, tokens.first().unwrap()).await;
 
+    let metrics = scraped(&service).await;
     let key = service.key.clone();
     let ended = service.stop().await;
     let log = ended.out.clone() + &ended.err;
@@ -130,16 +146,11 @@ async fn no_secret_is_told_at_any_log_level() {
         ("config", &config),
         ("rows", &stored),
         ("spans", &exported),
+        ("metrics", &metrics),
     ];
     for (place, text) in places {
-        assert!(text.len() > 100, "{place} is empty");
         let secrets = tokens.iter().map(String::as_str).chain([CANARY, key.as_str()]);
-        for secret in secrets {
-            let at = text
-                .find(secret)
-                .map(|at| text[at.saturating_sub(200)..(at + 80).min(text.len())].to_owned());
-            assert_eq!(at, None, "{secret} in {place}");
-        }
+        assert_has_none(place, text, secrets);
     }
     assert!(!log.contains("sandbox-faults="), "the query of a URL in the log");
     assert!(!exported.contains("sandbox-faults="), "the query of a URL in a span");

@@ -11,6 +11,7 @@ mod killed;
 mod leaks;
 mod lifecycle;
 mod logs;
+mod metrics;
 mod recordings;
 mod reload;
 mod reparse;

@@ -42,7 +42,12 @@ async fn change(app: &TestApp, queued: &[Uuid]) {
     for pair in queued.chunks(2) {
         let path = format!("/v1/jobs/{}/cancel", pair[0]);
         assert_eq!(app.ask(app.request("POST", &path)).await.status, 200);
-        let done = Completion { job_id: pair[1].into(), attempt: 1, via: Channel::Webhook };
+        let done = Completion {
+            job_id: pair[1].into(),
+            attempt: 1,
+            via: Channel::Webhook,
+            received_at: None,
+        };
         let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
         jobs::complete(&mut tx, &[done]).await.unwrap();
         tx.commit().await.unwrap();

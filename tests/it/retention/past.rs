@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use aftercall::{
     config::RetentionSettings,
+    metrics::Metrics,
     retention::{Applied, Kind, Retention},
 };
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub fn settings(adjust: impl FnOnce(&mut RetentionSettings)) -> RetentionSetting
 }
 
 pub fn retention(db: &TestDb, adjust: impl FnOnce(&mut RetentionSettings)) -> Retention {
-    Retention { db: db.pool.clone(), settings: settings(adjust) }
+    Retention { db: db.pool.clone(), settings: settings(adjust), metrics: Metrics::default() }
 }
 
 /// Applies retention until nothing is left to do.

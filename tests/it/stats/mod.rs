@@ -102,6 +102,7 @@ impl Case {
         let new = NewJob {
             id: JobId::generate(),
             caller_id: self.caller.into(),
+            caller: "app",
             external_id: None,
             tags: &submission.tags,
             metadata: "{}",
@@ -126,7 +127,8 @@ impl Case {
             Step::Fail(which) => {
                 let error = JobError::new(ErrorClass::Analysis, "no");
                 let via = Channel::Webhook;
-                let failure = Failure { job_id: job(which), attempt: 1, via, error };
+                let failure =
+                    Failure { job_id: job(which), attempt: 1, via, error, received_at: None };
                 let mut tx = Announcer::default().begin(&self.db).await.unwrap();
                 jobs::fail(&mut tx, &[failure]).await.unwrap();
                 tx.commit().await.unwrap();
@@ -162,7 +164,8 @@ impl Case {
         if states[&job_id].awaits_result {
             let prepared = Prepared::from(analysis.clone());
             insights::store(&mut tx, &[(origin(job_id), &prepared)]).await.unwrap();
-            let completion = Completion { job_id, attempt: 1, via: Channel::Webhook };
+            let completion =
+                Completion { job_id, attempt: 1, via: Channel::Webhook, received_at: None };
             jobs::complete(&mut tx, &[completion]).await.unwrap();
         }
         tx.commit().await.unwrap();
@@ -368,7 +371,10 @@ async fn what_the_sums_cannot_tell_is_refused() {
 async fn a_process_merges_what_has_gathered_and_stops() {
     let app = app_with_jobs().await;
     let stop = tokio_util::sync::CancellationToken::new();
-    let rollups = (0..3).map(|_| aftercall::rollup::Rollup { db: app.db.pool.clone() });
+    let rollups = (0..3).map(|_| aftercall::rollup::Rollup {
+        db: app.db.pool.clone(),
+        metrics: aftercall::metrics::Metrics::default(),
+    });
     let running: Vec<_> = rollups.map(|rollup| tokio::spawn(rollup.run(stop.clone()))).collect();
     crate::support::eventually("all changes to be merged", async || {
         (app.count("select count(*) from aftercall.stat_changes").await == 0).then_some(())

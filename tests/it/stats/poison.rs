@@ -40,7 +40,10 @@ async fn a_change_that_the_sums_do_not_take_is_set_aside_and_still_counts() {
     poison(&app).await;
     assert_eq!(ended(&app).await, 4);
     let stop = tokio_util::sync::CancellationToken::new();
-    let rollup = aftercall::rollup::Rollup { db: app.db.pool.clone() };
+    let rollup = aftercall::rollup::Rollup {
+        db: app.db.pool.clone(),
+        metrics: aftercall::metrics::Metrics::default(),
+    };
     let running = tokio::spawn(rollup.run(stop.clone()));
     eventually("all other changes to be merged", async || {
         (app.count(WAITING).await == 0).then_some(())

@@ -3,6 +3,7 @@ pub mod answer;
 pub mod app;
 pub mod db;
 mod declared;
+pub mod exposition;
 pub mod manual;
 pub mod otlp;
 pub mod provider;

@@ -12,8 +12,10 @@ use aftercall::{
     events::{Feed, Listener, announce},
     http::OpsState,
     jobs::Announcer,
+    metrics::Metrics,
     provider::wire,
     reconcile::Reconciler,
+    sampler::Sampler,
     supervise::Lifecycle,
 };
 use axum::{
@@ -50,6 +52,7 @@ pub struct TestApp {
     /// Ends waits and streams.
     pub stop: CancellationToken,
     pub announcer: Announcer,
+    pub metrics: Metrics,
     pub feed: Feed,
     listener: Mutex<Option<Listener>>,
     parts: Parts,
@@ -85,7 +88,8 @@ impl TestApp {
         let provider = MockServer::start().await;
         let client = client_of(&provider.uri());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
-        let (parts, recorder) = Parts::new(settings.into(), db.pool.clone(), Lifecycle::default());
+        let (parts, recorder) =
+            Parts::new(settings.into(), db.pool.clone(), Lifecycle::default(), Metrics::new());
         let Api { router, feed, listener, .. } = api(&parts).await;
         let receiver = parts.receiver().await.unwrap();
         // They run until the test's runtime ends.
@@ -103,6 +107,7 @@ impl TestApp {
             draining: parts.lifecycle.draining.clone(),
             stop: parts.lifecycle.stop.clone(),
             announcer: parts.announcer.clone(),
+            metrics: parts.metrics.clone(),
             feed,
             listener: Mutex::new(Some(listener)),
             parts,
@@ -252,6 +257,10 @@ impl TestApp {
                 due_at = least(due_at, now() - interval '1 second') where id = $1",
         )
         .await;
+    }
+
+    pub fn sampler(&self) -> Sampler {
+        self.parts.sampler()
     }
 
     pub async fn count(&self, query: &'static str) -> i64 {
