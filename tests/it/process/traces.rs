@@ -15,6 +15,7 @@ use crate::support::{
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const UNSAMPLED: &str = "11111111111111111111111111111111";
 const CALLERS_SPAN: &str = "b7ad6b7169203331";
 
 fn traceparent() -> String {
@@ -74,6 +75,8 @@ async fn one_trace_leads_from_the_callers_request_to_the_commit() {
     service.http.post(unknown).body("{}").send().await.unwrap();
     let malformed = submit(&service, &traceparent().to_uppercase(), "").await;
     service.finished(&malformed).await;
+    let unsampled = submit(&service, &format!("00-{UNSAMPLED}-{CALLERS_SPAN}-00"), "").await;
+    service.finished(&unsampled).await;
     assert!(collector.exports().is_empty());
     let log = service.stop().await;
 
@@ -104,6 +107,11 @@ async fn one_trace_leads_from_the_callers_request_to_the_commit() {
     assert_eq!((&commit.parent, commit.get("aftercall.outcome")), (&delivery.id, "accepted"));
     assert_eq!(spans.len(), 6, "{}", tree(&spans));
     assert!(spans.iter().all(|span| span.events == 0 && !span.has_failed && span.end > 0));
+
+    // The caller decides for its trace, also about what happens to the job later.
+    assert!(collector.spans().iter().all(|span| span.trace != UNSAMPLED));
+    let kept = stored(&db.pool, &unsampled).await.unwrap();
+    assert!(kept.starts_with(&format!("00-{UNSAMPLED}-")) && kept.ends_with("-00"), "{kept}");
 
     // A malformed header is ignored, and unknown tokens leave no spans.
     let others: Vec<_> = collector.spans().into_iter().filter(|span| span.trace != TRACE).collect();
