@@ -67,7 +67,7 @@ def main(arguments):
             if arguments == ["--format"]:
                 path.write_text(canonical(json.loads(text)))
             else:
-                found.append(f"{path.name} has another form than json.dumps(indent=2): use check_files.py --format")
+                found.append(f"{path.name} has another form than json.dumps(indent=2): use tests/dashboards/run --format")
     all_boards = boards.load()
     for name, board in all_boards.items():
         found += [f"{name}{loss}" for loss in readback.losses(copy.deepcopy(board))]
