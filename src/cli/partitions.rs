@@ -2,7 +2,7 @@
 use std::fmt::Write as _;
 
 use bytesize::ByteSize;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Months, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -50,7 +50,11 @@ async fn lines(db: &PgPool, settings: &Settings) -> sqlx::Result<Vec<Line>> {
         let age =
             Kind::of_table(&partition.parent).and_then(|(kind, _)| kind.age(&settings.retention));
         Line {
-            goes_at: age.map(|age| partition.ends_at + age),
+            // Last month's partitions always stay.
+            goes_at: age.map(|age| {
+                let ends_at = partition.ends_at;
+                (ends_at + age).max(ends_at + Months::new(1))
+            }),
             estimated_rows: Some(partition.estimated_rows).filter(|rows| *rows >= 0),
             table: partition.parent,
             partition: partition.name,
