@@ -1,8 +1,10 @@
 //! The process as users and operators see it: the real binary, in a separate folder.
+mod backup;
 mod cli;
 mod config;
 mod demo;
 mod doctor;
+mod drain;
 mod flood;
 mod greedy;
 mod home;
