@@ -21,7 +21,7 @@ use crate::{
 const REDRAW: Duration = Duration::from_secs(3);
 /// The screen fits a terminal of 80 columns and 24 rows.
 const WIDTH: usize = 80;
-const COLUMN: usize = 40;
+const COLUMN: usize = 41;
 /// Problems shown; the others are counted.
 const MOST_PROBLEMS: usize = 5;
 
@@ -161,7 +161,7 @@ impl Line {
         match self {
             Self::Blank => String::new(),
             Self::Head(text) => (*text).to_owned(),
-            Self::Value(name, value) => format!("  {name:<16}{value}"),
+            Self::Value(name, value) => format!("  {name:<15}{value}"),
         }
     }
 }
@@ -191,7 +191,7 @@ fn left(overview: &Overview) -> Vec<Line> {
                 Some(seconds) => format!("in {}", age(seconds)),
             },
         ),
-        Line::Value("within the hour", deadlines.due_within_hour.to_string()),
+        Line::Value("within 1 hour", deadlines.due_within_hour.to_string()),
         Line::Value("will be missed", deadlines.late_jobs.to_string()),
         Line::Value("retention late", or_none(overdue)),
     ]
@@ -210,8 +210,8 @@ fn right(overview: &Overview, now: DateTime<Utc>) -> Vec<Line> {
     let self_test = webhook.self_test.as_ref().map_or_else(
         || "not tested".to_owned(),
         |test| {
-            let (word, ago) = (if test.is_up { "up" } else { "DOWN" }, since(test.tested_at, now));
-            format!("{word}, {:.2} s, {ago} ago", test.seconds)
+            let word = if test.is_up { "up" } else { "DOWN" };
+            format!("{word}, {} ago", since(test.tested_at, now))
         },
     );
     let days =
@@ -245,7 +245,7 @@ fn right(overview: &Overview, now: DateTime<Utc>) -> Vec<Line> {
 fn in_state(state: InState) -> String {
     match state.count {
         0 => "0".to_owned(),
-        count => format!("{count:<6} oldest {}", age(state.oldest_seconds)),
+        count => format!("{count:<4} oldest {}", age(state.oldest_seconds)),
     }
 }
 

@@ -107,10 +107,23 @@ fn found(check: &'static str, result: sqlx::Result<Finding>) -> Finding {
 fn unchecked(check: &'static str, error: &sqlx::Error) -> Finding {
     // SQLSTATE (`PostgreSQL` manual, appendix A): no such table, schema or function.
     let code = error.as_database_error().and_then(DatabaseError::code);
-    if code.is_some_and(|code| ["42P01", "3F000", "42883"].contains(&&*code)) {
+    let is_missing = code.is_some_and(|code| ["42P01", "3F000", "42883"].contains(&&*code));
+    // Rows that a migration inserts, such as secrets.
+    if is_missing || matches!(error, sqlx::Error::RowNotFound) {
         let advice = "run `aftercall migrate`, then run this again";
         return Finding::warn(check, "not checked: the database is not migrated", advice);
     }
     let advice = "fix what the other lines about the database report, then run this again";
     Finding::fail(check, format!("cannot be checked: {error}"), advice)
+}
+
+/// The error and its causes, which contain no URL.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
 }

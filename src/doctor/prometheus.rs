@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use super::Finding;
+use super::{Finding, chain};
 use crate::config;
 
 const CHECK: &str = "prometheus";
@@ -16,7 +16,7 @@ pub async fn reach(url: &Url) -> Finding {
     let targets = match targets(url).await {
         Ok(targets) => targets,
         Err(error) => {
-            let detail = format!("not reached: {}", error.without_url());
+            let detail = format!("not reached: {}", chain(&error.without_url()));
             return Finding::fail(
                 CHECK,
                 detail,

@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 use tokio::time::timeout;
 
-use super::{Examined, Finding, unchecked};
+use super::{Examined, Finding, chain, unchecked};
 use crate::{
     config::GateSettings,
     provider::{
@@ -110,15 +110,4 @@ async fn note(db: &PgPool, error: &StatusError, settings: &GateSettings) {
     if let StatusError::Throttled { retry_after, .. } = error {
         let _ = gate::block(db, retry_after.unwrap_or(settings.penalty)).await;
     }
-}
-
-/// The error and its causes, which contain no URL.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -16,7 +16,7 @@ pub fn of(overview: &Overview) -> Vec<String> {
     let webhook = &overview.webhook;
     if let Some(test) = webhook.self_test.as_ref().filter(|test| !test.is_up) {
         let fault = test.fault.as_deref().unwrap_or("failed");
-        found.push(format!("the public webhook URL fails its self-test: {fault}"));
+        found.push(format!("the public webhook URL fails: {fault}"));
     }
     if webhook.quarantined > 0 {
         let oldest = age(webhook.quarantine_oldest_seconds);
@@ -45,8 +45,8 @@ fn work(overview: &Overview, found: &mut Vec<String>) {
     let (provider, deadlines) = (&overview.provider, &overview.deadlines);
     let mut is_held_up = false;
     let refusals = [
-        (provider.refused_auth_seconds, "Aftercall's credentials or permissions"),
-        (provider.refused_upstream_seconds, "its URL, or something in between"),
+        (provider.refused_auth_seconds, "login or permissions"),
+        (provider.refused_upstream_seconds, "its URL, or a proxy"),
     ];
     for (seconds, why) in refusals.into_iter().filter(|(seconds, _)| *seconds > 0.0) {
         is_held_up = true;

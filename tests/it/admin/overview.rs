@@ -72,7 +72,7 @@ async fn what_waits_and_what_failed_is_counted_and_named_as_a_problem() {
         ("the provider's rate limit was exceeded: no calls for another 59 min", 0),
         ("3 queued jobs cannot be submitted before the deadline", 1),
         ("3 jobs will time out within the hour", 2),
-        ("the public webhook URL fails its self-test: responded with 502 Bad Gateway", 3),
+        ("the public webhook URL fails: responded with 502 Bad Gateway", 3),
         ("1 delivery in quarantine, the oldest for", 4),
     ] {
         assert!(told[at].starts_with(text), "{told:#?}");

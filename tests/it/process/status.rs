@@ -39,7 +39,12 @@ async fn the_screen_has_problems_first_and_fits_a_terminal() {
     let lines: Vec<&str> = bad.lines().collect();
     assert!(lines[2].starts_with("! the provider has rejected every job for 3 h"), "{bad}");
     assert!(lines[3].starts_with("! the provider's rate limit was exceeded"), "{bad}");
-    assert!(lines[4].starts_with("! the public webhook URL fails its self-test"), "{bad}");
+    assert!(
+        lines[4].starts_with(
+            "! the public webhook URL fails: responded with 502 Bad Gateway instead of 200"
+        ),
+        "{bad}"
+    );
     for screen in [&well, &bad] {
         assert!(screen.lines().count() <= 24, "{screen}");
         assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
