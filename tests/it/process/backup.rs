@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{Home, Service, free_port};
+use super::{Home, Process, Service, free_port};
 use crate::{embedded, support::eventually};
 
 /// Jobs before, during and after the dump.
@@ -78,10 +78,10 @@ async fn known(cluster: &Cluster) -> (BTreeSet<Uuid>, BTreeSet<Uuid>) {
     (jobs.iter().map(|(id, _)| *id).collect(), accepted.collect())
 }
 
-#[tokio::test]
-async fn a_dump_under_load_restores_and_nothing_it_knew_is_submitted_twice() {
+/// A service that uses the sandbox of another process, whose ledger is the file `ledger`.
+fn with_sandbox() -> Home {
     let ports = [free_port(), free_port()];
-    let home = Home::new()
+    Home::new()
         .set("AFTERCALL__SANDBOX__LISTEN", format!("127.0.0.1:{}", ports[0]))
         .set("AFTERCALL__SANDBOX__URL", format!("http://127.0.0.1:{}", ports[0]))
         .set("AFTERCALL__SANDBOX__LATENCY", "700ms")
@@ -90,27 +90,25 @@ async fn a_dump_under_load_restores_and_nothing_it_knew_is_submitted_twice() {
         .set("AFTERCALL__RECONCILE__INTERVAL", "200ms")
         .set("AFTERCALL__PROVIDER__TIMEOUT", "5s")
         .set("AFTERCALL__DISPATCH__LEASE", "10s")
-        .set("AFTERCALL__DISPATCH__UNCONFIRMED_WAIT", "2s");
-    let sandbox_home = home.path().join("ledger").display().to_string();
+        .set("AFTERCALL__DISPATCH__UNCONFIRMED_WAIT", "2s")
+}
+
+async fn sandbox(home: &Home) -> Process {
     let mut sandbox = home.command(["sandbox"]);
-    sandbox.env("AFTERCALL__SANDBOX__LEDGER", &sandbox_home);
+    sandbox.env("AFTERCALL__SANDBOX__LEDGER", home.path().join("ledger"));
     let sandbox = home.spawn(sandbox);
     eventually("the sandbox", async || sandbox.out().contains("recording:").then_some(())).await;
+    sandbox
+}
 
-    let first = embedded::start(&home.path().join("first")).await;
-    first.create_database(DATABASE).await.unwrap();
-    let url = first.connect_options(DATABASE).to_url_lossy();
-    let home = home.set("DATABASE_URL", url);
-    let mut service = Service::start(&home).await;
+/// Dumps while jobs are submitted, accepted and completed, and goes on with more; returns all jobs.
+async fn dump_under_load(service: &Service, cluster: &Cluster, dump: &str) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..BEFORE {
         ids.push(service.submit(json!({})).await);
     }
     service.finished(&ids[0]).await;
-
-    // Under load: jobs are submitted, accepted and completed while the dump is taken.
-    let dump = home.path().join("aftercall.dump").display().to_string();
-    let dumping = run(on(&first, "pg_dump", &["-Fc", "-f", &dump, DATABASE]));
+    let dumping = run(on(cluster, "pg_dump", &["-Fc", "-f", dump, DATABASE]));
     let mut dumping = std::pin::pin!(dumping);
     loop {
         tokio::select! {
@@ -123,33 +121,59 @@ async fn a_dump_under_load_restores_and_nothing_it_knew_is_submitted_twice() {
     }
     let last = ids.last().unwrap();
     service.job_when(last, |job| job["state"] != "queued" && job["state"] != "submitting").await;
+    ids
+}
+
+async fn restore(cluster: &Cluster, dump: &str) {
+    cluster.create_database(DATABASE).await.unwrap();
+    // The roles that the dump names belong to the cluster and are not part of it.
+    if let Some(roles) = roles() {
+        let roles = roles.to_str().unwrap();
+        run(on(cluster, "psql", &["-q", "-d", DATABASE, "-v", "ON_ERROR_STOP=1", "-f", roles]))
+            .await;
+    }
+    run(on(cluster, "pg_restore", &["-d", DATABASE, "--exit-on-error", dump])).await;
+}
+
+fn roles() -> Option<PathBuf> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/postgres/roles.sql");
+    file.exists().then_some(file)
+}
+
+/// Starts the service on the restored database, with the rights that it has in production.
+async fn start_again(home: Home, cluster: &Cluster, key: String) -> (Home, Service) {
+    let owner = cluster.connect_options(DATABASE);
+    let home = home.set("DATABASE_URL", owner.to_url_lossy());
+    home.run(&["migrate"]).await.success();
+    let user = roles().map_or(owner.get_username(), |_| "aftercall_runtime").to_owned();
+    let home = home
+        .set("DATABASE_URL", owner.username(&user).to_url_lossy())
+        .set("AFTERCALL__DATABASE__MIGRATE", "off");
+    let mut service = Service::without_key(&home).await;
+    service.key = key;
+    (home, service)
+}
+
+#[tokio::test]
+async fn a_dump_under_load_restores_and_nothing_it_knew_is_submitted_twice() {
+    let home = with_sandbox();
+    let sandbox = sandbox(&home).await;
+    let first = embedded::start(&home.path().join("first")).await;
+    first.create_database(DATABASE).await.unwrap();
+    let home = home.set("DATABASE_URL", first.connect_options(DATABASE).to_url_lossy());
+    let mut service = Service::start(&home).await;
+    let dump = home.path().join("aftercall.dump").display().to_string();
+    let ids = dump_under_load(&service, &first, &dump).await;
     service.process.kill_hard();
     first.stop().await;
 
     let second = embedded::start(&home.path().join("second")).await;
-    second.create_database(DATABASE).await.unwrap();
-    // The roles that the dump names belong to the cluster and are not part of it.
-    let roles = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/postgres/roles.sql");
-    let has_roles = roles.exists();
-    if has_roles {
-        let roles = roles.to_str().unwrap();
-        run(on(&second, "psql", &["-q", "-d", DATABASE, "-v", "ON_ERROR_STOP=1", "-f", roles]))
-            .await;
-    }
-    run(on(&second, "pg_restore", &["-d", DATABASE, "--exit-on-error", &dump])).await;
+    restore(&second, &dump).await;
     let (jobs, accepted) = known(&second).await;
     assert!(accepted.len() >= 2 && jobs.len() >= BEFORE, "{} of {}", accepted.len(), jobs.len());
     assert!(jobs.len() < ids.len(), "the last jobs are later than the dump");
     let before = submissions(&home);
-
-    let owner = second.connect_options(DATABASE);
-    let home = home.set("DATABASE_URL", owner.to_url_lossy());
-    home.run(&["migrate"]).await.success();
-    let user = if has_roles { "aftercall_runtime" } else { owner.get_username() }.to_owned();
-    let runtime = owner.username(&user).to_url_lossy();
-    let home = home.set("DATABASE_URL", runtime).set("AFTERCALL__DATABASE__MIGRATE", "off");
-    let mut again = Service::without_key(&home).await;
-    again.key = service.key.clone();
+    let (home, again) = start_again(home, &second, service.key.clone()).await;
     for id in &jobs {
         assert_eq!(again.finished(&id.to_string()).await["state"], "completed");
     }
@@ -158,10 +182,8 @@ async fn a_dump_under_load_restores_and_nothing_it_knew_is_submitted_twice() {
         assert_eq!((before[id], after[id]), (1, 1), "{id} was submitted again");
     }
     let mut db = PgConnection::connect_with(&second.connect_options(DATABASE)).await.unwrap();
-    let results: i64 = sqlx::query_scalar("select count(*) from aftercall.results")
-        .fetch_one(&mut db)
-        .await
-        .unwrap();
+    let results = sqlx::query_scalar("select count(*) from aftercall.results");
+    let results: i64 = results.fetch_one(&mut db).await.unwrap();
     assert_eq!(usize::try_from(results).unwrap(), jobs.len(), "one result each");
     db.close().await.unwrap();
 
