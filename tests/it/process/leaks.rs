@@ -95,6 +95,12 @@ async fn scraped(service: &Service) -> String {
     response.text().await.unwrap()
 }
 
+/// Whether a bucket of a histogram names the trace of an observation.
+fn has_exemplar(metrics: &str, name: &str) -> bool {
+    let mut lines = metrics.lines().filter(|line| line.starts_with(&format!("{name}_bucket")));
+    lines.any(|line| line.contains("# {trace_id=\""))
+}
+
 fn assert_has_none<'a>(place: &str, text: &str, secrets: impl Iterator<Item = &'a str>) {
     assert!(text.len() > 100, "{place} is empty");
     for secret in secrets {
@@ -130,6 +136,9 @@ async fn no_secret_is_told_at_any_log_level() {
     let refused = nonsense(&service, tokens.first().unwrap()).await;
 
     let metrics = scraped(&service).await;
+    for traced in ["http_server_request_duration_seconds", "aftercall_callback_commit_seconds"] {
+        assert!(has_exemplar(&metrics, traced), "{traced} names no trace");
+    }
     let key = service.key.clone();
     let ended = service.stop().await;
     let log = ended.out.clone() + &ended.err;
