@@ -37,8 +37,8 @@ pub use probe::probe;
 pub use reload::{LoadSettings, Reloads};
 
 use crate::{
-    config::{Role, Settings},
-    db::{self, PoolOptions},
+    config::{ConfigError, Role, Settings},
+    db::{self, LoginRole, PoolOptions},
     events,
     http::{self, OpsState, Terms},
     insights::search,
@@ -179,9 +179,10 @@ async fn wait_for_database(
 
 /// Migrates the schema, or checks that it is current, and creates this month's partitions.
 async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
-    if settings.migrates_at_start() {
-        migrate(settings, db).await?;
+    if !settings.database.allow_superuser {
+        refuse_superuser(db).await?;
     }
+    migrate_at_start(settings, db).await?;
     anyhow::ensure!(
         db::is_migrated(db).await?,
         "the database is not migrated and database.migrate is off; run `aftercall migrate`"
@@ -199,17 +200,59 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Applies the migrations, through `database.migration_url` if set.
+/// Migrates the database if the settings say so and it is not current: a role that may not migrate can then start too.
+pub async fn migrate_at_start(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
+    if settings.migrates_at_start() && !db::is_migrated(db).await? {
+        migrate(settings, db).await?;
+    }
+    Ok(())
+}
+
+/// Creates the roles with their passwords and applies the migrations, through `database.migration_url` if set.
 pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
-    let password = settings.database.password.as_ref();
-    let direct = match &settings.database.migration_url {
+    let database = &settings.database;
+    let direct = match &database.migration_url {
         Some(url) => {
             let one = PoolOptions { max_connections: 1, ..pool_options(settings) };
-            Some(db::connect(db::options(url.expose_secret(), password)?, one).await?)
+            let options = db::options(url.expose_secret(), database.password.as_ref())?;
+            Some(db::connect(options, one).await?)
         }
         None => None,
     };
-    db::migrate(direct.as_ref().unwrap_or(db)).await.context("cannot migrate the database")
+    let db = direct.as_ref().unwrap_or(db);
+    db::migrate(db).await.map_err(|error| {
+        let what = if db::is_forbidden_migration(&error) {
+            "the database's role may not migrate it: run `aftercall migrate` as aftercall_migrator, or set \
+             database.migration_url to a URL with that role"
+        } else {
+            "cannot migrate the database"
+        };
+        anyhow::Error::from(error).context(what)
+    })?;
+    let passwords = [
+        (LoginRole::Runtime, &database.runtime_password),
+        (LoginRole::Reader, &database.reader_password),
+    ];
+    for (role, password) in passwords {
+        if let Some(password) = password {
+            let set = db::set_password(db, role, password).await;
+            set.with_context(|| format!("cannot set the password of {}", role.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a role that could do more than any attacker should be able to.
+async fn refuse_superuser(db: &PgPool) -> anyhow::Result<()> {
+    if db::is_superuser(db).await? {
+        return Err(ConfigError(vec![
+            "database.url logs in as a superuser, which the service must not be in production: use aftercall_runtime, \
+             which `aftercall migrate` creates (docs/deployment.md, \"Database roles\"), or set database.allow_superuser"
+                .to_owned(),
+        ])
+        .into());
+    }
+    Ok(())
 }
 
 /// The URL at which the provider reaches the webhook listener. `port`: where it listens on this machine.

@@ -43,9 +43,7 @@ pub async fn with<T>(
     work: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let database = Database::open(settings).await?;
-    if settings.migrates_at_start() {
-        app::migrate(settings, &database.pool).await?;
-    }
+    app::migrate_at_start(settings, &database.pool).await?;
     let result = work(&database.pool).await;
     database.close().await;
     result

@@ -49,8 +49,8 @@ enum Command {
     Submit(submit::Args),
     /// Run only the provider emulator, for developing and testing clients of the provider.
     Sandbox(sandbox::Args),
-    /// Apply the database migrations.
-    Migrate,
+    /// Create the database roles and apply the migrations.
+    Migrate(migrate::Args),
     /// Create, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -96,7 +96,7 @@ impl Cli {
             }
             Command::Submit(args) => block_on(submit::run(args)),
             Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings, args)),
-            Command::Migrate => block_on(migrate::run(loaded()?.settings)),
+            Command::Migrate(args) => block_on(migrate::run(args, || Ok(loaded()?.settings))),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
             Command::Replay(args) => block_on(replay::run(loaded()?.settings, args)),
             Command::Reparse(args) => block_on(reparse::run(loaded()?.settings, args)),

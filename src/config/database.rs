@@ -21,6 +21,11 @@ pub struct DatabaseSettings {
     pub migrate: Automatic,
     #[serde(with = "OptionalSecret")]
     pub migration_url: Option<SecretString>,
+    #[serde(with = "OptionalSecret")]
+    pub runtime_password: Option<SecretString>,
+    #[serde(with = "OptionalSecret")]
+    pub reader_password: Option<SecretString>,
+    pub allow_superuser: bool,
     pub max_connections: u32,
     #[serde(with = "HumanDuration")]
     pub acquire_timeout: Duration,

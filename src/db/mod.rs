@@ -2,6 +2,7 @@
 mod applied;
 mod load;
 mod partitions;
+mod roles;
 
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
@@ -16,9 +17,12 @@ use sqlx::{
 };
 use url::Url;
 
-pub use self::applied::{MigrationDifferences, migration_differences};
-pub use self::load::{ServerLoad, TableSize, server_load, table_sizes};
-pub use self::partitions::days_until_no_partition;
+pub use self::{
+    applied::{MigrationDifferences, migration_differences},
+    load::{ServerLoad, TableSize, server_load, table_sizes},
+    partitions::days_until_no_partition,
+    roles::{LoginRole, ROLES, is_superuser, set_password},
+};
 
 /// The files in `migrations/`, built into the binary. Applied versions are recorded in our own schema.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
@@ -80,7 +84,7 @@ pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Pause between two attempts to reach a server that is not up yet.
+/// Pause between two attempts to reach a server that is not up yet, or to migrate while another process does.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Returns once the server accepts a connection; tries for up to `limit`.
@@ -137,9 +141,54 @@ pub fn is_about_data(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
 }
 
-/// Applies missing migrations, one process at a time: an advisory lock makes the others wait.
+/// Whether the session's role lacks a right that the statement needs.
+pub fn is_forbidden(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "42501")
+}
+
+/// The same for an error of [`migrate`].
+pub fn is_forbidden_migration(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            is_forbidden(error)
+        }
+        _ => false,
+    }
+}
+
+/// Waits for the lock without a statement that waits: `create index concurrently` waits for all statements that began
+/// before it, and so would never end.
+async fn lock_migrations(db: &mut PgConnection) -> sqlx::Result<()> {
+    loop {
+        let is_locked = sqlx::query_scalar!(
+            r#"select pg_try_advisory_lock(hashtext('aftercall.migrate')) as "is_locked!""#
+        );
+        if is_locked.fetch_one(&mut *db).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Creates the roles and applies missing migrations, one process at a time: an advisory lock makes the others wait.
+/// Without the right to create roles, everything belongs to the session's own role.
 pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
-    MIGRATOR.run(db).await
+    let mut connection = db.acquire().await?;
+    // The lock and the role end with it.
+    connection.close_on_drop();
+    lock_migrations(&mut connection).await?;
+    if !roles::grant(&mut connection).await? {
+        tracing::warn!(
+            "the database roles of Aftercall are missing or lack rights, and this one may not change that; an administrator can: \
+             `aftercall migrate --print-roles` prints the statements (docs/deployment.md, \"Database roles\")"
+        );
+    }
+    roles::become_owner(&mut connection).await?;
+    MIGRATOR.run(&mut *connection).await?;
+    sqlx::raw_sql("reset role").execute(&mut *connection).await?;
+    roles::grant(&mut connection).await?;
+    Ok(())
 }
 
 /// Whether every migration of this binary has been applied. Newer ones do not matter: a newer replica may already have

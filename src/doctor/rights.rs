@@ -35,7 +35,7 @@ pub async fn rights(db: &PgPool, is_production: bool) -> sqlx::Result<Finding> {
     let detail = format!("{name} reads, writes and creates partitions");
     if role.is_superuser {
         let detail = format!("{detail}, but is a superuser");
-        let advice = "connect as a role that owns nothing: docs/operations.md, \"Database roles\"";
+        let advice = "connect as a role that owns nothing: docs/deployment.md, \"Database roles\"";
         let finding = if is_production { Finding::fail } else { Finding::warn };
         return Ok(finding(CHECK, detail, advice.to_owned()));
     }

@@ -28,7 +28,7 @@ fn bare(method: &str, path: &str) -> Request<Body> {
 }
 
 fn operators(app: &TestApp) -> Router {
-    let (db, started) = (app.db.pool.clone(), Arc::new(true.into()));
+    let (db, started) = (app.db.runtime.clone(), Arc::new(true.into()));
     let state = OpsState::new(db, started, app.draining.clone(), app::takes_submissions);
     ops(state, app.metrics.clone())
 }
@@ -115,7 +115,7 @@ async fn a_handler_that_takes_too_long_is_a_problem() {
 #[tokio::test]
 async fn a_database_that_is_away_is_a_problem_with_a_time_to_try_again() {
     let app = TestApp::start().await;
-    app.db.pool.close().await;
+    app.db.runtime.close().await;
     let answer = app.get("/v1/jobs").await;
     answer.problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), "5");
@@ -149,7 +149,7 @@ async fn a_service_without_its_database_lives_but_is_not_ready() {
         let ready = Answer::of(&router, bare("GET", "/readyz")).await;
         assert_eq!((ready.status, ready.json()), (StatusCode::OK, json!({ "status": "ok" })));
     }
-    app.db.pool.close().await;
+    app.db.runtime.close().await;
     for router in [operators(&app), app.api.clone()] {
         assert_eq!(Answer::of(&router, bare("GET", "/livez")).await.status, StatusCode::OK);
         let ready = Answer::of(&router, bare("GET", "/readyz")).await;

@@ -28,6 +28,7 @@ mod quotes;
 mod reconcile;
 mod reporting;
 mod retention;
+mod roles;
 mod runbook;
 mod samples;
 mod sandbox;

@@ -24,6 +24,8 @@ const SECRETS: &[&str] = &[
     "database.url",
     "database.password",
     "database.migration_url",
+    "database.runtime_password",
+    "database.reader_password",
     "provider.client_secret",
     "provider.jwt",
     "sandbox.client_secret",
@@ -147,13 +149,14 @@ fn from_variables(
         }
     }
     let values = merged.iter().map(|(key, (value, _))| (key, value));
-    let settings = match settings(&defaults, values) {
+    let mut settings = match settings(&defaults, values) {
         Ok(settings) => settings,
         Err(error) => {
             faults.push(error.to_string());
             return Err(ConfigError(faults));
         }
     };
+    settings.database.allow_superuser |= environment != "production";
     faults.extend(validate::faults(&settings, &environment));
     if !faults.is_empty() {
         return Err(ConfigError(faults));

@@ -140,7 +140,8 @@ async fn every_error_in_the_configuration_is_a_line() {
 #[tokio::test]
 async fn a_superuser_in_production_fails_and_other_rights_are_compared() {
     let db = TestDb::new().await;
-    let home = Home::on(&db)
+    let home = Home::new()
+        .set("DATABASE_URL", db.connect_options().to_url_lossy())
         .set("AFTERCALL_ENV", "production")
         .set("AFTERCALL__PROVIDER__BASE_URL", "https://127.0.0.1:9")
         .set("AFTERCALL__PROVIDER__CLIENT_ID", "app")

@@ -9,6 +9,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use aftercall::db::LoginRole;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -62,7 +63,7 @@ impl Home {
 
     /// Uses the database of a test.
     pub fn on(db: &TestDb) -> Self {
-        Self::new().set("DATABASE_URL", db.connect_options().to_url_lossy())
+        Self::new().set("DATABASE_URL", db.options_of(LoginRole::Runtime).to_url_lossy())
     }
 
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {

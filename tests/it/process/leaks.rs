@@ -1,6 +1,7 @@
 //! The process's output contains no secrets, whatever goes wrong and at any log level.
 use std::{collections::BTreeSet, fs};
 
+use aftercall::db::LoginRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, PgPool};
@@ -114,7 +115,7 @@ fn assert_has_none<'a>(place: &str, text: &str, secrets: impl Iterator<Item = &'
 #[tokio::test]
 async fn no_secret_is_told_at_any_log_level() {
     let db = TestDb::new().await;
-    let url = db.connect_options().password("canary-database").to_url_lossy();
+    let url = db.options_of(LoginRole::Runtime).password("canary-database").to_url_lossy();
     let collector = Collector::start().await;
     let home = Home::new()
         .set("DATABASE_URL", url)

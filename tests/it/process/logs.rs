@@ -2,6 +2,7 @@
 use futures_util::{StreamExt as _, stream};
 use reqwest::{Body, Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
 
 use super::{Home, Service};
 use crate::support::db::TestDb;
@@ -84,7 +85,10 @@ async fn each_request_is_one_line_that_tells_what_became_of_it() {
 #[tokio::test]
 async fn a_pretty_log_is_for_people() {
     let db = TestDb::new().await;
-    let home = Home::on(&db).set("AFTERCALL__LOG__FORMAT", "pretty").set("RUST_LOG", ""); // as good as unset
+    let home = Home::new()
+        .set("DATABASE_URL", db.connect_options().to_url_lossy())
+        .set("AFTERCALL__LOG__FORMAT", "pretty")
+        .set("RUST_LOG", ""); // as good as unset
     let out = home.run(&["migrate"]).await.success();
     assert!(out.contains("INFO") && out.contains("the database is up to date"), "{out}");
     assert!(serde_json::from_str::<Value>(out.lines().next().unwrap()).is_err(), "{out}");

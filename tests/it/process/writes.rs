@@ -128,16 +128,17 @@ async fn while_the_database_is_read_only_it_turns_writers_away_and_comes_back_by
 async fn what_the_database_cannot_do_now_is_503_for_callers_and_for_the_provider() {
     let app = TestApp::start().await;
     let job = app.submitted().await;
-    let fail = "create table fault (code text);
+    let fail = "create table public.fault (code text);
         create function fail() returns trigger language plpgsql as
-        $$ begin raise exception using errcode = (select code from fault); end $$;
+        $$ begin raise exception using errcode = (select code from public.fault); end $$;
         create trigger fail before insert on aftercall.jobs for each row execute function fail();
         create trigger fail before insert on aftercall.deliveries for each row execute function fail();
-        insert into fault values ('')";
+        insert into public.fault values ('');
+        grant select on public.fault to public";
     sqlx::raw_sql(fail).execute(&app.db.pool).await.unwrap();
     let body = json!({ "contentUri": "https://media.example/1.wav", "encoding": "Wav" });
     for code in ["53100", "53200", "53300", "57P01", "57P03", "25006", "40001", "40P01", "58030"] {
-        let set = sqlx::query("update fault set code = $1").bind(code);
+        let set = sqlx::query("update public.fault set code = $1").bind(code);
         set.execute(&app.db.pool).await.unwrap();
         let answer = app.post("/v1/jobs", &body).await;
         answer.problem(503, "unavailable");

@@ -145,7 +145,7 @@ async fn an_export_whose_database_goes_away_is_seen_to_be_incomplete() {
 async fn an_export_ends_with_its_process() {
     let app = seeded(1, LONG).await;
     let response = begun(&app).await;
-    app.db.pool.close().await;
+    app.db.runtime.close().await;
     assert!(response.bytes().await.is_err());
 }
 

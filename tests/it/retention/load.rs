@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use aftercall::{jobs::Token, retention::Retention};
+use aftercall::{db::LoginRole, jobs::Token, retention::Retention};
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
@@ -24,8 +24,8 @@ const JOBS: i32 = 400;
 async fn impatient() -> (TestApp, PgPool) {
     let mut db = TestDb::new().await;
     let patient = db.pool.clone();
-    let options = db.connect_options().options([("lock_timeout", "100ms")]);
-    db.pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
+    let options = db.options_of(LoginRole::Runtime).options([("lock_timeout", "100ms")]);
+    db.runtime = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
     (TestApp::on(db, |_| {}).await, patient)
 }
 

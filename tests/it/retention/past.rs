@@ -23,7 +23,7 @@ pub fn settings(adjust: impl FnOnce(&mut RetentionSettings)) -> RetentionSetting
 }
 
 pub fn retention(db: &TestDb, adjust: impl FnOnce(&mut RetentionSettings)) -> Retention {
-    Retention { db: db.pool.clone(), settings: settings(adjust), metrics: Metrics::default() }
+    Retention { db: db.runtime.clone(), settings: settings(adjust), metrics: Metrics::default() }
 }
 
 /// Applies retention until nothing is left to do.

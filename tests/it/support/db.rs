@@ -16,15 +16,17 @@ use std::{
 };
 
 use aftercall::{
-    db::MIGRATOR,
+    db::{self, LoginRole, MIGRATOR, ROLES},
     embedded::{IN_USE, READY, STARTING, connect_options},
 };
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::OnceCell;
+use url::Url;
 
 use super::{eventually, scratch};
 
@@ -37,7 +39,10 @@ const POOL_SIZE: u32 = 5;
 /// Dropped at the end of the test; kept and printed if the test failed.
 #[derive(Debug)]
 pub struct TestDb {
+    /// For the test's own statements; with all rights.
     pub pool: PgPool,
+    /// For code under test: with the rights that the service has.
+    pub runtime: PgPool,
     name: String,
     admin: PgConnectOptions,
 }
@@ -63,13 +68,23 @@ impl TestDb {
         admin.close().await.unwrap();
 
         let options = server.admin.clone().database(&name);
-        let pool = PgPoolOptions::new().max_connections(POOL_SIZE).connect_lazy_with(options);
-        Self { pool, name, admin: server.admin.clone() }
+        let runtime = pool(options.clone().username(LoginRole::Runtime.name()));
+        Self { pool: pool(options), runtime, name, admin: server.admin.clone() }
+    }
+
+    /// For the test's own connections, with all rights.
+    pub fn connect_options(&self) -> PgConnectOptions {
+        self.admin.clone().database(&self.name)
     }
 
     /// For code under test that opens its own connections.
-    pub fn connect_options(&self) -> PgConnectOptions {
-        self.admin.clone().database(&self.name)
+    pub fn options_of(&self, role: LoginRole) -> PgConnectOptions {
+        self.connect_options().username(role.name())
+    }
+
+    /// Connections of dashboards.
+    pub fn reader(&self) -> PgPool {
+        pool(self.options_of(LoginRole::Reader))
     }
 
     pub fn name(&self) -> &str {
@@ -114,6 +129,10 @@ impl Drop for TestDb {
     }
 }
 
+fn pool(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(POOL_SIZE).connect_lazy_with(options)
+}
+
 /// Ends all sessions in `database`. `with (force)` alone would sleep for 100 ms
 /// (`CountOtherDBBackends` in `procarray.c`), which is longer than most tests take.
 async fn end_sessions(db: &mut PgConnection, database: &str) {
@@ -133,7 +152,7 @@ async fn end_sessions(db: &mut PgConnection, database: &str) {
 
 /// The name of the migrated template, created if it does not exist.
 async fn template(options: &PgConnectOptions, admin: &mut PgConnection) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Sha256::new_with_prefix(ROLES);
     for migration in MIGRATOR.iter() {
         hash.update(migration.version.to_be_bytes());
         hash.update(&migration.checksum);
@@ -154,10 +173,9 @@ async fn template(options: &PgConnectOptions, admin: &mut PgConnection) -> Strin
         let unfinished = format!("{name}_unfinished");
         run(admin, format!("drop database if exists {unfinished} with (force)")).await;
         run(admin, format!("create database {unfinished}")).await;
-        let mut db =
-            PgConnection::connect_with(&options.clone().database(&unfinished)).await.unwrap();
-        MIGRATOR.run(&mut db).await.unwrap();
-        db.close().await.unwrap();
+        let db = pool(options.clone().database(&unfinished));
+        db::migrate(&db).await.unwrap();
+        db.close().await;
         run(admin, format!("alter database {unfinished} rename to {name}")).await;
         run(admin, format!("alter database {name} is_template true allow_connections false")).await;
     }
@@ -192,7 +210,15 @@ impl Server {
 
     async fn attach() -> Self {
         if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
-            return Self::prepare(url.parse().unwrap(), None).await;
+            let server = Self::prepare(url.parse().unwrap(), None).await;
+            let password = Url::parse(&url).unwrap().password().map(SecretString::from);
+            for role in [LoginRole::Runtime, LoginRole::Reader] {
+                if let Some(password) = &password {
+                    let mut admin = PgConnection::connect_with(&server.admin).await.unwrap();
+                    db::set_password(&mut admin, role, password).await.unwrap();
+                }
+            }
+            return server;
         }
         let folder = shared_folder();
         let lock_file = |name: &str| {

@@ -11,7 +11,7 @@ mod store;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use aftercall::db::MIGRATOR;
+use aftercall::db;
 use axum::http::{Request, header};
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,7 +45,7 @@ async fn restored(schema: i64) -> TestDb {
     let mut connection = PgConnection::connect_with(&db.connect_options()).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    MIGRATOR.run(&db.pool).await.unwrap();
+    db::migrate(&db.pool).await.unwrap();
     db
 }
 

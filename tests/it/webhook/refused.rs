@@ -140,7 +140,7 @@ async fn a_delivery_whose_rows_are_never_taken_is_set_aside_and_hurts_no_other()
 async fn without_a_database_nothing_is_acknowledged() {
     let app = TestApp::start().await;
     let job = app.submitted().await;
-    app.db.pool.close().await;
+    app.db.runtime.close().await;
     assert_not_stored(&app.deliver(&job.webhook, seed_success()).await);
 }
 

@@ -89,7 +89,7 @@ impl TestApp {
         let client = client_of(&provider.uri());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let (parts, recorder) =
-            Parts::new(settings.into(), db.pool.clone(), Lifecycle::default(), Metrics::new());
+            Parts::new(settings.into(), db.runtime.clone(), Lifecycle::default(), Metrics::new());
         let Api { router, feed, listener, .. } = api(&parts).await;
         let receiver = parts.receiver().await.unwrap();
         // They run until the test's runtime ends.
@@ -124,12 +124,12 @@ impl TestApp {
     pub fn feed_events(&self) {
         let listener = self.listener.lock().unwrap().take().unwrap();
         tokio::spawn(listener.run());
-        tokio::spawn(announce(self.db.pool.clone(), self.announcer.clone(), self.stop.clone()));
+        tokio::spawn(announce(self.db.runtime.clone(), self.announcer.clone(), self.stop.clone()));
     }
 
     /// The API of another process on the same database, with a running event feed.
     pub async fn another_api(&self) -> Router {
-        self.another_process(&self.db.pool).await.0
+        self.another_process(&self.db.runtime).await.0
     }
 
     /// The same with a separate pool; also returns its feed.
