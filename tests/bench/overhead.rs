@@ -1,10 +1,13 @@
-//! What traces cost: a service with them against one without, on the same database, in turns.
+//! What metrics and traces cost: a service with both against one without, on the same database, in turns.
+use std::time::Duration;
+
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit, routing::post};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     Plan,
     calls::Subject,
+    load::{self, Requests},
     payload,
     report::{Budget, Line, Sample, median},
     stand::{Service, Stand},
@@ -16,6 +19,8 @@ const PAIRS: u32 = 3;
 const LEAST: f64 = 0.95;
 const DELIVERY_CONNECTIONS: u32 = 200;
 const CONNECTIONS: u32 = 16;
+/// Prometheus scrapes every 15 s.
+const SCRAPE_EVERY: Duration = Duration::from_secs(5);
 
 /// The sides, and what they need.
 struct Sides<'a> {
@@ -40,16 +45,31 @@ pub async fn overhead(
         .layer(DefaultBodyLimit::disable());
     helpers.spawn(async move { axum::serve(listener, router).await });
 
-    let on =
-        [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()), ("OTEL_TRACES_SAMPLER", "always_on")];
+    let on = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
+        ("OTEL_TRACES_SAMPLER", "always_on"),
+        ("AFTERCALL__OPS__METRICS", "true"),
+    ];
     let with = Service::start_with(stand, database, &on).await?;
-    let without = Service::start(stand, database).await?;
+    let off = [("AFTERCALL__OPS__METRICS", "false")];
+    let without = Service::start_with(stand, database, &off).await?;
+    helpers.spawn(scrape(with.ops));
     let subject = |service| Subject { stand, database, store, service };
     let sides = Sides { with: subject(&with), without: subject(&without), plan };
     found(sides.deliveries().await?);
     found(sides.submissions().await?);
     found(sides.reads().await?);
     Ok(())
+}
+
+async fn scrape(ops: std::net::SocketAddr) -> std::io::Result<()> {
+    let head = "GET /metrics HTTP/1.1\r\nhost: bench\r\n\r\n".to_owned();
+    let (heads, body) = (vec![head].into(), Vec::new().into());
+    let requests = Requests { address: ops, heads, body, status: 200 };
+    loop {
+        load::closed(&requests, 1, 1).await.map_err(std::io::Error::other)?;
+        tokio::time::sleep(SCRAPE_EVERY).await;
+    }
 }
 
 impl Sides<'_> {

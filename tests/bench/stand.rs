@@ -119,6 +119,7 @@ pub struct Service {
     child: Child,
     pub api: SocketAddr,
     pub webhook: SocketAddr,
+    pub ops: SocketAddr,
     pub process: Process,
     /// From process start to the first 200 of `/readyz`.
     pub ready_after: Duration,
@@ -158,7 +159,7 @@ impl Service {
             .stderr(log)
             .spawn()?;
         let process = Process(child.id());
-        let mut service = Self { child, api, webhook, process, ready_after: Duration::ZERO };
+        let mut service = Self { child, api, webhook, ops, process, ready_after: Duration::ZERO };
         service.wait_until_ready(ops, started).await?;
         service.ready_after = started.elapsed();
         Ok(service)
