@@ -27,6 +27,35 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// The state of the whole service, sampled every 15 seconds. The numbers are those of the sampled metrics.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "sampledAt": "2026-05-01T09:31:12.900Z",
+    "problems": ["1 delivery in quarantine, the oldest for 2 h 10 min"],
+    "jobs": {
+        "queued": { "count": 15, "oldestSeconds": 90.5 },
+        "submitting": { "count": 2, "oldestSeconds": 94.1 },
+        "submitted": { "count": 37, "oldestSeconds": 241.0 },
+        "unconfirmedAttempts": 0,
+    },
+    "deadlines": { "nextSeconds": 82_800.0, "dueWithinHour": 0, "lateJobs": 0 },
+    "queue": { "oldestDueSeconds": 12.3, "etaSeconds": 90.0 },
+    "provider": {
+        "rateLimit": 10, "rateRemaining": 3, "penaltySeconds": 0.0, "refusedAuthSeconds": 0.0,
+        "refusedUpstreamSeconds": 0.0, "newestDriftAt": null,
+    },
+    "webhook": {
+        "lastDeliveryAt": "2026-05-01T09:31:09.100Z", "quarantined": 1,
+        "quarantineOldestSeconds": 7800.0,
+        "selfTest": {
+            "testedAt": "2026-05-01T09:28:00.000Z", "isUp": true, "seconds": 0.042, "fault": null,
+        },
+    },
+    "database": {
+        "connections": 14, "connectionsMax": 100, "oldestTransactionSeconds": 0.0,
+        "bytes": 1_288_490_188, "tables": [{ "table": "deliveries", "bytes": 734_003_200 }],
+        "partitionDaysAhead": 92.0,
+    },
+    "retention": { "overdue": [{ "kind": "deliveries", "seconds": 0.0 }] },
+}))]
 pub struct Overview {
     /// When the numbers were sampled. Ages and times until something happens are as of then.
     pub sampled_at: DateTime<Utc>,
