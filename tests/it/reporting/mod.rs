@@ -3,10 +3,11 @@ mod columns;
 pub mod hours;
 mod now;
 
+use aftercall::callers::{self, KeyTerms};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::support::{app::TestApp, fixture};
+use crate::support::{app::TestApp, db::TestDb, fixture, seed::seed};
 
 async fn rows(app: &TestApp, query: &'static str) -> Vec<Value> {
     sqlx::query_scalar(query).fetch_all(&app.db.pool).await.unwrap()
@@ -59,4 +60,40 @@ async fn views_and_the_api_tell_the_same_numbers() {
     assert_eq!((speakers.len(), emotions.len()), (2, 2));
     let read = |row: &Value| row["job_id"].as_str().unwrap().parse::<Uuid>().unwrap();
     assert!(emotions.iter().all(|row| read(row) == job.id && row["utterances"] == 1));
+}
+
+/// The view contains the query of `aftercall.blame`, which its readers may not run.
+#[tokio::test]
+async fn a_job_has_the_same_parts_in_the_view_as_in_the_function() {
+    let db = TestDb::new().await;
+    callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
+    seed(&db.pool, "app", 2000, 0).await;
+    // Attempts in any order of moments around the life of their job, each of which may be missing.
+    let attempts = "
+        insert into aftercall.attempts (job_id, number, token_sha, outcome, created_at, answered_at, given_up_at)
+        select j.id, number, sha256(j.id::text::bytea),
+            (array['open', 'accepted', 'unknown', 'broken', 'refused'])[1 + floor(random() * 5)::integer],
+            j.created_at + random() * interval '70 s',
+            case when random() < 0.8 then j.created_at + random() * interval '90 s' end,
+            case when random() < 0.4 then j.created_at + random() * interval '90 s' end
+        from aftercall.jobs j, generate_series(2, 3) number";
+    let arrivals = "
+        update aftercall.jobs set result_received_at = created_at + random() * interval '70 s'
+        where state = 'completed' and random() < 0.8";
+    let differences = "
+        select count(*) filter (where (v.queued_ms, v.submitting_ms, v.upstream_ms, v.commit_ms)
+                is distinct from (b.queued_ms, b.submitting_ms, b.upstream_ms, b.commit_ms)),
+            count(distinct (b.submitting_ms, b.upstream_ms, b.commit_ms)),
+            count(*) filter (where v.queued_ms + v.submitting_ms + v.upstream_ms + v.commit_ms <> v.total_ms)
+        from aftercall.jobs j
+        join reporting.jobs_v1 v on v.job_id = j.id
+        cross join lateral aftercall.blame_ms(j.id, j.created_at, j.finished_at, j.result_received_at) b
+        where j.finished_at is not null";
+    for statement in [attempts, arrivals] {
+        sqlx::query(statement).execute(&db.pool).await.unwrap();
+    }
+    let (different, distinct, off): (i64, i64, i64) =
+        sqlx::query_as(differences).fetch_one(&db.pool).await.unwrap();
+    assert_eq!((different, off), (0, 0));
+    assert!(distinct > 1000, "all jobs are alike: {distinct}");
 }
