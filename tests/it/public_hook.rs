@@ -82,7 +82,7 @@ async fn without_its_database_a_self_test_fails_like_a_delivery() {
     let app = TestApp::start().await;
     let key = SelfTestKey::load(&app.db.pool).await.unwrap();
     let token = key.token().await.unwrap();
-    app.db.pool.close().await;
+    app.db.runtime.close().await;
     let answer = Answer::of(&app.webhook, delivery(&token)).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
 }

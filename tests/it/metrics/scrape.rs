@@ -27,10 +27,10 @@ pub async fn scraped(app: &TestApp) -> Exposition {
 #[tokio::test]
 async fn a_scrape_needs_no_database() {
     let app = TestApp::start().await;
-    app.metrics.watch_pool(&app.db.pool);
+    app.metrics.watch_pool(&app.db.runtime);
     app.submit().await;
     app.sampler().round().await.unwrap();
-    app.db.pool.close().await;
+    app.db.runtime.close().await;
     let seen = scraped(&app).await;
     assert_eq!(seen.get("aftercall_jobs", &[("status", "queued")]), Some(1.0));
     assert_eq!(seen.get("aftercall_db_pool_connections", &[("state", "used")]), Some(0.0));
