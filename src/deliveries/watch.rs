@@ -15,7 +15,7 @@ pub struct Quarantine {
     pub oldest_secs: f64,
 }
 
-/// Looks at the newest deliveries that were ever set aside, at most [`MOST_COUNTED`].
+/// Looks at the newest deliveries that were ever set aside, at most `MOST_COUNTED`.
 pub async fn quarantine(db: impl PgExecutor<'_>) -> sqlx::Result<Quarantine> {
     sqlx::query_as!(
         Quarantine,

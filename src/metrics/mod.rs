@@ -6,7 +6,7 @@
 //! memory: it runs no SQL.
 //!
 //! Labels never contain ids, tokens, URLs, tags or paths; their values come from closed sets, except callers' names,
-//! of which [`labels`] lets a hundred through. `docs/metrics.md` is generated from [`Metrics::reference`].
+//! of which `labels` lets a hundred through. `docs/metrics.md` is generated from [`Metrics::reference`].
 mod background;
 mod book;
 mod exemplar;

@@ -11,7 +11,7 @@ use axum::{body::Body, http::Request};
 use crate::support::{answer::Answer, app::TestApp, exposition::Exposition};
 
 async fn answered(app: &TestApp, metrics: Metrics) -> Answer {
-    let (db, started) = (app.db.pool.clone(), Arc::new(true.into()));
+    let (db, started) = (app.db.runtime.clone(), Arc::new(true.into()));
     let state = OpsState::new(db, started, app.draining.clone(), app::takes_submissions);
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     Answer::of(&http::ops(state, metrics), request).await
