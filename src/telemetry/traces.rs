@@ -75,7 +75,7 @@ impl Traces {
             .with_batch_exporter(Discreet::new(exporter))
             .with_resource(resource())
             .build();
-        // A second start in one process would find the first one's tracer; there is none.
+        // Already set only if a process started twice, which none does.
         let _ = TRACER.set(provider.tracer(SERVICE));
         Ok(Self(Some(provider)))
     }
