@@ -71,6 +71,10 @@ pub struct TracesEnvironment {
     pub protocol: Option<String>,
     /// `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` or `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds.
     pub timeout: Duration,
+    /// `OTEL_TRACES_SAMPLER`.
+    pub sampler: Option<String>,
+    /// `OTEL_TRACES_SAMPLER_ARG`.
+    pub sampler_arg: Option<String>,
 }
 
 impl TracesEnvironment {
@@ -89,6 +93,8 @@ impl TracesEnvironment {
             endpoint: either("ENDPOINT").filter(|_| !is_off),
             protocol: either("PROTOCOL"),
             timeout: Duration::from_millis(timeout.unwrap_or(10_000)),
+            sampler: text("OTEL_TRACES_SAMPLER"),
+            sampler_arg: text("OTEL_TRACES_SAMPLER_ARG"),
         }
     }
 }

@@ -3,18 +3,15 @@ use std::{fmt, time::SystemTime};
 
 use axum::http::HeaderMap;
 use opentelemetry::{
-    Context, KeyValue, Value,
-    trace::{
-        Link, Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId,
-        TraceState, Tracer as _,
-    },
+    KeyValue, Value,
+    trace::{Link, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
 };
 use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{
     export::{DELIVERIES, OUTCOME},
-    traces::TRACER,
+    layer,
+    traces::{EndedSpan, PIPELINE},
 };
 
 /// A trace that began elsewhere, and the span in it that comes next before ours.
@@ -64,23 +61,17 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// Makes `span` a part of that trace, or the first of a new one, and notes its `trace_id` for the log if it has such a
-/// field. Only for spans of which nobody has read the context yet.
+/// field. Only for spans that have not taken their place yet.
 pub fn continue_trace(span: &Span, parent: Option<&TraceParent>) {
-    if TRACER.get().is_none() {
-        if let Some(TraceParent(parent)) = parent {
-            span.record("trace_id", tracing::field::display(parent.trace_id()));
-        }
-        return;
-    }
-    let parent = parent.map_or_else(Context::new, |TraceParent(parent)| {
-        Context::new().with_remote_span_context(parent.clone())
-    });
-    // Fails for a span that the log's filter has disabled, or that has begun: it stays in its own trace.
-    let _ = span.set_parent(parent);
-    let context = span.context();
-    let id = context.span().span_context().trace_id();
-    if id != TraceId::INVALID {
-        span.record("trace_id", tracing::field::display(id));
+    let parent = parent.map(|TraceParent(parent)| parent);
+    let trace = if PIPELINE.get().is_some() {
+        layer::set_parent(span, parent.cloned());
+        layer::context(span).map(|context| context.trace_id())
+    } else {
+        parent.map(SpanContext::trace_id)
+    };
+    if let Some(trace) = trace {
+        span.record("trace_id", tracing::field::display(trace));
     }
 }
 
@@ -92,31 +83,22 @@ pub fn continue_stored(span: &Span, stored: Option<&str>) {
 /// What to store with a job that the current request creates: its own span, or what the caller sent where no traces are
 /// exported, so that replicas that export theirs continue the caller's trace.
 pub fn to_store(headers: &HeaderMap) -> Option<String> {
-    let parent = if TRACER.get().is_some() {
-        let context = Span::current().context();
-        let span = context.span();
-        Some(TraceParent(span.span_context().clone())).filter(|parent| parent.0.is_valid())
-    } else {
-        TraceParent::of_request(headers)
+    let parent = match PIPELINE.get() {
+        Some(_) => layer::context(&Span::current()).map(TraceParent),
+        None => TraceParent::of_request(headers),
     };
     parent.map(|parent| parent.to_string())
 }
 
-/// Keeps the current span from being exported, unless its context has been read.
+/// Keeps the current span from being exported, unless it has taken its place.
 pub fn leave_out() {
-    if TRACER.get().is_some() {
-        let (trace, span) =
-            (TraceId::from(rand::random::<u128>()), SpanId::from(rand::random::<u64>()));
-        let unsampled =
-            SpanContext::new(trace, span, TraceFlags::NOT_SAMPLED, true, TraceState::NONE);
-        let _ = Span::current().set_parent(Context::new().with_remote_span_context(unsampled));
-    }
+    layer::leave_out(&Span::current());
 }
 
 /// Adds an attribute to a span in its trace, but not in the log.
 pub fn tag(span: &Span, name: &'static str, value: impl Into<Value>) {
-    if TRACER.get().is_some() {
-        span.set_attribute(name, value);
+    if PIPELINE.get().is_some() {
+        layer::tag(span, KeyValue::new(name, value));
     }
 }
 
@@ -129,43 +111,48 @@ pub struct Batch {
 impl Batch {
     /// `None` while no traces are exported.
     pub fn begin() -> Option<Self> {
-        TRACER.get().map(|_| Self { started: SystemTime::now() })
+        PIPELINE.get().map(|_| Self { started: SystemTime::now() })
     }
 
     /// Adds a span `commit` to each member's trace. Of several, the spans are linked to one for the whole, `ingest`, and
     /// that one to all of them.
     pub fn end<'a>(self, members: impl Iterator<Item = (&'a Span, &'static str)>) {
-        let Some(tracer) = TRACER.get() else { return };
+        let Some(pipeline) = PIPELINE.get() else { return };
         let sampled = |(span, outcome): (&Span, _)| {
-            let context = span.context();
-            context.span().span_context().is_sampled().then_some((context, outcome))
+            layer::context(span).filter(SpanContext::is_sampled).map(|context| (context, outcome))
         };
         let members: Vec<_> = members.filter_map(sampled).collect();
         if members.is_empty() {
             return;
         }
-        let (ended, deliveries) =
-            (SystemTime::now(), i64::try_from(members.len()).unwrap_or(i64::MAX));
-        let span = |name, parent: &Context, attributes: Vec<KeyValue>, links: Vec<Link>| {
-            let builder = tracer
-                .span_builder(name)
-                .with_start_time(self.started)
-                .with_attributes(attributes)
-                .with_links(links);
-            let mut span = builder.start_with_context(tracer, parent);
-            span.end_with_timestamp(ended);
-            span.span_context().clone()
+        let Self { started } = self;
+        let ended = SystemTime::now();
+        let end = |name, parent: Option<&SpanContext>, attributes, links| {
+            let context = pipeline.begin(parent, name, &[]);
+            let parent = parent.cloned();
+            if context.is_sampled() {
+                let context = context.clone();
+                pipeline.end(EndedSpan {
+                    name,
+                    context,
+                    parent,
+                    started,
+                    ended,
+                    attributes,
+                    links,
+                });
+            }
+            context
         };
         let whole = (members.len() > 1).then(|| {
-            let links =
-                members.iter().map(|(member, _)| link(member.span().span_context().clone()));
-            let attributes = vec![KeyValue::new(DELIVERIES, deliveries)];
-            span("ingest", &Context::new(), attributes, links.collect())
+            let links = members.iter().map(|(member, _)| link(member.clone()));
+            let deliveries = i64::try_from(members.len()).unwrap_or(i64::MAX);
+            end("ingest", None, vec![KeyValue::new(DELIVERIES, deliveries)], links.collect())
         });
         let whole = whole.filter(SpanContext::is_sampled);
         for (member, outcome) in &members {
             let links = whole.iter().cloned().map(link).collect();
-            span("commit", member, vec![KeyValue::new(OUTCOME, *outcome)], links);
+            end("commit", Some(member), vec![KeyValue::new(OUTCOME, *outcome)], links);
         }
     }
 }

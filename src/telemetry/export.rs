@@ -1,21 +1,24 @@
 //! What leaves the process in a span, and what happens when it cannot be sent.
 use std::{
+    borrow::Cow,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use opentelemetry::{
-    KeyValue, Value,
-    trace::{SpanKind, Status},
-};
+use opentelemetry::{Value, trace::SpanKind};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
-    trace::{SpanData, SpanEvents, SpanExporter},
+    trace::{SpanData, SpanExporter},
 };
+use tracing::Metadata;
+
+use super::traces::EndedSpan;
+
+const OURS: &str = env!("CARGO_PKG_NAME");
 
 /// The spans that are exported, by the names that the code gives them.
-pub const SPANS: [(&str, SpanKind); 6] = [
+const SPANS: [(&str, SpanKind); 6] = [
     ("request", SpanKind::Server),
     ("submit", SpanKind::Consumer),
     ("call", SpanKind::Client),
@@ -24,9 +27,9 @@ pub const SPANS: [(&str, SpanKind); 6] = [
     ("commit", SpanKind::Internal),
 ];
 
-/// The attributes that are exported: the field of the log, and its name in OpenTelemetry's conventions. Everything else
-/// is dropped, so that a field that is added for the log does not leave the process unnoticed.
-const ATTRIBUTES: [(&str, &str); 16] = [
+/// The fields of the log that are exported, and their names in OpenTelemetry's conventions. All others are dropped, so that
+/// a field that is added for the log does not leave the process unnoticed. Tags, which are no fields, are exported only.
+const ATTRIBUTES: [(&str, &str); 7] = [
     ("method", METHOD),
     ("route", ROUTE),
     ("listener", "aftercall.listener"),
@@ -34,15 +37,6 @@ const ATTRIBUTES: [(&str, &str); 16] = [
     ("job_id", "aftercall.job.id"),
     ("attempt", "aftercall.attempt"),
     ("outcome", OUTCOME),
-    (METHOD, METHOD),
-    (STATUS, STATUS),
-    (SERVER, SERVER),
-    (ERROR, ERROR),
-    (OPERATION, OPERATION),
-    (RESENT, RESENT),
-    (OUTCOME, OUTCOME),
-    (RETRY_REASON, RETRY_REASON),
-    (DELIVERIES, DELIVERIES),
 ];
 const ROUTE: &str = "http.route";
 pub const METHOD: &str = "http.request.method";
@@ -61,9 +55,49 @@ pub const DELIVERIES: &str = "aftercall.deliveries";
 /// Shortest time between two log lines about failed exports.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
-/// Reduces spans to what may leave the process, on the export thread rather than where they end, and logs failures.
+pub fn is_exported(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span()
+        && metadata.target().starts_with(OURS)
+        && SPANS.iter().any(|(name, _)| *name == metadata.name())
+}
+
+pub fn kind(span: &str) -> SpanKind {
+    let found = SPANS.iter().find(|(name, _)| *name == span);
+    found.map_or(SpanKind::Internal, |(_, kind)| kind.clone())
+}
+
+/// The name of the exported span: for a request or a call, what it is about.
+pub fn shown(span: &EndedSpan) -> Cow<'static, str> {
+    let text = |key: &str| {
+        let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
+        found.map(|attribute| attribute.value.as_str())
+    };
+    let name = match kind(span.name) {
+        SpanKind::Server => text(METHOD).zip(text(ROUTE)).map(|(one, two)| format!("{one} {two}")),
+        SpanKind::Client => text(OPERATION).map(|operation| format!("provider {operation}")),
+        _ => None,
+    };
+    name.map_or(Cow::Borrowed(span.name), Cow::Owned)
+}
+
+/// As in OpenTelemetry's conventions for HTTP: a 4xx is an error of the client's span, not of the server's.
+pub fn has_failed(span: &EndedSpan) -> bool {
+    let least = if kind(span.name) == SpanKind::Client { 400 } else { 500 };
+    span.attributes.iter().any(|attribute| match (attribute.key.as_str(), &attribute.value) {
+        (STATUS, Value::I64(status)) => *status >= least,
+        (ERROR, _) => true,
+        _ => false,
+    })
+}
+
+/// The public name of a field that is exported.
+pub fn attribute(field: &str) -> Option<&'static str> {
+    ATTRIBUTES.iter().find(|(known, _)| *known == field).map(|(_, name)| *name)
+}
+
+/// An exporter that logs its failures.
 #[derive(Debug)]
-pub struct Discreet<E> {
+pub struct LoggedExporter<E> {
     inner: E,
     failures: Mutex<Failures>,
 }
@@ -75,7 +109,7 @@ struct Failures {
     told: Option<Instant>,
 }
 
-impl<E> Discreet<E> {
+impl<E> LoggedExporter<E> {
     pub fn new(inner: E) -> Self {
         Self { inner, failures: Mutex::default() }
     }
@@ -92,10 +126,10 @@ impl<E> Discreet<E> {
     }
 }
 
-impl<E: SpanExporter> SpanExporter for Discreet<E> {
+impl<E: SpanExporter> SpanExporter for LoggedExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        let exported = self.inner.export(batch.into_iter().map(discreet).collect()).await;
+        let exported = self.inner.export(batch).await;
         if let Err(error) = &exported {
             self.failed(spans, error);
         }
@@ -113,44 +147,4 @@ impl<E: SpanExporter> SpanExporter for Discreet<E> {
     fn set_resource(&mut self, resource: &Resource) {
         self.inner.set_resource(resource);
     }
-}
-
-/// The span with its public name, kind, status and attributes only. Its events are log lines, which have its trace id.
-fn discreet(mut span: SpanData) -> SpanData {
-    span.attributes = span.attributes.into_iter().filter_map(allowed).collect();
-    span.events = SpanEvents::default();
-    for link in &mut span.links.links {
-        link.attributes.clear();
-    }
-    let kind = SPANS.iter().find(|(name, _)| *name == span.name).map(|(_, kind)| kind.clone());
-    span.span_kind = kind.unwrap_or(SpanKind::Internal);
-    let text = |key: &str| {
-        let found = span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
-        found.map(|attribute| attribute.value.as_str())
-    };
-    let name = match span.span_kind {
-        SpanKind::Server => text(METHOD).zip(text(ROUTE)).map(|(one, two)| format!("{one} {two}")),
-        SpanKind::Client => text(OPERATION).map(|operation| format!("provider {operation}")),
-        _ => None,
-    };
-    span.status = if has_failed(&span) { Status::error("") } else { Status::Unset };
-    if let Some(name) = name {
-        span.name = name.into();
-    }
-    span
-}
-
-fn allowed(attribute: KeyValue) -> Option<KeyValue> {
-    let (_, name) = ATTRIBUTES.iter().find(|(field, _)| *field == attribute.key.as_str())?;
-    Some(KeyValue::new(*name, attribute.value))
-}
-
-/// As in OpenTelemetry's conventions for HTTP: a 4xx is an error of the client's span, not of the server's.
-fn has_failed(span: &SpanData) -> bool {
-    let least = if span.span_kind == SpanKind::Client { 400 } else { 500 };
-    span.attributes.iter().any(|attribute| match (attribute.key.as_str(), &attribute.value) {
-        (STATUS, Value::I64(status)) => *status >= least,
-        (ERROR, _) => true,
-        _ => false,
-    })
 }

@@ -5,12 +5,9 @@ use tracing::{
     span::{Attributes, Id, Record},
     subscriber::Interest,
 };
-use tracing_subscriber::{
-    Layer,
-    layer::{Context, Filter},
-};
+use tracing_subscriber::{Layer, layer::Context};
 
-use super::export::SPANS;
+use super::export::is_exported;
 
 /// Highest verbosity of other crates, whatever `RUST_LOG` says: beyond it, HTTP clients and
 /// database drivers log URLs, headers and statements.
@@ -81,28 +78,8 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for LogFilter<L> {
     }
 }
 
-/// Only the spans that are exported: no events, and nothing of other crates.
-pub struct TraceFilter;
-
-impl<S> Filter<S> for TraceFilter {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        is_exported(metadata)
-    }
-
-    /// Never "always": then the answer to an earlier question, about anything, would count for the span.
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if is_exported(metadata) { Interest::sometimes() } else { Interest::never() }
-    }
-}
-
 fn is_discreet(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let is_ours = target.starts_with(OURS);
     is_ours || (*metadata.level() <= MOST_OF_OTHERS && !target.starts_with(SILENT))
-}
-
-fn is_exported(metadata: &Metadata<'_>) -> bool {
-    metadata.is_span()
-        && metadata.target().starts_with(OURS)
-        && SPANS.iter().any(|(name, _)| *name == metadata.name())
 }

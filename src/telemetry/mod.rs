@@ -5,8 +5,10 @@ mod context;
 mod export;
 mod filter;
 mod json;
+mod layer;
 #[cfg(test)]
 mod reference_tests;
+mod sampler;
 mod traces;
 
 use std::{io::IsTerminal as _, sync::OnceLock};
@@ -22,13 +24,13 @@ pub use self::{
     traces::{SetupError, TraceId, Traces, trace_id},
 };
 
-use self::{filter::LogFilter, json::JsonLines};
+use self::{filter::LogFilter, json::JsonLines, layer::TraceLayer};
 use crate::config::{self, LogFormat, TracesEnvironment};
 
 /// The filter of the running process.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Outputs>> = OnceLock::new();
 
-type Spans = Layered<Option<Box<dyn Layer<Registry> + Send + Sync>>, Registry>;
+type Spans = Layered<Option<TraceLayer>, Registry>;
 type Outputs = Layered<Box<dyn Layer<Spans> + Send + Sync>, Spans>;
 
 /// Starts logging to standard output. `quiet` is the filter used when `RUST_LOG` is not set.

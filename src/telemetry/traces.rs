@@ -1,22 +1,33 @@
 //! Traces: the exporter, and the trace that the current code belongs to.
 //!
-//! Spans are those of `tracing`. A span that is handed another process's trace must be so before anything reads its
-//! context, since a span that has an id keeps its parent.
-use std::{sync::OnceLock, time::Duration};
+//! Spans are those of `tracing`. A span that is handed another process's trace must be so before anything asks for its
+//! place, since a span that has an id keeps its parent.
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
-use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry::{
+    Context, InstrumentationScope, KeyValue,
+    trace::{Link, SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceState},
+};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
-    trace::{SdkTracer, SdkTracerProvider},
+    trace::{
+        BatchSpanProcessor, SamplingDecision, ShouldSample, SpanData, SpanEvents, SpanLinks,
+        SpanProcessor as _,
+    },
 };
 use tracing::Span;
-use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
-use tracing_subscriber::{Layer, Registry};
 
 pub use opentelemetry::trace::TraceId;
 
-use super::{export::Discreet, filter::TraceFilter};
+use super::{
+    export::{self, LoggedExporter},
+    layer::{self, TraceLayer},
+    sampler::{SamplerError, sampler},
+};
 use crate::config::{self, TracesEnvironment};
 
 /// How long a shutdown waits for the last spans.
@@ -25,11 +36,74 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const SERVICE: &str = env!("CARGO_PKG_NAME");
 
 /// Set while spans are exported.
-pub(super) static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+pub(super) static PIPELINE: OnceLock<Pipeline> = OnceLock::new();
 
 /// The exporter; without one, spans are only context for the log.
 #[derive(Debug, Default)]
-pub struct Traces(Option<SdkTracerProvider>);
+pub struct Traces(Option<&'static Pipeline>);
+
+/// Where spans get their ids, and where they go when they have ended.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    processor: BatchSpanProcessor,
+    sampler: Box<dyn ShouldSample>,
+    scope: InstrumentationScope,
+}
+
+impl Pipeline {
+    /// Gives a span that begins below `parent`, or a trace of its own, its ids, and decides whether it is exported.
+    pub fn begin(
+        &self,
+        parent: Option<&SpanContext>,
+        name: &str,
+        attributes: &[KeyValue],
+    ) -> SpanContext {
+        let trace = parent.map_or_else(|| rand::random::<u128>().into(), SpanContext::trace_id);
+        let context = parent.map(|parent| Context::new().with_remote_span_context(parent.clone()));
+        let kind = export::kind(name);
+        let sampled =
+            self.sampler.should_sample(context.as_ref(), trace, name, &kind, attributes, &[]);
+        let is_sampled = sampled.decision == SamplingDecision::RecordAndSample;
+        let flags = TraceFlags::NOT_SAMPLED.with_sampled(is_sampled);
+        SpanContext::new(trace, rand::random::<u64>().into(), flags, false, TraceState::NONE)
+    }
+
+    /// Queues the span, or drops it if the queue is full.
+    pub fn end(&self, span: EndedSpan) {
+        let name = export::shown(&span);
+        let status = if export::has_failed(&span) { Status::error("") } else { Status::Unset };
+        let mut links = SpanLinks::default();
+        links.links = span.links;
+        self.processor.on_end(SpanData {
+            span_context: span.context,
+            parent_span_id: span.parent.as_ref().map_or(SpanId::INVALID, SpanContext::span_id),
+            parent_span_is_remote: span.parent.is_some_and(|parent| parent.is_remote()),
+            span_kind: export::kind(span.name),
+            name,
+            start_time: span.started,
+            end_time: span.ended,
+            attributes: span.attributes,
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links,
+            status,
+            instrumentation_scope: self.scope.clone(),
+        });
+    }
+}
+
+/// A span with what is exported of it.
+#[derive(Debug)]
+pub(super) struct EndedSpan {
+    /// As the code calls it.
+    pub name: &'static str,
+    pub context: SpanContext,
+    pub parent: Option<SpanContext>,
+    pub started: SystemTime,
+    pub ended: SystemTime,
+    pub attributes: Vec<KeyValue>,
+    pub links: Vec<Link>,
+}
 
 /// Why spans are not exported although an endpoint is set.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +114,8 @@ pub enum SetupError {
     Endpoint,
     #[error("cannot make an HTTP client")]
     Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Sampler(#[from] SamplerError),
     /// Without the SDK's message, which quotes the variable.
     #[error("an OTEL_EXPORTER_OTLP_* variable is invalid")]
     Exporter,
@@ -71,27 +147,16 @@ impl Traces {
             .with_timeout(environment.timeout)
             .build()
             .map_err(|_| SetupError::Exporter)?;
-        let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(Discreet::new(exporter))
-            .with_resource(resource())
-            .build();
-        // Already set only if a process started twice, which none does.
-        let _ = TRACER.set(provider.tracer(SERVICE));
-        Ok(Self(Some(provider)))
+        let sampler = sampler(environment)?;
+        let mut processor = BatchSpanProcessor::builder(LoggedExporter::new(exporter)).build();
+        processor.set_resource(&resource());
+        let scope = InstrumentationScope::builder(SERVICE).build();
+        Ok(Self(Some(PIPELINE.get_or_init(|| Pipeline { processor, sampler, scope }))))
     }
 
     /// The layer that turns spans of `tracing` into spans of traces.
-    pub fn layer(&self) -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
-        let provider = self.0.as_ref()?;
-        // Places in the code, threads and events say nothing that the log does not say better, and cost a good deal.
-        let layer = OpenTelemetryLayer::new(provider.tracer(SERVICE))
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            // Spans would otherwise get their ids when first entered, before their parent may be known.
-            .with_context_activation(false);
-        Some(layer.with_filter(TraceFilter).boxed())
+    pub(super) fn layer(&self) -> Option<TraceLayer> {
+        self.0.map(TraceLayer)
     }
 
     pub fn are_exported(&self) -> bool {
@@ -100,8 +165,8 @@ impl Traces {
 
     /// Exports the spans that have ended, within a bound.
     pub async fn stop(self) {
-        let Some(provider) = self.0 else { return };
-        let flushed = move || provider.shutdown_with_timeout(LAST_WAIT);
+        let Some(pipeline) = self.0 else { return };
+        let flushed = move || pipeline.processor.shutdown_with_timeout(LAST_WAIT);
         if !matches!(tokio::task::spawn_blocking(flushed).await, Ok(Ok(()))) {
             tracing::warn!("the last spans could not be exported");
         }
@@ -114,18 +179,15 @@ fn resource() -> Resource {
     let name = given.get(&"service.name".into()).map(|name| name.to_string());
     let is_given = name.is_some_and(|name| !name.starts_with("unknown_service"));
     let builder = Resource::builder()
-        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
     if is_given { builder.build() } else { builder.with_service_name(SERVICE).build() }
 }
 
 /// The id of the current trace, if it is exported: for exemplars.
 ///
-/// Gives the current span its id. On the webhook listener, call it only after the delivery has been stored: before, the
+/// Gives the current span its place. On the webhook listener, call it only after the delivery has been stored: before, the
 /// request has not joined its job's trace yet, and then never would.
 pub fn trace_id() -> Option<TraceId> {
-    TRACER.get()?;
-    let context = Span::current().context();
-    let span = context.span();
-    let context = span.span_context();
-    (context.is_valid() && context.is_sampled()).then(|| context.trace_id())
+    let context = layer::context(&Span::current())?;
+    context.is_sampled().then(|| context.trace_id())
 }

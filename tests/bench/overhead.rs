@@ -45,11 +45,8 @@ pub async fn overhead(
         .layer(DefaultBodyLimit::disable());
     helpers.spawn(async move { axum::serve(listener, router).await });
 
-    let on = [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
-        ("OTEL_TRACES_SAMPLER", "always_on"),
-        ("AFTERCALL__OPS__METRICS", "true"),
-    ];
+    let on =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()), ("AFTERCALL__OPS__METRICS", "true")];
     let with = Service::start_with(stand, database, &on).await?;
     let off = [("AFTERCALL__OPS__METRICS", "false")];
     let without = Service::start_with(stand, database, &off).await?;

@@ -283,6 +283,7 @@ async fn variables_that_cannot_be_used_leave_traces_off() {
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "canary-password@nowhere"),
+        ("OTEL_TRACES_SAMPLER", "always"),
     ] {
         let home =
             Home::on(&db).set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1").set(name, value);
