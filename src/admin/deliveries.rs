@@ -96,16 +96,14 @@ impl Selected {
 }
 
 /// List deliveries to all callers' jobs, newest first.
-///
-/// Needs the scope `admin:read`.
 #[utoipa::path(
     get, path = "/v1/admin/deliveries", operation_id = "listDeliveries", tag = "admin",
     params(Selection),
     responses(
         (status = OK, body = Page<DeliveryView>),
-        Problems<{ codes(&[Code::MissingScope, Code::CursorMismatch]) }>,
+        Problems<{ codes(&[Code::CursorMismatch]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:read"])),
 )]
 async fn list(
     State(state): State<ApiState>,
@@ -121,16 +119,14 @@ async fn list(
 }
 
 /// Show one delivery.
-///
-/// Needs the scope `admin:read`.
 #[utoipa::path(
     get, path = "/v1/admin/deliveries/{id}", operation_id = "getDelivery", tag = "admin",
     params(("id" = Uuid, Path)),
     responses(
         (status = OK, body = DeliveryView),
-        Problems<{ codes(&[Code::MissingScope, Code::DeliveryNotFound]) }>,
+        Problems<{ codes(&[Code::DeliveryNotFound]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:read"])),
 )]
 async fn show(
     State(state): State<ApiState>,
@@ -151,15 +147,15 @@ struct RawBody(Vec<u8>);
 /// Get the body of a delivery, byte for byte as it was received.
 ///
 /// The body is not decoded: if the delivery had a `Content-Encoding`, it is in the delivery's
-/// `headers` and not in this response. Needs the scope `admin:read`.
+/// `headers` and not in this response.
 #[utoipa::path(
     get, path = "/v1/admin/deliveries/{id}/body", operation_id = "getDeliveryBody", tag = "admin",
     params(("id" = Uuid, Path)),
     responses(
         (status = OK, content((Value = "application/json"), (RawBody = "application/octet-stream"))),
-        Problems<{ codes(&[Code::MissingScope, Code::DeliveryNotFound]) }>,
+        Problems<{ codes(&[Code::DeliveryNotFound]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:read", "transcript:raw"])),
 )]
 async fn body(
     State(state): State<ApiState>,
@@ -168,6 +164,7 @@ async fn body(
     _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::AdminRead)?;
+    caller.require(Scope::TranscriptRaw)?;
     let key = found(&state, id).await?.key();
     let stored = deliveries::stored(&state.db, &[key]).await?.pop();
     let stored = stored.ok_or(ApiError::DeliveryNotFound(id))?;

@@ -7,10 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::{
-        ApiError, ApiQuery, ApiState,
-        problems::{Code, Problems, codes},
-    },
+    api::{ApiError, ApiQuery, ApiState, problems::Problems},
     callers::{Caller, Scope},
     drift::{self, Drift, Kind},
     http::NoParameters,
@@ -76,14 +73,14 @@ impl From<Drift> for DriftView {
 /// List differences between the provider's payloads and its contract, newest first.
 ///
 /// The list lags by a few seconds. It has at most 500 entries and one that sums up the rest; an
-/// entry is deleted after 90 days without another occurrence. Needs the scope `admin:read`.
+/// entry is deleted after 90 days without another occurrence.
 #[utoipa::path(
     get, path = "/v1/admin/drift", operation_id = "listDrift", tag = "admin",
     responses(
         (status = OK, body = DriftsView),
-        Problems<{ codes(&[Code::MissingScope]) }>,
+        Problems,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:read"])),
 )]
 async fn list(
     State(state): State<ApiState>,

@@ -6,10 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    api::{
-        ApiError, ApiQuery, ApiState,
-        problems::{Code, Problems, codes},
-    },
+    api::{ApiError, ApiQuery, ApiState, problems::Problems},
     callers::{Caller, Scope},
     http::NoParameters,
     jobs::ErrorClass,
@@ -68,15 +65,13 @@ impl From<Since> for RefusingView {
 }
 
 /// Show whether the provider accepts submissions, and if not, why.
-///
-/// Needs the scope `admin:read`.
 #[utoipa::path(
     get, path = "/v1/admin/provider", operation_id = "getProvider", tag = "admin",
     responses(
         (status = OK, body = ProviderView),
-        Problems<{ codes(&[Code::MissingScope]) }>,
+        Problems,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:read"])),
 )]
 async fn show(
     State(state): State<ApiState>,

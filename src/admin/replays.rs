@@ -57,16 +57,16 @@ struct ReplayView {
 /// Replay a stored delivery.
 ///
 /// The delivery is parsed with the current parser and applied as if it had arrived now. The
-/// original is unchanged; the replay is stored as a new delivery. Needs the scope `admin:write`.
+/// original is unchanged; the replay is stored as a new delivery.
 #[utoipa::path(
     post, path = "/v1/admin/deliveries/{id}/replay", operation_id = "replayDelivery", tag = "admin",
     params(("id" = Uuid, Path)),
     request_body = Option<ReplayOne>,
     responses(
         (status = ACCEPTED, body = ReplayView),
-        Problems<{ OF_BODY | codes(&[Code::MissingScope, Code::DeliveryNotFound]) }>,
+        Problems<{ OF_BODY | codes(&[Code::DeliveryNotFound]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:write"])),
 )]
 async fn replay_one(
     State(state): State<ApiState>,
@@ -128,16 +128,16 @@ struct ReplaysView {
 /// Replay many stored deliveries, newest first.
 ///
 /// One request replays at most `limit` deliveries (default 50), or fewer if they are large; continue
-/// with `nextCursor`. Needs the scope `admin:write`.
+/// with `nextCursor`.
 #[utoipa::path(
     post, path = "/v1/admin/replays", operation_id = "replayDeliveries", tag = "admin",
     request_body = ReplayMany,
     responses(
         (status = ACCEPTED, body = ReplaysView),
         (status = OK, body = MatchedView, description = "With `dryRun`: what would be replayed"),
-        Problems<{ OF_BODY | codes(&[Code::MissingScope, Code::CursorMismatch]) }>,
+        Problems<{ OF_BODY | codes(&[Code::CursorMismatch]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:write"])),
 )]
 async fn replay_many(
     State(state): State<ApiState>,

@@ -43,10 +43,6 @@ impl Caller {
     /// # Errors
     /// `missing-scope` (403) if the key lacks it.
     pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.scopes.contains(&scope) {
-            Ok(())
-        } else {
-            Err(ApiError::MissingScope(scope.name()))
-        }
+        if self.scopes.contain(scope) { Ok(()) } else { Err(ApiError::MissingScope(scope.name())) }
     }
 }

@@ -13,12 +13,13 @@ pub use super::Code;
 pub const ERRORS: &str = include_str!("../../docs/errors.md");
 
 /// For `responses` of an operation: the problems of every operation, and its own, given by [`codes`].
-pub struct Problems<const OWN: u32 = 0>;
+pub struct Problems<const OWN: u64 = 0>;
 
-/// Of every operation: each takes an API key and parameters, is limited per caller, and needs Postgres.
-const OF_ALL: u32 = codes(&[
+/// Of every operation: each takes an API key with a scope, and parameters, is limited per caller, and needs Postgres.
+const OF_ALL: u64 = codes(&[
     Code::InvalidParameter,
     Code::Unauthorized,
+    Code::MissingScope,
     Code::CallerLimit,
     Code::Busy,
     Code::Internal,
@@ -27,7 +28,7 @@ const OF_ALL: u32 = codes(&[
 ]);
 
 /// Of those that read a body, with [`super::ApiJson`].
-pub const OF_BODY: u32 = codes(&[
+pub const OF_BODY: u64 = codes(&[
     Code::MalformedBody,
     Code::NotJson,
     Code::BodyTooLarge,
@@ -36,22 +37,22 @@ pub const OF_BODY: u32 = codes(&[
 ]);
 
 /// Of those about a job, with [`super::OwnedJob`].
-pub const OF_JOB: u32 = codes(&[Code::JobNotFound]);
+pub const OF_JOB: u64 = codes(&[Code::JobNotFound]);
 
 /// Of those about the result of a job.
-pub const OF_RESULT: u32 = OF_JOB | codes(&[Code::ResultNotAvailable, Code::ResultExpired]);
+pub const OF_RESULT: u64 = OF_JOB | codes(&[Code::ResultNotAvailable, Code::ResultExpired]);
 
 /// One bit for each code: a type cannot have a list as its parameter.
-pub const fn codes(list: &[Code]) -> u32 {
+pub const fn codes(list: &[Code]) -> u64 {
     let (mut bits, mut n) = (0, 0);
     while n < list.len() {
-        bits |= 1 << list[n] as u32;
+        bits |= 1 << list[n] as u64;
         n += 1;
     }
     bits
 }
 
-impl<const OWN: u32> IntoResponses for Problems<OWN> {
+impl<const OWN: u64> IntoResponses for Problems<OWN> {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut by_status: BTreeMap<String, Vec<Code>> = BTreeMap::new();
         let is_declared = |code: &&Code| (OF_ALL | OWN) & codes(&[**code]) != 0;

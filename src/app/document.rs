@@ -1,5 +1,6 @@
 //! The OpenAPI document: everything that all operations share is added here.
 use axum::http::StatusCode;
+use serde_json::Value;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -24,8 +25,7 @@ use crate::api::Problem;
         (name = "results", description = "The results of a recording"),
         (name = "stats", description = "Totals over many jobs"),
         (name = "exports", description = "All jobs or utterances, as newline-delimited JSON"),
-        (name = "admin", description = "For operators: deliveries of all callers, and the state of the \
-            provider; the API key needs a scope"),
+        (name = "admin", description = "For operators: deliveries of all callers, and the state of the provider"),
     ),
     components(schemas(Problem)),
     modifiers(&BearerKey),
@@ -38,7 +38,7 @@ impl Modify for BearerKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A key made by `aftercall keys create`."))
+            .description(Some("A key made by `aftercall keys create`. Each operation names the scopes that the key needs."))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(scheme));
@@ -50,6 +50,7 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     name_items_of_pages(document);
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         tell_that_nothing_is_empty(operation);
+        tell_the_scopes(operation);
         for (status, response) in &mut operation.responses.responses {
             describe(status, response);
         }
@@ -68,6 +69,22 @@ fn name_items_of_pages(document: &mut utoipa::openapi::OpenApi) {
             data.items = ArrayItems::RefOrSchema(Box::new(item));
         }
     }
+}
+
+/// Adds the scopes of an operation's `security` to its description, since most tools show only that.
+fn tell_the_scopes(operation: &mut Operation) {
+    let requirements = serde_json::to_value(&operation.security).unwrap_or_default();
+    let scopes = requirements.pointer("/0/key").and_then(Value::as_array).into_iter().flatten();
+    let scopes: Vec<_> = scopes.filter_map(Value::as_str).collect();
+    if scopes.is_empty() {
+        return;
+    }
+    let noun = if scopes.len() == 1 { "scope" } else { "scopes" };
+    let needs = format!("Needs the {noun} `{}`.", scopes.join("` and `"));
+    operation.description = Some(match operation.description.take() {
+        Some(description) if !description.is_empty() => format!("{description}\n\n{needs}"),
+        _ => needs,
+    });
 }
 
 /// Documents that no parameter may be empty; [`crate::api::ApiQuery`] rejects empty ones.

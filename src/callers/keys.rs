@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{PgExecutor, PgPool};
 use subtle::ConstantTimeEq as _;
 
-use super::{Caller, CallerId, Scope};
+use super::{Caller, CallerId, Scope, Scopes};
 use crate::http::hex;
 
 /// A new key; the only time its text exists on our side.
@@ -20,11 +20,18 @@ pub struct NewKey {
 }
 
 /// The validity and the rights of a key.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct KeyTerms<'a> {
     /// `None`: does not expire.
     pub lifetime: Option<Duration>,
     pub scopes: &'a [Scope],
+}
+
+impl Default for KeyTerms<'_> {
+    /// What a key has that nothing is said about.
+    fn default() -> Self {
+        Self { lifetime: None, scopes: Scope::PLAIN }
+    }
 }
 
 /// A key as listed.
@@ -114,7 +121,7 @@ pub async fn authenticate(db: &PgPool, key: &str) -> sqlx::Result<Option<Caller>
         id: row.caller_id.into(),
         name: row.caller,
         key_id: id.to_owned(),
-        scopes: Scope::known(&row.scopes),
+        scopes: Scopes::known(&row.scopes),
     }))
 }
 

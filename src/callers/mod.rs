@@ -8,7 +8,7 @@ mod watch;
 pub use cache::KeyCache;
 pub use id::CallerId;
 pub use keys::{KeyRow, KeyTerms, NewKey, authenticate, create, keys, revoke};
-pub use scope::Scope;
+pub use scope::{Scope, Scopes};
 pub use watch::{KeyWatch, WatchedKey};
 
 /// The internal app behind a request; every row read or written for it is scoped by its id.
@@ -17,6 +17,6 @@ pub struct Caller {
     pub id: CallerId,
     pub name: String,
     pub key_id: String,
-    /// What this key may do beyond the caller's own jobs; see `Caller::require`, in `api/`.
-    pub scopes: Vec<Scope>,
+    /// What this key may do; see `Caller::require`, in `api/`.
+    pub scopes: Scopes,
 }

@@ -33,7 +33,7 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     let app = app::start(&settings).await?;
     let addresses = app.addresses.clone();
     introduce(&addresses, &taken);
-    let terms = KeyTerms { lifetime: Some(KEY_LIFETIME), scopes: &[] };
+    let terms = KeyTerms { lifetime: Some(KEY_LIFETIME), ..KeyTerms::default() };
     let key = callers::create(&app.db, CALLER, "made by demo", terms).await?.text;
     let api = addresses.api.context("the demo needs the role api; see `aftercall config print`")?;
     let client = ApiClient::new(&format!("http://{api}"), key.clone())?;

@@ -24,7 +24,8 @@ pub enum Command {
         /// Lifetime, such as 90d; by default the key does not expire.
         #[arg(long, value_parser = humantime_serde::re::humantime::parse_duration)]
         expires_in: Option<Duration>,
-        /// A permission beyond the caller's own jobs; may be repeated.
+        /// A permission; may be repeated. Without any, the key may do everything that an app does with its own jobs:
+        /// jobs:write, jobs:read, transcript:read, search:read and stats:read.
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
     },
@@ -45,7 +46,8 @@ pub async fn run(settings: Settings, command: Command) -> anyhow::Result<()> {
 async fn carry_out(db: &PgPool, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create { caller, name, expires_in, scopes } => {
-            let terms = KeyTerms { lifetime: expires_in, scopes: &scopes };
+            let scopes = if scopes.is_empty() { Scope::PLAIN } else { &scopes };
+            let terms = KeyTerms { lifetime: expires_in, scopes };
             let key = callers::create(db, &caller, &name, terms).await.with_context(|| {
                 format!("cannot create a key for {caller:?}; names are like crm or call-center.eu")
             })?;

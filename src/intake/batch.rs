@@ -20,7 +20,7 @@ use crate::{
         ApiError, ApiJson, ApiQuery, ApiState, JobView, Problem,
         problems::{Code, OF_BODY, Problems, codes},
     },
-    callers::Caller,
+    callers::{Caller, Scope},
     http::{Fault, Faults, NoParameters},
     jobs::{self, Change},
     json, telemetry,
@@ -96,7 +96,7 @@ enum ItemView {
         (status = OK, body = BatchView),
         Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:write"])),
 )]
 async fn submit_batch(
     State(state): State<ApiState>,
@@ -105,6 +105,7 @@ async fn submit_batch(
     headers: HeaderMap,
     body: ApiJson,
 ) -> Result<Response, ApiError> {
+    caller.require(Scope::JobsWrite)?;
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs/batch", &body.bytes)?;
     let missing =
         || ApiError::invalid_parameter("Idempotency-Key", "missing", "is required for a batch");

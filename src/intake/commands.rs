@@ -12,6 +12,7 @@ use crate::{
         ApiError, ApiQuery, ApiState, JobView, OwnedJob,
         problems::{Code, OF_JOB, Problems, codes},
     },
+    callers::Scope,
     http::NoParameters,
     jobs, partitions,
 };
@@ -31,13 +32,14 @@ pub fn router() -> OpenApiRouter<ApiState> {
         (status = OK, body = JobView),
         Problems<{ OF_JOB | codes(&[Code::StateConflict]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:write"])),
 )]
 async fn cancel(
     State(state): State<ApiState>,
     asked: OwnedJob,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<JobView>, ApiError> {
+    asked.caller.require(Scope::JobsWrite)?;
     let mut tx = state.announcer.begin(&state.db).await?;
     let applied = jobs::cancel(&mut tx, asked.caller.id, asked.id).await?;
     let view = JobView::from(asked.find(&mut **tx).await?);
@@ -58,13 +60,14 @@ async fn cancel(
         (status = ACCEPTED, body = JobView),
         Problems<{ OF_JOB | codes(&[Code::StateConflict, Code::RecordingExpired]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:write"])),
 )]
 async fn retry(
     State(state): State<ApiState>,
     asked: OwnedJob,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::JobsWrite)?;
     let mut tx = state.announcer.begin(&state.db).await?;
     partitions::ensure_of(&mut tx, &[asked.id]).await?;
     let applied = jobs::retry(&mut tx, asked.caller.id, asked.id, state.deadline).await?;

@@ -15,7 +15,7 @@ use crate::{
         ApiError, ApiJson, ApiQuery, ApiState, JobView, Links,
         problems::{Code, OF_BODY, Problems, codes},
     },
-    callers::Caller,
+    callers::{Caller, Scope},
     http::NoParameters,
     jobs::{self, Job, JobId, NewJob, idempotency::IdempotencyKey},
     telemetry,
@@ -42,7 +42,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         (status = ACCEPTED, body = JobView, headers(("Location" = String), ("ETag" = String))),
         Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:write"])),
 )]
 async fn submit(
     State(state): State<ApiState>,
@@ -51,6 +51,7 @@ async fn submit(
     headers: HeaderMap,
     body: ApiJson,
 ) -> Result<Response, ApiError> {
+    caller.require(Scope::JobsWrite)?;
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
     let submission =
         Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;

@@ -23,7 +23,7 @@ use crate::{
         Activity, ApiError, ApiQuery, ApiState, OwnedJob, RequestPermit,
         problems::{Code, OF_JOB, Problems, codes},
     },
-    callers::Caller,
+    callers::{Caller, Scope},
     events::{self, Event, EventScope, NoConnection, Point, Subscription},
     jobs::{JobId, State as JobState},
 };
@@ -94,7 +94,7 @@ struct Stream {
             \"late\":false},\"at\":\"2026-05-01T00:00:00Z\"}\n\n"),
         Problems<{ OF_JOB | codes(&[Code::CursorMismatch, Code::TooManyStreams]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:read"])),
 )]
 async fn stream(
     State(state): State<ApiState>,
@@ -103,6 +103,7 @@ async fn stream(
     ApiQuery(query): ApiQuery<Stream>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    caller.require(Scope::JobsRead)?;
     if let Some(job_id) = query.job_id {
         OwnedJob::new(caller.clone(), job_id).find(&state.db).await?;
     }

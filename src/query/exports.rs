@@ -12,7 +12,7 @@ use crate::{
         Activity, ApiError, ApiQuery, ApiState, JobView, RequestPermit,
         problems::{Code, Problems, codes},
     },
-    callers::{Caller, CallerId, WatchedKey},
+    callers::{Caller, CallerId, Scope, WatchedKey},
     db,
     http::{self, CombinedQuery, NdjsonWriter, Permit, StreamError},
     insights,
@@ -70,7 +70,7 @@ struct ResumeJobs {
             example = "{\"id\":\"0199f0c2-a4b8-7c3e-9a4d-5e6f70819203\",\"state\":\"completed\",…}\n"),
         Problems<{ codes(&[Code::TooManyExports]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:read"])),
 )]
 async fn jobs(
     State(state): State<ApiState>,
@@ -78,6 +78,7 @@ async fn jobs(
     request: RequestPermit,
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
+    caller.require(Scope::JobsRead)?;
     let mut export = jobs::JobExport::new(caller.id, &JobFilter::from(filters), resume.cursor);
     let begun = begin(&state, &request, &caller).await?;
     Ok(http::ndjson("jobs.ndjson", state.export_pace, async move |lines| {
@@ -128,7 +129,7 @@ impl TryFrom<String> for UtteranceId {
             \"confidence\":0.97,\"emotion\":\"Joy\",\"emotionConfidence\":0.8}\n"),
         Problems<{ codes(&[Code::TooManyExports]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["transcript:read"])),
 )]
 async fn utterances(
     State(state): State<ApiState>,
@@ -136,6 +137,7 @@ async fn utterances(
     request: RequestPermit,
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
+    caller.require(Scope::TranscriptRead)?;
     let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
     let mut export = insights::UtteranceExport::new(caller.id, &JobFilter::from(filters), after);
     let begun = begin(&state, &request, &caller).await?;

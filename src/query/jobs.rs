@@ -17,7 +17,7 @@ use crate::{
         Activity, ApiError, ApiQuery, ApiState, JobView, OwnedJob, QueueView, RequestPermit, paths,
         problems::{Code, OF_JOB, Problems, codes},
     },
-    callers::Caller,
+    callers::{Caller, Scope},
     http::{self, CombinedQuery, Limit, Page, Wait},
     jobs::{self, Job, JobFilter, JobId, ListPosition, State as JobState},
     provider::gate,
@@ -55,7 +55,7 @@ struct ShowJob {
         (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<{ OF_JOB | codes(&[Code::TooManyWaits]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:read"])),
 )]
 async fn show(
     State(state): State<ApiState>,
@@ -64,6 +64,7 @@ async fn show(
     ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::JobsRead)?;
     let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
     let job = match query.wait.or(preferred) {
         Some(wait) => final_within(wait, &permit, &state, &asked).await?,
@@ -121,7 +122,7 @@ async fn final_within(
         (status = OK, body = Page<JobView>, headers(("Link" = String))),
         Problems<{ codes(&[Code::CursorMismatch]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:read"])),
 )]
 async fn list(
     State(state): State<ApiState>,
@@ -129,6 +130,7 @@ async fn list(
     OriginalUri(uri): OriginalUri,
     ApiQuery(CombinedQuery(filters, query)): ApiQuery<CombinedQuery<JobFilters, ListJobs>>,
 ) -> Result<Response, ApiError> {
+    caller.require(Scope::JobsRead)?;
     let limit = query.limit.unwrap_or_default();
     let filter = JobFilter::from(filters);
     let sort = query.sort.unwrap_or_default();
@@ -232,13 +234,14 @@ struct PageQuery {
         (status = OK, body = Page<EventView>),
         Problems<{ OF_JOB | codes(&[Code::CursorMismatch]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["jobs:read"])),
 )]
 async fn timeline(
     State(state): State<ApiState>,
     asked: OwnedJob,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<Page<EventView>>, ApiError> {
+    asked.caller.require(Scope::JobsRead)?;
     let job = asked.find(&state.db).await?;
     let limit = query.limit.unwrap_or_default();
     let listing = format!("timeline {}", job.id);

@@ -14,6 +14,7 @@ use crate::{
         ApiError, ApiQuery, ApiState, JobView, OwnedJob, paths,
         problems::{OF_RESULT, Problems},
     },
+    callers::Scope,
     http::{self, NoParameters},
     insights::{self, SpeakersView},
 };
@@ -38,7 +39,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<OF_RESULT>,
     ),
-    security(("key" = [])),
+    security(("key" = ["transcript:read"])),
 )]
 async fn result(
     State(state): State<ApiState>,
@@ -46,6 +47,7 @@ async fn result(
     _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::TranscriptRead)?;
     let Some(stored) = state.results.load(&state.db, asked.caller.id, asked.id).await? else {
         let job = asked.find(&state.db).await?;
         return Err(ApiError::no_result(&job));
@@ -68,7 +70,7 @@ async fn result(
         (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<OF_RESULT>,
     ),
-    security(("key" = [])),
+    security(("key" = ["transcript:read"])),
 )]
 async fn speakers(
     State(state): State<ApiState>,
@@ -76,6 +78,7 @@ async fn speakers(
     ApiQuery(_none): ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::TranscriptRead)?;
     let job = asked.completed(&state.db).await?;
     let mut db = state.db.acquire().await?;
     let view = insights::speakers(&mut db, job.id).await?;
@@ -104,13 +107,14 @@ struct ListInsights {
         (status = OK, body = InsightsView),
         Problems<OF_RESULT>,
     ),
-    security(("key" = [])),
+    security(("key" = ["transcript:read"])),
 )]
 async fn conversation(
     State(state): State<ApiState>,
     asked: OwnedJob,
     ApiQuery(query): ApiQuery<ListInsights>,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::TranscriptRead)?;
     let job = asked.completed(&state.db).await?;
     let rows = insights::conversation_insights(&state.db, job.id, &query.name).await?;
     let view = InsightsView { data: rows.into_iter().map(InsightView::from).collect() };

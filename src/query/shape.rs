@@ -16,6 +16,7 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{OF_RESULT, Problems},
     },
+    callers::Scope,
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
     jobs::JobId,
 };
@@ -139,13 +140,14 @@ struct EmotionRunView {
         })),
         Problems<OF_RESULT>,
     ),
-    security(("key" = [])),
+    security(("key" = ["transcript:read"])),
 )]
 async fn shape(
     State(state): State<ApiState>,
     asked: OwnedJob,
     ApiQuery(query): ApiQuery<ShapeQuery>,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::TranscriptRead)?;
     let bucket = query.bucket.unwrap_or(DEFAULT_BUCKET);
     if !(5..=3600).contains(&bucket) {
         let detail = "must be a whole number from 5 to 3600";

@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     api::{ApiError, ApiQuery, ApiState, problems::Problems},
-    callers::{Caller, CallerId},
+    callers::{Caller, CallerId, Scope},
     http::Limit,
     stats::{
         self, Bucket, Dimension, GroupKey, Measure, Measures, Row, StatsQuestion, StatsSelection,
@@ -180,13 +180,14 @@ struct PointView {
         })),
         Problems,
     ),
-    security(("key" = [])),
+    security(("key" = ["stats:read"])),
 )]
 async fn jobs(
     State(state): State<ApiState>,
     caller: Caller,
     ApiQuery(query): ApiQuery<StatsQuery>,
 ) -> Result<Json<StatsView>, ApiError> {
+    caller.require(Scope::StatsRead)?;
     let (from, to) = days(&state, &query).await?;
     let group_by = query.group_by.unwrap_or_default();
     let limit = query.limit.unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_RESULT, Problems, codes},
     },
+    callers::Scope,
     http::{Limit, Page, conditions},
     insights::{self, UtteranceFilter, UtteranceRow},
 };
@@ -122,7 +123,7 @@ impl ListUtterances {
         (status = OK, body = Page<UtteranceView>, headers(("Link" = String))),
         Problems<{ OF_RESULT | codes(&[Code::CursorMismatch]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["transcript:read"])),
 )]
 async fn utterances(
     State(state): State<ApiState>,
@@ -130,6 +131,7 @@ async fn utterances(
     OriginalUri(uri): OriginalUri,
     ApiQuery(query): ApiQuery<ListUtterances>,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::TranscriptRead)?;
     let (limit, cursor) = (query.limit.unwrap_or_default(), query.cursor.clone());
     let filter = query.filter()?;
     let job = asked.completed(&state.db).await?;

@@ -90,6 +90,7 @@ impl Kind {
 /// All other tables, and why retention leaves them alone.
 pub const KEPT: &[(&str, &str)] = &[
     ("api_keys", "until someone removes them; expired and revoked ones explain old requests"),
+    ("api_replicas", "one row per process that serves the API, for as long as it runs"),
     ("caller_configs", "one row per caller and language"),
     ("callers", "one row per app"),
     ("contract_drift", "one row per difference, and no values"),

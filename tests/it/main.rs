@@ -32,6 +32,7 @@ mod roles;
 mod runbook;
 mod samples;
 mod sandbox;
+mod scopes;
 mod shape;
 mod spine;
 mod stats;

@@ -12,10 +12,7 @@ pub use problems::age;
 pub use read::read;
 
 use crate::{
-    api::{
-        ApiError, ApiQuery, ApiState,
-        problems::{Code, Problems, codes},
-    },
+    api::{ApiError, ApiQuery, ApiState, problems::Problems},
     callers::{Caller, Scope},
     http::NoParameters,
 };
@@ -202,14 +199,14 @@ pub struct Overdue {
 
 /// Show the state of the whole service: jobs, deadlines, queue, provider, webhook, database.
 ///
-/// The numbers are at most 15 seconds old. Needs the scope `admin:read`.
+/// The numbers are at most 15 seconds old.
 #[utoipa::path(
     get, path = "/v1/admin/overview", operation_id = "getOverview", tag = "admin",
     responses(
         (status = OK, body = Overview),
-        Problems<{ codes(&[Code::MissingScope]) }>,
+        Problems,
     ),
-    security(("key" = [])),
+    security(("key" = ["admin:read"])),
 )]
 async fn show(
     State(state): State<ApiState>,

@@ -30,6 +30,7 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_RESULT, Problems, codes},
     },
+    callers::Scope,
     http,
     insights::{self, Spoken},
     jobs::Job,
@@ -99,7 +100,7 @@ struct TranscriptQuery {
         (status = NOT_MODIFIED, description = "Unchanged since the version in `If-None-Match`"),
         Problems<{ OF_RESULT | codes(&[Code::NotAcceptable]) }>,
     ),
-    security(("key" = [])),
+    security(("key" = ["transcript:read"])),
 )]
 async fn transcript(
     State(state): State<ApiState>,
@@ -107,6 +108,7 @@ async fn transcript(
     ApiQuery(query): ApiQuery<TranscriptQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    asked.caller.require(Scope::TranscriptRead)?;
     let format = query.format.map_or_else(|| Format::accepted(&headers), Ok)?;
     let max_chars = query.max_chars.map(|max| max.0);
     if max_chars.is_some() && !matches!(format, Format::Srt | Format::Vtt) {

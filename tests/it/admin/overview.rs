@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use super::{BOTH, Operator};
+use super::{OPERATOR, Operator};
 use crate::support::app::TestApp;
 
 const PATH: &str = "/v1/admin/overview";
@@ -24,7 +24,7 @@ fn problems(view: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn an_idle_service_has_no_problems() {
     let app = TestApp::with(|settings| settings.provider.gate.limit = 10).await;
-    let view = Operator::new(&app, BOTH).await.get(PATH).await.json();
+    let view = Operator::new(&app, OPERATOR).await.get(PATH).await.json();
     assert_eq!(view["problems"], json!([]));
     let none = json!({ "count": 0, "oldestSeconds": 0.0 });
     let jobs = json!({
@@ -42,7 +42,7 @@ async fn an_idle_service_has_no_problems() {
 #[tokio::test]
 async fn what_waits_and_what_failed_is_counted_and_named_as_a_problem() {
     let app = TestApp::with(|settings| settings.provider.gate.limit = 1).await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     app.deliver(&job.webhook, "{".to_owned()).await;
     for _ in 0..3 {
@@ -90,7 +90,7 @@ async fn what_waits_and_what_failed_is_counted_and_named_as_a_problem() {
 #[tokio::test]
 async fn the_numbers_are_those_of_the_sample() {
     let app = TestApp::start().await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     app.submit().await;
     let first = reader.get(PATH).await.json();
     app.submit().await;

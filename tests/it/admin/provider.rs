@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::{BOTH, Operator};
+use super::{OPERATOR, Operator};
 use crate::support::app::TestApp;
 
 const PATH: &str = "/v1/admin/provider";
@@ -12,7 +12,7 @@ const PATH: &str = "/v1/admin/provider";
 #[tokio::test]
 async fn a_provider_that_refuses_everything_is_shown_with_reason_and_next_probe() {
     let app = TestApp::start().await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     let well = json!({ "takesSubmissions": true, "refusing": null, "blockedUntil": null });
     assert_eq!(reader.get(PATH).await.json(), well);
     let checks = app.get("/readyz?verbose").await.json();

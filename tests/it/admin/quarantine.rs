@@ -7,13 +7,13 @@ use serde_json::json;
 use uuid::Uuid;
 use wiremock::ResponseTemplate;
 
-use super::{BOTH, Operator, ids};
+use super::{OPERATOR, Operator, ids};
 use crate::support::{answer::Answer, app::TestApp, fixture};
 
 #[tokio::test]
 async fn deliveries_of_all_callers_are_listed_newest_first() {
     let app = TestApp::start().await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     let (first, second) = (app.submitted().await, app.submitted().await);
     for (job, body) in [(&second, "{"), (&first, "{"), (&second, &fixture("seed/success.json"))] {
         app.deliver(&job.webhook, body.to_owned()).await;
@@ -44,7 +44,7 @@ async fn deliveries_of_all_callers_are_listed_newest_first() {
 #[tokio::test]
 async fn a_walk_sees_each_delivery_once_and_its_cursor_fits_its_filter_only() {
     let app = TestApp::start().await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     for i in 0..5 {
         app.deliver(&job.webhook, format!("{{{i}")).await;
@@ -70,7 +70,7 @@ async fn a_walk_sees_each_delivery_once_and_its_cursor_fits_its_filter_only() {
 #[tokio::test]
 async fn deliveries_are_listed_by_when_they_came() {
     let app = TestApp::start().await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     for body in ["{1", "{2", "{3"] {
         app.deliver(&job.webhook, body).await;
@@ -96,7 +96,7 @@ async fn deliveries_are_listed_by_when_they_came() {
 #[tokio::test]
 async fn what_could_not_be_read_is_kept_shown_and_asked_for_again() {
     let app = TestApp::start().await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     let damaged = [b"{\"status\": \"Succ\xff\x00".to_vec(), fixture("seed/failure.json").into()];
     let damaged = damaged.concat();
@@ -130,7 +130,7 @@ async fn what_could_not_be_read_is_kept_shown_and_asked_for_again() {
 #[tokio::test]
 async fn bytes_are_shown_as_they_came_and_never_as_something_that_runs() {
     let app = TestApp::start().await;
-    let reader = Operator::new(&app, BOTH).await;
+    let reader = Operator::new(&app, OPERATOR).await;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(fixture("seed/success.json").as_bytes()).unwrap();
     let zipped = encoder.finish().unwrap();
@@ -163,7 +163,7 @@ async fn bytes_are_shown_as_they_came_and_never_as_something_that_runs() {
 #[tokio::test]
 async fn an_unknown_delivery_is_not_found() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let path = format!("/v1/admin/deliveries/{}", Uuid::now_v7());
     operator.get(&path).await.problem(404, "delivery-not-found");
     operator.get(&format!("{path}/body")).await.problem(404, "delivery-not-found");

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{BOTH, Operator, ids, once_unreadable};
+use super::{OPERATOR, Operator, ids, once_unreadable};
 use crate::support::{
     answer::Answer,
     app::{Submitted, TestApp},
@@ -46,7 +46,7 @@ impl Operator<'_> {
 #[tokio::test]
 async fn what_a_better_parser_can_read_completes_the_job() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     let id = once_unreadable(&app, &job, &success()).await;
     assert_eq!(operator.quarantined().await, [id]);
@@ -80,7 +80,7 @@ async fn what_a_better_parser_can_read_completes_the_job() {
 #[tokio::test]
 async fn a_replay_without_a_body_is_one_without_wishes() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     let id = once_unreadable(&app, &job, &fixture("seed/failure.json")).await;
     let path = format!("/v1/admin/deliveries/{id}/replay");
@@ -100,7 +100,7 @@ async fn a_replay_without_a_body_is_one_without_wishes() {
 #[tokio::test]
 async fn what_still_cannot_be_read_stays_in_quarantine() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     app.deliver(&job.webhook, "{").await;
     let [id] = operator.quarantined().await[..] else { panic!() };
@@ -116,7 +116,7 @@ async fn what_still_cannot_be_read_stays_in_quarantine() {
 #[tokio::test]
 async fn a_mismatch_takes_somebody_who_says_so() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     let id = mismatched(&app, &job).await;
     for body in [json!({}), json!({ "acceptMismatch": false })] {
@@ -135,7 +135,7 @@ async fn a_mismatch_takes_somebody_who_says_so() {
 #[tokio::test]
 async fn many_are_replayed_page_by_page_and_counted_before() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let mut jobs = Vec::new();
     for _ in 0..4 {
         let job = app.submitted().await;
@@ -184,7 +184,7 @@ async fn many_are_replayed_page_by_page_and_counted_before() {
 #[tokio::test]
 async fn a_delivery_that_postgres_refuses_spoils_nothing_but_itself() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let mut jobs = Vec::new();
     for _ in 0..3 {
         let job = app.submitted().await;
@@ -206,7 +206,7 @@ async fn a_delivery_that_postgres_refuses_spoils_nothing_but_itself() {
 #[tokio::test]
 async fn replays_at_once_and_beside_the_webhook_store_one_result() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     let id = once_unreadable(&app, &job, &success()).await;
     let replays = join_all((0..4).map(|_| operator.replay(id, json!({}))));
@@ -224,7 +224,7 @@ async fn replays_at_once_and_beside_the_webhook_store_one_result() {
 #[tokio::test]
 async fn a_late_result_counts_once_its_job_is_tried_again() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     let job = app.submitted().await;
     app.deliver(&job.webhook, fixture("seed/failure.json")).await;
     app.deliver(&job.webhook, success()).await;
@@ -239,7 +239,7 @@ async fn a_late_result_counts_once_its_job_is_tried_again() {
 #[tokio::test]
 async fn a_filter_must_be_named_and_well_formed() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, BOTH).await;
+    let operator = Operator::new(&app, OPERATOR).await;
     for wrong in [
         json!({}),
         json!({ "dryRun": true }),

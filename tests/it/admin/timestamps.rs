@@ -1,5 +1,6 @@
 //! Timestamps beyond Postgres's range, for every parameter that takes one.
 use aftercall::callers::Scope;
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use super::Operator;
@@ -35,7 +36,7 @@ fn timestamps() -> Vec<(String, String)> {
 #[tokio::test]
 async fn no_date_is_too_much_for_postgres() {
     let app = TestApp::start().await;
-    let operator = Operator::new(&app, &[Scope::AdminRead, Scope::AdminWrite]).await;
+    let operator = Operator::new(&app, Scope::value_variants()).await;
     let timestamps = timestamps();
     assert!(timestamps.len() > 10, "{timestamps:?}");
     for (path, name) in timestamps {

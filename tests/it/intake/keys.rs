@@ -38,7 +38,7 @@ async fn revoked_and_expired_keys_are_refused() {
     let app = TestApp::start().await;
     let (db, hour) = (&app.db.pool, Duration::from_hours(1));
     let revoked = callers::create(db, "app", "revoked", KeyTerms::default()).await.unwrap();
-    let for_an_hour = KeyTerms { lifetime: Some(hour), scopes: &[] };
+    let for_an_hour = KeyTerms { lifetime: Some(hour), ..KeyTerms::default() };
     let expired = callers::create(db, "app", "expired", for_an_hour).await.unwrap();
     for key in [&revoked, &expired] {
         let value = format!("Bearer {}", key.text.expose_secret());

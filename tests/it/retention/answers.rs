@@ -114,7 +114,8 @@ async fn a_replay_brings_no_expired_result_back() {
         it.timeline = Some(AGE);
     })
     .await;
-    let terms = KeyTerms { scopes: &[Scope::AdminRead, Scope::AdminWrite], ..KeyTerms::default() };
+    let scopes = &[Scope::AdminRead, Scope::AdminWrite, Scope::TranscriptRaw];
+    let terms = KeyTerms { scopes, ..KeyTerms::default() };
     let key = callers::create(&app.db.pool, "operator", "test", terms).await.unwrap();
     let bearer = format!("Bearer {}", key.text.expose_secret());
     let request = |method: &str, path: &str| {

@@ -7,6 +7,7 @@ use aftercall::{
     stats,
 };
 use chrono::{Days, NaiveDate};
+use clap::ValueEnum as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -164,7 +165,7 @@ async fn dump(app: &TestApp) -> String {
 #[ignore = "writes into tests/fixtures"]
 async fn what_this_version_leaves() {
     let app = TestApp::start().await;
-    let terms = KeyTerms { scopes: &[Scope::AdminRead], ..KeyTerms::default() };
+    let terms = KeyTerms { scopes: Scope::value_variants(), ..KeyTerms::default() };
     let key = callers::create(&app.db.pool, "app", "upgrade", terms).await.unwrap();
     let key = key.text.expose_secret().to_owned();
     let waiting = stored(&app).await;
