@@ -73,7 +73,7 @@
 //! Tables, each with the only SQL about it. Besides, [`events`] reads timelines across jobs, and
 //! [`provider`] owns the row of its gate:
 //!
-//! - [`callers`]: the internal apps, their API keys and scopes
+//! - [`callers`]: the internal apps, their API keys and scopes, and the replicas that serve them
 //! - [`jobs`]: jobs and their attempts, and every statement that changes one
 //! - [`partitions`]: the monthly partitions of tables
 //! - [`deliveries`]: raw deliveries, byte for byte, with their outcomes
@@ -99,7 +99,7 @@
 //! - [`webhook`]: 3. the provider delivers results
 //! - [`reconcile`]: 4. handles what the webhook does not deliver
 //! - [`query`]: 5. callers read their jobs and results
-//! - [`admin`]: 6. operators inspect and replay deliveries
+//! - [`admin`]: 6. operators inspect and replay deliveries, and manage API keys
 //!
 //! In the background:
 //!
@@ -120,7 +120,8 @@
 //!
 //! - a command: [`cli`]
 //! - a setting: [`config`]
-//! - a scope: [`callers`], a migration, and the handler that requires it
+//! - a scope: [`callers`], a migration, and the handlers that require it and name it in `security`
+//! - an operation: its handler, with the scope that it needs
 //! - a job filter: `query/filters.rs` and `jobs/filter.rs`
 //! - a kind of timeline event: [`EventKind`](jobs::EventKind)
 //! - an export: `query/exports.rs`, and `export.rs` of its table

@@ -1,11 +1,12 @@
 //! Stage 6: operators inspect the deliveries of all callers, replay them, see how the provider departs from its
-//! contract, and how the service is doing.
+//! contract, and how the service is doing; and manage API keys.
 //!
 //! Every operation requires a scope of the API key. The commands do the same work without a key, since access to the
 //! database is enough.
 mod batch;
 mod deliveries;
 mod drift;
+mod keys;
 pub mod overview;
 mod provider;
 pub mod reparse;
@@ -23,4 +24,5 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(drift::router())
         .merge(provider::router())
         .merge(overview::router())
+        .merge(keys::router())
 }

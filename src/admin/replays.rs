@@ -138,6 +138,7 @@ struct ReplaysView {
         Problems<{ OF_BODY | codes(&[Code::CursorMismatch]) }>,
     ),
     security(("key" = ["admin:write"])),
+    extensions(("x-rate-weight" = json!(10))),
 )]
 async fn replay_many(
     State(state): State<ApiState>,

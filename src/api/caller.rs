@@ -7,36 +7,59 @@ use axum::{
 };
 
 use super::{Activity, ApiError, ApiState, RequestPermit};
-use crate::callers::{self, Caller, Scope};
+use crate::{
+    callers::{self, Caller, Scope},
+    http,
+};
 
 impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let key = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim())
-            .ok_or(ApiError::Unauthorized)?;
-        let caller = if let Some(caller) = state.known_keys.recall(key) {
-            caller
-        } else {
-            let asked = Instant::now();
-            let caller =
-                callers::authenticate(&state.db, key).await?.ok_or(ApiError::Unauthorized)?;
-            state.known_keys.remember(key, &caller, asked);
-            caller
+        let permit = RequestPermit::from_request_parts(parts, state).await?;
+        let address = http::address(&parts.extensions);
+        let caller = match bearer(parts) {
+            Some(key) => authenticated(key, state, &permit, parts).await?,
+            None => None,
+        };
+        let Some(caller) = caller else {
+            permit.belongs_to_no_one(address)?;
+            return Err(ApiError::Unauthorized);
         };
         tracing::Span::current().record("caller", &caller.name);
-        if let Some(permit) = parts.extensions.get::<RequestPermit>() {
-            permit.belongs_to(&caller);
-            permit.count_as(Activity::Request, caller.id)?;
-        }
+        permit.belongs_to(&caller)?;
+        permit.count_as(Activity::Request, caller.id)?;
         Ok(caller)
     }
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// The caller that holds the key, if it is valid.
+async fn authenticated(
+    key: &str,
+    state: &ApiState,
+    permit: &RequestPermit,
+    parts: &Parts,
+) -> Result<Option<Caller>, ApiError> {
+    if let Some(caller) = state.known_keys.recall(key) {
+        return Ok(Some(caller));
+    }
+    let _turn = permit.rates().lookup(http::address(&parts.extensions)).await;
+    // It may have been found while this request waited for its turn.
+    if let Some(caller) = state.known_keys.recall(key) {
+        return Ok(Some(caller));
+    }
+    let asked = Instant::now();
+    let caller = callers::authenticate(&state.db, key).await?;
+    if let Some(caller) = &caller {
+        state.known_keys.remember(key, caller, asked);
+    }
+    Ok(caller)
 }
 
 impl Caller {

@@ -40,6 +40,7 @@ codes! {
     JobNotFound: NOT_FOUND, "job-not-found", "Job not found";
     ResultNotAvailable: NOT_FOUND, "result-not-available", "Result not available";
     DeliveryNotFound: NOT_FOUND, "delivery-not-found", "Delivery not found";
+    KeyNotFound: NOT_FOUND, "key-not-found", "API key not found";
     NoSuchRoute: NOT_FOUND, "no-such-route", "Path not found";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
     NotAcceptable: NOT_ACCEPTABLE, "not-acceptable", "No acceptable media type";
@@ -52,6 +53,7 @@ codes! {
     NotJson: UNSUPPORTED_MEDIA_TYPE, "not-json", "Body must be JSON";
     ValidationFailed: UNPROCESSABLE_ENTITY, "validation-failed", "Invalid request";
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
+    RateLimited: TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
     CallerLimit: TOO_MANY_REQUESTS, "caller-limit", "Caller limit reached";
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable";

@@ -1,9 +1,15 @@
 //! Limits for concurrent work, in the process and per caller.
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
 
-use super::ApiError;
+use super::{ApiError, RateLimits, rate::Standing};
 use crate::{
     callers::{Caller, CallerId},
     config::ApiSettings,
@@ -54,9 +60,10 @@ impl ConcurrencyLimits {
         }))
     }
 
-    /// Holds no permit yet: the caller is known only once the API key has been checked.
-    pub(super) fn request(&self) -> RequestPermit {
-        RequestPermit { limits: self.clone(), holder: Arc::default() }
+    /// Holds no permit yet: the caller is known only once the API key has been checked. `weight`: what the request
+    /// takes of the key's rate limit.
+    pub(super) fn request(&self, rates: &RateLimits, weight: u32) -> RequestPermit {
+        RequestPermit { limits: self.clone(), rates: rates.clone(), weight, holder: Arc::default() }
     }
 
     fn take(&self, activity: Activity, caller_id: CallerId) -> Result<Permit<CallerId>, ApiError> {
@@ -77,12 +84,15 @@ impl ConcurrencyLimits {
 #[derive(Debug, Clone)]
 pub struct RequestPermit {
     limits: ConcurrencyLimits,
+    rates: RateLimits,
+    weight: u32,
     holder: Arc<Holder>,
 }
 
 #[derive(Debug, Default)]
 struct Holder {
     name: OnceLock<String>,
+    standing: OnceLock<Standing>,
     held: Mutex<Option<Permit<CallerId>>>,
 }
 
@@ -120,9 +130,31 @@ impl RequestPermit {
         Ok(permit)
     }
 
-    /// The request is this caller's.
-    pub fn belongs_to(&self, caller: &Caller) {
+    /// The request is this caller's, and is charged to the key.
+    ///
+    /// # Errors
+    /// `rate-limited` (429).
+    pub fn belongs_to(&self, caller: &Caller) -> Result<(), ApiError> {
         self.holder.name.get_or_init(|| caller.name.clone());
+        self.holder.standing.get_or_init(|| self.rates.charge_key(caller, self.weight)).check()
+    }
+
+    /// The request has no valid key, and is charged to its address.
+    ///
+    /// # Errors
+    /// `rate-limited` (429).
+    pub fn belongs_to_no_one(&self, address: IpAddr) -> Result<(), ApiError> {
+        self.holder.standing.get_or_init(|| self.rates.charge_address(address, 1)).check()
+    }
+
+    pub fn rates(&self) -> &RateLimits {
+        &self.rates
+    }
+
+    /// Adds what the key or the address has left to a response.
+    pub fn show_rate(&self, address: IpAddr, headers: &mut HeaderMap) {
+        let looked = || self.rates.charge_address(address, 0);
+        self.holder.standing.get_or_init(looked).show(headers);
     }
 
     /// The caller's name, once it is known, whether or not it got a permit.

@@ -1,5 +1,5 @@
 //! The errors of API operations.
-use std::{any::Any, error::Error as StdError, sync::Arc};
+use std::{any::Any, error::Error as StdError, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -39,6 +39,8 @@ pub enum ApiError {
     JobNotFound(String),
     #[error("there is no delivery {0}")]
     DeliveryNotFound(uuid::Uuid),
+    #[error("there is no key {0}")]
+    KeyNotFound(String),
     #[error("the job is {0} and has no result")]
     ResultNotAvailable(&'static str),
     #[error("the result was deleted on {} because of its age (retention.results)", .0.format("%Y-%m-%d"))]
@@ -50,6 +52,10 @@ pub enum ApiError {
     RecordingExpired,
     #[error("cannot {0} a job that is {1}")]
     StateConflict(&'static str, &'static str),
+    #[error("the key is revoked or expired")]
+    KeyEnded,
+    #[error("the key has the successor {0}; if that was lost, revoke it, then roll again")]
+    KeyRolled(String),
     #[error("the API has nothing at this path; see /docs")]
     NoSuchRoute,
     #[error("this path does not support the method; see the Allow header")]
@@ -76,6 +82,11 @@ pub enum ApiError {
     Unavailable(#[source] sqlx::Error),
     #[error("this process already has as many concurrent {} as {} allows", .0.names().0, .0.names().1)]
     TooMany(Activity),
+    #[error(
+        "more than {limit} requests per {}; try again in {retry_after} s",
+        humantime_serde::re::humantime::format_duration(*.window)
+    )]
+    RateLimited { limit: u32, window: Duration, retry_after: u64 },
     #[error("the bodies of other requests use all of api.memory")]
     OverBudget,
     #[error(
@@ -118,10 +129,11 @@ impl ApiError {
             Self::MissingScope(_) => Code::MissingScope,
             Self::JobNotFound(_) => Code::JobNotFound,
             Self::DeliveryNotFound(_) => Code::DeliveryNotFound,
+            Self::KeyNotFound(_) => Code::KeyNotFound,
             Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
             Self::ResultExpired(_) => Code::ResultExpired,
             Self::RecordingExpired => Code::RecordingExpired,
-            Self::StateConflict(..) => Code::StateConflict,
+            Self::StateConflict(..) | Self::KeyEnded | Self::KeyRolled(_) => Code::StateConflict,
             Self::NoSuchRoute => Code::NoSuchRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::NotAcceptable(_) => Code::NotAcceptable,
@@ -132,6 +144,7 @@ impl ApiError {
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,
+            Self::RateLimited { .. } => Code::RateLimited,
             Self::TooMany(Activity::Request) | Self::OverBudget => Code::Busy,
             Self::TooMany(Activity::Wait) => Code::TooManyWaits,
             Self::TooMany(Activity::Stream) => Code::TooManyStreams,
@@ -172,12 +185,16 @@ impl IntoResponse for ApiError {
             _ if status.is_server_error() => tracing::error!(problem, error, "request failed"),
             _ => {}
         }
+        let retry_after = match self {
+            Self::RateLimited { retry_after, .. } => retry_after.into(),
+            _ => HeaderValue::from_static("5"),
+        };
         let mut response = (status, Json(())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                headers.insert(header::RETRY_AFTER, retry_after);
             }
             // The rest of the body would be read as the next request.
             StatusCode::REQUEST_TIMEOUT => {

@@ -1,76 +1,105 @@
-//! The middleware around every route of the API: request id, log span, panics, `Host`, time limit,
-//! concurrency limits, and problems as the body of every failure.
+//! The middleware around every route of the API: request id, log span, time limit, concurrency and rate limits, panics,
+//! `Host`, and problems as the body of every failure.
 use std::time::Duration;
 
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
-    http::StatusCode,
+    extract::{FromRequestParts as _, MatchedPath, Request, State},
+    http::{StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, validate_request::ValidateRequestHeaderLayer};
 
-use super::{ApiError, ConcurrencyLimits, problem};
+use super::{ApiError, ApiState, ConcurrencyLimits, RateLimits, problem};
 use crate::{
-    http::{Awaited, Holding, Observer, Wait, checked_host, nosniff, observed},
+    callers::Caller,
+    http::{self, Awaited, Holding, Observer, Wait, checked_host, nosniff, observed},
     metrics::Metrics,
 };
 
-/// Responds with problems to unknown paths and wrong methods.
-pub fn fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router
-        .fallback(async || ApiError::NoSuchRoute)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+/// Paths below it are the API itself: a key is needed there, and limited.
+const API: &str = "/v1/";
+
+/// What a request may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Time for the response on top of the wait that was asked for, and for the body.
+    pub timeout: Duration,
+    pub concurrency: ConcurrencyLimits,
+    pub rates: RateLimits,
+    pub metrics: Metrics,
+}
+
+/// The response at a path where there is nothing.
+pub async fn no_such_route(State(state): State<ApiState>, request: Request) -> ApiError {
+    limited_or(ApiError::NoSuchRoute, &state, request).await
+}
+
+/// The response to a method that a path does not have.
+pub async fn no_such_method(State(state): State<ApiState>, request: Request) -> ApiError {
+    limited_or(ApiError::MethodNotAllowed, &state, request).await
+}
+
+/// `otherwise`, except that a key that may make no more requests learns that first.
+async fn limited_or(otherwise: ApiError, state: &ApiState, request: Request) -> ApiError {
+    let (mut parts, _) = request.into_parts();
+    if !parts.uri.path().starts_with(API) || !parts.headers.contains_key(header::AUTHORIZATION) {
+        return otherwise;
+    }
+    match Caller::from_request_parts(&mut parts, state).await {
+        Err(limit @ ApiError::RateLimited { .. }) => limit,
+        _ => otherwise,
+    }
 }
 
 /// Adds the middleware. A request passes it from top to bottom, its response from bottom to top.
-pub fn layered<S: Clone + Send + Sync + 'static>(
-    router: Router<S>,
-    timeout: Duration,
-    limits: ConcurrencyLimits,
-    metrics: Metrics,
-) -> Router<S> {
+pub fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>, limits: Limits) -> Router<S> {
     let observer = Observer {
         listener: "api",
         complete: problem::completed,
         continues_traces: true,
-        metrics: metrics.clone(),
+        metrics: limits.metrics.clone(),
     };
     // Few `from_fn` layers: each of them clones the whole stack below it, for every request.
     router.layer(
         ServiceBuilder::new()
             .layer(nosniff())
             .layer(from_fn_with_state(observer, observed))
+            .layer(from_fn_with_state(limits, limited))
             .layer(CatchPanicLayer::custom(ApiError::from_panic))
             .layer(ValidateRequestHeaderLayer::custom(checked_host(|fault| {
                 ApiError::from(fault).into_response()
-            })))
-            .layer(from_fn_with_state((timeout, limits, metrics), limited)),
+            }))),
     )
 }
 
-/// Gives the request its permit, which it holds until its response is sent. Responds with a problem when
-/// the handler takes longer than `timeout` on top of the wait that was asked for, or when the body does.
-async fn limited(
-    State((timeout, limits, metrics)): State<(Duration, ConcurrencyLimits, Metrics)>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+/// Gives the request its permit, which it holds until its response is sent. Responds with a problem when the handler takes
+/// too long, or when the body does. Every response of the API says what is left of the rate limit.
+async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let wait = Wait::asked(request.uri(), request.headers()).map_or(Duration::ZERO, Wait::duration);
     let (mut parts, body) = request.into_parts();
     let (body, awaited) = Awaited::watch(body);
-    let permit = limits.request();
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let weight = limits.rates.weight(route, &parts.method);
+    let permit = limits.concurrency.request(&limits.rates, weight);
+    let address = parts.uri.path().starts_with(API).then(|| http::address(&parts.extensions));
     parts.extensions.insert(permit.clone());
     let response = next.run(Request::from_parts(parts, body));
-    let too_late = |_| if awaited.is_so() { ApiError::BodyTooSlow } else { ApiError::TookTooLong };
-    let response = tokio::time::timeout(timeout + wait, response).await.map_err(too_late)?;
+    let mut response = match tokio::time::timeout(limits.timeout + wait, response).await {
+        Ok(response) => response,
+        Err(_) if awaited.is_so() => ApiError::BodyTooSlow.into_response(),
+        Err(_) => ApiError::TookTooLong.into_response(),
+    };
+    if let Some(address) = address {
+        permit.show_rate(address, response.headers_mut());
+    }
     if response.status() == StatusCode::TOO_MANY_REQUESTS
         && let Some(caller) = permit.caller_name()
     {
-        metrics.rate_limited(caller);
+        limits.metrics.rate_limited(caller);
     }
-    Ok(response.map(|body| Body::new(Holding::new(body, permit))))
+    response.map(|body| Body::new(Holding::new(body, permit)))
 }

@@ -12,6 +12,7 @@ mod owned;
 pub mod paths;
 mod problem;
 pub mod problems;
+mod rate;
 mod state;
 
 pub use bodies::Bodies;
@@ -20,8 +21,9 @@ pub use concurrency::{Activity, ConcurrencyLimits, RequestPermit};
 pub use error::ApiError;
 pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use job::{JobView, QueueView};
-pub use layers::{fallbacks, layered};
+pub use layers::{Limits, layered, no_such_method, no_such_route};
 pub use owned::OwnedJob;
 pub use paths::Links;
 pub use problem::Problem;
+pub use rate::{RateLimits, Weights};
 pub use state::{ApiState, Shared};

@@ -20,6 +20,7 @@ const OF_ALL: u64 = codes(&[
     Code::InvalidParameter,
     Code::Unauthorized,
     Code::MissingScope,
+    Code::RateLimited,
     Code::CallerLimit,
     Code::Busy,
     Code::Internal,

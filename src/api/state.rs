@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use super::Bodies;
 use crate::{
     callers::{KeyCache, KeyWatch},
-    config::{GateSettings, TextLimits},
+    config::{GateSettings, KeysSettings, TextLimits},
     events::Feed,
     http::{Cursors, Pace},
     insights::ResultLoader,
@@ -31,6 +31,8 @@ pub struct Shared {
     pub bodies: Bodies,
     /// Limits for reparsing a stored delivery.
     pub limits: TextLimits,
+    /// Validity of new keys.
+    pub keys: KeysSettings,
     /// Recently authenticated keys.
     pub known_keys: KeyCache,
     /// Keys in use by waits, streams and exports.

@@ -4,13 +4,14 @@ use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    document::{ApiDoc, complete},
+    document::{ApiDoc, complete, weights},
     pages,
 };
 use crate::{
     admin,
-    api::{self, ApiState, ConcurrencyLimits},
-    config::ApiSettings,
+    api::{self, ApiError, ApiState, ConcurrencyLimits, Limits, RateLimits},
+    callers::Replicas,
+    config::{ApiSettings, Settings},
     http::{self, OpsState},
     intake,
     metrics::Metrics,
@@ -40,14 +41,26 @@ pub fn document() -> serde_json::Result<String> {
 pub fn router(
     state: ApiState,
     health: OpsState,
-    settings: &ApiSettings,
+    settings: &Settings,
+    granted: &ApiSettings,
+    replicas: Replicas,
     metrics: Metrics,
 ) -> Router {
     let (routes, mut document) = api();
-    if let Some(url) = &settings.public_url {
+    let limits = Limits {
+        timeout: granted.request_timeout,
+        concurrency: ConcurrencyLimits::new(granted),
+        rates: RateLimits::new(&settings.keys, replicas, weights(&mut document)),
+        metrics,
+    };
+    if let Some(url) = &granted.public_url {
         document.servers = Some(vec![Server::new(url.as_str().trim_end_matches('/'))]);
     }
-    let all = routes.with_state(state).merge(pages::router(document)).merge(http::health(health));
-    let limits = ConcurrencyLimits::new(settings);
-    api::layered(api::fallbacks(all), settings.request_timeout, limits, metrics)
+    let pages = pages::router(document).merge(http::health(health));
+    let pages = pages.method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    let routes = routes
+        .fallback(api::no_such_route)
+        .method_not_allowed_fallback(api::no_such_method)
+        .with_state(state);
+    api::layered(routes.merge(pages), limits)
 }

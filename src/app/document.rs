@@ -1,5 +1,5 @@
 //! The OpenAPI document: everything that all operations share is added here.
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::Value;
 use utoipa::{
     Modify, OpenApi,
@@ -11,7 +11,10 @@ use utoipa::{
     },
 };
 
-use crate::api::Problem;
+use crate::api::{Problem, Weights};
+
+/// Extension of an operation: how many requests it counts as.
+const WEIGHT: &str = "x-rate-weight";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -85,6 +88,28 @@ fn tell_the_scopes(operation: &mut Operation) {
         Some(description) if !description.is_empty() => format!("{description}\n\n{needs}"),
         _ => needs,
     });
+}
+
+/// What the operations take of a key's rate limit; `x-rate-weight`, where it is not 1.
+pub fn weights(document: &mut utoipa::openapi::OpenApi) -> Weights {
+    let mut weights = Weights::default();
+    for (path, item) in &mut document.paths.paths {
+        let PathItem { get, put, post, delete, .. } = item;
+        let methods = [
+            (Method::GET, get),
+            (Method::PUT, put),
+            (Method::POST, post),
+            (Method::DELETE, delete),
+        ];
+        for (method, operation) in methods {
+            let extensions = operation.as_ref().and_then(|it| it.extensions.as_ref());
+            let weight = extensions.and_then(|it| it.get(WEIGHT)).and_then(Value::as_u64);
+            if let Some(weight) = weight.and_then(|weight| u32::try_from(weight).ok()) {
+                weights.add(path, method, weight);
+            }
+        }
+    }
+    weights
 }
 
 /// Documents that no parameter may be empty; [`crate::api::ApiQuery`] rejects empty ones.

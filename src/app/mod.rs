@@ -123,6 +123,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         let api = common.api(&granted.limited(&settings.api), health).await?;
         parts.spawn(api.listener.run());
         parts.spawn(api.watched_keys.run(db.clone(), lifecycle.stop.clone()));
+        parts.spawn(api.replicas.run(db.clone(), lifecycle.draining.clone()));
         parts.spawn(serve("api", listener, api.router, terms.api, lifecycle.clone()));
     }
     if let Some(listener) = webhook {

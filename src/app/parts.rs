@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     api::{ApiState, Bodies, Shared},
-    callers::{KeyCache, KeyWatch},
+    callers::{KeyCache, KeyWatch, Replicas},
     config::{ApiSettings, Settings, bytes},
     db,
     dispatch::Dispatcher,
@@ -48,6 +48,7 @@ pub struct Api {
     pub feed: Feed,
     pub listener: Listener,
     pub watched_keys: KeyWatch,
+    pub replicas: Replicas,
 }
 
 /// The webhook listener: its routes, and the parts that must run until they are closed.
@@ -92,6 +93,7 @@ impl Parts {
             deadline: settings.jobs.deadline,
             bodies: Bodies::new(granted),
             limits: settings.text_limits(),
+            keys: settings.keys.clone(),
             known_keys: KeyCache::default(),
             watched_keys: watched_keys.clone(),
             feed: feed.clone(),
@@ -102,8 +104,10 @@ impl Parts {
             },
             results: ResultLoader::default(),
         });
-        let router = super::router(state, health, granted, self.metrics.clone());
-        Ok(Api { router, feed, listener, watched_keys })
+        let replicas = Replicas::default();
+        let metrics = self.metrics.clone();
+        let router = super::router(state, health, settings, granted, replicas.clone(), metrics);
+        Ok(Api { router, feed, listener, watched_keys, replicas })
     }
 
     pub async fn receiver(&self) -> sqlx::Result<Receiver> {

@@ -1,13 +1,21 @@
 //! Callers: the internal apps and their API keys.
 mod cache;
 mod id;
+mod issue;
 mod keys;
+mod list;
+mod replicas;
 mod scope;
 mod watch;
 
 pub use cache::KeyCache;
 pub use id::CallerId;
-pub use keys::{KeyRow, KeyTerms, NewKey, authenticate, create, keys, revoke};
+pub use issue::{
+    KeyTerms, LONGEST_LIFETIME, MAX_NAME, MAX_RATE, NewKey, Rolled, create, is_caller_name, roll,
+};
+pub use keys::{authenticate, revoke};
+pub use list::{KeyFilter, KeyRow, keys};
+pub use replicas::Replicas;
 pub use scope::{Scope, Scopes};
 pub use watch::{KeyWatch, WatchedKey};
 
@@ -19,4 +27,6 @@ pub struct Caller {
     pub key_id: String,
     /// What this key may do; see `Caller::require`, in `api/`.
     pub scopes: Scopes,
+    /// Requests per `keys.rate_window`; `None`: as many as `keys.rate_limit`.
+    pub rate: Option<u32>,
 }

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -11,6 +12,8 @@ use crate::config;
 
 const POLL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_mins(1);
+/// Longest `Retry-After` that is waited for.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 pub struct ApiClient {
     http: reqwest::Client,
@@ -81,17 +84,32 @@ impl ApiClient {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
-        let answer = request
-            .bearer_auth(self.key.expose_secret())
-            .send()
-            .await
-            .map_err(reqwest::Error::without_url)
-            .with_context(|| format!("cannot reach Aftercall at {}", self.base))?;
+        let request = request.bearer_auth(self.key.expose_secret());
+        let mut answer = self.sent(&request).await?;
+        while let Some(pause) = pause(&answer) {
+            sleep(pause).await;
+            answer = self.sent(&request).await?;
+        }
         let status = answer.status();
         let body: Value = answer.json().await.map_err(reqwest::Error::without_url)?;
         anyhow::ensure!(status.is_success(), refusal(status.as_u16(), &body));
         Ok(body)
     }
+
+    async fn sent(&self, request: &reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
+        let request = request.try_clone().context("a body that cannot be sent twice")?;
+        let sent = request.send().await.map_err(reqwest::Error::without_url);
+        sent.with_context(|| format!("cannot reach Aftercall at {}", self.base))
+    }
+}
+
+/// How long to wait before a request that was one too many is sent again; nothing was done.
+fn pause(answer: &reqwest::Response) -> Option<Duration> {
+    if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds)).filter(|pause| *pause <= LONGEST_PAUSE)
 }
 
 /// A problem document for people: the detail and every error.

@@ -51,7 +51,7 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Create the database roles and apply the migrations.
     Migrate(migrate::Args),
-    /// Create, list and revoke API keys.
+    /// Create, list, roll and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Parse and apply stored deliveries again, as if they had arrived now.

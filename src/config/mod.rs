@@ -13,6 +13,7 @@ mod environment;
 mod http;
 mod ingest;
 mod jobs;
+mod keys;
 mod log;
 mod ops;
 mod provider;
@@ -36,6 +37,7 @@ pub use environment::{
 pub use http::HttpSettings;
 pub use ingest::IngestSettings;
 pub use jobs::JobsSettings;
+pub use keys::KeysSettings;
 pub use log::{LogFormat, LogSettings};
 pub use ops::OpsSettings;
 pub use provider::{GateSettings, ProviderSettings};

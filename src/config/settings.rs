@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::{
     ApiSettings, Automatic, DatabaseSettings, DispatchSettings, HttpSettings, IngestSettings,
-    JobsSettings, LogSettings, OpsSettings, ProviderSettings, ReconcileSettings, RetentionSettings,
-    SandboxSettings, ShutdownSettings, WebhookSettings, bytes,
+    JobsSettings, KeysSettings, LogSettings, OpsSettings, ProviderSettings, ReconcileSettings,
+    RetentionSettings, SandboxSettings, ShutdownSettings, WebhookSettings, bytes,
 };
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -15,6 +15,7 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub http: HttpSettings,
     pub api: ApiSettings,
+    pub keys: KeysSettings,
     pub webhook: WebhookSettings,
     pub ingest: IngestSettings,
     pub ops: OpsSettings,

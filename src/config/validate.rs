@@ -23,6 +23,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     s.database.check(&mut faults);
     s.http.check(&mut faults);
     s.api.check(&mut faults);
+    s.keys.check(&mut faults);
     s.webhook.check(&mut faults);
     s.ingest.check(&mut faults);
     s.provider.gate.check(&mut faults);

@@ -97,6 +97,7 @@ enum ItemView {
         Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused]) }>,
     ),
     security(("key" = ["jobs:write"])),
+    extensions(("x-rate-weight" = json!(10))),
 )]
 async fn submit_batch(
     State(state): State<ApiState>,

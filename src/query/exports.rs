@@ -71,6 +71,7 @@ struct ResumeJobs {
         Problems<{ codes(&[Code::TooManyExports]) }>,
     ),
     security(("key" = ["jobs:read"])),
+    extensions(("x-rate-weight" = json!(20))),
 )]
 async fn jobs(
     State(state): State<ApiState>,
@@ -130,6 +131,7 @@ impl TryFrom<String> for UtteranceId {
         Problems<{ codes(&[Code::TooManyExports]) }>,
     ),
     security(("key" = ["transcript:read"])),
+    extensions(("x-rate-weight" = json!(20))),
 )]
 async fn utterances(
     State(state): State<ApiState>,

@@ -78,6 +78,7 @@ enum SearchSort {
         Problems<{ codes(&[Code::CursorMismatch]) }>,
     ),
     security(("key" = ["search:read"])),
+    extensions(("x-rate-weight" = json!(5))),
 )]
 async fn search(
     State(state): State<ApiState>,

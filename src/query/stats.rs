@@ -181,6 +181,7 @@ struct PointView {
         Problems,
     ),
     security(("key" = ["stats:read"])),
+    extensions(("x-rate-weight" = json!(5))),
 )]
 async fn jobs(
     State(state): State<ApiState>,

@@ -150,6 +150,7 @@ impl Service {
             .env("AFTERCALL__API__LISTEN", api.to_string())
             .env("AFTERCALL__WEBHOOK__LISTEN", webhook.to_string())
             .env("AFTERCALL__OPS__LISTEN", ops.to_string())
+            .env("AFTERCALL__KEYS__RATE_LIMIT", "100000000")
             .env("AFTERCALL__SHUTDOWN__DRAIN_DELAY", "0s")
             .envs(stand.settings.iter().map(|(name, value)| (name, value)))
             .envs(variables.iter().copied())

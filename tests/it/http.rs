@@ -2,8 +2,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aftercall::{
-    api::{Code, ConcurrencyLimits, fallbacks, layered},
-    app, config,
+    api::{Code, ConcurrencyLimits, Limits, RateLimits, Weights, layered},
+    app,
+    callers::Replicas,
+    config,
     http::{OpsState, ops},
     metrics::Metrics,
 };
@@ -33,8 +35,14 @@ fn operators(app: &TestApp) -> Router {
     ops(state, app.metrics.clone())
 }
 
-fn limits() -> ConcurrencyLimits {
-    ConcurrencyLimits::new(&config::load(None).unwrap().settings.api)
+fn limits(timeout: Duration) -> Limits {
+    let settings = config::load(None).unwrap().settings;
+    Limits {
+        timeout,
+        concurrency: ConcurrencyLimits::new(&settings.api),
+        rates: RateLimits::new(&settings.keys, Replicas::default(), Weights::default()),
+        metrics: Metrics::default(),
+    }
 }
 
 #[test]
@@ -97,7 +105,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
         panic!("the secret is hush");
     }
     let router = Router::new().route("/panic", get(panicking));
-    let router = layered(fallbacks(router), Duration::from_mins(1), limits(), Metrics::default());
+    let router = layered(router, limits(Duration::from_mins(1)));
     let answer = Answer::of(&router, bare("GET", "/panic")).await;
     let problem = answer.problem(500, "internal");
     assert_eq!(problem.get("detail"), None);
@@ -108,7 +116,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_a_problem() {
     let router = Router::new().route("/slow", get(std::future::pending::<()>));
-    let router = layered(fallbacks(router), Duration::from_millis(1), limits(), Metrics::default());
+    let router = layered(router, limits(Duration::from_millis(1)));
     Answer::of(&router, bare("GET", "/slow")).await.problem(504, "took-too-long");
 }
 

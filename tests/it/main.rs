@@ -25,6 +25,7 @@ mod provider;
 mod public_hook;
 mod query;
 mod quotes;
+mod rates;
 mod reconcile;
 mod reporting;
 mod retention;

@@ -83,6 +83,21 @@ fn a_secret_comes_from_a_file_but_not_from_both() {
 }
 
 #[test]
+fn keys_live_and_are_limited_within_reason() {
+    let text = refused(&[
+        ("AFTERCALL__KEYS__LIFETIME", "1s"),
+        ("AFTERCALL__KEYS__OVERLAP", "100y"),
+        ("AFTERCALL__KEYS__RATE_LIMIT", "0"),
+        ("AFTERCALL__KEYS__RATE_WINDOW", "1500ms"),
+        ("AFTERCALL__KEYS__UNKNOWN_KEYS", "0"),
+    ]);
+    for name in ["lifetime", "overlap", "rate_limit", "rate_window", "unknown_keys"] {
+        assert!(text.contains(&format!("keys.{name} must be")), "{text}");
+    }
+    assert_eq!(loaded(&[("AFTERCALL__KEYS__LIFETIME", "off")]).settings.keys.lifetime, None);
+}
+
+#[test]
 fn production_refuses_the_embedded_database_and_the_sandbox() {
     let text = refused(&[("AFTERCALL_ENV", "production")]);
     assert!(text.contains("database.url") && text.contains("provider.base_url"), "{text}");

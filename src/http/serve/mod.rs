@@ -24,7 +24,10 @@ use self::{
     seat::Seat,
 };
 
-pub use self::{host::HostFault, site::site};
+pub use self::{
+    host::HostFault,
+    site::{address, site},
+};
 use crate::metrics::ListenerMetrics;
 
 /// Longer than clients usually keep idle connections.

@@ -1,5 +1,13 @@
-//! Which addresses count as one sender.
-use std::net::{IpAddr, Ipv6Addr};
+//! The address of a sender, and which addresses count as one.
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::{extract::ConnectInfo, http::Extensions};
+
+/// The address that a request came from; unspecified if it came over no connection.
+pub fn address(of_request: &Extensions) -> IpAddr {
+    let sender = of_request.get::<ConnectInfo<SocketAddr>>();
+    sender.map_or(Ipv6Addr::UNSPECIFIED.into(), |sender| sender.0.ip())
+}
 
 /// The address range of one sender: an IPv4 address, or an IPv6 /64.
 pub fn site(address: IpAddr) -> IpAddr {

@@ -1,5 +1,6 @@
 //! Operators inspect deliveries of all callers and have them reparsed.
 mod drift;
+mod keys;
 mod overview;
 mod provider;
 mod quarantine;

@@ -57,6 +57,54 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_service() {
 }
 
 #[tokio::test]
+async fn keys_are_rolled_and_unused_ones_are_found() {
+    let db = TestDb::new().await;
+    let home = Home::on(&db).set("AFTERCALL__KEYS__LIFETIME", "90d");
+    let create =
+        ["keys", "create", "crm", "--name", "host 7", "--scope", "jobs:read", "--rate", "9"];
+    let old = home.run(&create).await.success();
+    let id = old.split('_').nth(1).unwrap();
+    let rolled = home.run(&["keys", "roll", id, "--overlap", "1h", "--expires-in", "off"]).await;
+    assert!(rolled.err.contains(&format!("replaces {id}, which expires in 1h")), "{}", rolled.err);
+    let new = rolled.success();
+    let successor = new.split('_').nth(1).unwrap();
+    let list = home.run(&["keys", "list", "--caller", "crm"]).await.success();
+    let line = |id: &str| {
+        let line = list.lines().find(|line| line.starts_with(id)).unwrap();
+        line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>()
+    };
+    let [_, caller, name, rate, _, expires, _, revoked, _, scopes] = line(successor)[..] else {
+        panic!("{list}")
+    };
+    let terms = [caller, name, rate, expires, revoked, scopes];
+    assert_eq!(terms, ["crm", "host 7", "9", "-", "-", "jobs:read"]);
+    assert_eq!(line(id)[8], successor);
+    assert_ne!(line(id)[5], "-");
+    let secret = new.trim().rsplit_once('_').unwrap().1;
+    assert!(!list.contains(secret), "{list}");
+    let again = home.run(&["keys", "roll", id]).await.failure(1);
+    assert!(again.contains(&format!("has the successor {successor}")), "{again}");
+    let unknown = home.run(&["keys", "roll", "0"]).await.failure(1);
+    assert!(unknown.contains("there is no valid key 0"), "{unknown}");
+
+    let long_ago =
+        "update aftercall.api_keys set created_at = now() - interval '91 days' where id = $1";
+    sqlx::query(long_ago).bind(successor).execute(&db.pool).await.unwrap();
+    let unused = home.run(&["keys", "list", "--unused", "90d"]).await.success();
+    assert!(unused.contains(successor) && !unused.contains(&format!("\n{id}")), "{unused}");
+    for (wrong, told) in [
+        (&["keys", "list", "--unused", "ninety"][..], "write a time such as 90d"),
+        (&["keys", "create", "crm", "--expires-in", "0s"], "longer than nothing"),
+        (&["keys", "create", "crm", "--rate", "0"], "1..=1000000000"),
+        (&["keys", "create", "crm", "--name", ""], "1 to 100 characters"),
+        (&["keys", "roll", successor, "--overlap", "100y"], "longer than 50 years"),
+    ] {
+        let error = home.run(wrong).await.failure(2);
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn migrate_may_run_again_and_serve_can_insist_on_it() {
     let home = Home::new();
     let cluster = embedded::start(&home.path().join("elsewhere")).await;

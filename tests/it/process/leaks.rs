@@ -204,6 +204,40 @@ async fn no_secret_is_told_at_any_log_level() {
     assert_others_are_quiet(&log);
 }
 
+#[tokio::test]
+async fn no_key_is_told_beyond_the_response_that_shows_it() {
+    let db = TestDb::new().await;
+    let home = Home::on(&db).set("RUST_LOG", "trace");
+    let mut service = Service::without_key(&home).await;
+    let scopes = ["--scope", "admin:read", "--scope", "admin:write"];
+    let made = home.run(&[&["keys", "create", "ops"], &scopes[..]].concat()).await;
+    made.out.trim().clone_into(&mut service.key);
+    let mut log = made.err;
+    let create = json!({ "caller": "crm" });
+    let (_, old) = service.send(Method::POST, "/v1/admin/keys", Some(&create)).await;
+    let path = format!("/v1/admin/keys/{}", old["id"].as_str().unwrap());
+    let (_, new) = service.send(Method::POST, &format!("{path}/roll"), Some(&json!({}))).await;
+    let mut said = service.send(Method::POST, &format!("{path}/roll"), None).await.1.to_string();
+    service.send(Method::DELETE, &path, None).await;
+    let operator = service.key.clone();
+    for key in [&old, &new] {
+        key["key"].as_str().unwrap().clone_into(&mut service.key);
+        said += &service.send(Method::GET, "/v1/jobs/unknown", None).await.1.to_string();
+    }
+    service.key.clone_from(&operator);
+    said += &service.get("/v1/admin/keys").await.to_string();
+    said += &home.run(&["keys", "list"]).await.success();
+    let metrics = scraped(&service).await;
+    let keys = [&old, &new].map(|key| key["key"].as_str().unwrap().to_owned());
+    let ended = service.stop().await;
+    log += &(ended.out + &ended.err);
+    let stored = stored(&db.pool).await;
+    for (place, text) in [("log", &log), ("API", &said), ("metrics", &metrics), ("rows", &stored)] {
+        let keys = keys.iter().chain([&operator]);
+        assert_has_none(place, text, keys.map(|key| key.splitn(3, '_').last().unwrap()));
+    }
+}
+
 fn assert_others_are_quiet(log: &str) {
     // What other crates log below this level is up to them and varies by version.
     for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {

@@ -22,6 +22,28 @@ async fn ready(service: &Service) -> bool {
 }
 
 #[tokio::test]
+async fn replicas_divide_the_rate_limits_between_them() {
+    let db = TestDb::new().await;
+    let home = || Home::on(&db).set("AFTERCALL__KEYS__RATE_LIMIT", "1000000");
+    let (first, second) = (home(), home());
+    let service = Service::start(&first).await;
+    let part = async || {
+        let request =
+            service.http.get(format!("{}/v1/jobs", service.api)).bearer_auth(&service.key);
+        let answer = request.send().await.unwrap();
+        let left = answer.headers()["ratelimit"].to_str().unwrap().split(";r=").nth(1).unwrap();
+        let left: u32 = left.split(';').next().unwrap().parse().unwrap();
+        left.div_ceil(100_000)
+    };
+    assert_eq!(part().await, 10);
+    let other = Service::without_key(&second).await;
+    eventually("the other is counted", async || (part().await == 5).then_some(())).await;
+    other.stop().await.success();
+    eventually("the other is gone", async || (part().await == 10).then_some(())).await;
+    service.stop().await.success();
+}
+
+#[tokio::test]
 async fn told_to_stop_it_turns_traffic_away_and_finishes_what_is_in_flight() {
     let db = TestDb::new().await;
     let home = Home::on(&db).set("AFTERCALL__SHUTDOWN__DRAIN_DELAY", "3s");

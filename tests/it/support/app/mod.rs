@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, atomic::AtomicU8};
 
 use aftercall::{
     app::{self, Api, Parts},
-    callers::{self, KeyTerms},
+    callers::{self, KeyTerms, Replicas},
     config::{self, Settings},
     dispatch::Dispatcher,
     drift::Recorder,
@@ -54,6 +54,8 @@ pub struct TestApp {
     pub announcer: Announcer,
     pub metrics: Metrics,
     pub feed: Feed,
+    /// The processes that share the rate limits; counted only when a test asks for it.
+    pub replicas: Replicas,
     listener: Mutex<Option<Listener>>,
     parts: Parts,
     /// Priority of the next mock, counted down: the newest mock takes precedence.
@@ -84,13 +86,15 @@ impl TestApp {
     pub async fn on(db: TestDb, adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = config::load(None).unwrap().settings;
         settings.provider.gate.limit = 1000;
+        settings.keys.rate_limit = 1_000_000;
+        settings.keys.unknown_keys = 1_000_000;
         adjust(&mut settings);
         let provider = MockServer::start().await;
         let client = client_of(&provider.uri());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let (parts, recorder) =
             Parts::new(settings.into(), db.runtime.clone(), Lifecycle::default(), Metrics::new());
-        let Api { router, feed, listener, .. } = api(&parts).await;
+        let Api { router, feed, listener, replicas, .. } = api(&parts).await;
         let receiver = parts.receiver().await.unwrap();
         // They run until the test's runtime ends.
         tokio::spawn(receiver.ingest.run());
@@ -109,6 +113,7 @@ impl TestApp {
             announcer: parts.announcer.clone(),
             metrics: parts.metrics.clone(),
             feed,
+            replicas,
             listener: Mutex::new(Some(listener)),
             parts,
             provider,
