@@ -44,6 +44,14 @@
 //! when the job is requeued or retried, because a late success still counts, and expires seven days
 //! after the job's deadline.
 //!
+//! # The life of a recording
+//!
+//! A caller names a URL, or uploads the recording: [`intake`] receives it into a file, [`audio`] says
+//! what it contains, and [`media`] stores it, in a folder or a bucket, once per caller. When a job about
+//! it is claimed, the attempt gets a second token, and the provider fetches the recording from
+//! [`webhook`] at a [`MediaUrl`](jobs::MediaUrl) that is valid while the attempt runs. [`retention`]
+//! deletes it some time after its last job, with whatever interrupted uploads left behind.
+//!
 //! # Where to start reading
 //!
 //! 1. [`jobs`]: the states, and one function per transition. `tests/it/model/reference` describes
@@ -69,12 +77,14 @@
 //!
 //! - [`http`]: plumbing of the HTTP listeners that any service would need
 //! - [`json`]: properties of JSON text, and details that parsed values lose
+//! - [`audio`]: what an audio file contains
 //!
 //! Tables, each with the only SQL about it. Besides, [`events`] reads timelines across jobs, and
 //! [`provider`] owns the row of its gate:
 //!
 //! - [`callers`]: the internal apps, their API keys and scopes, and the replicas that serve them
 //! - [`jobs`]: jobs and their attempts, and every statement that changes one
+//! - [`media`]: uploaded recordings, and the store of their bytes
 //! - [`partitions`]: the monthly partitions of tables
 //! - [`deliveries`]: raw deliveries, byte for byte, with their outcomes
 //! - [`insights`]: what the provider found in a recording, and the search over it
@@ -138,6 +148,7 @@
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod audio;
 pub mod callers;
 pub mod cli;
 pub mod config;
@@ -154,6 +165,7 @@ pub mod insights;
 pub mod intake;
 pub mod jobs;
 pub mod json;
+pub mod media;
 pub mod metrics;
 pub mod outcome;
 pub mod partitions;

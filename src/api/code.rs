@@ -41,6 +41,7 @@ codes! {
     ResultNotAvailable: NOT_FOUND, "result-not-available", "Result not available";
     DeliveryNotFound: NOT_FOUND, "delivery-not-found", "Delivery not found";
     KeyNotFound: NOT_FOUND, "key-not-found", "API key not found";
+    MediaNotFound: NOT_FOUND, "media-not-found", "Recording not found";
     NoSuchRoute: NOT_FOUND, "no-such-route", "Path not found";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
     NotAcceptable: NOT_ACCEPTABLE, "not-acceptable", "No acceptable media type";
@@ -50,8 +51,11 @@ codes! {
     ResultExpired: GONE, "result-expired", "Result expired";
     RecordingExpired: GONE, "recording-expired", "Recording expired";
     BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "Body too large";
+    MediaQuota: PAYLOAD_TOO_LARGE, "media-quota", "Quota of stored recordings used up";
+    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type";
     NotJson: UNSUPPORTED_MEDIA_TYPE, "not-json", "Body must be JSON";
     ValidationFailed: UNPROCESSABLE_ENTITY, "validation-failed", "Invalid request";
+    NotAudio: UNPROCESSABLE_ENTITY, "not-audio", "Not usable audio";
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
     RateLimited: TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
     CallerLimit: TOO_MANY_REQUESTS, "caller-limit", "Caller limit reached";
@@ -61,5 +65,7 @@ codes! {
     TooManyWaits: SERVICE_UNAVAILABLE, "too-many-waits", "Too many concurrent waits";
     TooManyStreams: SERVICE_UNAVAILABLE, "too-many-streams", "Too many concurrent event streams";
     TooManyExports: SERVICE_UNAVAILABLE, "too-many-exports", "Too many concurrent exports";
+    TooManyTransfers: SERVICE_UNAVAILABLE, "too-many-transfers", "Too many concurrent transfers";
+    MediaStoreUnavailable: SERVICE_UNAVAILABLE, "media-store-unavailable", "Store of recordings unavailable";
     TookTooLong: GATEWAY_TIMEOUT, "took-too-long", "Response took too long";
 }

@@ -12,7 +12,7 @@ use axum::{
 use super::{ApiError, RateLimits, rate::Standing};
 use crate::{
     callers::{Caller, CallerId},
-    config::ApiSettings,
+    config::{ApiSettings, MediaSettings},
     http::{Exhausted, Permit, Permits},
 };
 
@@ -24,6 +24,8 @@ pub enum Activity {
     Wait,
     Stream,
     Export,
+    /// An upload or download of a recording.
+    Transfer,
 }
 
 impl Activity {
@@ -34,6 +36,7 @@ impl Activity {
             Self::Wait => ("waits", "api.max_waits"),
             Self::Stream => ("event streams", "api.max_streams"),
             Self::Export => ("exports", "api.max_exports"),
+            Self::Transfer => ("transfers", "media.max_transfers"),
         }
     }
 }
@@ -48,15 +51,17 @@ struct ByActivity {
     waits: Permits<CallerId>,
     streams: Permits<CallerId>,
     exports: Permits<CallerId>,
+    transfers: Permits<CallerId>,
 }
 
 impl ConcurrencyLimits {
-    pub fn new(of: &ApiSettings) -> Self {
+    pub fn new(of: &ApiSettings, media: &MediaSettings) -> Self {
         Self(Arc::new(ByActivity {
             requests: Permits::new(of.max_requests, of.max_requests_per_caller),
             waits: Permits::new(of.max_waits, of.max_waits_per_caller),
             streams: Permits::new(of.max_streams, of.max_streams_per_caller),
             exports: Permits::new(of.max_exports.into(), of.max_exports_per_caller.into()),
+            transfers: Permits::new(media.max_transfers, media.max_transfers_per_caller),
         }))
     }
 
@@ -72,6 +77,7 @@ impl ConcurrencyLimits {
             Activity::Wait => &self.0.waits,
             Activity::Stream => &self.0.streams,
             Activity::Export => &self.0.exports,
+            Activity::Transfer => &self.0.transfers,
         };
         permits.take(caller_id, 1).map_err(|exhausted| match exhausted {
             Exhausted::Holder => ApiError::CallerLimit(activity),

@@ -16,6 +16,7 @@ use crate::{
     db,
     http::{CursorMismatch, Fault, Faults, HostFault},
     jobs::Job,
+    media::StoreError,
 };
 
 /// Every response that is not a success.
@@ -46,10 +47,37 @@ pub enum ApiError {
     #[error("the result was deleted on {} because of its age (retention.results)", .0.format("%Y-%m-%d"))]
     ResultExpired(DateTime<Utc>),
     #[error(
-        "the uploaded recording was deleted some time after the job had ended (retention.contents); \
-        submit it again as a new job"
+        "the uploaded recording was deleted, by its owner or because of its age (retention.contents, \
+        retention.media); submit it again as a new job"
     )]
     RecordingExpired,
+    #[error("this caller has no recording {0}")]
+    MediaNotFound(uuid::Uuid),
+    #[error("a job that is not final needs the recording; cancel it, or wait until it has ended")]
+    MediaInUse,
+    #[error("{0}")]
+    NotAudio(String),
+    #[error(
+        "send the recording as audio/*, video/* or application/octet-stream, or a form as multipart/form-data"
+    )]
+    NotMedia,
+    #[error("send the recording without Content-Encoding")]
+    MediaCompressed,
+    #[error("the recording is larger than media.max_size allows; nothing was stored")]
+    MediaTooLarge,
+    #[error(
+        "the recording was sent more slowly than media.min_rate, media.timeout and media.max_time allow; nothing was stored"
+    )]
+    MediaTooSlow,
+    #[error(
+        "the caller has {} of {} in use (media.caller_bytes); delete recordings that are no longer needed",
+        bytesize::ByteSize(*held), bytesize::ByteSize(*quota)
+    )]
+    MediaQuota { held: u64, quota: u64 },
+    #[error("no store of recordings is configured: set media.store")]
+    NoMediaStore,
+    #[error("the store of recordings does not work right now; nothing was stored")]
+    MediaStore(#[source] StoreError),
     #[error("cannot {0} a job that is {1}")]
     StateConflict(&'static str, &'static str),
     #[error("the key is revoked or expired")]
@@ -133,14 +161,22 @@ impl ApiError {
             Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
             Self::ResultExpired(_) => Code::ResultExpired,
             Self::RecordingExpired => Code::RecordingExpired,
-            Self::StateConflict(..) | Self::KeyEnded | Self::KeyRolled(_) => Code::StateConflict,
+            Self::MediaNotFound(_) => Code::MediaNotFound,
+            Self::StateConflict(..) | Self::MediaInUse | Self::KeyEnded | Self::KeyRolled(_) => {
+                Code::StateConflict
+            }
+            Self::NotAudio(_) => Code::NotAudio,
+            Self::NotMedia | Self::MediaCompressed => Code::UnsupportedMediaType,
+            Self::MediaQuota { .. } => Code::MediaQuota,
+            Self::NoMediaStore | Self::MediaStore(_) => Code::MediaStoreUnavailable,
+            Self::TooMany(Activity::Transfer) => Code::TooManyTransfers,
             Self::NoSuchRoute => Code::NoSuchRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::NotAcceptable(_) => Code::NotAcceptable,
             Self::PreconditionFailed(_) => Code::PreconditionFailed,
             Self::NotJson => Code::NotJson,
-            Self::BodyTooLarge | Self::TooManyValues(_) => Code::BodyTooLarge,
-            Self::BodyTooSlow => Code::BodyTooSlow,
+            Self::BodyTooLarge | Self::TooManyValues(_) | Self::MediaTooLarge => Code::BodyTooLarge,
+            Self::BodyTooSlow | Self::MediaTooSlow => Code::BodyTooSlow,
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use uuid::uuid;
+use uuid::{Uuid, uuid};
 
 use super::Links;
 use crate::jobs::{self, Channel, Job, JobError, JobId, State};
@@ -40,6 +40,9 @@ pub struct JobView {
     /// and `content` is omitted.
     #[schema(value_type = Map<String, Value>)]
     pub request: Box<RawValue>,
+    /// The uploaded recording; absent if the recording was not uploaded to `/v1/media`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<Uuid>,
     /// Position in the queue while the job is queued; not part of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueView>,
@@ -99,6 +102,7 @@ impl JobView {
             tags: job.tags,
             metadata: job.metadata.0,
             request: jobs::masked(job.request.0),
+            media: job.media_id,
             queue: None,
             attempts: job.attempts,
             completed_via: job.completed_via,

@@ -6,14 +6,14 @@ use axum::{
     Router,
     body::Body,
     extract::{FromRequestParts as _, MatchedPath, Request, State},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, validate_request::ValidateRequestHeaderLayer};
 
-use super::{ApiError, ApiState, ConcurrencyLimits, RateLimits, problem};
+use super::{ApiError, ApiState, ConcurrencyLimits, RateLimits, paths, problem};
 use crate::{
     callers::Caller,
     http::{self, Awaited, Holding, Observer, Wait, checked_host, nosniff, observed},
@@ -79,7 +79,7 @@ pub fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>, limits: Limi
 /// Gives the request its permit, which it holds until its response is sent. Responds with a problem when the handler takes
 /// too long, or when the body does. Every response of the API says what is left of the rate limit.
 async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response {
-    let wait = Wait::asked(request.uri(), request.headers()).map_or(Duration::ZERO, Wait::duration);
+    let timeout = timeout(&limits, &request);
     let (mut parts, body) = request.into_parts();
     let (body, awaited) = Awaited::watch(body);
     let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
@@ -88,7 +88,7 @@ async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> 
     let address = parts.uri.path().starts_with(API).then(|| http::address(&parts.extensions));
     parts.extensions.insert(permit.clone());
     let response = next.run(Request::from_parts(parts, body));
-    let mut response = match tokio::time::timeout(limits.timeout + wait, response).await {
+    let mut response = match tokio::time::timeout(timeout, response).await {
         Ok(response) => response,
         Err(_) if awaited.is_so() => ApiError::BodyTooSlow.into_response(),
         Err(_) => ApiError::TookTooLong.into_response(),
@@ -102,4 +102,14 @@ async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> 
         limits.metrics.rate_limited(caller);
     }
     response.map(|body| Body::new(Holding::new(body, permit)))
+}
+
+/// On top of the wait that was asked for. An upload may take as long as its client keeps sending; its handler limits that.
+fn timeout(limits: &Limits, request: &Request) -> Duration {
+    let route = request.extensions().get::<MatchedPath>();
+    if request.method() == Method::POST && route.is_some_and(|it| it.as_str() == paths::ALL_MEDIA) {
+        return Duration::MAX;
+    }
+    let wait = Wait::asked(request.uri(), request.headers());
+    limits.timeout + wait.map_or(Duration::ZERO, Wait::duration)
 }

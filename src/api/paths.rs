@@ -1,4 +1,4 @@
-//! The paths of a job: its routes are declared with them, and its links built from them.
+//! The paths of jobs and recordings: routes are declared with them, and links built from them.
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +11,8 @@ pub const SPEAKERS: &str = "/v1/jobs/{id}/speakers";
 pub const INSIGHTS: &str = "/v1/jobs/{id}/insights";
 pub const TRANSCRIPT: &str = "/v1/jobs/{id}/transcript";
 pub const SHAPE: &str = "/v1/jobs/{id}/shape";
+pub const ALL_MEDIA: &str = "/v1/media";
+pub const MEDIA: &str = "/v1/media/{id}";
 pub const TIMELINE: &str = "/v1/jobs/{id}/timeline";
 
 /// Paths of the resources of a job.

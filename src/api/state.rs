@@ -3,7 +3,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
-use super::Bodies;
+use super::{Bodies, MediaAccess};
 use crate::{
     callers::{KeyCache, KeyWatch},
     config::{GateSettings, KeysSettings, TextLimits},
@@ -11,6 +11,7 @@ use crate::{
     http::{Cursors, Pace},
     insights::ResultLoader,
     jobs::Announcer,
+    metrics::Metrics,
 };
 
 /// Cheap to clone, since clones share everything: each request has one.
@@ -42,6 +43,9 @@ pub struct Shared {
     /// The minimum speed of exports.
     pub export_pace: Pace,
     pub results: ResultLoader,
+    /// Uploaded recordings.
+    pub media: MediaAccess,
+    pub metrics: Metrics,
 }
 
 impl ApiState {

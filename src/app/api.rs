@@ -49,7 +49,7 @@ pub fn router(
     let (routes, mut document) = api();
     let limits = Limits {
         timeout: granted.request_timeout,
-        concurrency: ConcurrencyLimits::new(granted),
+        concurrency: ConcurrencyLimits::new(granted, &settings.media),
         rates: RateLimits::new(&settings.keys, replicas, weights(&mut document)),
         metrics,
     };

@@ -9,9 +9,10 @@ use url::Url;
 
 use super::probe;
 use crate::{
-    config::{self, ConfigError, EmbeddedEnvironment, Role, Settings},
+    config::{self, ConfigError, EmbeddedEnvironment, Role, Settings, StoreEnvironment},
     db::{self, PoolOptions},
     embedded::{self, Cluster},
+    media::{self, Store},
     provider::{Client, Credentials, gate},
     sandbox::{self, Sandbox},
     supervise::{Lifecycle, TaskResult},
@@ -54,6 +55,21 @@ pub async fn database(settings: &Settings) -> anyhow::Result<(PgPool, BackingSer
     let db = db::connect(options, pool_options(settings)).await?;
     let database = format!("a private Postgres, socket in {}", cluster.sockets().display());
     Ok((db, BackingServices { database, cluster: Some(cluster) }))
+}
+
+/// The store of uploaded recordings: the configured one, or a folder in the data directory if there is one.
+pub fn media_store(settings: &Settings) -> anyhow::Result<Option<Store>> {
+    let environment = EmbeddedEnvironment::read();
+    let url = match &settings.media.store {
+        Some(url) => Some(url.clone()),
+        None if settings.database.url.is_none() || environment.data_dir.is_some() => {
+            media::usual_folder(&embedded::data_root(&environment)?)
+        }
+        None => None,
+    };
+    let Some(url) = url else { return Ok(None) };
+    let of = &settings.media;
+    Store::open(&url, &of.spool, of.store_timeout, &StoreEnvironment::read()?).map(Some)
 }
 
 /// Starts or joins the cluster in the data folder.

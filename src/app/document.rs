@@ -25,6 +25,7 @@ const WEIGHT: &str = "x-rate-weight";
     ),
     tags(
         (name = "jobs", description = "Recordings, from submission to a final state"),
+        (name = "media", description = "Private recordings, uploaded for jobs"),
         (name = "results", description = "The results of a recording"),
         (name = "stats", description = "Totals over many jobs"),
         (name = "exports", description = "All jobs or utterances, as newline-delimited JSON"),

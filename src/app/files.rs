@@ -100,7 +100,10 @@ fn set_aside(settings: &Settings) -> usize {
     // One more for the listener that feeds waits and streams.
     let own = settings.ops.max_connections.saturating_add(database).saturating_add(1);
     // A submission may need a connection for a token first.
-    own.saturating_add(settings.dispatch.concurrency.saturating_mul(2)).saturating_add(SPARE)
+    let own = own.saturating_add(settings.dispatch.concurrency.saturating_mul(2));
+    // A transfer has a file, and perhaps a connection to the store; so does the provider's fetch.
+    let transfers = settings.media.max_transfers.saturating_add(settings.media.max_fetches);
+    own.saturating_add(transfers.saturating_mul(2)).saturating_add(SPARE)
 }
 
 fn granted(settings: &Settings, allowed: usize) -> anyhow::Result<Granted> {

@@ -30,7 +30,7 @@ use api::router;
 pub use api::{api, document};
 use backing_services::BackingServices;
 pub use backing_services::{
-    SandboxAddress, credentials, pool_options, private_cluster, takes_submissions,
+    SandboxAddress, credentials, media_store, pool_options, private_cluster, takes_submissions,
 };
 pub use parts::{Api, Parts, Receiver, Workers};
 pub use probe::probe;
@@ -90,6 +90,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let granted = files::grant(settings)?;
     let listeners = Listeners::bind(settings)?;
     let mut addresses = listeners.addresses()?;
+    let store = media_store(settings)?;
     let (db, backing) = backing_services::database(settings).await?;
     addresses.database.clone_from(&backing.database);
     let started = Arc::new(AtomicBool::new(false));
@@ -106,7 +107,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     addresses.sandbox = sandbox;
 
     let (common, recorder) =
-        Parts::new(settings.clone().into(), db.clone(), lifecycle.clone(), metrics.clone());
+        Parts::new(settings.clone().into(), db.clone(), lifecycle.clone(), metrics.clone(), store);
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     if metrics.is_on() {

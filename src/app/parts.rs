@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use url::Url;
 
 use crate::{
-    api::{ApiState, Bodies, Shared},
+    api::{ApiState, Bodies, MediaAccess, Shared},
     callers::{KeyCache, KeyWatch, Replicas},
     config::{ApiSettings, Settings, bytes},
     db,
@@ -17,17 +17,18 @@ use crate::{
     http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
     jobs::Announcer,
+    media::Store,
     metrics::Metrics,
     provider,
     public_hook::SelfTestKey,
     reconcile::Reconciler,
-    retention::Retention,
+    retention::{MediaSweep, Retention},
     rollup::Rollup,
     sampler::Sampler,
     supervise::Lifecycle,
     webhook::{
-        self, HolderLimit, Limits, Lookups, MemoryBudget, SelfTests, Tokens, UnknownTokenLimiter,
-        Unproven, WebhookState, ingest::Ingest,
+        self, HolderLimit, Limits, Lookups, MediaFetches, MemoryBudget, SelfTests, Tokens,
+        UnknownTokenLimiter, Unproven, WebhookState, ingest::Ingest,
     },
 };
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub announcer: Announcer,
     pub drift: DriftCounter,
     pub metrics: Metrics,
+    /// Of uploaded recordings; `None` if none is configured.
+    pub store: Option<Store>,
 }
 
 /// The REST API: its routes, and the parts that must run beside them.
@@ -73,10 +76,11 @@ impl Parts {
         db: PgPool,
         lifecycle: Lifecycle,
         metrics: Metrics,
+        store: Option<Store>,
     ) -> (Self, Recorder) {
         let (drift, recorder) = Recorder::new(db.clone(), metrics.clone());
         let announcer = Announcer::counting(metrics.clone());
-        (Self { settings, db, lifecycle, announcer, drift, metrics }, recorder)
+        (Self { settings, db, lifecycle, announcer, drift, metrics, store }, recorder)
     }
 
     /// `granted`: the API's settings, limited by the available files.
@@ -103,6 +107,8 @@ impl Parts {
                 longest: granted.export_max_time,
             },
             results: ResultLoader::default(),
+            media: MediaAccess::new(settings.media.clone(), self.store.clone()),
+            metrics: self.metrics.clone(),
         });
         let replicas = Replicas::default();
         let metrics = self.metrics.clone();
@@ -125,6 +131,7 @@ impl Parts {
             unknown_tokens: UnknownTokenLimiter::new(settings.webhook.unknown_tokens),
             drift: self.drift.clone(),
             self_tests: SelfTests::new(SelfTestKey::load(db).await?),
+            media: MediaFetches::new(db.clone(), self.store.clone(), &settings.media),
             metrics: self.metrics.clone(),
         };
         let router = http::observed_only(webhook::router(state), "webhook", self.metrics.clone());
@@ -144,6 +151,10 @@ impl Parts {
         Retention {
             db: self.db.clone(),
             settings: self.settings.retention.clone(),
+            media: self.store.clone().map(|store| {
+                let orphans_after = self.settings.media.orphans_after;
+                MediaSweep { store, orphans_after }
+            }),
             metrics: self.metrics.clone(),
         }
     }

@@ -14,6 +14,7 @@ pub fn settings(settings: &Settings) -> Vec<PublishedSetting> {
         ("retention.results", seconds(kept.results)),
         ("retention.timeline", seconds(kept.timeline)),
         ("retention.contents", seconds(kept.contents)),
+        ("retention.media", seconds(kept.media)),
         ("retention.jobs", seconds(kept.jobs)),
     ]
 }

@@ -1,5 +1,5 @@
 //! A client for Aftercall's own API, used by `demo` and `submit`.
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use reqwest::{StatusCode, header};
@@ -14,6 +14,7 @@ const POLL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// Longest `Retry-After` that is waited for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const UPLOAD_TIMEOUT: Duration = Duration::from_hours(6);
 
 pub struct ApiClient {
     http: reqwest::Client,
@@ -39,6 +40,36 @@ impl ApiClient {
     /// Submits a recording; returns the job.
     pub async fn submit(&self, body: &Value) -> anyhow::Result<Value> {
         self.send(self.http.post(format!("{}/v1/jobs", self.base)).json(body)).await
+    }
+
+    /// Uploads a recording; returns what is known of it.
+    pub async fn upload(&self, path: &Path) -> anyhow::Result<Value> {
+        let opened = async {
+            let file = tokio::fs::File::open(path).await?;
+            let length = file.metadata().await?.len();
+            Ok::<_, std::io::Error>((file, length))
+        };
+        let (file, length) =
+            opened.await.with_context(|| format!("cannot read {}", path.display()))?;
+        let request = self
+            .http
+            .post(format!("{}/v1/media", self.base))
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_LENGTH, length)
+            .timeout(UPLOAD_TIMEOUT)
+            .body(file);
+        match self.once(request.bearer_auth(self.key.expose_secret())).await {
+            Ok(answer) => read(answer).await,
+            Err(error) => {
+                // A service that rejects the request may close the connection before its response is read. It rejects
+                // an empty file too, and for the same reason, unless that was the file.
+                let empty = self.http.post(format!("{}/v1/media", self.base));
+                match self.send(empty).await {
+                    Err(why) if !why.to_string().contains("not-audio") => Err(why),
+                    _ => Err(error),
+                }
+            }
+        }
     }
 
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -90,17 +121,24 @@ impl ApiClient {
             sleep(pause).await;
             answer = self.sent(&request).await?;
         }
-        let status = answer.status();
-        let body: Value = answer.json().await.map_err(reqwest::Error::without_url)?;
-        anyhow::ensure!(status.is_success(), refusal(status.as_u16(), &body));
-        Ok(body)
+        read(answer).await
     }
 
     async fn sent(&self, request: &reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
-        let request = request.try_clone().context("a body that cannot be sent twice")?;
+        self.once(request.try_clone().context("a body that cannot be sent twice")?).await
+    }
+
+    async fn once(&self, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
         let sent = request.send().await.map_err(reqwest::Error::without_url);
         sent.with_context(|| format!("cannot reach Aftercall at {}", self.base))
     }
+}
+
+async fn read(answer: reqwest::Response) -> anyhow::Result<Value> {
+    let status = answer.status();
+    let body: Value = answer.json().await.map_err(reqwest::Error::without_url)?;
+    anyhow::ensure!(status.is_success(), refusal(status.as_u16(), &body));
+    Ok(body)
 }
 
 /// How long to wait before a request that was one too many is sent again; nothing was done.

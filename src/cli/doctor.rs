@@ -63,6 +63,7 @@ async fn examine(loaded: &Loaded, file: Option<&Path>) -> anyhow::Result<Vec<Fin
         environment: &loaded.environment,
         db,
         provider: provider(settings).map_err(|error| format!("{error:#}")),
+        store: app::media_store(settings).map_err(|error| format!("{error:#}")),
         webhook_base: app::webhook_base(settings, settings.webhook.listen.port())?,
     };
     let mut findings = vec![configuration(loaded, file)];

@@ -9,9 +9,10 @@ use sqlx::PgPool;
 
 use super::{database, output};
 use crate::{
+    app,
     config::{RetentionSettings, Settings, shown_age},
     metrics::Metrics,
-    retention::{Applied, Kind, Plan, Retention},
+    retention::{Applied, Kind, MediaSweep, Plan, Retention},
     telemetry,
 };
 
@@ -28,10 +29,13 @@ pub struct Args {
 pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     // Standard output may be JSON, and a slow statement is expected here.
     telemetry::init(settings.log.format, "warn,sqlx=error")?;
+    let store = app::media_store(&settings)?;
+    let orphans_after = settings.media.orphans_after;
     let work = async |db: &PgPool| {
         let retention = Retention {
             db: db.clone(),
             settings: settings.retention.clone(),
+            media: store.clone().map(|store| MediaSweep { store, orphans_after }),
             metrics: Metrics::default(),
         };
         let text = if args.dry_run {

@@ -2,7 +2,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -19,7 +18,7 @@ pub struct Args {
     /// File with the API key; default: the value of `AFTERCALL_API_KEY`.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Mpeg, Mp4, Wav, Webm, Webp, Aac, Avi or Ogg; default: from the file extension.
+    /// Mpeg, Mp4, Wav, Webm, Webp, Aac, Avi or Ogg; default: as found in a file, or from the extension of a URL.
     #[arg(long)]
     encoding: Option<String>,
     /// `CallCenter`, `Meeting`, `EarningsCalls`, `Interview`, `PressConference` or `Voicemail`.
@@ -50,7 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
     let base = args.api.clone().or(environment.url);
     let client = ApiClient::new(base.as_deref().unwrap_or("http://127.0.0.1:8080"), key)?;
-    let job = client.submit(&request(&args)?).await?;
+    let job = client.submit(&request(&client, &args).await?).await?;
     let job = wait(&client, &job).await?;
     print(&client, &job, args.json).await
 }
@@ -78,20 +77,22 @@ pub async fn print(client: &ApiClient, job: &Value, as_json: bool) -> anyhow::Re
     report::print(client, job).await
 }
 
-fn request(args: &Args) -> anyhow::Result<Value> {
-    let name = args.recording.split(['?', '#']).next().unwrap_or_default();
-    let encoding = match &args.encoding {
-        Some(encoding) => encoding.as_str(),
-        None => encoding_of(name)
-            .context("cannot tell the encoding from the file extension; use --encoding")?,
-    };
-    let mut body = json!({ "encoding": encoding, "enableVoiceActivityDetection": true });
+/// A local file is uploaded first.
+async fn request(client: &ApiClient, args: &Args) -> anyhow::Result<Value> {
+    let mut body = json!({ "enableVoiceActivityDetection": true });
     if args.recording.starts_with("http://") || args.recording.starts_with("https://") {
+        let name = args.recording.split(['?', '#']).next().unwrap_or_default();
+        let encoding = args.encoding.as_deref().or_else(|| encoding_of(name));
+        let encoding = encoding
+            .context("cannot tell the encoding from the extension of the URL; use --encoding")?;
         body["contentUri"] = args.recording.as_str().into();
+        body["encoding"] = encoding.into();
     } else {
-        let bytes = std::fs::read(&args.recording)
-            .with_context(|| format!("cannot read {}", args.recording))?;
-        body["content"] = STANDARD.encode(bytes).into();
+        let media = client.upload(Path::new(&args.recording)).await?;
+        body["media"] = media["id"].clone();
+        if let Some(encoding) = &args.encoding {
+            body["encoding"] = encoding.as_str().into();
+        }
     }
     if args.separate_speaker_per_channel {
         body["separateSpeakerPerChannel"] = true.into();

@@ -2,7 +2,10 @@
 //! service.
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use secrecy::SecretString;
 use url::{Host, Url};
+
+use super::ConfigError;
 
 /// What the managed Postgres reads from the environment.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +60,46 @@ impl ClientEnvironment {
     pub fn read() -> Self {
         let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self { url: text("AFTERCALL_URL"), api_key: text("AFTERCALL_API_KEY") }
+    }
+}
+
+/// What S3-compatible stores are reached with: the standard `AWS_*` variables.
+#[derive(Debug, Clone, Default)]
+pub struct StoreEnvironment {
+    /// Lower-case name and value.
+    pub aws: Vec<(String, SecretString)>,
+}
+
+impl StoreEnvironment {
+    /// The variables that are secret may be in files, as those of all other secrets: `AWS_SECRET_ACCESS_KEY_FILE`.
+    ///
+    /// # Errors
+    /// When such a file cannot be read, or a variable is set both ways.
+    pub fn read() -> Result<Self, ConfigError> {
+        const IN_FILES: [&str; 3] =
+            ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut aws: Vec<(String, SecretString)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.into()))
+            .collect();
+        let mut faults = Vec::new();
+        for name in IN_FILES {
+            let file_name = format!("{name}_FILE");
+            let Some(path) = text(&file_name) else { continue };
+            if text(name).is_some() {
+                faults.push(format!("{name} and {file_name} are both set; unset one of them"));
+            }
+            match std::fs::read_to_string(&path) {
+                Ok(value) => {
+                    let value = value.trim_end_matches(['\r', '\n']);
+                    aws.push((name.to_ascii_lowercase(), value.into()));
+                }
+                Err(error) => faults.push(format!("{file_name}: cannot read {path}: {error}")),
+            }
+        }
+        if faults.is_empty() { Ok(Self { aws }) } else { Err(ConfigError(faults)) }
     }
 }
 

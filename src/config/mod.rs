@@ -15,6 +15,7 @@ mod ingest;
 mod jobs;
 mod keys;
 mod log;
+mod media;
 mod ops;
 mod provider;
 mod reconcile;
@@ -32,13 +33,15 @@ pub use api::ApiSettings;
 pub use database::DatabaseSettings;
 pub use dispatch::DispatchSettings;
 pub use environment::{
-    ClientEnvironment, EmbeddedEnvironment, TracesEnvironment, is_here, log_filter, shown_url,
+    ClientEnvironment, EmbeddedEnvironment, StoreEnvironment, TracesEnvironment, is_here,
+    log_filter, shown_url,
 };
 pub use http::HttpSettings;
 pub use ingest::IngestSettings;
 pub use jobs::JobsSettings;
 pub use keys::KeysSettings;
 pub use log::{LogFormat, LogSettings};
+pub use media::MediaSettings;
 pub use ops::OpsSettings;
 pub use provider::{GateSettings, ProviderSettings};
 pub use reconcile::ReconcileSettings;

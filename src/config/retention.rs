@@ -23,6 +23,8 @@ pub struct RetentionSettings {
     #[serde(with = "Age")]
     pub contents: Option<Duration>,
     #[serde(with = "Age")]
+    pub media: Option<Duration>,
+    #[serde(with = "Age")]
     pub jobs: Option<Duration>,
 }
 
@@ -57,7 +59,8 @@ impl RetentionSettings {
     pub(super) fn check_with(&self, deadline: Duration, faults: &mut SettingFaults) {
         let least = deadline + TOKENS;
         // A recording is only needed while its job may be submitted.
-        for (name, age) in self.ages().into_iter().filter(|(name, _)| *name != "contents") {
+        let is_needed = |name: &str| !matches!(name, "contents" | "media");
+        for (name, age) in self.ages().into_iter().filter(|(name, _)| is_needed(name)) {
             faults.check(
                 age.is_none_or(|age| age >= least),
                 &format!(
@@ -68,12 +71,13 @@ impl RetentionSettings {
         }
     }
 
-    fn ages(&self) -> [(&'static str, Option<Duration>); 5] {
+    fn ages(&self) -> [(&'static str, Option<Duration>); 6] {
         [
             ("deliveries", self.deliveries),
             ("results", self.results),
             ("timeline", self.timeline),
             ("contents", self.contents),
+            ("media", self.media),
             ("jobs", self.jobs),
         ]
     }

@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use super::{
     ApiSettings, Automatic, DatabaseSettings, DispatchSettings, HttpSettings, IngestSettings,
-    JobsSettings, KeysSettings, LogSettings, OpsSettings, ProviderSettings, ReconcileSettings,
-    RetentionSettings, SandboxSettings, ShutdownSettings, WebhookSettings, bytes,
+    JobsSettings, KeysSettings, LogSettings, MediaSettings, OpsSettings, ProviderSettings,
+    ReconcileSettings, RetentionSettings, SandboxSettings, ShutdownSettings, WebhookSettings,
+    bytes,
 };
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -22,6 +23,7 @@ pub struct Settings {
     pub provider: ProviderSettings,
     pub dispatch: DispatchSettings,
     pub jobs: JobsSettings,
+    pub media: MediaSettings,
     pub reconcile: ReconcileSettings,
     pub retention: RetentionSettings,
     pub shutdown: ShutdownSettings,

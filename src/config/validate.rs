@@ -29,6 +29,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     s.provider.gate.check(&mut faults);
     s.dispatch.check(&mut faults);
     s.jobs.check(&mut faults);
+    s.media.check(&mut faults);
     s.retention.check(&mut faults);
     s.sandbox.check(&mut faults);
     s.log.check(&mut faults);

@@ -18,7 +18,7 @@ use url::Url;
 use self::{acceptance::Acceptance, decision::SubmitDecision};
 use crate::{
     config::{DispatchSettings, GateSettings},
-    jobs::{self, Announcer, Claimed, WebhookUrl},
+    jobs::{self, Announcer, Claimed, MediaUrl, WebhookUrl},
     metrics::Task,
     provider::{
         self, RateHeaders,
@@ -141,6 +141,10 @@ impl Dispatcher {
         let mut body = claimed.request.clone();
         if let Some(content) = claimed.content.take() {
             body.insert("content".to_owned(), Value::String(content));
+        }
+        if let Some(token) = &claimed.media {
+            let url = MediaUrl::new(&self.webhook_base, token);
+            body.insert("contentUri".to_owned(), url.reveal().into());
         }
         let webhook = WebhookUrl::new(&self.webhook_base, &claimed.token);
         let answer = self.provider.submit(&body, &webhook).await;

@@ -5,6 +5,7 @@
 mod clock;
 mod database;
 mod disk;
+mod media;
 mod prometheus;
 mod provider;
 mod rights;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use sqlx::{PgPool, error::DatabaseError};
 use url::Url;
 
-use crate::{config::Settings, provider::Client};
+use crate::{config::Settings, media::Store, provider::Client};
 
 /// What is examined.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Examined<'a> {
     pub db: Result<PgPool, String>,
     /// The provider, or the sandbox that replaces it; the reason if neither can be called.
     pub provider: Result<Client, String>,
+    /// The store of uploaded recordings, if one is configured; the reason if it cannot be used.
+    pub store: Result<Option<Store>, String>,
     /// The URL at which the provider reaches the webhook listener.
     pub webhook_base: Url,
 }
@@ -90,6 +93,7 @@ pub async fn examine(examined: &Examined<'_>) -> Vec<Finding> {
             "check database.url, its password and that Postgres is up; the checks that need it were left out",
         )),
     }
+    findings.push(media::store(examined.store.as_ref()).await);
     findings.push(provider::call(examined).await);
     findings.extend(webhook::checks(examined).await);
     if let Some(url) = &examined.settings.ops.prometheus_url {

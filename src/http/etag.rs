@@ -14,11 +14,16 @@ pub fn conditional(
     response: impl IntoResponse,
 ) -> Result<Response, InvalidHeaderValue> {
     let value = HeaderValue::from_str(etag)?;
-    let is_known = names(headers, &header::IF_NONE_MATCH, etag);
+    let is_known = none_match(headers, etag);
     let mut response =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { response.into_response() };
     response.headers_mut().insert(header::ETAG, value);
     Ok(response)
+}
+
+/// Whether the client has this version already.
+pub fn none_match(headers: &HeaderMap, etag: &str) -> bool {
+    names(headers, &header::IF_NONE_MATCH, etag)
 }
 
 /// Whether the request may change this version: `If-Match` names it, or is absent. `W/` does not matter

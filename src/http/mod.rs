@@ -1,5 +1,6 @@
 //! Plumbing of the HTTP listeners that any service would need, whatever it serves.
 mod combined_query;
+mod download;
 mod etag;
 mod faults;
 mod gcra;
@@ -9,13 +10,16 @@ mod media_type;
 mod ndjson;
 mod ops;
 mod page;
+mod patience;
 mod permits;
 mod query;
 mod serve;
+mod throttle;
 mod upload;
 mod wait;
 
 pub use combined_query::CombinedQuery;
+pub use download::Download;
 pub use etag::{conditional, hex, if_match};
 pub use faults::{Fault, Faults, closest, shortened};
 pub use gcra::{Gcra, Left, Quota};
@@ -25,8 +29,10 @@ pub use media_type::is_json;
 pub use ndjson::{NdjsonWriter, Pace, StreamError, ndjson};
 pub use ops::{Check, OpsState, health, ops};
 pub use page::{CursorMismatch, Cursors, Page, conditions};
+pub use patience::{Patience, TooSlow};
 pub use permits::{Exhausted, Permit, Permits};
 pub use query::{Limit, NoParameters, Timestamp, read_query};
 pub use serve::{HostFault, Terms, address, bind, serve, site};
+pub use throttle::Throttle;
 pub use upload::Awaited;
 pub use wait::Wait;

@@ -13,6 +13,7 @@ use super::{
     Submission, SubmitJob,
     handler::new_job,
     idempotency::{self, Replay},
+    media,
     validation::member,
 };
 use crate::{
@@ -139,7 +140,13 @@ async fn submit(
     index: usize,
     read: Result<Submission, Faults>,
 ) -> sqlx::Result<ItemView> {
-    Ok(match read {
+    let resolved = match read {
+        Ok(mut submission) => {
+            media::resolve(tx, caller.id, &mut submission).await?.map(|()| submission)
+        }
+        Err(faults) => Err(faults),
+    };
+    Ok(match resolved {
         Ok(submission) => {
             let job = jobs::enqueue(tx, &new_job(state, caller, &submission, trace)).await?;
             ItemView::Accepted { index, status: 202, job: Box::new(job.into()) }

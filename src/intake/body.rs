@@ -10,6 +10,8 @@ use utoipa::{
     },
 };
 
+use uuid::Uuid;
+
 use crate::provider::wire;
 
 /// A recording to analyze. Unknown members are rejected.
@@ -22,14 +24,17 @@ use crate::provider::wire;
 #[expect(dead_code, reason = "describes the body")]
 pub struct SubmitJob {
     /// URL from which the provider downloads the recording with a single GET, within minutes.
-    /// Exactly one of `contentUri` and `content` is required.
+    /// Exactly one of `contentUri`, `media` and `content` is required.
     #[schema(format = "iri", pattern = "^https?://", max_length = 8192)]
     content_uri: Option<String>,
     /// The recording itself, as base64 (RFC 4648, section 4).
     #[schema(format = "byte", min_length = 1)]
     content: Option<String>,
+    /// The id of an uploaded recording (`POST /v1/media`). `encoding` and `sampleRate` are then filled in.
+    media: Option<Uuid>,
+    /// Required unless `media` is given.
     #[schema(schema_with = encoding)]
-    encoding: String,
+    encoding: Option<String>,
     /// Language tag (BCP 47); default `en-US`. The provider supports only English.
     #[schema(pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length = 35)]
     language_code: Option<String>,

@@ -9,6 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Submission, SubmitJob,
     idempotency::{self, Replay},
+    media,
 };
 use crate::{
     api::{
@@ -53,17 +54,18 @@ async fn submit(
 ) -> Result<Response, ApiError> {
     caller.require(Scope::JobsWrite)?;
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
-    let submission =
+    let mut submission =
         Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;
     // A recording is large, and the submission holds it by now.
     drop(body.bytes);
     let trace = telemetry::to_store(&headers);
+    if key.is_some() || submission.media.is_some() {
+        return in_transaction(&state, &caller, &mut submission, trace.as_deref(), key.as_ref())
+            .await;
+    }
     let new = new_job(&state, &caller, &submission, trace.as_deref());
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    match &key {
-        Some(key) => submit_once(&state, &new, key).await,
-        None => Ok(accepted(jobs::enqueue_alone(&state.db, &state.announcer, &new).await?)?.1),
-    }
+    Ok(accepted(jobs::enqueue_alone(&state.db, &state.announcer, &new).await?)?.1)
 }
 
 pub(super) fn new_job<'a>(
@@ -81,23 +83,34 @@ pub(super) fn new_job<'a>(
         metadata: &submission.metadata,
         request: &submission.request,
         content: submission.content.as_deref(),
+        media_id: submission.media,
         deadline: state.deadline,
         trace_context,
     }
 }
 
 /// The key, the job and the response commit together.
-async fn submit_once(
+async fn in_transaction(
     state: &ApiState,
-    new: &NewJob<'_>,
-    key: &IdempotencyKey,
+    caller: &Caller,
+    submission: &mut Submission,
+    trace: Option<&str>,
+    key: Option<&IdempotencyKey>,
 ) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
-    if let Replay::Stored { location, body } = idempotency::reserve(&mut tx, key).await? {
+    if let Some(key) = key
+        && let Replay::Stored { location, body } = idempotency::reserve(&mut tx, key).await?
+    {
         return Ok(idempotency::replayed(answer(&location, body, None)?));
     }
-    let (answer, response) = accepted(jobs::enqueue(&mut tx, new).await?)?;
-    idempotency::record(&mut tx, key, &answer.location, &answer.json).await?;
+    let resolved = media::resolve(&mut tx, caller.id, submission).await?;
+    resolved.map_err(ApiError::ValidationFailed)?;
+    let new = new_job(state, caller, submission, trace);
+    tracing::Span::current().record("job_id", tracing::field::display(new.id));
+    let (answer, response) = accepted(jobs::enqueue(&mut tx, &new).await?)?;
+    if let Some(key) = key {
+        idempotency::record(&mut tx, key, &answer.location, &answer.json).await?;
+    }
     tx.commit().await?;
     Ok(response)
 }

@@ -5,6 +5,7 @@ mod body;
 mod commands;
 mod handler;
 mod idempotency;
+mod media;
 mod speakers;
 mod submission;
 mod validation;
@@ -15,5 +16,5 @@ pub use submission::{Submission, known_members};
 /// The operations with which callers change jobs.
 pub fn router() -> utoipa_axum::router::OpenApiRouter<crate::api::ApiState> {
     let jobs = handler::router().merge(batch::router());
-    jobs.merge(commands::router()).merge(speakers::router())
+    jobs.merge(commands::router()).merge(media::router()).merge(speakers::router())
 }

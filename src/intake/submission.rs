@@ -1,7 +1,11 @@
 //! Turns a request body into a submission, or into the list of all its errors.
 use serde_json::{Map, Value, value::RawValue};
+use uuid::Uuid;
 
-use super::validation::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole};
+use super::{
+    media,
+    validation::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole},
+};
 use crate::{
     http::{Fault, Faults, closest},
     json,
@@ -18,6 +22,8 @@ pub struct Submission {
     /// The request for the provider, in the caller's order, without `content`.
     pub request: Map<String, Value>,
     pub content: Option<String>,
+    /// The uploaded recording; [`media::resolve`] says whether there is one.
+    pub media: Option<Uuid>,
 }
 
 impl Submission {
@@ -43,6 +49,7 @@ impl Submission {
         let tags = body.shift_remove("tags");
         body.shift_remove("metadata");
         let content = body.shift_remove("content");
+        let media = body.shift_remove("media");
         body.retain(|_, value| !value.is_null());
         if let Some(count) = body.get_mut("speakerCount") {
             *count = whole(count).into();
@@ -61,6 +68,7 @@ impl Submission {
                 Some(Value::String(text)) => Some(text),
                 _ => None,
             },
+            media: media.as_ref().and_then(Value::as_str).and_then(|id| id.parse().ok()),
             request: body,
         })
     }
@@ -109,21 +117,7 @@ fn faults(body: &Map<String, Value>) -> Faults {
 /// Constraints between members.
 fn relations(body: &Map<String, Value>, faults: &mut Faults) {
     let has = |name| body.get(name).is_some_and(|value| !value.is_null());
-    match (has("contentUri"), has("content")) {
-        (true, true) => faults.push(Fault::at(
-            "#/content",
-            "conflict",
-            "give either contentUri or content, not both",
-        )),
-        (false, false) => {
-            faults.push(Fault::at("#/contentUri", "missing", "give contentUri or content"));
-        }
-        _ => {}
-    }
-    if !has("encoding") {
-        let known = wire::ENCODINGS.join(", ");
-        faults.push(Fault::at("#/encoding", "missing", format!("is required: one of {known}")));
-    }
+    media::relations(body, faults);
     if has("speakerIds") && has("enrollmentIds") {
         let detail = "is the former name of speakerIds; give one of them";
         faults.push(Fault::at("#/enrollmentIds", "conflict", detail));

@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::media::media;
 use crate::{
     http::{Fault, Faults, closest},
     json,
@@ -50,6 +51,7 @@ pub const PROVIDER_MEMBERS: &[(&str, Rule)] = &[
 
 /// Members that stay with Aftercall.
 pub const OWN_MEMBERS: &[(&str, Rule)] = &[
+    ("media", media),
     ("externalId", |at, value, faults| text(at, value, 200, faults)),
     ("tags", |at, value, faults| texts(at, value, 20, 64, faults)),
     ("metadata", metadata),

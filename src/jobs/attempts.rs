@@ -3,6 +3,7 @@ use std::collections::HashSet;
 
 use sqlx::{PgExecutor, PgTransaction};
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 
 use super::{JobId, Token};
 
@@ -45,6 +46,36 @@ pub async fn matching_attempts(
             provider_job_id: row.provider_job_id.clone(),
             trace_context: row.trace_context.clone(),
         })
+    });
+    Ok(matching.collect())
+}
+
+/// For each token, the uploaded recording that the attempt's URL is for; hashes are compared in constant time.
+///
+/// `None` for an unknown job, a wrong secret, or once the recording is no longer needed: when the attempt was given up,
+/// when the job is final, or at its deadline.
+pub async fn matching_media(
+    db: impl PgExecutor<'_>,
+    tokens: &[&Token],
+) -> sqlx::Result<Vec<Option<Uuid>>> {
+    let ids: Vec<JobId> = tokens.iter().map(|token| token.job_id).collect();
+    let candidates = sqlx::query!(
+        r#"
+        select a.job_id as "job_id: JobId", a.media_sha as "media_sha!", j.media_id as "media_id!"
+        from aftercall.attempts a join aftercall.jobs j on j.id = a.job_id
+        where a.job_id = any($1) and a.media_sha is not null and j.media_id is not null
+          and a.given_up_at is null and j.finished_at is null and now() < j.deadline_at
+        "#,
+        &ids as &[JobId],
+    )
+    .fetch_all(db)
+    .await?;
+    let matching = tokens.iter().map(|token| {
+        let sha = token.sha();
+        let found = candidates
+            .iter()
+            .find(|row| row.job_id == token.job_id && bool::from(row.media_sha.ct_eq(&sha)));
+        found.map(|row| row.media_id)
     });
     Ok(matching.collect())
 }

@@ -22,6 +22,20 @@ pub struct Claimed {
     pub trace_context: Option<String>,
     /// For the webhook URL; its hash is already in the attempt's row.
     pub token: Token,
+    /// The same for the URL of the recording, if it was uploaded.
+    pub media: Option<Token>,
+}
+
+/// Of one attempt.
+struct Secrets {
+    webhook: [u8; 32],
+    media: [u8; 32],
+}
+
+impl Secrets {
+    fn random() -> Self {
+        Self { webhook: Token::random_secret(), media: Token::random_secret() }
+    }
 }
 
 /// Whether a job is due for submission; cheap enough to call often.
@@ -48,8 +62,9 @@ pub async fn claim(
     limit: usize,
     lease: Duration,
 ) -> sqlx::Result<Vec<Claimed>> {
-    let secrets: Vec<[u8; 32]> = (0..limit).map(|_| Token::random_secret()).collect();
-    let shas: Vec<Vec<u8>> = secrets.iter().map(|secret| sha_of(secret).to_vec()).collect();
+    let secrets: Vec<Secrets> = (0..limit).map(|_| Secrets::random()).collect();
+    let shas: Vec<Vec<u8>> = secrets.iter().map(|it| sha_of(&it.webhook).to_vec()).collect();
+    let media_shas: Vec<Vec<u8>> = secrets.iter().map(|it| sha_of(&it.media).to_vec()).collect();
     let rows = sqlx::query!(
         r#"
         with turns as (
@@ -77,11 +92,11 @@ pub async fn claim(
                 due_at = now() + make_interval(secs => $2)
             from numbered where j.id = numbered.id
             returning j.id, j.caller_id, j.version, j.lease_id, j.failures, j.request, j.trace_context,
-                numbered.n
+                j.media_id, numbered.n
         ), attempt as (
-            insert into aftercall.attempts (job_id, number, token_sha)
+            insert into aftercall.attempts (job_id, number, token_sha, media_sha)
             select id, 1 + (select count(*) from aftercall.attempts a where a.job_id = claimed.id),
-                ($1::bytea[])[n]
+                ($1::bytea[])[n], case when media_id is not null then ($3::bytea[])[n] end
             from claimed
             returning job_id, number
         ), served as (
@@ -93,7 +108,8 @@ pub async fn claim(
             from claimed join attempt on attempt.job_id = claimed.id
         )
         select claimed.id as "id: JobId", attempt.number, lease_id as "lease_id!", failures, n as "n!",
-            request as "request: Json<Map<String, Value>>", content as "content?", trace_context
+            request as "request: Json<Map<String, Value>>", content as "content?", trace_context,
+            media_id
         from claimed
         join attempt on attempt.job_id = claimed.id
         left join aftercall.job_contents contents on contents.job_id = claimed.id
@@ -101,10 +117,11 @@ pub async fn claim(
         "#,
         &shas,
         lease.as_secs_f64(),
+        &media_shas,
     )
     .fetch_all(&mut ***tx)
     .await?;
-    let claimed = rows.into_iter().zip(secrets).map(|(row, secret)| Claimed {
+    let claimed = rows.into_iter().zip(secrets).map(|(row, secrets)| Claimed {
         job_id: row.id,
         attempt: row.number,
         lease_id: row.lease_id,
@@ -112,7 +129,8 @@ pub async fn claim(
         request: row.request.0,
         content: row.content,
         trace_context: row.trace_context,
-        token: Token::new(row.id, secret),
+        token: Token::new(row.id, secrets.webhook),
+        media: row.media_id.map(|_| Token::new(row.id, secrets.media)),
     });
     Ok(claimed.collect())
 }

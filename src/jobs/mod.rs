@@ -4,6 +4,7 @@
 //! increments the version, and writes the event with that number. Final states do not change, except that a late result
 //! may complete a job whose end was only presumed (`aftercall.awaits_result`).
 mod attempt_outcome;
+mod attempt_urls;
 mod attempts;
 mod backlog;
 mod change;
@@ -25,15 +26,16 @@ mod queue;
 mod read;
 mod recording;
 mod token;
-mod webhook_url;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 pub use attempt_outcome::{RetryReason, mark_submitted, mark_unknown, refuse, release};
-pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts};
+pub use attempt_urls::{MediaUrl, WebhookUrl};
+pub use attempts::{Attempt, Surplus, count_surplus, given_up, matching_attempts, matching_media};
 pub use backlog::{Backlog, StateBacklog, backlog, late};
 pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
@@ -58,7 +60,6 @@ pub use queue::position;
 pub use read::{find, finished};
 pub use recording::{content_uris, masked};
 pub use token::Token;
-pub use webhook_url::WebhookUrl;
 
 /// The state of a job. `queued`: waits to be submitted. `submitting`: is being submitted, or may
 /// have been; whether the provider accepted it is not yet known. `submitted`: the provider accepted
@@ -135,6 +136,8 @@ pub struct Job {
     pub tags: Vec<String>,
     pub metadata: Json<Box<RawValue>>,
     pub request: Json<Box<RawValue>>,
+    /// The uploaded recording.
+    pub media_id: Option<Uuid>,
     pub state: State,
     pub version: i32,
     pub completed_via: Option<Channel>,

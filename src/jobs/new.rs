@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
+use uuid::Uuid;
 
 use super::{Announcer, Change, Channel, Job, JobError, JobId, State};
 use crate::{callers::CallerId, metrics::Tally};
@@ -21,6 +22,8 @@ pub struct NewJob<'a> {
     pub request: &'a Map<String, Value>,
     /// The recording itself, in base64.
     pub content: Option<&'a str>,
+    /// The uploaded recording, which the transaction has locked with `media::lock_for_job`.
+    pub media_id: Option<Uuid>,
     pub deadline: Duration,
     /// A W3C `traceparent` of version 00.
     pub trace_context: Option<&'a str>,
@@ -56,9 +59,9 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         with job as (
             insert into aftercall.jobs
                 (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at,
-                trace_context)
+                trace_context, media_id)
             values ($1, $2, $3, $4, $5::text::json, $6::text::json, now(),
-                now() + make_interval(secs => $7), $9)
+                now() + make_interval(secs => $7), $9, $10)
             returning *
         ), event as (
             insert into aftercall.job_events (job_id, seq, kind)
@@ -68,7 +71,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
             select id, $8::text from job where $8 is not null
         )
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
-            request as "request: Json<Box<RawValue>>", state as "state: State", version,
+            request as "request: Json<Box<RawValue>>", media_id, state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at, result_expired_at, 0::bigint as "attempts!"
         from job
@@ -83,6 +86,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         new.deadline.as_secs_f64(),
         new.content,
         new.trace_context,
+        new.media_id,
     )
     .fetch_one(db)
     .await

@@ -15,7 +15,7 @@ pub async fn find(
         Job,
         r#"
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
-            request as "request: Json<Box<RawValue>>", state as "state: State", version,
+            request as "request: Json<Box<RawValue>>", media_id, state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at, result_expired_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
@@ -37,7 +37,7 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[JobId]) -> sqlx::Result<Ve
         Job,
         r#"
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
-            request as "request: Json<Box<RawValue>>", state as "state: State", version,
+            request as "request: Json<Box<RawValue>>", media_id, state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at, result_expired_at,
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"

@@ -13,6 +13,7 @@ mod exemplar;
 mod http;
 mod jobs;
 mod labels;
+mod media;
 mod pool;
 mod process;
 mod provider;
@@ -26,8 +27,8 @@ use prometheus_client::{encoding::text, registry::Registry};
 
 use self::{
     background::BackgroundFamilies, book::Book, http::HttpFamilies, jobs::JobFamilies,
-    labels::CallerNames, pool::PoolGauges, provider::ProviderFamilies, sampled::Sampled,
-    webhook::WebhookFamilies,
+    labels::CallerNames, media::MediaFamilies, pool::PoolGauges, provider::ProviderFamilies,
+    sampled::Sampled, webhook::WebhookFamilies,
 };
 
 pub use self::{
@@ -60,6 +61,7 @@ struct Inner {
     http: HttpFamilies,
     jobs: JobFamilies,
     webhook: WebhookFamilies,
+    media: MediaFamilies,
     provider: ProviderFamilies,
     background: BackgroundFamilies,
     pool: PoolGauges,
@@ -79,6 +81,7 @@ impl Metrics {
         let http = HttpFamilies::new(&mut book);
         let jobs = JobFamilies::new(&mut book);
         let webhook = WebhookFamilies::new(&mut book);
+        let media = MediaFamilies::new(&mut book);
         let provider = ProviderFamilies::new(&mut book);
         let background = BackgroundFamilies::new(&mut book);
         let pool = PoolGauges::new(&mut book);
@@ -93,6 +96,7 @@ impl Metrics {
             http,
             jobs,
             webhook,
+            media,
             provider,
             background,
             pool,

@@ -3,6 +3,7 @@ mod events;
 mod exports;
 mod filters;
 mod jobs;
+mod media;
 mod results;
 mod search;
 mod shape;
@@ -25,4 +26,5 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(shape::router())
         .merge(stats::router())
         .merge(exports::router())
+        .merge(media::router())
 }

@@ -17,13 +17,15 @@ pub enum Kind {
     Timeline,
     /// Recordings that were uploaded in requests.
     Contents,
-    /// The job, and with it all of the above.
+    /// Recordings that were uploaded on their own.
+    Media,
+    /// The job, and with it all of the above except recordings.
     Jobs,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] =
-        [Self::Jobs, Self::Results, Self::Deliveries, Self::Timeline, Self::Contents];
+    pub const ALL: [Self; 6] =
+        [Self::Jobs, Self::Results, Self::Deliveries, Self::Timeline, Self::Contents, Self::Media];
 
     /// As in the settings, and in metrics.
     pub fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Kind {
             Self::Results => "results",
             Self::Timeline => "timeline",
             Self::Contents => "contents",
+            Self::Media => "media",
             Self::Jobs => "jobs",
         }
     }
@@ -53,6 +56,7 @@ impl Kind {
             ],
             Self::Timeline => &["job_events"],
             Self::Contents => &["job_contents"],
+            Self::Media => &["media"],
             Self::Jobs => &["jobs", "attempts", "job_tags"],
         }
     }
@@ -69,6 +73,7 @@ impl Kind {
             Self::Results => settings.results,
             Self::Timeline => settings.timeline,
             Self::Contents => settings.contents,
+            Self::Media => settings.media,
             Self::Jobs => settings.jobs,
         }
     }

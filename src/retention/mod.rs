@@ -5,6 +5,7 @@ mod deliveries;
 mod idempotency_keys;
 mod jobs;
 mod kind;
+mod media;
 mod overdue;
 mod partitions;
 mod plan;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use kind::{KEPT, Kind};
+pub use media::MediaSweep;
 pub use plan::{Plan, PlannedDrop};
 pub use run::Applied;
 
@@ -40,6 +42,8 @@ const SOON: Duration = Duration::from_mins(1);
 pub struct Retention {
     pub db: PgPool,
     pub settings: RetentionSettings,
+    /// The store of uploaded recordings, if one is configured.
+    pub media: Option<MediaSweep>,
     pub metrics: Metrics,
 }
 
@@ -79,7 +83,7 @@ impl Retention {
     /// # Errors
     /// The error of the first rule that failed.
     pub async fn apply(&self) -> sqlx::Result<Applied> {
-        let Self { db, settings, metrics } = self;
+        let Self { db, settings, metrics, .. } = self;
         let mut run = Run { db, metrics, applied: Applied::default() };
         let partitions_made = partitions::apply(db, settings).await;
         let keys_deleted = idempotency_keys::apply(db).await;
@@ -91,6 +95,8 @@ impl Retention {
             self.apply_kind(&mut run, Kind::Deliveries).await,
             self.apply_kind(&mut run, Kind::Timeline).await,
             self.apply_kind(&mut run, Kind::Contents).await,
+            self.apply_kind(&mut run, Kind::Media).await,
+            self.sweep(&mut run).await,
         ];
         let forgotten = match run.applied.partitions_dropped {
             0 => Ok(()),
@@ -124,7 +130,16 @@ impl Retention {
             }
             Kind::Timeline => run.apply(&timeline::Timeline { cutoff }).await,
             Kind::Contents => contents::apply(run, cutoff).await,
+            Kind::Media => media::apply(run, cutoff).await,
             Kind::Jobs => run.apply(&jobs::Jobs { cutoff }).await,
+        }
+    }
+
+    /// Deletes what was marked as removed, and what interrupted uploads left behind.
+    async fn sweep(&self, run: &mut Run<'_>) -> sqlx::Result<()> {
+        match &self.media {
+            Some(sweep) => sweep.apply(run).await,
+            None => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use super::Kind;
-use crate::{config::RetentionSettings, db, jobs, partitions};
+use crate::{config::RetentionSettings, db, jobs, media, partitions};
 
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +46,9 @@ pub async fn plan(pool: &PgPool, settings: &RetentionSettings) -> sqlx::Result<P
     let contents = cutoff(pool, Kind::Contents, settings).await?;
     if jobs.is_some() || contents.is_some() {
         plan.rows.extend(jobs::count_due(pool, jobs, contents).await?);
+    }
+    if let Some(cutoff) = cutoff(pool, Kind::Media, settings).await? {
+        plan.rows.insert("media", media::count_due(pool, cutoff).await?);
     }
     plan.rows.retain(|_, rows| *rows > 0);
     Ok(plan)

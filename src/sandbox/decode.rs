@@ -1,18 +1,14 @@
 //! Measures the loudness of each channel of a recording over time, without holding all samples.
-//!
-//! Supports what symphonia is built with here: WAV (PCM, mu-law, A-law, ADPCM), MP3, MP4 and AAC, Ogg Vorbis, FLAC,
-//! Matroska.
 use std::{io::Cursor, time::Duration};
 
 use symphonia::core::{
     codecs::audio::{AudioDecoder, AudioDecoderOptions},
     errors::Error,
-    formats::{FormatOptions, FormatReader, TrackType, probe::Hint},
-    io::{MediaSourceStream, MediaSourceStreamOptions},
-    meta::MetadataOptions,
+    formats::FormatReader,
 };
 
 use super::number;
+use crate::audio::{self, OpenError, Opened};
 
 /// Length in seconds of the frames over which loudness is measured.
 pub const FRAME: f64 = 0.02;
@@ -50,23 +46,22 @@ pub enum DecodeError {
     TooLong(Duration),
 }
 
+impl From<OpenError> for DecodeError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Unreadable(why) => Self::Unreadable(why),
+            OpenError::NoAudio => Self::NoAudio,
+        }
+    }
+}
+
 /// Measures the loudness of the recording in `bytes`. Takes seconds of CPU: run it off the executor.
 pub fn levels(bytes: Vec<u8>, longest: Duration) -> Result<Levels, DecodeError> {
-    let source =
-        MediaSourceStream::new(Box::new(Cursor::new(bytes)), MediaSourceStreamOptions::default());
-    let mut format = symphonia::default::get_probe()
-        .probe(&Hint::new(), source, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|error| DecodeError::Unreadable(error.to_string()))?;
-    let track = format.default_track(TrackType::Audio).ok_or(DecodeError::NoAudio)?;
-    let parameters = track.codec_params.as_ref().and_then(|params| params.audio());
+    let Opened { mut format, track_id, parameters } = audio::open(Box::new(Cursor::new(bytes)))?;
     let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(
-            parameters.ok_or(DecodeError::NoAudio)?,
-            &AudioDecoderOptions::default(),
-        )
+        .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
         .map_err(|error| DecodeError::Unreadable(error.to_string()))?;
-    let id = track.id;
-    measure(&mut *format, &mut *decoder, id, longest)
+    measure(&mut *format, &mut *decoder, track_id, longest)
 }
 
 fn measure(

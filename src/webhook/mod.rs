@@ -6,6 +6,7 @@
 mod body;
 mod holder_limit;
 pub mod ingest;
+mod media;
 mod memory;
 mod receive;
 mod tokens;
@@ -14,6 +15,7 @@ mod unproven;
 
 pub use body::Limits;
 pub use holder_limit::HolderLimit;
+pub use media::MediaFetches;
 pub use memory::MemoryBudget;
 pub use receive::{SelfTests, WebhookState, router};
 pub use tokens::{Lookups, Tokens};

@@ -11,7 +11,7 @@ use axum::{
     extract::{ConnectInfo, Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
-    routing::post,
+    routing::{get, post},
 };
 use serde_json::{Map, Value};
 use tokio::{
@@ -24,6 +24,7 @@ use super::{
     body::{self, Body, BodyReader, Limits, ReadError},
     holder_limit::HolderLimit,
     ingest::{IngestResult, Item},
+    media::{MediaFetches, fetch},
     memory::MemoryBudget,
     tokens::{NoAnswer, Tokens},
     unknown_tokens::UnknownTokenLimiter,
@@ -33,7 +34,7 @@ use crate::{
     deliveries::Outcome,
     drift::DriftCounter,
     http::Quiet,
-    jobs::{Token, WebhookUrl},
+    jobs::{MediaUrl, Token, WebhookUrl},
     metrics::Metrics,
     outcome::ParsedDelivery,
     provider::wire,
@@ -65,6 +66,7 @@ pub struct WebhookState {
     pub unknown_tokens: UnknownTokenLimiter,
     pub drift: DriftCounter,
     pub self_tests: SelfTests,
+    pub media: MediaFetches,
     pub metrics: Metrics,
 }
 
@@ -82,12 +84,13 @@ impl SelfTests {
     }
 }
 
-type Sender = Option<Extension<ConnectInfo<SocketAddr>>>;
+pub(super) type Sender = Option<Extension<ConnectInfo<SocketAddr>>>;
 
 pub fn router(state: WebhookState) -> Router {
     let state = Arc::new(state);
     Router::new()
         .route(WebhookUrl::ROUTE, post(receive))
+        .route(MediaUrl::ROUTE, get(fetch))
         .fallback(async |state, sender| stray(state, sender, StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(async |state, sender| {
             stray(state, sender, StatusCode::METHOD_NOT_ALLOWED)
@@ -234,7 +237,7 @@ fn acknowledged(headers: &HeaderMap) -> Response {
 }
 
 /// Records the outcome of the delivery for the log line of the request.
-fn note_outcome(name: &str) {
+pub(super) fn note_outcome(name: &str) {
     Span::current().record("outcome", name);
 }
 
@@ -254,7 +257,7 @@ fn unknown(state: &WebhookState, sender: IpAddr) -> Response {
     unknown_token(state, sender, StatusCode::NOT_FOUND)
 }
 
-fn unknown_token(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Response {
+pub(super) fn unknown_token(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Response {
     // Anyone can send these, and they would crowd out the spans of jobs.
     telemetry::leave_out();
     if !state.unknown_tokens.is_one_too_many(sender) {
@@ -267,7 +270,7 @@ fn unknown_token(state: &WebhookState, sender: IpAddr, status: StatusCode) -> Re
 }
 
 /// Only tests have no sender.
-fn address(sender: Sender) -> IpAddr {
+pub(super) fn address(sender: Sender) -> IpAddr {
     sender.map_or(Ipv6Addr::UNSPECIFIED.into(), |Extension(sender)| sender.0.ip())
 }
 

@@ -39,7 +39,7 @@ fn limits(timeout: Duration) -> Limits {
     let settings = config::load(None).unwrap().settings;
     Limits {
         timeout,
-        concurrency: ConcurrencyLimits::new(&settings.api),
+        concurrency: ConcurrencyLimits::new(&settings.api, &settings.media),
         rates: RateLimits::new(&settings.keys, Replicas::default(), Weights::default()),
         metrics: Metrics::default(),
     }

@@ -163,7 +163,7 @@ async fn background(app: &TestApp) {
     assert_eq!(merged, stats::Merged { taken: 1, refused: 0 });
     let settings = RetentionSettings { partitions_ahead: 1, ..RetentionSettings::default() };
     let metrics = aftercall::metrics::Metrics::default();
-    Retention { db: db.clone(), settings, metrics }.apply().await.unwrap();
+    Retention { db: db.clone(), settings, media: None, metrics }.apply().await.unwrap();
     search::flush_index(db).await.unwrap();
     app.recorder.write().await;
     assert_eq!(

@@ -16,6 +16,7 @@ mod http;
 mod intake;
 mod longest;
 mod loops;
+mod media;
 mod metrics;
 mod model;
 mod openapi;

@@ -74,8 +74,11 @@ fn every_body_has_an_example() {
         let successes = successes.filter(|(status, _)| status.starts_with('2'));
         let bodies = successes.map(|(_, response)| response).chain([&operation["requestBody"]]);
         for (kind, content) in bodies.filter_map(|body| body["content"].as_object()).flatten() {
-            // Returns the stored bytes, whatever they are.
-            if operation["operationId"] != "getDeliveryBody" {
+            // Files, and stored bytes, whatever they are.
+            let is_bytes = ["getDeliveryBody", "uploadMedia", "downloadMedia"]
+                .contains(&operation["operationId"].as_str().unwrap())
+                && kind != "application/json";
+            if !is_bytes {
                 assert!(has_example(&document, content), "{} {kind}", operation["operationId"]);
             }
         }

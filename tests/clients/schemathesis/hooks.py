@@ -25,6 +25,9 @@ def settle_recording(recording):
             recording.pop(second, None)
     if recording.get("contentUri") is None and recording.get("content") is None:
         recording["contentUri"] = "https://media.example/calls/42.wav"
+    # The id of an uploaded recording cannot be made up; without one, the encoding is required.
+    recording.pop("media", None)
+    recording.setdefault("encoding", "Wav")
 
 
 def settle_query(path, query):

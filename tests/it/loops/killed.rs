@@ -44,6 +44,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
             metadata: "{}",
             request: &members,
             content: None,
+            media_id: None,
             deadline: Duration::from_hours(1),
             trace_context: None,
         };

@@ -108,6 +108,7 @@ impl World {
                 metadata: "{}",
                 request: &members,
                 content: has_content.then_some("UklGRg=="),
+                media_id: None,
                 deadline: minutes(DEADLINE),
                 trace_context: None,
             };

@@ -198,8 +198,11 @@ async fn submit_says_what_is_wrong() {
     assert!(faults.contains("\n  #/audioType ") && faults.contains("\n  #/encoding "), "{faults}");
     let missing = submit(&["missing.wav"]).await;
     assert!(missing.contains("cannot read missing.wav"), "{missing}");
-    let unnamed = submit(&["Cargo.toml"]).await;
+    let unnamed = submit(&["https://media.example/calls/42"]).await;
     assert!(unnamed.contains("use --encoding"), "{unnamed}");
+    std::fs::write(unknown.path().join("call.wav"), "not found").unwrap();
+    let text = submit(&["call.wav"]).await;
+    assert!(text.contains("422 not-audio: the file is text"), "{text}");
     service.stop().await.success();
     let gone = submit(&[SAMPLE]).await;
     assert!(gone.contains("cannot reach Aftercall at"), "{gone}");

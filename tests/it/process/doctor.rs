@@ -49,9 +49,16 @@ async fn a_service_that_is_well_passes() {
     let service = Service::start(&home).await;
     let (code, report) = examined(&home).await;
     assert_eq!((code, &report["verdict"]), (Some(0), &json!("warn")), "{report:#}");
-    for name in
-        ["configuration", "database", "extensions", "clock", "migrations", "partitions", "disk"]
-    {
+    for name in [
+        "configuration",
+        "database",
+        "extensions",
+        "clock",
+        "migrations",
+        "partitions",
+        "disk",
+        "media",
+    ] {
         assert_eq!(check(&report, name)["verdict"], "ok", "{report:#}");
     }
     let told = check(&report, "webhook");

@@ -13,6 +13,7 @@ mod killed;
 mod leaks;
 mod lifecycle;
 mod logs;
+mod media;
 mod metrics;
 mod recordings;
 mod reload;

@@ -40,11 +40,11 @@ async fn turned_away(service: &Service, body: &Value) {
 }
 
 /// An in-memory file system, unmounted after the test.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(pub PathBuf);
 
 impl SmallDisk {
     /// `None` if this process may not mount one.
-    fn mounted_on(folder: &Path) -> Option<Self> {
+    pub fn mounted_on(folder: &Path) -> Option<Self> {
         if !geteuid().is_root() {
             return None;
         }
@@ -56,7 +56,7 @@ impl SmallDisk {
     }
 
     /// Writes a file that takes all free space.
-    fn fill(&self) -> PathBuf {
+    pub fn fill(&self) -> PathBuf {
         let path = self.0.join("ballast");
         let mut ballast = File::create(&path).unwrap();
         for size in [1 << 20, 1 << 12] {

@@ -116,7 +116,12 @@ fn all_kinds(patient: &PgPool) -> Retention {
         it.deliveries = Some(AGE);
         it.timeline = Some(AGE);
     });
-    Retention { db: patient.clone(), settings, metrics: aftercall::metrics::Metrics::default() }
+    Retention {
+        db: patient.clone(),
+        settings,
+        media: None,
+        metrics: aftercall::metrics::Metrics::default(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,7 +28,7 @@ const TABLES: [&str; 10] = [
 async fn apply_retention(db: &TestDb, partitions_ahead: u32) {
     let settings = RetentionSettings { partitions_ahead, ..RetentionSettings::default() };
     let metrics = aftercall::metrics::Metrics::default();
-    Retention { db: db.runtime.clone(), settings, metrics }.apply().await.unwrap();
+    Retention { db: db.runtime.clone(), settings, media: None, metrics }.apply().await.unwrap();
 }
 
 /// Whether all tables have a partition for the month `ahead` months from now.

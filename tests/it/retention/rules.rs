@@ -21,6 +21,7 @@ fn set(settings: &mut RetentionSettings, kind: Kind, age: Duration) {
         Kind::Results => &mut settings.results,
         Kind::Timeline => &mut settings.timeline,
         Kind::Contents => &mut settings.contents,
+        Kind::Media => &mut settings.media,
         Kind::Jobs => &mut settings.jobs,
     };
     *setting = Some(age);

@@ -108,6 +108,7 @@ impl Case {
             metadata: "{}",
             request: &request,
             content: None,
+            media_id: None,
             deadline: Duration::from_hours(1),
             trace_context: None,
         };

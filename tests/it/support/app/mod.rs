@@ -1,17 +1,22 @@
 //! The whole service on its own database, with a stub as the provider.
 mod stub;
 
-use std::sync::{Arc, Mutex, atomic::AtomicU8};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, atomic::AtomicU8},
+    time::Duration,
+};
 
 use aftercall::{
     app::{self, Api, Parts},
     callers::{self, KeyTerms, Replicas},
-    config::{self, Settings},
+    config::{self, Settings, StoreEnvironment},
     dispatch::Dispatcher,
     drift::Recorder,
     events::{Feed, Listener, announce},
     http::OpsState,
     jobs::Announcer,
+    media::Store,
     metrics::Metrics,
     provider::wire,
     reconcile::Reconciler,
@@ -32,7 +37,7 @@ use uuid::Uuid;
 use wiremock::{MockServer, ResponseTemplate};
 
 pub use self::stub::{client_of, webhook_of, webhook_path};
-use super::{answer::Answer, db::TestDb};
+use super::{answer::Answer, db::TestDb, scratch::Scratch};
 
 /// The recording that [`TestApp::submit`] submits.
 pub const RECORDING: &str = "https://media.example/calls/42.wav";
@@ -60,6 +65,8 @@ pub struct TestApp {
     parts: Parts,
     /// Priority of the next mock, counted down: the newest mock takes precedence.
     priority: AtomicU8,
+    /// Of uploaded recordings.
+    folder: Option<Scratch>,
     pub db: TestDb,
 }
 
@@ -84,6 +91,13 @@ impl TestApp {
 
     /// On a database that may have rows.
     pub async fn on(db: TestDb, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let folder = Scratch::new();
+        let store = folder_store(folder.path());
+        Self { folder: Some(folder), ..Self::on_store(db, store, adjust).await }
+    }
+
+    /// With another store of recordings.
+    pub async fn on_store(db: TestDb, store: Store, adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = config::load(None).unwrap().settings;
         settings.provider.gate.limit = 1000;
         settings.keys.rate_limit = 1_000_000;
@@ -92,8 +106,7 @@ impl TestApp {
         let provider = MockServer::start().await;
         let client = client_of(&provider.uri());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
-        let (parts, recorder) =
-            Parts::new(settings.into(), db.runtime.clone(), Lifecycle::default(), Metrics::new());
+        let (parts, recorder) = parts_of(settings, &db, store);
         let Api { router, feed, listener, replicas, .. } = api(&parts).await;
         let receiver = parts.receiver().await.unwrap();
         // They run until the test's runtime ends.
@@ -117,6 +130,7 @@ impl TestApp {
             listener: Mutex::new(Some(listener)),
             parts,
             provider,
+            folder: None,
             db,
         };
         let token = json!({ "access_token": "token", "token_type": "bearer", "expires_in": 3600 });
@@ -264,6 +278,11 @@ impl TestApp {
         .await;
     }
 
+    /// The folder of uploaded recordings.
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
     pub fn sampler(&self) -> Sampler {
         self.parts.sampler()
     }
@@ -271,6 +290,16 @@ impl TestApp {
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.db.pool).await.unwrap()
     }
+}
+
+fn parts_of(settings: Settings, db: &TestDb, store: Store) -> (Parts, Recorder) {
+    let (lifecycle, metrics) = (Lifecycle::default(), Metrics::new());
+    Parts::new(settings.into(), db.runtime.clone(), lifecycle, metrics, Some(store))
+}
+
+pub fn folder_store(folder: &Path) -> Store {
+    let url = Url::from_file_path(folder).unwrap();
+    Store::open(&url, "", Duration::from_secs(10), &StoreEnvironment::default()).unwrap()
 }
 
 async fn api(parts: &Parts) -> Api {

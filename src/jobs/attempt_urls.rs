@@ -1,4 +1,5 @@
-//! The URL to which the provider delivers results.
+//! The URLs that the provider is given for one attempt: where it delivers results, and where it fetches the recording if
+//! that was uploaded.
 use std::fmt;
 
 use url::Url;
@@ -18,12 +19,7 @@ impl WebhookUrl {
 
     /// `base`: the URL at which the provider reaches the listener.
     pub fn new(base: &Url, token: &Token) -> Self {
-        let mut url = base.clone();
-        let route = Self::ROUTE.replace("{token}", &token.reveal());
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(route.split('/').skip(1));
-        }
-        Self { url, job_id: token.job_id }
+        Self { url: with_token(base, Self::ROUTE, token), job_id: token.job_id }
     }
 
     /// For the provider only: never log it.
@@ -35,6 +31,43 @@ impl WebhookUrl {
     pub fn job_id(&self) -> JobId {
         self.job_id
     }
+}
+
+/// The URL of an uploaded recording for one attempt. A secret: anyone who knows it can fetch the recording.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MediaUrl {
+    url: Url,
+    job_id: JobId,
+}
+
+impl MediaUrl {
+    /// The listener's route, from which every URL is built.
+    pub const ROUTE: &str = "/media/{token}";
+
+    /// `base`: the URL at which the provider reaches the listener.
+    pub fn new(base: &Url, token: &Token) -> Self {
+        Self { url: with_token(base, Self::ROUTE, token), job_id: token.job_id }
+    }
+
+    /// For the provider only: never log it.
+    pub fn reveal(&self) -> &str {
+        self.url.as_str()
+    }
+}
+
+impl fmt::Debug for MediaUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MediaUrl({}, …)", self.job_id)
+    }
+}
+
+fn with_token(base: &Url, route: &str, token: &Token) -> Url {
+    let mut url = base.clone();
+    let route = route.replace("{token}", &token.reveal());
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(route.split('/').skip(1));
+    }
+    url
 }
 
 impl fmt::Debug for WebhookUrl {
@@ -62,6 +95,10 @@ mod tests {
             assert_eq!(webhook.reveal(), url);
             let shown = format!("{webhook:?}");
             assert_eq!(shown, "WebhookUrl(00000000-0000-0000-0000-000000000000, …)");
+            let media = MediaUrl::new(&Url::parse(base).unwrap(), &token);
+            assert_eq!(media.reveal(), url.replace("/webhooks/", "/media/"));
+            let shown = format!("{media:?}");
+            assert_eq!(shown, "MediaUrl(00000000-0000-0000-0000-000000000000, …)");
         }
     }
 }

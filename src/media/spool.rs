@@ -1,0 +1,106 @@
+//! Receives an upload into a temporary file, which is deleted unless it is stored.
+//!
+//! A thread writes and hashes; the sender waits when the disk is slower than the network.
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::{sync::mpsc, task::JoinHandle};
+use uuid::Uuid;
+
+/// Chunks on their way to the disk; a chunk is at most what a connection reads at once.
+const WAITING: usize = 8;
+
+/// An upload in progress. Dropping it deletes the file.
+#[derive(Debug)]
+pub struct Spool {
+    chunks: mpsc::Sender<Bytes>,
+    writing: JoinHandle<io::Result<Spooled>>,
+}
+
+/// A received file; deleted when this is dropped.
+#[derive(Debug)]
+pub struct Spooled {
+    pub sha256: [u8; 32],
+    pub bytes: u64,
+    file: TemporaryFile,
+}
+
+#[derive(Debug)]
+struct TemporaryFile(Option<PathBuf>);
+
+impl Spool {
+    /// Creates a file in `folder`, which is created if it is missing.
+    pub fn create(folder: PathBuf) -> Self {
+        let (chunks, received) = mpsc::channel(WAITING);
+        Self { chunks, writing: tokio::task::spawn_blocking(move || write(&folder, received)) }
+    }
+
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn push(&mut self, chunk: Bytes) -> io::Result<()> {
+        if self.chunks.send(chunk).await.is_ok() {
+            return Ok(());
+        }
+        // The thread has ended, and says why.
+        match (&mut self.writing).await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Err(io::Error::other("the spool has ended")),
+        }
+    }
+
+    /// Call when everything has been pushed.
+    pub async fn finish(self) -> io::Result<Spooled> {
+        drop(self.chunks);
+        self.writing.await.map_err(io::Error::other)?
+    }
+}
+
+impl Spooled {
+    pub fn path(&self) -> &Path {
+        self.file.0.as_deref().unwrap_or(Path::new(""))
+    }
+
+    pub fn open(&self) -> io::Result<File> {
+        File::open(self.path())
+    }
+
+    /// Moves the file to `path`. Once this returns, it is there, whole, even after a power failure.
+    pub(super) fn place(mut self, path: &Path) -> io::Result<()> {
+        self.open()?.sync_all()?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(folder)?;
+        fs::rename(self.path(), path)?;
+        self.file.0 = None;
+        File::open(folder)?.sync_all()
+    }
+}
+
+fn write(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<Spooled> {
+    fs::create_dir_all(folder)?;
+    let path = folder.join(Uuid::now_v7().to_string());
+    let mut file = File::create_new(&path)?;
+    let temporary = TemporaryFile(Some(path));
+    let (mut sha, mut bytes) = (Sha256::new(), 0);
+    while let Some(chunk) = chunks.blocking_recv() {
+        file.write_all(&chunk)?;
+        sha.update(&chunk);
+        bytes += chunk.len() as u64;
+    }
+    Ok(Spooled { sha256: sha.finalize().into(), bytes, file: temporary })
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0
+            && let Err(error) = fs::remove_file(path)
+        {
+            // Retention deletes it later.
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot delete an upload");
+        }
+    }
+}
