@@ -75,9 +75,11 @@ fn every_body_has_an_example() {
         let bodies = successes.map(|(_, response)| response).chain([&operation["requestBody"]]);
         for (kind, content) in bodies.filter_map(|body| body["content"].as_object()).flatten() {
             // Files, and stored bytes, whatever they are.
-            let is_bytes = ["getDeliveryBody", "uploadMedia", "downloadMedia"]
-                .contains(&operation["operationId"].as_str().unwrap())
-                && kind != "application/json";
+            let is_bytes = match operation["operationId"].as_str().unwrap() {
+                "getDeliveryBody" => true,
+                "uploadMedia" | "downloadMedia" => kind != "application/json",
+                _ => false,
+            };
             if !is_bytes {
                 assert!(has_example(&document, content), "{} {kind}", operation["operationId"]);
             }

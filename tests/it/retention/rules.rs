@@ -236,6 +236,7 @@ async fn what_is_due_and_still_there_is_reported_as_overdue() {
         ("deliveries", 10.0),
         ("timeline", 10.0),
         ("contents", 9.0),
+        ("media", 0.0),
     ];
     assert_eq!(overdue(every).await, expected);
     past::apply(&app.db, every).await;
