@@ -95,11 +95,12 @@ fn tell_the_scopes(operation: &mut Operation) {
 pub fn weights(document: &mut utoipa::openapi::OpenApi) -> Weights {
     let mut weights = Weights::default();
     for (path, item) in &mut document.paths.paths {
-        let PathItem { get, put, post, delete, .. } = item;
+        let PathItem { get, put, post, patch, delete, .. } = item;
         let methods = [
             (Method::GET, get),
             (Method::PUT, put),
             (Method::POST, post),
+            (Method::PATCH, patch),
             (Method::DELETE, delete),
         ];
         for (method, operation) in methods {
