@@ -33,10 +33,9 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// Upload a recording.
 ///
 /// The body is the file itself, as `application/octet-stream`, `audio/*` or `video/*`, or
-/// `multipart/form-data` with one part that is the file. Its format is
-/// recognized from its bytes: WAV, MP3, MP4 (M4A), AAC, Ogg and `WebM`, which is what the provider accepts.
-/// The recording is private: it is stored until it is deleted, only its owner sees it, and the provider
-/// gets a URL of its own for each attempt to analyze it.
+/// `multipart/form-data` with one part that is the file. Its format is recognized from its bytes: WAV, MP3,
+/// MP4 (M4A), AAC, Ogg and `WebM`, which is what the provider accepts. The recording is private: only its
+/// owner sees it, and the provider gets a URL of its own for each attempt to analyze it.
 ///
 /// The same bytes are stored once: uploading them again responds with 200 and the same id.
 #[utoipa::path(
@@ -55,7 +54,6 @@ pub fn router() -> OpenApiRouter<ApiState> {
         Problems<{ codes(&[
             Code::MalformedBody, Code::UnsupportedMediaType, Code::BodyTooLarge, Code::BodyTooSlow,
             Code::NotAudio, Code::MediaQuota, Code::TooManyTransfers, Code::MediaStoreUnavailable,
-
         ]) }>,
     ),
     extensions(("x-rate-weight" = json!(10))),

@@ -111,8 +111,8 @@ async fn an_upload_that_was_interrupted_is_aborted() {
     // As a process would leave it that was killed between two parts.
     let id = Uuid::now_v7();
     let begin = format!("{}/recordings/{caller}/{id}?uploads", bucket.url);
-    let begun = bucket.http.post(begin).send().await.unwrap().text().await.unwrap();
-    let upload_id = begun.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap();
+    let response = bucket.http.post(begin).send().await.unwrap().text().await.unwrap();
+    let upload_id = response.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap();
     sqlx::query(
         "insert into aftercall.media (id, caller_id, sha256, bytes, encoding, container, codec, channels,
             sample_rate, duration_seconds, created_at, upload_id)
