@@ -4,6 +4,7 @@
 //! Every operation requires a scope of the API key. The commands do the same work without a key, since access to the
 //! database is enough.
 mod batch;
+mod callers;
 mod deliveries;
 mod drift;
 mod keys;
@@ -23,6 +24,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(replays::router())
         .merge(drift::router())
         .merge(provider::router())
+        .merge(callers::router())
         .merge(overview::router())
         .merge(keys::router())
 }

@@ -39,6 +39,7 @@ codes! {
     MissingScope: FORBIDDEN, "missing-scope", "Missing scope";
     JobNotFound: NOT_FOUND, "job-not-found", "Job not found";
     ResultNotAvailable: NOT_FOUND, "result-not-available", "Result not available";
+    CallerNotFound: NOT_FOUND, "caller-not-found", "Caller not found";
     DeliveryNotFound: NOT_FOUND, "delivery-not-found", "Delivery not found";
     KeyNotFound: NOT_FOUND, "key-not-found", "API key not found";
     MediaNotFound: NOT_FOUND, "media-not-found", "Recording not found";
@@ -59,6 +60,7 @@ codes! {
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
     RateLimited: TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
     CallerLimit: TOO_MANY_REQUESTS, "caller-limit", "Caller limit reached";
+    QuotaExhausted: TOO_MANY_REQUESTS, "quota-exhausted", "Quota used up";
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable";
     Busy: SERVICE_UNAVAILABLE, "busy", "Too many concurrent requests";

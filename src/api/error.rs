@@ -15,7 +15,7 @@ use super::{Activity, Code, Problem};
 use crate::{
     db,
     http::{CursorMismatch, Fault, Faults, HostFault},
-    jobs::Job,
+    jobs::{Job, QuotaReset},
     media::StoreError,
 };
 
@@ -38,6 +38,8 @@ pub enum ApiError {
     MissingScope(&'static str),
     #[error("this caller has no job {0}")]
     JobNotFound(String),
+    #[error("there is no such caller; see GET /v1/admin/callers")]
+    CallerNotFound,
     #[error("there is no delivery {0}")]
     DeliveryNotFound(uuid::Uuid),
     #[error("there is no key {0}")]
@@ -124,6 +126,11 @@ pub enum ApiError {
     CallerLimit(Activity),
     #[error("the bodies of this caller's other requests use all of api.memory_per_caller")]
     CallerMemory,
+    #[error(
+        "this app's quota of submissions is used up, or will be by its queued jobs; it resets at {}",
+        .0.at.format("%Y-%m-%dT%H:%M:%SZ")
+    )]
+    QuotaExhausted(QuotaReset),
     #[error("unexpected failure")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
@@ -156,6 +163,7 @@ impl ApiError {
             Self::Unauthorized => Code::Unauthorized,
             Self::MissingScope(_) => Code::MissingScope,
             Self::JobNotFound(_) => Code::JobNotFound,
+            Self::CallerNotFound => Code::CallerNotFound,
             Self::DeliveryNotFound(_) => Code::DeliveryNotFound,
             Self::KeyNotFound(_) => Code::KeyNotFound,
             Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
@@ -186,6 +194,7 @@ impl ApiError {
             Self::TooMany(Activity::Stream) => Code::TooManyStreams,
             Self::TooMany(Activity::Export) => Code::TooManyExports,
             Self::CallerLimit(_) | Self::CallerMemory => Code::CallerLimit,
+            Self::QuotaExhausted(_) => Code::QuotaExhausted,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -223,6 +232,7 @@ impl IntoResponse for ApiError {
         }
         let retry_after = match self {
             Self::RateLimited { retry_after, .. } => retry_after.into(),
+            Self::QuotaExhausted(reset) => reset.seconds.into(),
             _ => HeaderValue::from_static("5"),
         };
         let mut response = (status, Json(())).into_response();

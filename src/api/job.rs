@@ -73,10 +73,27 @@ pub struct QueueView {
     /// Number of submissions until this one is made, including itself.
     pub position: i64,
     /// Estimated time of its submission if nothing fails, given the provider's rate limit and
-    /// penalties.
+    /// penalties and the quotas of your app. After `deadlineAt`, the job will time out first.
     pub eta: DateTime<Utc>,
+    pub reason: QueueReason,
     /// The provider's rate limit allows no calls before this time.
     pub blocked_until: Option<DateTime<Utc>>,
+}
+
+/// Why a job is still queued. `quota`: your app has used up its daily or monthly quota, or the jobs
+/// ahead will; it continues when the quota resets. `backoff`: the last attempt failed, and the next
+/// one follows later. `refused`: the provider rejects all submissions until an operator has fixed it.
+/// `penalty`: the provider accepts no calls for a while. `rate_limit`: the provider's rate limit is
+/// used up by the jobs ahead. `turn`: it is submitted next. Later versions may add reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueReason {
+    Quota,
+    Backoff,
+    Refused,
+    Penalty,
+    RateLimit,
+    Turn,
 }
 
 impl From<Job> for JobView {

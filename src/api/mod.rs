@@ -21,7 +21,7 @@ pub use code::Code;
 pub use concurrency::{Activity, ConcurrencyLimits, RequestPermit};
 pub use error::ApiError;
 pub use extract::{ApiJson, ApiPath, ApiQuery};
-pub use job::{JobView, QueueView};
+pub use job::{JobView, QueueReason, QueueView};
 pub use layers::{Limits, layered, no_such_method, no_such_route};
 pub use media::MediaAccess;
 pub use owned::OwnedJob;

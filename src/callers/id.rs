@@ -16,6 +16,10 @@ impl CallerId {
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
+
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
 }
 
 impl From<Uuid> for CallerId {

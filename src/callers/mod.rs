@@ -1,8 +1,9 @@
-//! Callers: the internal apps and their API keys.
+//! Callers: the internal apps, their API keys, and their weights and quotas.
 mod cache;
 mod id;
 mod issue;
 mod keys;
+mod limits;
 mod list;
 mod replicas;
 mod scope;
@@ -14,6 +15,7 @@ pub use issue::{
     KeyTerms, LONGEST_LIFETIME, MAX_NAME, MAX_RATE, NewKey, Rolled, create, is_caller_name, roll,
 };
 pub use keys::{authenticate, revoke};
+pub use limits::{CallerRow, LimitsChange, QUOTAS, WEIGHTS, all, find, set_limits};
 pub use list::{KeyFilter, KeyRow, keys};
 pub use replicas::Replicas;
 pub use scope::{Scope, Scopes};

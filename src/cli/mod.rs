@@ -1,4 +1,5 @@
 //! The command line: one file per subcommand.
+mod callers;
 mod client;
 mod config;
 mod database;
@@ -54,6 +55,9 @@ enum Command {
     /// Create, list, roll and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// List callers, and set their weights and quotas.
+    #[command(subcommand)]
+    Callers(callers::Command),
     /// Parse and apply stored deliveries again, as if they had arrived now.
     Replay(replay::Args),
     /// Recreate results of earlier parser versions from the stored deliveries.
@@ -98,6 +102,7 @@ impl Cli {
             Command::Sandbox(args) => block_on(sandbox::run(loaded()?.settings, args)),
             Command::Migrate(args) => block_on(migrate::run(args, || Ok(loaded()?.settings))),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
+            Command::Callers(command) => block_on(callers::run(loaded()?.settings, command)),
             Command::Replay(args) => block_on(replay::run(loaded()?.settings, args)),
             Command::Reparse(args) => block_on(reparse::run(loaded()?.settings, args)),
             Command::Partitions(args) => block_on(partitions::run(loaded()?.settings, args)),

@@ -1,7 +1,7 @@
 //! `POST /v1/jobs/batch`: many recordings at once, each accepted or rejected on its own.
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Submission, SubmitJob,
+    dedupe::{self, Enqueued},
     handler::new_job,
     idempotency::{self, Replay},
     media,
@@ -23,7 +24,7 @@ use crate::{
     },
     callers::{Caller, Scope},
     http::{Fault, Faults, NoParameters},
-    jobs::{self, Change},
+    jobs::Change,
     json, telemetry,
 };
 
@@ -67,6 +68,7 @@ enum ItemView {
     Accepted {
         /// Index in `jobs`, from 0.
         index: usize,
+        /// 202, or with `dedupe` 200 for an existing job.
         #[schema(example = 202)]
         status: u16,
         job: Box<JobView>,
@@ -82,8 +84,8 @@ enum ItemView {
 
 /// Submit up to 100 recordings at once.
 ///
-/// Each item is accepted (202) or rejected (422) on its own; accepted jobs and this response are
-/// stored in one transaction. If the request is repeated with the same `Idempotency-Key` and body
+/// Each item is accepted (202, or with `dedupe` 200 for an existing job) or rejected (422, or 429 for
+/// `overQuota`) on its own; accepted jobs and this response are stored in one transaction. If the request is repeated with the same `Idempotency-Key` and body
 /// within 24 hours, the stored response is returned.
 #[utoipa::path(
     post, path = "/v1/jobs/batch", operation_id = "submitJobs", tag = "jobs",
@@ -119,15 +121,24 @@ async fn submit_batch(
         return Ok(idempotency::replayed(answer(body)));
     }
     let trace = telemetry::to_store(&headers);
-    let mut data = Vec::with_capacity(items.len());
+    let mut submissions = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let text = texts.get(index).map_or("", |text| text.get());
-        let read = Submission::read(item, text.as_bytes());
+        submissions.push(match Submission::read(item, text.as_bytes()) {
+            Ok(mut submission) => {
+                media::resolve(&mut tx, caller.id, &mut submission).await?.map(|()| submission)
+            }
+            Err(faults) => Err(faults),
+        });
+    }
+    dedupe::lock(&mut tx, caller.id, submissions.iter().flatten()).await?;
+    let mut data = Vec::with_capacity(submissions.len());
+    for (index, read) in submissions.into_iter().enumerate() {
         data.push(submit(&mut tx, &state, &caller, trace.as_deref(), index, read).await?);
     }
     let json = serde_json::to_string(&BatchView { data })
         .map_err(|error| ApiError::Internal(error.into()))?;
-    idempotency::record(&mut tx, &key, "", &json).await?;
+    idempotency::record(&mut tx, &key, StatusCode::OK, "", &json).await?;
     tx.commit().await?;
     Ok(answer(json))
 }
@@ -139,23 +150,25 @@ async fn submit(
     trace: Option<&str>,
     index: usize,
     read: Result<Submission, Faults>,
-) -> sqlx::Result<ItemView> {
-    let resolved = match read {
-        Ok(mut submission) => {
-            media::resolve(tx, caller.id, &mut submission).await?.map(|()| submission)
-        }
-        Err(faults) => Err(faults),
-    };
-    Ok(match resolved {
+) -> Result<ItemView, ApiError> {
+    let enqueued = match read {
         Ok(submission) => {
-            let job = jobs::enqueue(tx, &new_job(state, caller, &submission, trace)).await?;
-            ItemView::Accepted { index, status: 202, job: Box::new(job.into()) }
+            let new = new_job(state, caller, &submission, trace);
+            dedupe::enqueue(tx, &new, &submission).await
         }
-        Err(faults) => {
-            let problem = Problem::from(ApiError::ValidationFailed(faults.at_most(MAX_FAULTS)));
-            ItemView::Refused { index, status: problem.status, problem: Box::new(problem) }
+        Err(faults) => Err(ApiError::ValidationFailed(faults.at_most(MAX_FAULTS))),
+    };
+    let (status, job) = match enqueued {
+        Ok(Enqueued::New(job)) => (202, job),
+        Ok(Enqueued::Same(job)) => (200, job),
+        Err(error @ (ApiError::ValidationFailed(_) | ApiError::QuotaExhausted(_))) => {
+            let problem = Problem::from(error);
+            let status = problem.status;
+            return Ok(ItemView::Refused { index, status, problem: Box::new(problem) });
         }
-    })
+        Err(error) => return Err(error),
+    };
+    Ok(ItemView::Accepted { index, status, job: Box::new(job.into()) })
 }
 
 /// The items of a batch, not validated yet.

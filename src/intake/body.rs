@@ -12,6 +12,7 @@ use utoipa::{
 
 use uuid::Uuid;
 
+use super::dedupe::{DEDUPE, OVER_QUOTA};
 use crate::provider::wire;
 
 /// A recording to analyze. Unknown members are rejected.
@@ -73,6 +74,10 @@ pub struct SubmitJob {
     tags: Option<Vec<String>>,
     #[schema(schema_with = metadata)]
     metadata: Option<Map<String, Value>>,
+    #[schema(schema_with = dedupe)]
+    dedupe: Option<String>,
+    #[schema(schema_with = over_quota)]
+    over_quota: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -89,9 +94,25 @@ fn encoding() -> Object {
 
 fn audio_type() -> Object {
     let about = "`CallCenter` has 2 or 3 speakers, `Meeting` 4 or more.";
-    let values = wire::AUDIO_TYPES.iter().map(|name| Value::from(*name)).chain([Value::Null]);
-    let kind = or_null(Type::String);
-    let values = ObjectBuilder::new().schema_type(kind).enum_values(Some(values));
+    one_of_or_null(wire::AUDIO_TYPES, about)
+}
+
+fn dedupe() -> Object {
+    let about = "Return your app's job of the same recording instead of creating one: with 200 and \
+        `Deduplicated: true`, if one exists that is in progress or has a result. URLs are compared \
+        without their credentials and expiry, and the members for the provider must be equal.";
+    one_of_or_null(DEDUPE, about)
+}
+
+fn over_quota() -> Object {
+    let about = "What to do if your app's quota is used up, or will be by its queued jobs: `wait` in \
+        the queue until it resets (default), or `reject` the request with 429 `quota-exhausted`.";
+    one_of_or_null(OVER_QUOTA, about)
+}
+
+fn one_of_or_null(names: &[&str], about: &str) -> Object {
+    let values = names.iter().map(|name| Value::from(*name)).chain([Value::Null]);
+    let values = ObjectBuilder::new().schema_type(or_null(Type::String)).enum_values(Some(values));
     values.description(Some(about)).build()
 }
 

@@ -8,6 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Submission, SubmitJob,
+    dedupe::{self, Enqueued},
     idempotency::{self, Replay},
     media,
 };
@@ -18,7 +19,7 @@ use crate::{
     },
     callers::{Caller, Scope},
     http::NoParameters,
-    jobs::{self, Job, JobId, NewJob, idempotency::IdempotencyKey},
+    jobs::{self, JobId, NewJob, idempotency::IdempotencyKey},
     telemetry,
 };
 
@@ -30,7 +31,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
 ///
 /// The job is stored durably and queued; `links` has the paths of its later results. With an
 /// `Idempotency-Key`, the same request can be repeated for 24 hours without creating and paying for
-/// a second job.
+/// a second job. With `dedupe`, a job of the same recording is returned instead of a new one.
 #[utoipa::path(
     post, path = "/v1/jobs", operation_id = "submitJob", tag = "jobs",
     params((
@@ -41,7 +42,10 @@ pub fn router() -> OpenApiRouter<ApiState> {
     request_body = SubmitJob,
     responses(
         (status = ACCEPTED, body = JobView, headers(("Location" = String), ("ETag" = String))),
-        Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused]) }>,
+        (status = OK, description = "With `dedupe`: the existing job of the same recording", body = JobView, headers(
+            ("Location" = String), ("ETag" = String), ("Deduplicated" = String, description = "`true`"),
+        )),
+        Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused, Code::QuotaExhausted]) }>,
     ),
     security(("key" = ["jobs:write"])),
 )]
@@ -59,13 +63,14 @@ async fn submit(
     // A recording is large, and the submission holds it by now.
     drop(body.bytes);
     let trace = telemetry::to_store(&headers);
-    if key.is_some() || submission.media.is_some() {
+    let asks = submission.dedupes || submission.rejects_over_quota;
+    if key.is_some() || submission.media.is_some() || asks {
         return in_transaction(&state, &caller, &mut submission, trace.as_deref(), key.as_ref())
             .await;
     }
     let new = new_job(&state, &caller, &submission, trace.as_deref());
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    Ok(accepted(jobs::enqueue_alone(&state.db, &state.announcer, &new).await?)?.1)
+    Ok(stored(Enqueued::New(jobs::enqueue_alone(&state.db, &state.announcer, &new).await?))?.1)
 }
 
 pub(super) fn new_job<'a>(
@@ -84,6 +89,7 @@ pub(super) fn new_job<'a>(
         request: &submission.request,
         content: submission.content.as_deref(),
         media_id: submission.media,
+        recording_sha: dedupe::recording_sha(caller.id, submission),
         deadline: state.deadline,
         trace_context,
     }
@@ -99,17 +105,20 @@ async fn in_transaction(
 ) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
     if let Some(key) = key
-        && let Replay::Stored { location, body } = idempotency::reserve(&mut tx, key).await?
+        && let Replay::Stored { status, location, body } =
+            idempotency::reserve(&mut tx, key).await?
     {
-        return Ok(idempotency::replayed(answer(&location, body, None)?));
+        return Ok(idempotency::replayed(answer(status, &location, body, None)?));
     }
     let resolved = media::resolve(&mut tx, caller.id, submission).await?;
     resolved.map_err(ApiError::ValidationFailed)?;
+    dedupe::lock(&mut tx, caller.id, [&*submission]).await?;
     let new = new_job(state, caller, submission, trace);
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    let (answer, response) = accepted(jobs::enqueue(&mut tx, &new).await?)?;
+    let (answer, response) = stored(dedupe::enqueue(&mut tx, &new, submission).await?)?;
     if let Some(key) = key {
-        idempotency::record(&mut tx, key, &answer.location, &answer.json).await?;
+        let StoredResponse { status, location, json } = answer;
+        idempotency::record(&mut tx, key, status, &location, &json).await?;
     }
     tx.commit().await?;
     Ok(response)
@@ -117,26 +126,39 @@ async fn in_transaction(
 
 /// The stored part of a response.
 struct StoredResponse {
+    status: StatusCode,
     location: String,
     json: String,
 }
 
-fn accepted(job: Job) -> Result<(StoredResponse, Response), ApiError> {
+fn stored(job: Enqueued) -> Result<(StoredResponse, Response), ApiError> {
+    let (status, job) = match job {
+        Enqueued::New(job) => (StatusCode::ACCEPTED, job),
+        Enqueued::Same(job) => (StatusCode::OK, job),
+    };
     let view = JobView::from(job);
     let json = serde_json::to_string(&view).map_err(|error| ApiError::Internal(error.into()))?;
     let location = Links::of(view.id).job;
-    let response = answer(&location, json.clone(), Some(&view.etag()))?;
-    Ok((StoredResponse { location, json }, response))
+    let response = answer(status, &location, json.clone(), Some(&view.etag()))?;
+    Ok((StoredResponse { status, location, json }, response))
 }
 
-/// The 202 of a new job, or of the earlier request that created it.
-fn answer(location: &str, json: String, etag: Option<&str>) -> Result<Response, ApiError> {
-    let mut response = (StatusCode::ACCEPTED, json).into_response();
+/// The 202 of a new job or the 200 of an existing one, now or in response to an earlier request.
+fn answer(
+    status: StatusCode,
+    location: &str,
+    json: String,
+    etag: Option<&str>,
+) -> Result<Response, ApiError> {
+    let mut response = (status, json).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::LOCATION, HeaderValue::from_str(location)?);
     if let Some(etag) = etag {
         headers.insert(header::ETAG, HeaderValue::from_str(etag)?);
+    }
+    if status == StatusCode::OK {
+        headers.insert("deduplicated", HeaderValue::from_static("true"));
     }
     Ok(response)
 }

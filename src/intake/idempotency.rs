@@ -1,7 +1,7 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): the same key and body get the
 //! stored response for 24 hours; the key, the job and the response commit together.
 use axum::{
-    http::{HeaderMap, HeaderValue},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::Response,
 };
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ pub enum Replay {
     /// The first request with this key.
     First,
     /// The response to the first request.
-    Stored { location: String, body: String },
+    Stored { status: StatusCode, location: String, body: String },
 }
 
 /// The key of a request, if it has one; quoted and bare forms are equivalent.
@@ -59,9 +59,10 @@ pub async fn reserve(tx: &mut Change<'_>, key: &IdempotencyKey) -> Result<Replay
             tx.metrics().idempotency("reused");
             Err(ApiError::IdempotencyKeyReused)
         }
-        Reserved::Before { location, body, .. } => {
+        Reserved::Before { status, location, body, .. } => {
             tx.metrics().idempotency("replayed");
-            Ok(Replay::Stored { location, body })
+            let status = u16::try_from(status).ok().and_then(|it| StatusCode::from_u16(it).ok());
+            Ok(Replay::Stored { status: status.unwrap_or(StatusCode::ACCEPTED), location, body })
         }
     }
 }
@@ -76,8 +77,10 @@ pub fn replayed(mut response: Response) -> Response {
 pub async fn record(
     tx: &mut Change<'_>,
     key: &IdempotencyKey,
+    status: StatusCode,
     location: &str,
     body: &str,
 ) -> Result<(), ApiError> {
-    Ok(idempotency::record(tx, key, location, body).await?)
+    let status = i16::try_from(status.as_u16()).unwrap_or_default();
+    Ok(idempotency::record(tx, key, status, location, body).await?)
 }

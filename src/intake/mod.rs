@@ -3,6 +3,7 @@
 mod batch;
 mod body;
 mod commands;
+mod dedupe;
 mod handler;
 mod idempotency;
 mod media;

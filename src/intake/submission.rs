@@ -3,7 +3,7 @@ use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
-    media,
+    dedupe, media,
     validation::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole},
 };
 use crate::{
@@ -24,6 +24,10 @@ pub struct Submission {
     pub content: Option<String>,
     /// The uploaded recording; [`media::resolve`] says whether there is one.
     pub media: Option<Uuid>,
+    /// Whether a job of the same recording is returned instead of a new one.
+    pub dedupes: bool,
+    /// Whether it is rejected if it would wait for a quota.
+    pub rejects_over_quota: bool,
 }
 
 impl Submission {
@@ -37,6 +41,7 @@ impl Submission {
         };
         let mut faults = faults(&body);
         relations(&body, &mut faults);
+        dedupe::relations(&body, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -45,6 +50,8 @@ impl Submission {
             let detail = format!("must be at most {MAX_METADATA} bytes of JSON");
             return Err(Fault::at("#/metadata", "length", detail).into());
         }
+        let dedupe = body.shift_remove("dedupe");
+        let over_quota = body.shift_remove("overQuota");
         let external_id = body.shift_remove("externalId");
         let tags = body.shift_remove("tags");
         body.shift_remove("metadata");
@@ -69,6 +76,8 @@ impl Submission {
                 _ => None,
             },
             media: media.as_ref().and_then(Value::as_str).and_then(|id| id.parse().ok()),
+            dedupes: dedupe.is_some_and(|by| !by.is_null()),
+            rejects_over_quota: over_quota.is_some_and(|it| it == dedupe::REJECT),
             request: body,
         })
     }

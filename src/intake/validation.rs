@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::media::media;
+use super::{dedupe, media::media};
 use crate::{
     http::{Fault, Faults, closest},
     json,
@@ -55,6 +55,8 @@ pub const OWN_MEMBERS: &[(&str, Rule)] = &[
     ("externalId", |at, value, faults| text(at, value, 200, faults)),
     ("tags", |at, value, faults| texts(at, value, 20, 64, faults)),
     ("metadata", metadata),
+    ("dedupe", |at, value, faults| one_of(at, value, dedupe::DEDUPE, faults)),
+    ("overQuota", |at, value, faults| one_of(at, value, dedupe::OVER_QUOTA, faults)),
 ];
 
 fn content_uri(at: &str, value: &Value, faults: &mut Faults) {

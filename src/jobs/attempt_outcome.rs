@@ -114,7 +114,7 @@ pub async fn release(
     )
     .execute(&mut ***tx)
     .await?;
-    answer(tx, claimed, retry_reason.name(), None, Some(error)).await?;
+    not_accepted(tx, claimed, retry_reason.name(), error).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -150,8 +150,7 @@ pub async fn refuse(
     )
     .execute(&mut ***tx)
     .await?;
-    answer(tx, claimed, retry_reason.map_or("refused", RetryReason::name), None, Some(error))
-        .await?;
+    not_accepted(tx, claimed, retry_reason.map_or("refused", RetryReason::name), error).await?;
     let applied = done.rows_affected() == 1;
     if applied {
         count_finished(tx, &[claimed.job_id]).await?;
@@ -195,7 +194,8 @@ pub async fn mark_unknown(
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes the attempt's own row: these facts hold whether or not the job still waits for them.
+/// Writes the row of an attempt that the provider has or may have accepted: these facts hold whether
+/// or not the job still waits for them.
 async fn answer(
     tx: &mut PgTransaction<'_>,
     claimed: &Claimed,
@@ -215,6 +215,46 @@ async fn answer(
         outcome,
         provider_job_id,
         error.map(Json) as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The same for an attempt that the provider is known not to have accepted, which counts against its
+/// caller's quotas no longer. It is given back once, and to the day and the month in which it was
+/// counted.
+///
+/// The attempt's row is updated only once: a second update in the same transaction would check the
+/// foreign key, and wait for the job's row after the attempt's. The caller's row is locked last.
+async fn not_accepted(
+    tx: &mut PgTransaction<'_>,
+    claimed: &Claimed,
+    outcome: &str,
+    error: &JobError,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with before as materialized (
+            select job_id, number, counted_on from aftercall.attempts
+            where job_id = $1 and number = $2
+            for no key update
+        ), attempt as (
+            update aftercall.attempts a set
+                outcome = $3, error = $4, answered_at = now(), counted_on = null
+            from before where a.job_id = before.job_id and a.number = before.number
+        )
+        update aftercall.callers c set
+            used_on_day = c.used_on_day - (c.counted_on = before.counted_on)::int,
+            used_in_month = c.used_in_month - 1
+        from before join aftercall.jobs j on j.id = before.job_id
+        where c.id = j.caller_id and date_trunc('month', c.counted_on::timestamp)
+            = date_trunc('month', before.counted_on::timestamp)
+        "#,
+        claimed.job_id as JobId,
+        claimed.attempt,
+        outcome,
+        Json(error) as _,
     )
     .execute(&mut **tx)
     .await?;

@@ -14,8 +14,10 @@ pub struct StateBacklog {
     /// Time since the oldest was created.
     pub oldest_secs: f64,
     /// For how long the one that has waited longest has been due, for its submission, its poll or the end of its lease; 0
-    /// if none is due.
+    /// if none is due. Queued jobs of callers that have used up a quota are not.
     pub due_secs: f64,
+    /// Queued jobs of callers that have used up a quota.
+    pub over_quota: i64,
     /// Time until the nearest deadline; negative once it has passed.
     pub next_deadline_secs: Option<f64>,
     due_within_hour: i64,
@@ -30,6 +32,7 @@ impl Backlog {
             jobs: 0,
             oldest_secs: 0.0,
             due_secs: 0.0,
+            over_quota: 0,
             next_deadline_secs: None,
             due_within_hour: 0,
             unconfirmed: 0,
@@ -58,13 +61,19 @@ pub async fn backlog(db: impl PgExecutor<'_>) -> sqlx::Result<Backlog> {
         StateBacklog,
         r#"
         select state as "state: State", count(*) as "jobs!",
-            extract(epoch from greatest(now() - min(created_at), '0'))::float8 as "oldest_secs!",
-            extract(epoch from greatest(now() - min(due_at), '0'))::float8 as "due_secs!",
+            extract(epoch from greatest(now() - min(j.created_at), '0'))::float8 as "oldest_secs!",
+            coalesce(extract(epoch from greatest(now() - min(due_at) filter (where not is_over_quota), '0')), 0)::float8
+                as "due_secs!",
+            count(*) filter (where is_over_quota) as "over_quota!",
             extract(epoch from min(deadline_at) - now())::float8 as next_deadline_secs,
             count(*) filter (where deadline_at < now() + interval '1 hour') as "due_within_hour!",
             count(*) filter (where state = 'submitting' and lease_id is null) as "unconfirmed!"
-        from aftercall.jobs
-        where finished_at is null
+        from aftercall.jobs j
+        join aftercall.caller_turns t on t.caller_id = j.caller_id
+        cross join lateral (
+            select j.state = 'queued' and coalesce(t.quota_left = 0, false) as is_over_quota
+        ) quota
+        where j.finished_at is null
         group by state
         "#,
     )
@@ -74,7 +83,8 @@ pub async fn backlog(db: impl PgExecutor<'_>) -> sqlx::Result<Backlog> {
 }
 
 /// Queued jobs that will be submitted after their deadline: the first submission is possible in `starts_secs`, `free` of
-/// them go at once, and one more every `secs_per_call`. Callers take turns, as in [`super::claim`].
+/// them go at once, and one more every `secs_per_call`. Callers take turns, as in [`super::claim`], and jobs beyond a
+/// quota wait for its reset.
 pub async fn late(
     db: impl PgExecutor<'_>,
     starts_secs: f64,
@@ -84,15 +94,19 @@ pub async fn late(
     sqlx::query_scalar!(
         r#"
         with turns as (
-            select deadline_at, due_at,
-                row_number() over (partition by caller_id order by due_at, id) as turn
+            select caller_id, deadline_at, due_at,
+                row_number() over (partition by caller_id order by due_at, id) as nth
             from aftercall.jobs where state = 'queued'
         ), positions as (
-            select deadline_at, row_number() over (order by turn, due_at) as position from turns
+            select j.deadline_at, row_number() over (order by j.nth > coalesce(t.quota_left, j.nth),
+                    t.next_turn + (j.nth - 1)::float8 / t.weight, j.due_at) as position,
+                aftercall.quota_resets_at(j.nth, t.today, t.daily_quota, t.daily_left,
+                    t.monthly_quota, t.monthly_left) as resets_at
+            from turns j join aftercall.caller_turns t using (caller_id)
         )
         select count(*) as "late!" from positions
-        where deadline_at < now() + make_interval(
-            secs => $1::float8 + $2::float8 * greatest(0, position - $3))
+        where deadline_at < greatest(resets_at, now() + make_interval(
+            secs => $1::float8 + $2::float8 * greatest(0, position - $3)))
         "#,
         starts_secs,
         secs_per_call,

@@ -38,12 +38,19 @@ impl Secrets {
     }
 }
 
-/// Whether a job is due for submission; cheap enough to call often.
+/// Whether a job is due for submission, and its caller has not used up a quota; cheap enough to
+/// call often.
 pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
         select exists (
-            select from aftercall.jobs where state = 'queued' and due_at <= now()
+            select from aftercall.caller_turns t
+            cross join lateral (
+                select from aftercall.jobs j
+                where j.caller_id = t.caller_id and j.state = 'queued' and j.due_at <= now()
+                limit 1
+            ) due
+            where coalesce(t.quota_left > 0, true)
         ) as "due!"
         "#
     )
@@ -53,9 +60,15 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
 
 /// Claims up to `limit` due jobs: each becomes `submitting`, with a new attempt and a new token.
 ///
-/// Callers take turns, the least recently served first; within a caller, the job that has been due
-/// longest comes first. Commit before calling the provider, so that a webhook that overtakes the
-/// provider's response finds its attempt.
+/// Callers take turns in proportion to their weights (start-time fair queuing): each job has a start
+/// tag, 1 / weight after the previous one of its caller, and the lowest goes first; within a caller,
+/// the job that has been due longest. Callers that have used up a quota are skipped. Each attempt
+/// counts against the quotas here, as it may be accepted whatever becomes of this process.
+///
+/// Call it in a transaction that holds the row of the provider gate, as `gate::take` does: it then
+/// sees the tags and the counts of every earlier claim, so that all replicas together keep to the
+/// weights and never exceed a quota. Commit before calling the provider, so that a webhook that
+/// overtakes the provider's response finds its attempt.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn claim(
     tx: &mut Change<'_>,
@@ -68,40 +81,50 @@ pub async fn claim(
     let rows = sqlx::query!(
         r#"
         with turns as (
-            select due.id, due.turn, c.last_served_at, due.due_at
-            from aftercall.callers c
+            select due.id, t.next_turn + (due.nth - 1)::float8 / t.weight as tag, t.last_served_at,
+                due.due_at, t.today
+            from aftercall.caller_turns t
             cross join lateral (
-                select j.id, j.due_at, row_number() over (order by j.due_at, j.id) as turn
+                select j.id, j.due_at, row_number() over (order by j.due_at, j.id) as nth
                 from aftercall.jobs j
-                where j.caller_id = c.id and j.state = 'queued' and j.due_at <= now()
+                where j.caller_id = t.caller_id and j.state = 'queued' and j.due_at <= now()
                 order by j.due_at, j.id
                 limit cardinality($1::bytea[])
             ) due
-            order by due.turn, c.last_served_at nulls first, due.due_at
+            where coalesce(t.quota_left > 0, true) and due.nth <= coalesce(t.quota_left, due.nth)
+            order by tag, t.last_served_at nulls first, due.due_at
             limit cardinality($1::bytea[])
         ), locked as materialized (
-            select j.id from aftercall.jobs j join turns using (id)
+            select j.id, turns.tag, turns.today from aftercall.jobs j join turns using (id)
             where j.state = 'queued'
-            order by turns.turn, turns.last_served_at nulls first, turns.due_at
+            order by turns.tag, turns.last_served_at nulls first, turns.due_at
             for update of j skip locked
         ), numbered as (
-            select id, row_number() over () as n from locked
+            select id, tag, today, row_number() over () as n from locked
         ), claimed as (
             update aftercall.jobs j set
                 state = 'submitting', version = version + 1, lease_id = gen_random_uuid(),
                 due_at = now() + make_interval(secs => $2)
             from numbered where j.id = numbered.id
             returning j.id, j.caller_id, j.version, j.lease_id, j.failures, j.request, j.trace_context,
-                j.media_id, numbered.n
+                j.media_id, numbered.n, numbered.tag, numbered.today
         ), attempt as (
-            insert into aftercall.attempts (job_id, number, token_sha, media_sha)
+            insert into aftercall.attempts (job_id, number, token_sha, media_sha, counted_on)
             select id, 1 + (select count(*) from aftercall.attempts a where a.job_id = claimed.id),
-                ($1::bytea[])[n], case when media_id is not null then ($3::bytea[])[n] end
+                ($1::bytea[])[n], case when media_id is not null then ($3::bytea[])[n] end, today
             from claimed
             returning job_id, number
         ), served as (
-            update aftercall.callers set last_served_at = clock_timestamp()
-            where id in (select caller_id from claimed)
+            update aftercall.callers c set
+                last_served_at = clock_timestamp(), turn_at = s.tag, counted_on = s.today,
+                used_on_day = s.jobs + case when c.counted_on = s.today then c.used_on_day else 0 end,
+                used_in_month = s.jobs + case when date_trunc('month', c.counted_on::timestamp)
+                    = date_trunc('month', s.today::timestamp) then c.used_in_month else 0 end
+            from (
+                select caller_id, count(*) as jobs, max(tag) as tag, max(today) as today
+                from claimed group by caller_id
+            ) s
+            where c.id = s.caller_id
         ), event as (
             insert into aftercall.job_events (job_id, seq, kind, detail)
             select id, version, 'submitting', json_build_object('attempt', number)

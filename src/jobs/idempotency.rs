@@ -16,7 +16,7 @@ pub struct IdempotencyKey {
 #[derive(Debug)]
 pub enum Reserved {
     First,
-    Before { fingerprint: Vec<u8>, location: String, body: String },
+    Before { fingerprint: Vec<u8>, status: i16, location: String, body: String },
 }
 
 /// Inserts the key, or returns what was stored under it less than 24 hours ago. Waits for a
@@ -41,7 +41,7 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx::
     }
     let row = sqlx::query!(
         r#"
-        select fingerprint, location, body from aftercall.idempotency_keys
+        select fingerprint, status, location, body from aftercall.idempotency_keys
         where caller_id = $1 and route = $2 and key = $3
         "#,
         key.caller_id as CallerId,
@@ -50,7 +50,12 @@ pub async fn reserve(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx::
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(Reserved::Before { fingerprint: row.fingerprint, location: row.location, body: row.body })
+    Ok(Reserved::Before {
+        fingerprint: row.fingerprint,
+        status: row.status,
+        location: row.location,
+        body: row.body,
+    })
 }
 
 /// Whether the stored key was older than a day; it is then reserved again.
@@ -76,12 +81,13 @@ async fn replaces_old(tx: &mut PgTransaction<'_>, key: &IdempotencyKey) -> sqlx:
 pub async fn record(
     tx: &mut PgTransaction<'_>,
     key: &IdempotencyKey,
+    status: i16,
     location: &str,
     body: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        update aftercall.idempotency_keys set location = $4, body = $5
+        update aftercall.idempotency_keys set location = $4, body = $5, status = $6
         where caller_id = $1 and route = $2 and key = $3
         "#,
         key.caller_id as CallerId,
@@ -89,6 +95,7 @@ pub async fn record(
         key.text,
         location,
         body,
+        status,
     )
     .execute(&mut **tx)
     .await?;

@@ -10,6 +10,7 @@ mod backlog;
 mod change;
 mod claim;
 mod command;
+mod dedupe;
 mod event_kind;
 mod events;
 mod expiry;
@@ -40,6 +41,7 @@ pub use backlog::{Backlog, StateBacklog, backlog, late};
 pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
+pub use dedupe::{RecordingSha, lock_recordings, same_recording};
 pub use event_kind::EventKind;
 pub use events::{Note, TimelineEvent, note, timeline};
 pub use expiry::{
@@ -56,9 +58,9 @@ pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
     requeue_unconfirmed,
 };
-pub use queue::position;
+pub use queue::{QueuePlace, QuotaReset, place, quota_reset};
 pub use read::{find, finished};
-pub use recording::{content_uris, masked};
+pub use recording::{comparable, content_uris, masked};
 pub use token::Token;
 
 /// The state of a job. `queued`: waits to be submitted. `submitting`: is being submitted, or may

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{Announcer, Change, Channel, Job, JobError, JobId, State};
+use super::{Announcer, Change, Channel, Job, JobError, JobId, RecordingSha, State};
 use crate::{callers::CallerId, metrics::Tally};
 
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct NewJob<'a> {
     pub content: Option<&'a str>,
     /// The uploaded recording, which the transaction has locked with `media::lock_for_job`.
     pub media_id: Option<Uuid>,
+    /// Identifies the recording, for submissions that ask for the job of the same one.
+    pub recording_sha: Option<RecordingSha>,
     pub deadline: Duration,
     /// A W3C `traceparent` of version 00.
     pub trace_context: Option<&'a str>,
@@ -59,9 +61,9 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         with job as (
             insert into aftercall.jobs
                 (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at,
-                trace_context, media_id)
+                trace_context, media_id, recording_sha)
             values ($1, $2, $3, $4, $5::text::json, $6::text::json, now(),
-                now() + make_interval(secs => $7), $9, $10)
+                now() + make_interval(secs => $7), $9, $10, $11)
             returning *
         ), event as (
             insert into aftercall.job_events (job_id, seq, kind)
@@ -87,6 +89,7 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         new.content,
         new.trace_context,
         new.media_id,
+        new.recording_sha.as_ref().map(|sha| &sha[..]),
     )
     .fetch_one(db)
     .await

@@ -9,6 +9,39 @@ use url::Url;
 
 use super::JobId;
 
+/// Query parameters that grant access to a recording or limit it in time, in lower case; with those
+/// that begin with one of [`SECRET_PREFIXES`]. Others are part of what identifies the recording.
+const SECRETS: &[&str] = &[
+    "access_token",
+    "api_key",
+    "apikey",
+    "auth",
+    "auth_token",
+    "authorization",
+    "awsaccesskeyid",
+    "exp",
+    "expires",
+    "expires_at",
+    "expiry",
+    "googleaccessid",
+    "hmac",
+    "jwt",
+    "key-pair-id",
+    "password",
+    "policy",
+    "secret",
+    "sig",
+    "signature",
+    "token",
+];
+const SECRET_PREFIXES: &[&str] = &["x-amz-", "x-goog-"];
+/// Parameters of a shared access signature of Azure. Too short to mean the same in other URLs, so
+/// they count as secrets only beside `sv` and `sig`.
+const SAS: &[&str] = &[
+    "sv", "ss", "srt", "sr", "sp", "st", "se", "sip", "spr", "skoid", "sktid", "skt", "ske", "sks",
+    "skv", "saoid", "suoid", "scid", "sdd", "ses", "si",
+];
+
 /// The URLs of those jobs whose recording was not inline.
 pub async fn content_uris(
     tx: &mut PgTransaction<'_>,
@@ -61,9 +94,60 @@ fn masked_uri(uri: &str) -> String {
     url.into()
 }
 
+/// The URL without its secrets: scheme, host, path and the other query parameters.
+pub fn comparable(uri: &str) -> Option<String> {
+    let mut url = Url::parse(uri).ok()?;
+    // These fail only for URLs without a host, which are rejected.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    if url.query().is_some() {
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let names: Vec<String> = pairs.iter().map(|(name, _)| name.to_lowercase()).collect();
+        let has = |name: &str| names.iter().any(|it| it == name);
+        let is_sas = has("sv") && has("sig");
+        let is_secret = |name: &str| {
+            SECRETS.contains(&name)
+                || SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+                || is_sas && SAS.contains(&name)
+        };
+        let kept = pairs.iter().zip(&names).filter(|(_, name)| !is_secret(name));
+        let kept: Vec<_> = kept.map(|(pair, _)| pair).collect();
+        url.set_query(None);
+        if !kept.is_empty() {
+            url.query_pairs_mut().extend_pairs(kept);
+        }
+    }
+    Some(url.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_are_compared_without_their_secrets() {
+        let same = [
+            "https://me:hush@Media.example:443/a.wav?id=1&X-Amz-Date=20260501&X-Amz-Signature=ab#t=3",
+            "https://media.example/a.wav?id=1&access_token=hush",
+            "https://media.example/a.wav?Expires=1&id=1&Signature=x&Key-Pair-Id=k",
+            "https://media.example/a.wav?id=1&sv=2022&se=2026-05-01&sp=r&sig=hush",
+            "https://media.example/a.wav?token=1&id=1",
+        ];
+        for uri in same {
+            assert_eq!(comparable(uri).unwrap(), "https://media.example/a.wav?id=1", "{uri}");
+        }
+        for other in [
+            "http://media.example/a.wav?id=1",
+            "https://media.example:8443/a.wav?id=1",
+            "https://media.example/A.wav?id=1",
+            "https://media.example/a.wav?id=2",
+            "https://media.example/a.wav",
+            "https://media.example/a.wav?id=1&se=2",
+        ] {
+            assert_ne!(comparable(other).unwrap(), "https://media.example/a.wav?id=1", "{other}");
+        }
+    }
 
     #[test]
     fn credentials_in_urls_are_masked() {

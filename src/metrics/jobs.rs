@@ -50,6 +50,7 @@ pub struct JobFamilies {
     created: Family<CallerLabels, Counter>,
     finished: Family<FinishedLabels, Counter>,
     durations: Family<StageLabels, Histogram, fn() -> Histogram>,
+    deduplicated: Family<CallerLabels, Counter>,
     idempotency: Family<OutcomeLabels, Counter>,
     rate_limited: Family<CallerLabels, Counter>,
 }
@@ -60,6 +61,7 @@ impl JobFamilies {
             created: Family::default(),
             finished: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            deduplicated: Family::default(),
             idempotency: Family::default(),
             rate_limited: Family::default(),
         };
@@ -77,6 +79,12 @@ impl JobFamilies {
             "Where the time of a finished job went: queued, submitting, upstream (at the provider) and callback_commit \
              (from the arrival of the result to its transaction) add up to total; parse is the parsing of a delivery",
             this.durations.clone(),
+        );
+        book.add(
+            "aftercall_jobs_deduplicated_total",
+            &["caller"],
+            "Submissions with dedupe that got an existing job of the same recording",
+            this.deduplicated.clone(),
         );
         book.add(
             "aftercall_idempotency_total",
@@ -125,8 +133,15 @@ impl Metrics {
         let Some(inner) = &self.0 else { return };
         let labels = CallerLabels { caller: inner.callers.label(caller) };
         inner.jobs.created.get_or_create_owned(&labels).inc();
-        // Its first rejection is then an increase.
+        // Their first events are then an increase.
         inner.jobs.rate_limited.get_or_create_owned(&labels);
+        inner.jobs.deduplicated.get_or_create_owned(&labels);
+    }
+
+    pub(super) fn deduplicated(&self, caller: &str) {
+        let Some(inner) = &self.0 else { return };
+        let labels = CallerLabels { caller: inner.callers.label(caller) };
+        inner.jobs.deduplicated.get_or_create_owned(&labels).inc();
     }
 
     pub(super) fn finished(&self, job: &FinishedJob) {

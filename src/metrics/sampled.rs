@@ -23,7 +23,7 @@ const fn sampled(
 }
 
 /// Every sampled metric.
-pub const SAMPLED: [Described; 26] = [
+pub const SAMPLED: [Described; 27] = [
     sampled("aftercall_jobs", &["status"], "Jobs in progress: queued, submitting, submitted"),
     sampled(
         "aftercall_oldest_unfinished_job_seconds",
@@ -33,7 +33,13 @@ pub const SAMPLED: [Described; 26] = [
     sampled(
         "aftercall_oldest_due_job_seconds",
         &[],
-        "For how long the queued job that has waited longest has been due for submission; 0 if none is",
+        "For how long the queued job that has waited longest has been due for submission; 0 if none is, and without \
+         those whose caller has used up a quota",
+    ),
+    sampled(
+        "aftercall_jobs_over_quota",
+        &[],
+        "Queued jobs that wait because their caller has used up a quota",
     ),
     sampled(
         "aftercall_jobs_due_within_hour",
@@ -48,12 +54,13 @@ pub const SAMPLED: [Described; 26] = [
     sampled(
         "aftercall_queue_eta_seconds",
         &[],
-        "Time until the last queued job can be submitted at the provider's rate limit; 0 for an empty queue",
+        "Time until the last queued job can be submitted at the provider's rate limit, without those that wait for a \
+         quota; 0 if there is none",
     ),
     sampled(
         "aftercall_queue_late_jobs",
         &[],
-        "Queued jobs that the provider's rate limit lets through only after their deadline",
+        "Queued jobs that the provider's rate limit or a quota of their caller lets through only after their deadline",
     ),
     sampled(
         "aftercall_unconfirmed_attempts",

@@ -19,6 +19,7 @@ pub struct Tally {
     created: Vec<String>,
     finished: Vec<FinishedJob>,
     callbacks: Vec<&'static str>,
+    deduplicated: Vec<String>,
     idempotency: Option<&'static str>,
     recovered: u64,
 }
@@ -27,6 +28,11 @@ impl Tally {
     /// A job of this caller was created.
     pub fn created(&mut self, caller: &str) {
         self.created.push(caller.to_owned());
+    }
+
+    /// This caller got an existing job of the same recording.
+    pub fn deduplicated(&mut self, caller: &str) {
+        self.deduplicated.push(caller.to_owned());
     }
 
     pub fn finished(&mut self, jobs: impl IntoIterator<Item = FinishedJob>) {
@@ -52,9 +58,12 @@ impl Tally {
 impl Metrics {
     /// Counts what a transaction did that has committed.
     pub fn add(&self, tally: Tally) {
-        let Tally { created, finished, callbacks, idempotency, recovered } = tally;
+        let Tally { created, finished, callbacks, deduplicated, idempotency, recovered } = tally;
         for caller in created {
             self.created(&caller);
+        }
+        for caller in deduplicated {
+            self.deduplicated(&caller);
         }
         for job in finished {
             self.finished(&job);

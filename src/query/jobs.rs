@@ -14,13 +14,14 @@ use uuid::Uuid;
 use super::{filters::JobFilters, views::EventView};
 use crate::{
     api::{
-        Activity, ApiError, ApiQuery, ApiState, JobView, OwnedJob, QueueView, RequestPermit, paths,
+        Activity, ApiError, ApiQuery, ApiState, JobView, OwnedJob, QueueReason, QueueView,
+        RequestPermit, paths,
         problems::{Code, OF_JOB, Problems, codes},
     },
     callers::{Caller, Scope},
     http::{self, CombinedQuery, Limit, Page, Wait},
-    jobs::{self, Job, JobFilter, JobId, ListPosition, State as JobState},
-    provider::gate,
+    jobs::{self, Job, JobFilter, JobId, ListPosition, QueuePlace, State as JobState},
+    provider::gate::{self, Forecast},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -72,11 +73,10 @@ async fn show(
     };
     let mut view = JobView::from(job);
     if view.state == JobState::Queued
-        && let Some(position) = jobs::position(&state.db, asked.id).await?
+        && let Some(place) = jobs::place(&state.db, asked.id).await?
     {
-        let gate::Forecast { at, blocked_until } =
-            gate::forecast(&state.db, &state.gate, position).await?;
-        view.queue = Some(QueueView { position, eta: at, blocked_until });
+        let forecast = gate::forecast(&state.db, &state.gate, place.position).await?;
+        view.queue = Some(queue_view(&place, &forecast));
     }
     let etag = view.etag();
     let mut response = http::conditional(&headers, &etag, Json(view))?;
@@ -85,6 +85,29 @@ async fn show(
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+fn queue_view(place: &QueuePlace, forecast: &Forecast) -> QueueView {
+    let reason = if place.quota_resets_at.is_some() {
+        QueueReason::Quota
+    } else if place.retries_at.is_some() {
+        QueueReason::Backoff
+    } else if forecast.is_refusing {
+        QueueReason::Refused
+    } else if forecast.blocked_until.is_some() {
+        QueueReason::Penalty
+    } else if forecast.is_free {
+        QueueReason::Turn
+    } else {
+        QueueReason::RateLimit
+    };
+    let not_before = place.quota_resets_at.max(place.retries_at);
+    QueueView {
+        position: place.position,
+        eta: not_before.map_or(forecast.at, |at| at.max(forecast.at)),
+        reason,
+        blocked_until: forecast.blocked_until,
+    }
 }
 
 /// The job once it is final, or as it is at the end of the wait.

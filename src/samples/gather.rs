@@ -49,9 +49,13 @@ async fn jobs_and_gate(
     let usage = gate::usage(&mut **tx, gate).await?;
     let queued = backlog.of(State::Queued);
     values.add("aftercall_oldest_due_job_seconds", &[], queued.due_secs);
-    let eta = if queued.jobs == 0 { 0.0 } else { usage.wait_secs(queued.jobs) };
+    values.add("aftercall_jobs_over_quota", &[], float(queued.over_quota));
+    let moving = queued.jobs - queued.over_quota;
+    let eta = if moving == 0 { 0.0 } else { usage.wait_secs(moving) };
     values.add("aftercall_queue_eta_seconds", &[], eta);
-    let may_be_late = queued.next_deadline_secs.is_some_and(|deadline| deadline < eta);
+    // A quota may hold a job back for a month.
+    let may_be_late =
+        queued.next_deadline_secs.is_some_and(|deadline| deadline < eta) || queued.over_quota > 0;
     let late = if may_be_late {
         jobs::late(&mut **tx, usage.starts_secs, usage.remaining, usage.secs_per_call).await?
     } else {

@@ -178,13 +178,15 @@ pub async fn forecast(
             select least($1, coalesce(limit_seen, $1)) as calls,
                 case when greatest(blocked_until, probe_at) > now()
                     then greatest(blocked_until, probe_at) end as blocked_until,
+                refused_since is not null as is_refusing,
                 (select count(*) from unnest(submissions || polls) made
                     where made > now() - make_interval(secs => $2)) as used
             from aftercall.provider_gate where rate_group = 'heavy'
         )
         select blocked_until, coalesce(blocked_until, now()) + make_interval(
             secs => $2 / greatest(calls, 1) * greatest(0, $3::int8 - greatest(0, calls - used)))
-            as "at!"
+            as "at!",
+            is_refusing as "is_refusing!", $3::int8 <= calls - used as "is_free!"
         from gate
         "#,
         i32::try_from(settings.limit).unwrap_or(i32::MAX),
@@ -199,4 +201,8 @@ pub async fn forecast(
 pub struct Forecast {
     pub at: DateTime<Utc>,
     pub blocked_until: Option<DateTime<Utc>>,
+    /// Whether the provider rejects all submissions.
+    pub is_refusing: bool,
+    /// Whether a call of the current window is left for it.
+    pub is_free: bool,
 }

@@ -1,6 +1,7 @@
 //! Operators inspect deliveries of all callers and have them reparsed.
 mod drift;
 mod keys;
+mod limits;
 mod overview;
 mod provider;
 mod quarantine;

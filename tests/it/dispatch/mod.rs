@@ -1,8 +1,10 @@
 //! Jobs are submitted: what each response of the provider does to them.
 mod fate;
 mod gate;
+mod quotas;
 mod refusals;
 mod turns;
+mod weights;
 
 use aftercall::provider::wire;
 use axum::http::StatusCode;

@@ -1,6 +1,7 @@
 //! Submissions: what is accepted, and what is then sent to the provider.
 mod batch;
 mod commands;
+mod dedupe;
 mod faults;
 mod idempotency;
 mod keys;

@@ -45,6 +45,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
             request: &members,
             content: None,
             media_id: None,
+            recording_sha: None,
             deadline: Duration::from_hours(1),
             trace_context: None,
         };

@@ -109,6 +109,7 @@ impl World {
                 request: &members,
                 content: has_content.then_some("UklGRg=="),
                 media_id: None,
+                recording_sha: None,
                 deadline: minutes(DEADLINE),
                 trace_context: None,
             };

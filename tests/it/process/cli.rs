@@ -105,6 +105,33 @@ async fn keys_are_rolled_and_unused_ones_are_found() {
 }
 
 #[tokio::test]
+async fn callers_are_listed_and_get_weights_and_quotas() {
+    let home = Home::new();
+    home.key("crm").await;
+    let list = home.run(&["callers", "list"]).await.success();
+    let line = list.lines().find(|line| line.starts_with("crm ")).unwrap();
+    assert!(line.contains("0, no quota"), "{list}");
+    let set = ["callers", "set", "crm", "--weight", "5", "--daily", "100", "--monthly", "2000"];
+    home.run(&set).await.success();
+    let list = home.run(&["callers", "list"]).await.success();
+    assert!(list.contains("0 of 100") && list.contains("0 of 2000"), "{list}");
+    let set = home.run(&["callers", "set", "crm", "--daily", "none"]).await.success();
+    assert!(set.contains("0, no quota") && set.contains("0 of 2000"), "{set}");
+
+    let wrong = ["callers", "set", "crm", "--weight", "0", "--daily", "many", "--monthly", "1e3"];
+    let wrong = home.run(&wrong).await.failure(1);
+    for named in
+        ["--weight must be", "--daily must be", "or none, not \"many\"", "--monthly must be"]
+    {
+        assert!(wrong.contains(named), "{wrong}");
+    }
+    let nothing = home.run(&["callers", "set", "crm"]).await.failure(1);
+    assert!(nothing.contains("nothing to change"), "{nothing}");
+    let nobody = home.run(&["callers", "set", "nobody", "--weight", "2"]).await.failure(1);
+    assert!(nobody.contains("there is no caller"), "{nobody}");
+}
+
+#[tokio::test]
 async fn migrate_may_run_again_and_serve_can_insist_on_it() {
     let home = Home::new();
     let cluster = embedded::start(&home.path().join("elsewhere")).await;

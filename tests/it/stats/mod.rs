@@ -109,6 +109,7 @@ impl Case {
             request: &request,
             content: None,
             media_id: None,
+            recording_sha: None,
             deadline: Duration::from_hours(1),
             trace_context: None,
         };

@@ -1,0 +1,78 @@
+//! Claiming jobs, and the place of one in the queue.
+use std::time::Duration;
+
+use aftercall::jobs;
+use sqlx::{PgPool, PgTransaction};
+
+use super::{MANY, scanned};
+use crate::support::{app::TestApp, seed::seed};
+
+/// Queued jobs among the seeded ones of each caller, all of them due.
+const QUEUED: i64 = 2000;
+
+/// Rows of jobs that this transaction has fetched by an index.
+async fn fetched(tx: &mut PgTransaction<'_>) -> i64 {
+    let query = "select coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+        where schemaname = 'aftercall' and relname = 'jobs'";
+    sqlx::query_scalar(query).fetch_one(&mut **tx).await.unwrap()
+}
+
+async fn seeded(db: &PgPool) {
+    for caller in ["app", "other"] {
+        let insert = "insert into aftercall.callers (id, name) values (gen_random_uuid(), $1)
+            on conflict (name) do nothing";
+        sqlx::query(insert).bind(caller).execute(db).await.unwrap();
+        seed(db, caller, i32::try_from(QUEUED).unwrap() * 10, 1).await;
+    }
+    sqlx::query("vacuum analyze").execute(db).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_reads_what_it_claims_and_none_of_what_waits_for_a_quota() {
+    let app = TestApp::start().await;
+    seeded(&app.db.pool).await;
+    let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
+    assert!(jobs::has_due(&mut **tx).await.unwrap());
+    assert_eq!(jobs::claim(&mut tx, 10, Duration::from_mins(1)).await.unwrap().len(), 10);
+    reads_little(&mut tx, 100).await;
+    tx.commit().await.unwrap();
+
+    let used_up = "update aftercall.callers set daily_quota = 1 where name = 'other'";
+    sqlx::query(used_up).execute(&app.db.pool).await.unwrap();
+    let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
+    assert_eq!(jobs::claim(&mut tx, 10, Duration::from_mins(1)).await.unwrap().len(), 10);
+    reads_little(&mut tx, 80).await;
+    sqlx::query("update aftercall.callers set daily_quota = 1").execute(&mut **tx).await.unwrap();
+    assert!(!jobs::has_due(&mut **tx).await.unwrap());
+    assert_eq!(jobs::claim(&mut tx, 10, Duration::from_mins(1)).await.unwrap().len(), 0);
+    reads_little(&mut tx, 80).await;
+}
+
+#[tokio::test]
+async fn a_place_in_the_queue_reads_the_jobs_ahead_by_their_index() {
+    let app = TestApp::start().await;
+    seeded(&app.db.pool).await;
+    let query = "select j.id from aftercall.jobs j join aftercall.callers c on c.id = j.caller_id
+        where c.name = 'app' and state = 'queued' order by j.due_at offset 99 limit 1";
+    let id: uuid::Uuid = sqlx::query_scalar(query).fetch_one(&app.db.pool).await.unwrap();
+    let mut tx = app.db.pool.begin().await.unwrap();
+    let place = jobs::place(&mut *tx, id.into()).await.unwrap().unwrap();
+    assert_eq!(place.position, 200);
+    reads_little(&mut tx, 250).await;
+}
+
+/// Asserts that no large table was read from end to end, and at most `rows` rows of jobs by an index.
+async fn reads_little(tx: &mut PgTransaction<'_>, rows: i64) {
+    let large: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_class where relnamespace = 'aftercall'::regnamespace
+            and relname = any($1) and reltuples > $2",
+    )
+    .bind(scanned(tx).await)
+    .bind(MANY)
+    .fetch_all(&mut **tx)
+    .await
+    .unwrap();
+    assert!(large.is_empty(), "reads all of {large:?}");
+    let fetched = fetched(tx).await;
+    assert!(fetched <= rows, "fetches {fetched} rows of jobs");
+}
