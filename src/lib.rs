@@ -76,6 +76,7 @@
 //! Plumbing:
 //!
 //! - [`http`]: plumbing of the HTTP listeners that any service would need
+//! - [`egress`]: sends signed messages to URLs of callers, and only to hosts that the settings allow
 //! - [`json`]: properties of JSON text, and details that parsed values lose
 //! - [`audio`]: what an audio file contains
 //!
@@ -91,6 +92,7 @@
 //! - [`conversations`]: the shape of a conversation: who talks when, for how long, and over whom
 //! - [`stats`]: statistics across jobs
 //! - [`reporting`]: sums by the hour, for the views that dashboards read
+//! - [`endpoints`]: URLs at which callers want to be notified
 //! - [`drift`]: what the provider sends beyond its known contract
 //! - [`samples`]: the state of the service as a whole, sampled into one row
 //!
@@ -158,7 +160,9 @@ pub mod deliveries;
 pub mod dispatch;
 pub mod doctor;
 pub mod drift;
+pub mod egress;
 pub mod embedded;
+pub mod endpoints;
 pub mod events;
 pub mod http;
 pub mod insights;

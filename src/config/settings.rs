@@ -4,9 +4,9 @@ use serde::Deserialize;
 
 use super::{
     ApiSettings, Automatic, DatabaseSettings, DispatchSettings, HttpSettings, IngestSettings,
-    JobsSettings, KeysSettings, LogSettings, MediaSettings, OpsSettings, ProviderSettings,
-    ReconcileSettings, RetentionSettings, SandboxSettings, ShutdownSettings, WebhookSettings,
-    bytes,
+    JobsSettings, KeysSettings, LogSettings, MediaSettings, NotifySettings, OpsSettings,
+    ProviderSettings, ReconcileSettings, RetentionSettings, SandboxSettings, ShutdownSettings,
+    WebhookSettings, bytes,
 };
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -25,6 +25,7 @@ pub struct Settings {
     pub jobs: JobsSettings,
     pub media: MediaSettings,
     pub reconcile: ReconcileSettings,
+    pub notify: NotifySettings,
     pub retention: RetentionSettings,
     pub shutdown: ShutdownSettings,
     pub sandbox: SandboxSettings,

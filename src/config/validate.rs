@@ -30,6 +30,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     s.dispatch.check(&mut faults);
     s.jobs.check(&mut faults);
     s.media.check(&mut faults);
+    s.notify.check(&mut faults);
     s.retention.check(&mut faults);
     s.sandbox.check(&mut faults);
     s.log.check(&mut faults);

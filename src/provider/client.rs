@@ -17,7 +17,7 @@ use super::result::{self, Message};
 use super::secrets::Secrets;
 use super::{call_span, wire};
 use crate::{
-    config,
+    config, http,
     jobs::WebhookUrl,
     metrics::{Metrics, Operation},
 };
@@ -247,7 +247,7 @@ impl Client {
         Ok(CallResponse {
             status: response.status(),
             rate: RateHeaders::read(response.headers()),
-            retry_after: answer::retry_after(response.headers()),
+            retry_after: http::retry_after(response.headers()),
             token,
             response,
         })

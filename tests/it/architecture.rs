@@ -18,6 +18,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("callers", &["http", "supervise"]),
     ("jobs", &["callers", "db", "metrics"]),
     ("media", &["audio", "callers", "config"]),
+    ("egress", &["config", "http"]),
+    ("endpoints", &["callers", "egress", "seal"]),
     ("partitions", &["jobs"]),
     ("deliveries", &["db", "jobs"]),
     ("events", &["callers", "jobs", "supervise"]),
@@ -34,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("drift", &["db", "jobs", "metrics", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider"]),
-    ("provider", &["config", "drift", "insights", "jobs", "json", "metrics", "telemetry"]),
+    ("provider", &["config", "drift", "http", "insights", "jobs", "json", "metrics", "telemetry"]),
     ("public_hook", &["config", "db", "jobs", "metrics", "provider", "supervise"]),
     ("samples", &["config", "db", "deliveries", "drift", "jobs", "provider", "public_hook"]),
     ("doctor", &["config", "db", "jobs", "media", "partitions", "provider", "public_hook"]),
@@ -155,6 +157,7 @@ const MAY_HOLD_SQL: &[&str] = &[
     "reporting",
     "conversations",
     "insights",
+    "endpoints",
     "drift",
     "samples",     // own tables
     "db",          // the schema

@@ -6,6 +6,7 @@ mod attempts;
 mod chaos;
 mod connections;
 mod dispatch;
+mod egress;
 mod embedded;
 mod endings;
 mod events;

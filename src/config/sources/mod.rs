@@ -121,7 +121,10 @@ fn from_variables(
 ) -> Result<Loaded, ConfigError> {
     let environment = variables.get("AFTERCALL_ENV").map_or("dev", String::as_str).to_owned();
     let mut faults = Vec::new();
-    let defaults = leaves(&File::from_str(DEFAULTS, FileFormat::Toml), "defaults", &mut faults);
+    let mut defaults = leaves(&File::from_str(DEFAULTS, FileFormat::Toml), "defaults", &mut faults);
+    if environment == "production" {
+        defaults.insert("notify.private_networks".to_owned(), Value::from(false));
+    }
     let (fallbacks, direct) = from_aliases(variables, &mut faults);
 
     let preset = leaves(&File::from_str(preset, FileFormat::Toml), "demo", &mut faults);

@@ -1,5 +1,6 @@
 //! Precedence of sources, errors, and redaction of secrets.
 use super::*;
+use crate::config::Allowed;
 
 fn variables(pairs: &[(&str, &str)]) -> Variables {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -134,5 +135,46 @@ fn user_info_in_any_url_is_not_shown() {
             let expected = format!("https://{shown}a.example/b?c=d");
             assert_eq!(loaded.origins[key].value, expected);
         }
+    }
+}
+
+#[test]
+fn private_networks_are_closed_in_production_unless_they_are_opened() {
+    assert!(loaded(&[]).settings.notify.private_networks);
+    let production = [
+        ("AFTERCALL_ENV", "production"),
+        ("DATABASE_URL", "postgres://h/d"),
+        ("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example"),
+        ("RC_SERVER_URL", "https://platform.example"),
+        ("RC_CLIENT_ID", "id"),
+        ("RC_CLIENT_SECRET", "secret"),
+        ("RC_JWT", "jwt"),
+    ];
+    let closed = loaded(&production);
+    assert!(!closed.settings.notify.private_networks);
+    assert_eq!(closed.origins["notify.private_networks"].value, "false");
+    let opened = [&production[..], &[("AFTERCALL__NOTIFY__PRIVATE_NETWORKS", "true")]].concat();
+    assert!(loaded(&opened).settings.notify.private_networks);
+}
+
+#[test]
+fn what_may_be_sent_to_is_an_exact_name_an_address_or_a_network() {
+    let list = "Hooks.Internal., 127.0.0.1,10.0.0.0/8, [::1], 192.0.2.7/32";
+    let allow = loaded(&[("AFTERCALL__NOTIFY__ALLOW", list)]).settings.notify.allow;
+    let expected = [
+        Allowed::Host("hooks.internal".to_owned()),
+        Allowed::Address([127, 0, 0, 1].into()),
+        Allowed::Network("10.0.0.0/8".parse().unwrap()),
+        Allowed::Address("::1".parse().unwrap()),
+        Allowed::Address([192, 0, 2, 7].into()),
+    ];
+    assert_eq!(allow, expected);
+    for wrong in ["https://a.example", "a.example:80", "*.example", "10.0.0.0/40", "a b", "10.1"] {
+        let text = refused(&[("AFTERCALL__NOTIFY__ALLOW", wrong)]);
+        assert!(text.contains("must be a host name, an address or a network"), "{wrong}: {text}");
+    }
+    for idle in ["127.0.0.0/8", "169.254.0.0/16", "fe80::/10", "224.0.0.0/4"] {
+        let text = refused(&[("AFTERCALL__NOTIFY__ALLOW", idle)]);
+        assert!(text.contains("has no effect: name each"), "{idle}: {text}");
     }
 }

@@ -11,7 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::{answer, call_span, wire};
-use crate::metrics::{Metrics, Operation};
+use crate::{
+    http,
+    metrics::{Metrics, Operation},
+};
 use cache::{Cache, Grant};
 
 pub(super) use cache::AccessToken;
@@ -115,7 +118,7 @@ impl AccessTokens {
         metrics.called(host, Operation::Token, answered, began.elapsed());
         let response = response.map_err(unreachable)?;
         let status = response.status();
-        let retry_after = answer::retry_after(response.headers());
+        let retry_after = http::retry_after(response.headers());
         let body = match answer::body(response, BODY_LIMIT).await {
             Ok(body) => serde_json::from_slice(&body).unwrap_or_default(),
             Err(answer::BodyError::Lost(error)) if status.is_success() => {

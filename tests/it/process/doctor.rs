@@ -1,18 +1,12 @@
 //! `aftercall doctor`, on a service that is well and on ones that are not.
-use std::{fs, path::Path, process::Command, sync::Arc};
 
 use axum::{Json, Router, http::StatusCode, routing::get};
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Executor as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
 
 use super::{Home, Service, free_port};
-use crate::support::db::TestDb;
+use crate::support::{db::TestDb, tls};
 
 /// The line of a check, as JSON.
 fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
@@ -183,7 +177,7 @@ async fn the_certificate_is_checked_as_the_provider_would() {
     let home = on_fixed_ports(&db);
     let service = Service::start(&home).await;
     let behind = service.webhook.strip_prefix("http://").unwrap().to_owned();
-    let url = tls_proxy(home.path(), behind).await;
+    let url = tls::proxy(home.path(), behind).await;
     let home = home.set("AFTERCALL__WEBHOOK__PUBLIC_URL", url);
     let (code, report) = examined(&home).await;
     let told = check(&report, "webhook");
@@ -207,44 +201,4 @@ async fn serve(router: Router) -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(axum::serve(listener, router).into_future());
     url
-}
-
-/// Terminates TLS in front of `behind`, with a certificate for ten days of an authority in `ca.pem`.
-async fn tls_proxy(folder: &Path, behind: String) -> String {
-    let openssl = |arguments: &str| {
-        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-        let made = made.unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    };
-    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 30 -subj /CN=ca");
-    openssl("req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=localhost");
-    fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
-    openssl(
-        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 10 \
-         -extfile names -out server.pem",
-    );
-    let certificate = CertificateDer::from_pem_file(folder.join("server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let (acceptor, behind) = (acceptor.clone(), behind.clone());
-            tokio::spawn(async move {
-                let Ok(mut outside) = acceptor.accept(stream).await else { return };
-                let mut inside = TcpStream::connect(behind).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-            });
-        }
-    });
-    format!("https://localhost:{port}")
 }

@@ -10,6 +10,7 @@ pub mod provider;
 pub mod random;
 pub mod scratch;
 pub mod seed;
+pub mod tls;
 pub mod ward;
 
 use std::time::{Duration, Instant};
