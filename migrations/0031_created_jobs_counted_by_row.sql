@@ -1,5 +1,5 @@
--- Nearly every insert is of one job, for which a trigger per statement, with its table of new rows and its grouping, took
--- a fifth of its time. Jobs loaded by COPY are counted as well.
+-- Nearly every insert is of one job, for which a trigger per statement, with its table of new rows and its grouping, cost
+-- a quarter of the statement. Jobs loaded by COPY are counted as well.
 set local lock_timeout = '5s';
 
 create function aftercall.count_new_job() returns trigger
