@@ -79,6 +79,7 @@
 //! - [`egress`]: sends signed messages to URLs of callers, and only to hosts that the settings allow
 //! - [`json`]: properties of JSON text, and details that parsed values lose
 //! - [`audio`]: what an audio file contains
+//! - [`seal`]: seals secrets that are stored and read again
 //!
 //! Tables, each with the only SQL about it. Besides, [`events`] reads timelines across jobs, and
 //! [`provider`] owns the row of its gate:
@@ -183,6 +184,7 @@ pub mod rollup;
 pub mod sampler;
 pub mod samples;
 pub mod sandbox;
+pub mod seal;
 pub mod stats;
 pub mod supervise;
 pub mod telemetry;

@@ -8,6 +8,7 @@ mod parts;
 mod probe;
 mod published;
 mod reload;
+mod seal_keys;
 
 use std::{
     net::SocketAddr,
@@ -35,6 +36,7 @@ pub use backing_services::{
 pub use parts::{Api, Parts, Receiver, Workers};
 pub use probe::probe;
 pub use reload::{LoadSettings, Reloads};
+pub use seal_keys::open as open_seal;
 
 use crate::{
     config::{ConfigError, Role, Settings},
@@ -46,6 +48,7 @@ use crate::{
     partitions, provider,
     public_hook::{HookTester, SelfTestKey},
     reporting, sampler,
+    seal::Seal,
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
@@ -102,12 +105,18 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let router = http::ops(health.clone(), metrics.clone());
     parts.spawn(serve("ops", ops, router, terms.ops, lifecycle.clone()));
     wait_for_database(&db, settings, &lifecycle).await?;
-    prepare(&db, settings).await?;
+    let seal = prepare(&db, settings).await?;
     let (provider, sandbox) = backing_services::provider(settings, &lifecycle, &mut parts).await?;
     addresses.sandbox = sandbox;
 
-    let (common, recorder) =
-        Parts::new(settings.clone().into(), db.clone(), lifecycle.clone(), metrics.clone(), store);
+    let (common, recorder) = Parts::new(
+        settings.clone().into(),
+        db.clone(),
+        lifecycle.clone(),
+        seal,
+        metrics.clone(),
+        store,
+    );
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     if metrics.is_on() {
@@ -135,11 +144,13 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     }
     test_public_hook(&common, &mut parts).await?;
     started.store(true, Ordering::Release);
-    let timeouts = ShutdownTimeouts {
-        drain_delay: settings.shutdown.drain_delay,
-        grace: settings.shutdown.timeout,
-    };
+    let timeouts = shutdown_timeouts(settings);
     Ok(App { addresses, db, lifecycle, parts, timeouts, backing, provider })
+}
+
+fn shutdown_timeouts(settings: &Settings) -> ShutdownTimeouts {
+    let shutdown = &settings.shutdown;
+    ShutdownTimeouts { drain_delay: shutdown.drain_delay, grace: shutdown.timeout }
 }
 
 impl App {
@@ -180,7 +191,7 @@ async fn wait_for_database(
 }
 
 /// Migrates the schema, or checks that it is current, and creates this month's partitions.
-async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
+async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<Seal> {
     if !settings.database.allow_superuser {
         refuse_superuser(db).await?;
     }
@@ -189,6 +200,7 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
         db::is_migrated(db).await?,
         "the database is not migrated and database.migrate is off; run `aftercall migrate`"
     );
+    let seal = open_seal(settings, db).await?;
     let adopted = events::adopt_foreign_xids(db).await?;
     if adopted > 0 {
         tracing::warn!(
@@ -199,7 +211,7 @@ async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<()> {
     let made = partitions::ensure(db, settings.retention.partitions_ahead).await?;
     reporting::publish(db, &published::settings(settings)).await?;
     tracing::info!(partitions_made = made, "database ready");
-    Ok(())
+    Ok(seal)
 }
 
 /// Migrates the database if the settings say so and it is not current: a role that may not migrate can then start too.

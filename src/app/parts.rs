@@ -25,6 +25,7 @@ use crate::{
     retention::{MediaSweep, Retention},
     rollup::Rollup,
     sampler::Sampler,
+    seal::Seal,
     supervise::Lifecycle,
     webhook::{
         self, HolderLimit, Limits, Lookups, MediaFetches, MemoryBudget, SelfTests, Tokens,
@@ -40,6 +41,8 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     pub announcer: Announcer,
     pub drift: DriftCounter,
+    /// Seals stored secrets.
+    pub seal: Seal,
     pub metrics: Metrics,
     /// Of uploaded recordings; `None` if none is configured.
     pub store: Option<Store>,
@@ -75,12 +78,13 @@ impl Parts {
         settings: Arc<Settings>,
         db: PgPool,
         lifecycle: Lifecycle,
+        seal: Seal,
         metrics: Metrics,
         store: Option<Store>,
     ) -> (Self, Recorder) {
         let (drift, recorder) = Recorder::new(db.clone(), metrics.clone());
         let announcer = Announcer::counting(metrics.clone());
-        (Self { settings, db, lifecycle, announcer, drift, metrics, store }, recorder)
+        (Self { settings, db, lifecycle, announcer, drift, seal, metrics, store }, recorder)
     }
 
     /// `granted`: the API's settings, limited by the available files.

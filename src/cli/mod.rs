@@ -20,6 +20,7 @@ mod replay;
 mod report;
 mod retention;
 mod sandbox;
+mod seal;
 mod serve;
 mod status;
 mod submit;
@@ -58,6 +59,9 @@ enum Command {
     /// List callers, and set their weights and quotas.
     #[command(subcommand)]
     Callers(callers::Command),
+    /// Make keys that seal stored secrets.
+    #[command(subcommand)]
+    Seal(seal::Command),
     /// Parse and apply stored deliveries again, as if they had arrived now.
     Replay(replay::Args),
     /// Recreate results of earlier parser versions from the stored deliveries.
@@ -103,6 +107,7 @@ impl Cli {
             Command::Migrate(args) => block_on(migrate::run(args, || Ok(loaded()?.settings))),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
             Command::Callers(command) => block_on(callers::run(loaded()?.settings, command)),
+            Command::Seal(command) => seal::run(command),
             Command::Replay(args) => block_on(replay::run(loaded()?.settings, args)),
             Command::Reparse(args) => block_on(reparse::run(loaded()?.settings, args)),
             Command::Partitions(args) => block_on(partitions::run(loaded()?.settings, args)),

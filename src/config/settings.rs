@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::{
     ApiSettings, Automatic, DatabaseSettings, DispatchSettings, HttpSettings, IngestSettings,
     JobsSettings, KeysSettings, LogSettings, MediaSettings, NotifySettings, OpsSettings,
-    ProviderSettings, ReconcileSettings, RetentionSettings, SandboxSettings, ShutdownSettings,
-    WebhookSettings, bytes,
+    ProviderSettings, ReconcileSettings, RetentionSettings, SandboxSettings, SealSettings,
+    ShutdownSettings, WebhookSettings, bytes,
 };
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -27,6 +27,7 @@ pub struct Settings {
     pub reconcile: ReconcileSettings,
     pub notify: NotifySettings,
     pub retention: RetentionSettings,
+    pub seal: SealSettings,
     pub shutdown: ShutdownSettings,
     pub sandbox: SandboxSettings,
     pub log: LogSettings,

@@ -32,6 +32,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     s.media.check(&mut faults);
     s.notify.check(&mut faults);
     s.retention.check(&mut faults);
+    s.seal.check(environment == "production", &mut faults);
     s.sandbox.check(&mut faults);
     s.log.check(&mut faults);
     check_together(s, &mut faults);

@@ -107,6 +107,7 @@ pub const KEPT: &[(&str, &str)] = &[
     ("provider_gate", "one row per rate group"),
     ("published_settings", "one row per setting"),
     ("schema_migrations", "one row per migration"),
+    ("seal_keys", "one row per key"),
     ("service_samples", "one row, overwritten"),
     ("service_secrets", "one row per secret"),
     ("stat_changes", "seconds, until they are merged into stats"),

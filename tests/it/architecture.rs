@@ -7,7 +7,8 @@ use std::{
 /// Module → the only sibling modules it may import. `app` and `cli` assemble the others.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("supervise", &[]),
-    ("config", &[]),
+    ("seal", &[]),
+    ("config", &["seal"]),
     ("metrics", &["telemetry"]),
     ("telemetry", &["config"]),
     ("db", &[]),
@@ -159,7 +160,8 @@ const MAY_HOLD_SQL: &[&str] = &[
     "insights",
     "endpoints",
     "drift",
-    "samples",     // own tables
+    "samples",
+    "seal",        // own tables
     "db",          // the schema
     "partitions",  // of all tables
     "embedded",    // creates its database

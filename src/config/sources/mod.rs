@@ -28,6 +28,7 @@ const SECRETS: &[&str] = &[
     "database.reader_password",
     "provider.client_secret",
     "provider.jwt",
+    "seal.key",
     "sandbox.client_secret",
     "sandbox.jwt",
 ];

@@ -115,6 +115,7 @@ fn production_refuses_a_provider_over_plain_http() {
             ("RC_CLIENT_SECRET", "secret"),
             ("RC_JWT", "jwt"),
             ("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example"),
+            ("AFTERCALL__SEAL__KEY", "k:dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q="),
         ];
         from_variables(None, "", &variables(&pairs))
     };

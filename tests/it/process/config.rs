@@ -74,7 +74,7 @@ async fn the_schema_is_there_for_those_who_mend_a_bad_configuration() {
 
 #[tokio::test]
 async fn production_runs_on_nothing_of_ours() {
-    let home = Home::new().set("AFTERCALL_ENV", "production");
+    let home = Home::new().set("AFTERCALL_ENV", "production").unset("AFTERCALL__SEAL__KEY");
     let told = home.run(&["serve"]).await.failure(78);
     assert!(told.contains("set DATABASE_URL"), "{told}");
     assert!(told.contains("the sandbox does not run in production"), "{told}");
@@ -87,7 +87,13 @@ async fn production_runs_on_nothing_of_ours() {
         .set("AFTERCALL__WEBHOOK__PUBLIC_URL", "http://hooks.example");
     let told = provided.run(&["serve"]).await.failure(78);
     assert!(told.contains("webhook.public_url must be https"), "{told}");
-    let safe = provided.set("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example");
+    assert!(told.contains("aftercall seal key"), "{told}");
+    let unusable = provided.set("AFTERCALL__SEAL__KEY", "a:canary,b:canary");
+    let told = unusable.run(&["serve"]).await.failure(78);
+    assert!(told.contains("key 2 must be 32 bytes") && !told.contains("canary"), "{told}");
+    let safe = unusable
+        .set("AFTERCALL__SEAL__KEY", crate::support::app::SEAL_KEY)
+        .set("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example");
     let out = safe.run(&["config", "print"]).await.success();
     assert_eq!(shown(&out, "provider.jwt"), ("(set, not shown)", "RC_JWT"));
 }

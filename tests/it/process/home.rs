@@ -17,7 +17,7 @@ use nix::{
 use serde_json::Value;
 use sqlx::ConnectOptions as _;
 
-use crate::support::{db::TestDb, eventually, scratch::Scratch, ward::Ward};
+use crate::support::{app::SEAL_KEY, db::TestDb, eventually, scratch::Scratch, ward::Ward};
 
 /// Free ports, and short waits.
 const QUICK: &[(&str, &str)] = &[
@@ -60,6 +60,7 @@ impl Home {
         let home = Self { scratch, variables: BTreeMap::new(), runs: AtomicU32::new(0) };
         let data = home.data().display().to_string();
         let home = home.set("AFTERCALL_DATA_DIR", data);
+        let home = home.set("AFTERCALL__SEAL__KEY", SEAL_KEY);
         QUICK.iter().fold(home, |home, (name, value)| home.set(name, *value))
     }
 

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use crate::{
     embedded::{self, data},
     process::{Home, Service},
-    support::db::TestDb,
+    support::{app::SEAL_KEY, db::TestDb},
 };
 
 fn production(home: Home, url: impl Into<String>) -> Home {
@@ -17,6 +17,7 @@ fn production(home: Home, url: impl Into<String>) -> Home {
         .set("RC_CLIENT_ID", "id")
         .set("RC_CLIENT_SECRET", "hush")
         .set("RC_JWT", "hush")
+        .set("AFTERCALL__SEAL__KEY", SEAL_KEY)
         .set("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example")
 }
 

@@ -21,6 +21,7 @@ use aftercall::{
     provider::wire,
     reconcile::Reconciler,
     sampler::Sampler,
+    seal::{Keys, Seal},
     supervise::Lifecycle,
 };
 use axum::{
@@ -294,12 +295,19 @@ impl TestApp {
 
 fn parts_of(settings: Settings, db: &TestDb, store: Store) -> (Parts, Recorder) {
     let (lifecycle, metrics) = (Lifecycle::default(), Metrics::new());
-    Parts::new(settings.into(), db.runtime.clone(), lifecycle, metrics, Some(store))
+    Parts::new(settings.into(), db.runtime.clone(), lifecycle, seal(), metrics, Some(store))
 }
 
 pub fn folder_store(folder: &Path) -> Store {
     let url = Url::from_file_path(folder).unwrap();
     Store::open(&url, "", Duration::from_secs(10), &StoreEnvironment::default()).unwrap()
+}
+
+/// The same for all tests, so that several apps and processes can share a database.
+pub const SEAL_KEY: &str = "test:dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=";
+
+pub fn seal() -> Seal {
+    Seal::new(Keys::parse(SEAL_KEY).unwrap())
 }
 
 async fn api(parts: &Parts) -> Api {
