@@ -116,6 +116,7 @@
 //!
 //! In the background:
 //!
+//! - [`rotation`]: seals what is stored in the clear, and moves sealed values to the current key
 //! - [`rollup`]: merges changes into the statistics and the sums by the hour
 //! - [`sampler`]: samples the state of the service, and shows the latest sample in the metrics
 //! - [`retention`]: creates partitions ahead of time and deletes expired rows
@@ -181,6 +182,7 @@ pub mod reconcile;
 pub mod reporting;
 pub mod retention;
 pub mod rollup;
+pub mod rotation;
 pub mod sampler;
 pub mod samples;
 pub mod sandbox;

@@ -14,10 +14,11 @@ use crate::{
     insights::{self, Prepared},
     jobs::{
         self, Change, Channel, Completion, ErrorClass, EventKind, Failure, JobError, JobId,
-        JobStanding, Note, State, Surplus, UpstreamError,
+        JobStanding, Note, RecordingUrl, State, Surplus, UpstreamError,
     },
     json,
     provider::{self, AnalysisStatus, Message, PARSER_VERSION, ProviderError, Secrets, Unreadable},
+    seal::Seal,
 };
 
 /// What a delivery means for its job.
@@ -133,6 +134,7 @@ impl Arrival {
 /// Outcomes are in the order of the arrivals; `None` where the job no longer exists.
 pub async fn apply(
     tx: &mut Change<'_>,
+    seal: &Seal,
     arrivals: &[Arrival],
     quota: Quota,
 ) -> sqlx::Result<Vec<Option<Outcome>>> {
@@ -143,9 +145,9 @@ pub async fn apply(
     let failed: Vec<_> = arrivals.iter().filter_map(Arrival::failed_attempt).collect();
     let given_up = jobs::given_up(tx, &failed).await?;
     let failed: Vec<JobId> = failed.into_iter().map(|(job_id, _)| job_id).collect();
-    let content_uris = jobs::content_uris(tx, &failed).await?;
+    let recordings = jobs::recording_urls(tx, seal, &failed).await?;
 
-    let mut effects = Effects { content_uris, ..Effects::default() };
+    let mut effects = Effects { recordings, ..Effects::default() };
     let mut outcomes = Vec::with_capacity(arrivals.len());
     let mut classified = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
@@ -170,12 +172,13 @@ pub async fn apply(
                 continue;
             }
         }
-        classified.push(Classified { delivery, outcome, reason });
+        let is_result = matches!(arrival.reading, Interpretation::Success { .. });
+        classified.push(Classified { delivery, outcome, reason, is_result });
         outcomes.push(Some(outcome));
     }
     (effects.classified, effects.surplus) = deliveries::within(tx, classified, quota).await?;
     effects.set_aside();
-    effects.write(tx).await?;
+    effects.write(tx, seal).await?;
     Ok(outcomes)
 }
 
@@ -204,8 +207,8 @@ fn judge(standing: JobStanding, arrival: &Arrival, is_given_up: bool) -> (Outcom
 /// The changes of a batch, table by table.
 #[derive(Default)]
 struct Effects<'a> {
-    /// Content URIs of the jobs that failed.
-    content_uris: HashMap<JobId, String>,
+    /// The recordings of the jobs that failed.
+    recordings: HashMap<JobId, RecordingUrl>,
     classified: Vec<Classified<'a>>,
     surplus: Vec<Surplus>,
     results: Results<'a>,
@@ -230,8 +233,7 @@ impl<'a> Effects<'a> {
                 JobStanding::ended(State::Completed)
             }
             Interpretation::Failure { errors, .. } => {
-                let content_uri = self.content_uris.get(&job_id).map(String::as_str);
-                let secrets = Secrets::of_job(job_id, content_uri);
+                let secrets = Secrets::of_job(job_id, self.recordings.get(&job_id));
                 let errors = errors.iter().map(|error| error.clone().without(&secrets).into());
                 let otherwise = "the provider reported a failure without a reason";
                 let error = JobError::upstream(ErrorClass::Analysis, errors.collect(), otherwise);
@@ -244,7 +246,7 @@ impl<'a> Effects<'a> {
 
     /// Records events for deliveries that ended no job, and polls soon where they were useless.
     fn set_aside(&mut self) {
-        for Classified { delivery, outcome, reason } in &self.classified {
+        for Classified { delivery, outcome, reason, .. } in &self.classified {
             let Delivery { job_id, attempt, via, .. } = **delivery;
             if *outcome != Outcome::Accepted && via != Channel::Replay {
                 let outcome = outcome.name();
@@ -273,8 +275,8 @@ impl<'a> Effects<'a> {
         }
     }
 
-    async fn write(mut self, tx: &mut Change<'_>) -> sqlx::Result<()> {
-        let received = deliveries::keep(tx, &self.classified).await?;
+    async fn write(mut self, tx: &mut Change<'_>, seal: &Seal) -> sqlx::Result<()> {
+        let received = deliveries::keep(tx, seal, &self.classified).await?;
         for completion in &mut self.results.completions {
             completion.received_at = received.get(&completion.job_id).copied();
         }

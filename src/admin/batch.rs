@@ -5,6 +5,7 @@ use crate::{
     config::TextLimits,
     deliveries::{self, DeliveryKey, Stored},
     outcome::{Interpretation, ParsedDelivery},
+    seal::Seal,
 };
 
 /// Maximum number of deliveries per transaction.
@@ -37,11 +38,12 @@ pub fn batches(mut keys: &[DeliveryKey]) -> Vec<&[DeliveryKey]> {
 /// Parses these deliveries with the current parser.
 pub async fn read(
     db: &PgPool,
+    seal: &Seal,
     keys: &[DeliveryKey],
     limits: TextLimits,
 ) -> sqlx::Result<Vec<(Stored, Interpretation)>> {
     let mut read = Vec::with_capacity(keys.len());
-    for stored in deliveries::stored(db, keys).await? {
+    for stored in deliveries::stored(db, seal, keys).await? {
         let (body, encoding) = (stored.body.clone(), stored.encoding().map(str::to_owned));
         let work = move || ParsedDelivery::of_body(&body, encoding.as_deref(), limits).reading;
         let reading = tokio::task::spawn_blocking(work).await;

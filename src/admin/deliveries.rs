@@ -166,7 +166,7 @@ async fn body(
     caller.require(Scope::AdminRead)?;
     caller.require(Scope::TranscriptRaw)?;
     let key = found(&state, id).await?.key();
-    let stored = deliveries::stored(&state.db, &[key]).await?.pop();
+    let stored = deliveries::stored(&state.db, &state.seal, &[key]).await?.pop();
     let stored = stored.ok_or(ApiError::DeliveryNotFound(id))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(safe_type(&stored))),

@@ -14,6 +14,7 @@ use crate::{
     jobs::{self, Announcer, EventKind, JobId, Note},
     outcome::Interpretation,
     partitions,
+    seal::Seal,
 };
 
 /// Results read per query.
@@ -53,6 +54,7 @@ pub async fn count(db: &PgPool, which: &Outdated) -> sqlx::Result<usize> {
 /// Recomputes all of these results. `limits` apply to each body.
 pub async fn run(
     db: &PgPool,
+    seal: &Seal,
     which: &Outdated,
     limits: TextLimits,
 ) -> sqlx::Result<ReparseSummary> {
@@ -66,7 +68,7 @@ pub async fn run(
         let mut batches = batch::batches(&places);
         batches.reverse();
         while let Some(batch) = batches.pop() {
-            match reparse(db, which, batch, limits).await {
+            match reparse(db, seal, which, batch, limits).await {
                 Ok((reparsed, unreadable)) => {
                     summary.reparsed += reparsed;
                     summary.unreadable += unreadable;
@@ -87,12 +89,13 @@ pub async fn run(
 /// Returns how many results were recomputed, and how many could not be parsed.
 async fn reparse(
     db: &PgPool,
+    seal: &Seal,
     which: &Outdated,
     batch: &[DeliveryKey],
     limits: TextLimits,
 ) -> sqlx::Result<(usize, usize)> {
     let mut anew = Vec::with_capacity(batch.len());
-    for (stored, reading) in batch::read(db, batch, limits).await? {
+    for (stored, reading) in batch::read(db, seal, batch, limits).await? {
         if let Interpretation::Success { provider_job_id, parser_version, prepared } = reading {
             let job_id = stored.job_id;
             let provider_job_id = provider_job_id.or(stored.provider_job_id);

@@ -19,6 +19,7 @@ use crate::{
     jobs::{self, Announcer, Channel, EventKind, Note},
     outcome::{self, Arrival, Interpretation},
     partitions,
+    seal::Seal,
 };
 
 /// Bytes of bodies after which one call stops.
@@ -29,6 +30,7 @@ const CALL_BYTES: i32 = 32 * 1024 * 1024;
 pub struct Replayer<'a> {
     pub db: &'a PgPool,
     pub announcer: &'a Announcer,
+    pub seal: &'a Seal,
     /// Limits for parsing a body.
     pub limits: TextLimits,
     /// Accept a delivery that names another job of the provider.
@@ -92,12 +94,12 @@ impl Replayer<'_> {
 
     /// Replays these in one transaction; `None` where the job no longer exists.
     pub async fn batch(&self, keys: &[DeliveryKey]) -> sqlx::Result<Vec<Option<Outcome>>> {
-        let read = batch::read(self.db, keys, self.limits).await?;
+        let read = batch::read(self.db, self.seal, keys, self.limits).await?;
         let arrivals: Vec<_> = read.into_iter().map(|read| self.arrival(read)).collect();
         let mut tx = self.announcer.begin(self.db).await?;
         let ids: Vec<_> = arrivals.iter().map(|arrival| arrival.delivery.job_id).collect();
         partitions::ensure_of(&mut tx, &ids).await?;
-        let outcomes = outcome::apply(&mut tx, &arrivals, Quota::UNLIMITED).await?;
+        let outcomes = outcome::apply(&mut tx, self.seal, &arrivals, Quota::UNLIMITED).await?;
         let notes = arrivals.iter().zip(&outcomes).filter_map(|(arrival, outcome)| {
             let Delivery { job_id, replay_of, .. } = arrival.delivery;
             let outcome = outcome.as_ref()?.name();

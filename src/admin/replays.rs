@@ -166,6 +166,6 @@ async fn replay_many(
 }
 
 fn replayer<'a>(state: &'a ApiState, caller: &'a Caller, accept_mismatch: bool) -> Replayer<'a> {
-    let (db, announcer) = (&state.db, &state.announcer);
-    Replayer { db, announcer, limits: state.limits, accept_mismatch, by: &caller.name }
+    let (db, announcer, seal) = (&state.db, &state.announcer, &state.seal);
+    Replayer { db, announcer, seal, limits: state.limits, accept_mismatch, by: &caller.name }
 }

@@ -57,6 +57,7 @@ codes! {
     NotJson: UNSUPPORTED_MEDIA_TYPE, "not-json", "Body must be JSON";
     ValidationFailed: UNPROCESSABLE_ENTITY, "validation-failed", "Invalid request";
     NotAudio: UNPROCESSABLE_ENTITY, "not-audio", "Not usable audio";
+    ExpiresTooSoon: UNPROCESSABLE_ENTITY, "expires-too-soon", "URL expires too soon";
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused";
     RateLimited: TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
     CallerLimit: TOO_MANY_REQUESTS, "caller-limit", "Caller limit reached";

@@ -9,7 +9,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Activity, Code, Problem};
 use crate::{
@@ -49,8 +49,8 @@ pub enum ApiError {
     #[error("the result was deleted on {} because of its age (retention.results)", .0.format("%Y-%m-%d"))]
     ResultExpired(DateTime<Utc>),
     #[error(
-        "the uploaded recording was deleted, by its owner or because of its age (retention.contents, \
-        retention.media); submit it again as a new job"
+        "the recording, or its URL, was deleted, by its owner or because of its age (retention.contents, \
+        retention.media); retry with a fresh contentUri, or submit an upload again as a new job"
     )]
     RecordingExpired,
     #[error("this caller has no recording {0}")]
@@ -80,6 +80,12 @@ pub enum ApiError {
     NoMediaStore,
     #[error("the store of recordings does not work right now; nothing was stored")]
     MediaStore(#[source] StoreError),
+    #[error(
+        "the recording's URL expires at {}, but is submitted at about {} and must be valid for {} s longer \
+        (dispatch.url_margin); give a URL that is valid until {}",
+        shown(.0.expires_at), shown(.0.eta), .0.margin.num_seconds(), shown(.0.eta + .0.margin)
+    )]
+    ExpiresTooSoon(UrlExpiry),
     #[error("cannot {0} a job that is {1}")]
     StateConflict(&'static str, &'static str),
     #[error("the key is revoked or expired")]
@@ -135,6 +141,19 @@ pub enum ApiError {
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
 
+/// A URL that expires before its turn comes.
+#[derive(Debug, Clone, Copy)]
+pub struct UrlExpiry {
+    pub expires_at: DateTime<Utc>,
+    /// When it would be submitted.
+    pub eta: DateTime<Utc>,
+    pub margin: TimeDelta,
+}
+
+fn shown(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// `limit: must be …; sort: must be …`
 fn listed(faults: &Faults) -> String {
     let one = |fault: &Fault| {
@@ -178,6 +197,7 @@ impl ApiError {
             Self::MediaQuota { .. } => Code::MediaQuota,
             Self::NoMediaStore | Self::MediaStore(_) => Code::MediaStoreUnavailable,
             Self::TooMany(Activity::Transfer) => Code::TooManyTransfers,
+            Self::ExpiresTooSoon(_) => Code::ExpiresTooSoon,
             Self::NoSuchRoute => Code::NoSuchRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::NotAcceptable(_) => Code::NotAcceptable,

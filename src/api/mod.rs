@@ -19,7 +19,7 @@ mod state;
 pub use bodies::Bodies;
 pub use code::Code;
 pub use concurrency::{Activity, ConcurrencyLimits, RequestPermit};
-pub use error::ApiError;
+pub use error::{ApiError, UrlExpiry};
 pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use job::{JobView, QueueReason, QueueView};
 pub use layers::{Limits, layered, no_such_method, no_such_route};

@@ -12,6 +12,8 @@ use crate::{
     insights::ResultLoader,
     jobs::Announcer,
     metrics::Metrics,
+    provider::MediaHosts,
+    seal::Seal,
 };
 
 /// Cheap to clone, since clones share everything: each request has one.
@@ -24,6 +26,12 @@ pub struct Shared {
     pub cursors: Cursors,
     /// Begins transactions that change jobs, so that the dispatcher and the feed are notified.
     pub announcer: Announcer,
+    /// Seals credentials that are stored.
+    pub seal: Seal,
+    /// Whose recordings get an access token when they are submitted.
+    pub media_hosts: MediaHosts,
+    /// How long a recording's URL must remain valid after the estimated time of its submission.
+    pub url_margin: Duration,
     /// For the estimated submission time of queued jobs.
     pub gate: GateSettings,
     /// Time from submission to `timed_out`.

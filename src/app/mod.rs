@@ -64,6 +64,7 @@ pub struct App {
     timeouts: ShutdownTimeouts,
     backing: BackingServices,
     provider: Option<provider::Client>,
+    seal: Seal,
 }
 
 /// Addresses it listens on; port 0 in the settings becomes a real port here.
@@ -113,7 +114,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         settings.clone().into(),
         db.clone(),
         lifecycle.clone(),
-        seal,
+        seal.clone(),
         metrics.clone(),
         store,
     );
@@ -145,7 +146,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     test_public_hook(&common, &mut parts).await?;
     started.store(true, Ordering::Release);
     let timeouts = shutdown_timeouts(settings);
-    Ok(App { addresses, db, lifecycle, parts, timeouts, backing, provider })
+    Ok(App { addresses, db, lifecycle, parts, timeouts, backing, provider, seal })
 }
 
 fn shutdown_timeouts(settings: &Settings) -> ShutdownTimeouts {
@@ -157,7 +158,7 @@ impl App {
     /// Has the process reload its settings when it is asked to.
     pub fn reload_on(&mut self, reloads: Reloads) {
         let (db, lifecycle) = (self.db.clone(), self.lifecycle.clone());
-        self.parts.spawn(reloads.run(db, self.provider.clone(), lifecycle));
+        self.parts.spawn(reloads.run(db, self.seal.clone(), self.provider.clone(), lifecycle));
     }
 
     /// Runs until `lifecycle` requests a stop or a part fails.
@@ -190,7 +191,7 @@ async fn wait_for_database(
     }
 }
 
-/// Migrates the schema, or checks that it is current, and creates this month's partitions.
+/// Migrates the schema, or checks that it is current, checks the keys, and creates this month's partitions.
 async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<Seal> {
     if !settings.database.allow_superuser {
         refuse_superuser(db).await?;
@@ -290,6 +291,7 @@ fn start_workers(
     parts.spawn(workers.retention.run(draining.clone()));
     parts.spawn(search::keep_index_flushed(db.clone(), draining.clone()));
     parts.spawn(workers.rollup.run(draining.clone()));
+    parts.spawn(workers.rotation.run(draining.clone()));
 }
 
 /// Tests the public webhook URL regularly, unless only the API runs here.

@@ -19,11 +19,12 @@ use crate::{
     jobs::Announcer,
     media::Store,
     metrics::Metrics,
-    provider,
+    provider::{self, MediaHosts},
     public_hook::SelfTestKey,
     reconcile::Reconciler,
     retention::{MediaSweep, Retention},
     rollup::Rollup,
+    rotation::Rotation,
     sampler::Sampler,
     seal::Seal,
     supervise::Lifecycle,
@@ -70,6 +71,7 @@ pub struct Workers {
     pub reconciler: Reconciler,
     pub retention: Retention,
     pub rollup: Rollup,
+    pub rotation: Rotation,
 }
 
 impl Parts {
@@ -97,6 +99,9 @@ impl Parts {
             db: db.clone(),
             cursors: Cursors::new(db::service_secret(db, "cursor").await?),
             announcer: self.announcer.clone(),
+            seal: self.seal.clone(),
+            media_hosts: self.media_hosts(),
+            url_margin: settings.dispatch.url_margin,
             gate: settings.provider.gate.clone(),
             deadline: settings.jobs.deadline,
             bodies: Bodies::new(granted),
@@ -122,7 +127,8 @@ impl Parts {
 
     pub async fn receiver(&self) -> sqlx::Result<Receiver> {
         let Self { settings, db, .. } = self;
-        let (queue, ingest) = Ingest::new(db.clone(), self.announcer.clone(), &settings.ingest);
+        let (queue, ingest) =
+            Ingest::new(db.clone(), self.announcer.clone(), self.seal.clone(), &settings.ingest);
         let (tokens, lookups) = Tokens::new(db.clone());
         let state = WebhookState {
             limits: Limits { raw: bytes(settings.webhook.max_body), text: settings.text_limits() },
@@ -140,6 +146,10 @@ impl Parts {
         };
         let router = http::observed_only(webhook::router(state), "webhook", self.metrics.clone());
         Ok(Receiver { router, ingest, lookups })
+    }
+
+    fn media_hosts(&self) -> MediaHosts {
+        MediaHosts::new(&self.settings.provider.media_hosts)
     }
 
     pub fn sampler(&self) -> Sampler {
@@ -166,7 +176,8 @@ impl Parts {
     /// `webhook_base`: the URL at which the provider reaches the webhook listener.
     pub fn workers(&self, provider: &provider::Client, webhook_base: Url) -> Workers {
         let Self { settings, db, .. } = self;
-        let provider = provider.clone().recording(self.metrics.clone());
+        let provider =
+            provider.clone().recording(self.metrics.clone()).granting(self.media_hosts());
         let dispatcher = Dispatcher {
             db: db.clone(),
             provider: provider.clone(),
@@ -175,6 +186,8 @@ impl Parts {
             webhook_base,
             poll_after: settings.reconcile.after,
             announcer: self.announcer.clone(),
+            seal: self.seal.clone(),
+            media_hosts: self.media_hosts(),
         };
         let reconciler = Reconciler {
             db: db.clone(),
@@ -184,9 +197,11 @@ impl Parts {
             gate: settings.provider.gate.clone(),
             drift: self.drift.clone(),
             announcer: self.announcer.clone(),
+            seal: self.seal.clone(),
         };
         let retention = self.retention();
         let rollup = Rollup { db: db.clone(), metrics: self.metrics.clone() };
-        Workers { dispatcher, reconciler, retention, rollup }
+        let rotation = Rotation { db: db.clone(), seal: self.seal.clone() };
+        Workers { dispatcher, reconciler, retention, rollup, rotation }
     }
 }

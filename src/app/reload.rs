@@ -2,17 +2,18 @@
 //! progress; about everything else, the log says that it needs a restart.
 use std::io::IsTerminal as _;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
-use super::backing_services;
+use super::{backing_services, seal_keys};
 use crate::{
     config::{ConfigError, Loaded, Settings},
     db,
     provider::{self, gate},
+    seal::Seal,
     supervise::{Lifecycle, TaskResult},
     telemetry,
 };
@@ -47,6 +48,7 @@ impl Reloads {
     pub(super) async fn run(
         mut self,
         db: PgPool,
+        seal: Seal,
         provider: Option<provider::Client>,
         lifecycle: Lifecycle,
     ) -> TaskResult {
@@ -60,7 +62,7 @@ impl Reloads {
                 lifecycle.draining.cancel();
                 return Ok(());
             }
-            if let Err(error) = self.reload(&db, provider.as_ref()).await {
+            if let Err(error) = self.reload(&db, &seal, provider.as_ref()).await {
                 let error = &*error as &dyn std::error::Error;
                 tracing::error!(error, "settings not reloaded; the previous ones stay in use");
             }
@@ -71,6 +73,7 @@ impl Reloads {
     async fn reload(
         &mut self,
         db: &PgPool,
+        seal: &Seal,
         provider: Option<&provider::Client>,
     ) -> anyhow::Result<()> {
         let new = (self.load)()?;
@@ -86,6 +89,9 @@ impl Reloads {
 
         let options = if of("database.") { Some(database(&new.settings).await?) } else { None };
         let credentials = backing_services::credentials(&new.settings)?;
+        if of("seal.") {
+            replace_keys(db, seal, &new.settings).await?;
+        }
         if of("log.") && !telemetry::set_filter(&new.settings.log.filter)? {
             tracing::warn!("log.filter has no effect, because RUST_LOG is set");
         }
@@ -112,7 +118,11 @@ impl Reloads {
 /// Whether a running process can use the new value.
 fn is_replaceable(key: &str, at_start: &Loaded, new: &Loaded) -> bool {
     match key {
-        "log.filter" | "provider.client_id" | "provider.client_secret" | "provider.jwt" => true,
+        "log.filter"
+        | "provider.client_id"
+        | "provider.client_secret"
+        | "provider.jwt"
+        | "seal.key" => true,
         // Otherwise the sandbox is part of this process and keeps the old ones.
         "sandbox.client_id" | "sandbox.client_secret" | "sandbox.jwt" => {
             !at_start.settings.has_provider() && at_start.settings.sandbox.url.is_some()
@@ -131,6 +141,16 @@ fn is_same_server(old: &Settings, new: &Settings) -> bool {
         Some(url)
     };
     without_password(old).is_some_and(|old| without_password(new).is_some_and(|new| old == new))
+}
+
+/// Takes over the keys if they open what is sealed. Processes reload one after the other: add a new key below the others
+/// everywhere before it becomes the first anywhere.
+async fn replace_keys(db: &PgPool, seal: &Seal, settings: &Settings) -> anyhow::Result<()> {
+    let Some(keys) = settings.seal.keys() else { bail!("seal.key cannot be unset while running") };
+    let keys = keys.map_err(ConfigError)?;
+    seal_keys::register(db, &Seal::new(keys.clone())).await?;
+    seal.replace(keys);
+    Ok(())
 }
 
 /// The options for new connections, tried once.

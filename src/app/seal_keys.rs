@@ -40,7 +40,8 @@ pub async fn register(db: &PgPool, seal: &Seal) -> anyhow::Result<()> {
         Ok(()) => Ok(()),
         Err(KeyFault::Database(error)) => Err(error).context("cannot check seal.key"),
         Err(fault) => Err(ConfigError(vec![format!(
-            "{fault}. Add the key to seal.key (below the first line, if another one is current)"
+            "{fault}. Add the key to seal.key (below the first line, if another one is current). If it is lost, \
+             `aftercall seal forget ID` gives up what it sealed: docs/operations.md, \"Keys\""
         )])
         .into()),
     }

@@ -59,7 +59,7 @@ enum Command {
     /// List callers, and set their weights and quotas.
     #[command(subcommand)]
     Callers(callers::Command),
-    /// Make keys that seal stored secrets.
+    /// Make and rotate the keys that seal stored secrets.
     #[command(subcommand)]
     Seal(seal::Command),
     /// Parse and apply stored deliveries again, as if they had arrived now.
@@ -107,7 +107,7 @@ impl Cli {
             Command::Migrate(args) => block_on(migrate::run(args, || Ok(loaded()?.settings))),
             Command::Keys(command) => block_on(keys::run(loaded()?.settings, command)),
             Command::Callers(command) => block_on(callers::run(loaded()?.settings, command)),
-            Command::Seal(command) => seal::run(command),
+            Command::Seal(command) => block_on(seal::run(command, || Ok(loaded()?.settings))),
             Command::Replay(args) => block_on(replay::run(loaded()?.settings, args)),
             Command::Reparse(args) => block_on(reparse::run(loaded()?.settings, args)),
             Command::Partitions(args) => block_on(partitions::run(loaded()?.settings, args)),

@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use super::{database, output, time_arg::TimeArg};
 use crate::{
     admin::reparse::{self, ReparseSummary},
+    app,
     config::Settings,
     insights::Outdated,
     jobs::JobId,
@@ -40,9 +41,10 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
             let matched = reparse::count(db, &which).await?;
             return output::print(&format!("matched {matched}\n"));
         }
+        let seal = app::open_seal(&settings, db).await?;
         let limits = settings.text_limits();
         let ReparseSummary { reparsed, unreadable, without_delivery, failed } =
-            reparse::run(db, &which, limits).await?;
+            reparse::run(db, &seal, &which, limits).await?;
         output::print(&format!("reparsed {reparsed}\nunreadable {unreadable}\n"))?;
         if without_delivery > 0 {
             output::print(&format!(

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{database, output, time_arg::TimeArg};
 use crate::{
     admin::replay::Replayer,
+    app,
     config::Settings,
     deliveries::{DeliveryFilter, Outcome},
     http::Limit,
@@ -54,7 +55,9 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
         // Feeds in this process have no waiters; those of other processes poll.
         let announcer = &Announcer::default();
         let accept_mismatch = args.accept_mismatch;
-        let replayer = Replayer { db, announcer, limits, accept_mismatch, by: "the command line" };
+        let seal = &app::open_seal(&settings, db).await?;
+        let by = "the command line";
+        let replayer = Replayer { db, announcer, seal, limits, accept_mismatch, by };
         let filter = DeliveryFilter {
             id: args.id,
             outcomes: args.outcomes,

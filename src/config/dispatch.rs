@@ -16,6 +16,8 @@ pub struct DispatchSettings {
     pub lease: Duration,
     #[serde(with = "HumanDuration")]
     pub unconfirmed_wait: Duration,
+    #[serde(with = "HumanDuration")]
+    pub url_margin: Duration,
     pub max_attempts: u32,
     #[serde(with = "HumanDuration")]
     pub backoff: Duration,

@@ -24,6 +24,7 @@ pub struct ProviderSettings {
     pub jwt: Option<SecretString>,
     #[serde(with = "HumanDuration")]
     pub timeout: Duration,
+    pub media_hosts: Vec<String>,
     pub gate: GateSettings,
 }
 
@@ -38,6 +39,20 @@ pub struct GateSettings {
     pub poll_share: f64,
     #[serde(with = "HumanDuration")]
     pub probe: Duration,
+}
+
+impl ProviderSettings {
+    pub(super) fn check(&self, faults: &mut SettingFaults) {
+        for host in &self.media_hosts {
+            let url = Url::parse(&format!("https://{host}/"));
+            let is_name = url.is_ok_and(|url| url.domain() == Some(&*host.to_ascii_lowercase()));
+            faults.check(
+                is_name,
+                "provider.media_hosts must be names of hosts, such as media.ringcentral.com, without scheme and port",
+            );
+        }
+        self.gate.check(faults);
+    }
 }
 
 impl GateSettings {

@@ -6,7 +6,10 @@ mod read;
 mod stored;
 mod watch;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -19,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     db::column,
     jobs::{Channel, JobId},
+    seal::{Place, Seal},
 };
 
 pub use encoding::{Undecodable, decoded, is_plain};
@@ -101,6 +105,8 @@ pub struct Classified<'a> {
     pub outcome: Outcome,
     /// Why it was not accepted.
     pub reason: Option<&'a str>,
+    /// Whether it is a result. Anything else may quote our request, with the URLs in it, and is sealed.
+    pub is_result: bool,
 }
 
 impl Classified<'_> {
@@ -109,6 +115,20 @@ impl Classified<'_> {
         let is_known = self.outcome == Outcome::Duplicate || self.delivery.replay_of.is_some();
         (!is_known).then_some(&self.delivery.body[..])
     }
+
+    /// The bytes to store.
+    fn stored_bytes(&self, seal: &Seal, id: Uuid) -> Option<Cow<'_, [u8]>> {
+        let bytes = self.new_bytes()?;
+        Some(if self.is_result {
+            Cow::Borrowed(bytes)
+        } else {
+            Cow::Owned(seal.seal(place(id), bytes))
+        })
+    }
+}
+
+fn place(id: Uuid) -> Place {
+    Place { table: "deliveries", row: id }
 }
 
 /// Which of these bodies have already been received for the same attempt. Equal bytes about another attempt are a
@@ -142,8 +162,12 @@ pub async fn known(
 /// A trigger would count them wherever they come from, but would have to copy their bodies.
 pub async fn keep(
     tx: &mut PgTransaction<'_>,
+    seal: &Seal,
     classified: &[Classified<'_>],
 ) -> sqlx::Result<HashMap<JobId, DateTime<Utc>>> {
+    let ids = column(classified, |_| Uuid::now_v7());
+    let bodies: Vec<_> =
+        classified.iter().zip(&ids).map(|(j, id)| j.stored_bytes(seal, *id)).collect();
     let bytes = |j: &Classified<'_>| i32::try_from(j.delivery.body.len()).unwrap_or(i32::MAX);
     // Postgres's clock, less the time that this process has had them: no later than the transaction began.
     let rows = sqlx::query!(
@@ -151,16 +175,18 @@ pub async fn keep(
         with kept as (
             insert into aftercall.deliveries
                 (job_id, id, attempt, via, outcome, reason, headers, body, body_sha, body_bytes,
-                    replay_of, received_at, commit_ms)
+                    replay_of, received_at, commit_ms, body_sealed)
             select d.job_id, d.id, d.attempt, d.via, d.outcome, d.reason, d.headers::json, d.body,
                 d.body_sha, d.body_bytes, d.replay_of, d.received_at,
-                least(extract(epoch from now() - d.received_at) * 1000, 2147483647)
+                least(extract(epoch from now() - d.received_at) * 1000, 2147483647),
+                d.body_sealed
             from (
                 select *, least(now(), clock_timestamp() - make_interval(secs => waited)) as received_at
                 from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
-                        $7::text[], $8::bytea[], $9::bytea[], $10::int[], $11::uuid[], $12::float8[])
+                        $7::text[], $8::bytea[], $9::bytea[], $10::int[], $11::uuid[], $12::float8[],
+                        $13::bool[])
                     as given (job_id, id, attempt, via, outcome, reason, headers, body, body_sha,
-                        body_bytes, replay_of, waited)
+                        body_bytes, replay_of, waited, body_sealed)
             ) d
             returning job_id, via, outcome, body_bytes, received_at, commit_ms
         ), hours as (
@@ -175,17 +201,18 @@ pub async fn keep(
         select job_id as "job_id: JobId", received_at from kept where outcome = 'accepted'
         "#,
         &column(classified, |j| j.delivery.job_id) as &[JobId],
-        &column(classified, |_| Uuid::now_v7()),
+        &ids,
         &column(classified, |j| j.delivery.attempt),
         &column(classified, |j| j.delivery.via.name()) as &[&str],
         &column(classified, |j| j.outcome.name()) as &[&str],
         &column(classified, |j| j.reason) as &[Option<&str>],
         &column(classified, |j| Value::Object(j.delivery.headers.clone()).to_string()),
-        &column(classified, Classified::new_bytes) as &[Option<&[u8]>],
+        &column(&bodies, |body| body.as_deref()) as &[Option<&[u8]>],
         &column(classified, |j| &j.delivery.body_sha[..]) as &[&[u8]],
         &column(classified, bytes),
         &column(classified, |j| j.delivery.replay_of) as &[Option<Uuid>],
         &column(classified, |j| j.delivery.arrived.elapsed().as_secs_f64()),
+        &column(classified, |j| !j.is_result && j.new_bytes().is_some()),
     )
     .fetch_all(&mut **tx)
     .await?;

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
-use crate::jobs::JobId;
+use super::place;
+use crate::{jobs::JobId, seal::Seal};
 
 /// A delivery as received.
 #[derive(Debug)]
@@ -40,20 +41,28 @@ pub struct DeliveryKey {
 }
 
 /// The deliveries with these keys. A replay yields the delivery it replayed, and a duplicate the
-/// bytes of the first one.
-pub async fn stored(db: impl PgExecutor<'_>, keys: &[DeliveryKey]) -> sqlx::Result<Vec<Stored>> {
+/// bytes of the first one. Those that are sealed with a lost key are left out.
+pub async fn stored(
+    db: impl PgExecutor<'_>,
+    seal: &Seal,
+    keys: &[DeliveryKey],
+) -> sqlx::Result<Vec<Stored>> {
     let jobs: Vec<JobId> = keys.iter().map(|key| key.job_id).collect();
     let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
     let rows = sqlx::query!(
         r#"
         select o.job_id as "job_id: JobId", o.id, o.attempt, o.headers as "headers: Json<Map<String, Value>>",
-            o.body_sha, a.provider_job_id as "provider_job_id?", coalesce(o.body, (
-                select f.body from aftercall.deliveries f
-                where f.job_id = o.job_id and f.body_sha = o.body_sha and f.body is not null
-                limit 1)) as "body!"
+            o.body_sha, a.provider_job_id as "provider_job_id?", held.id as "held_by!", held.body as "body!",
+            held.body_sealed as "is_sealed!"
         from unnest($1::uuid[], $2::uuid[]) as given (job_id, id)
         join aftercall.deliveries d on d.job_id = given.job_id and d.id = given.id
         join aftercall.deliveries o on o.job_id = d.job_id and o.id = coalesce(d.replay_of, d.id)
+        cross join lateral (
+            select f.id, f.body, f.body_sealed from aftercall.deliveries f
+            where f.job_id = o.job_id and f.body_sha = o.body_sha and f.body is not null
+                and (o.body is null or f.id = o.id)
+            limit 1
+        ) held
         left join aftercall.attempts a on a.job_id = o.job_id and a.number = o.attempt
         order by o.id desc
         "#,
@@ -62,20 +71,28 @@ pub async fn stored(db: impl PgExecutor<'_>, keys: &[DeliveryKey]) -> sqlx::Resu
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let body_sha = row.body_sha.try_into();
-            Ok(Stored {
-                job_id: row.job_id,
-                id: row.id,
-                attempt: row.attempt,
-                provider_job_id: row.provider_job_id,
-                headers: row.headers.0,
-                body: row.body.into(),
-                body_sha: body_sha.map_err(|_| sqlx::Error::Decode("body_sha".into()))?,
-            })
-        })
-        .collect()
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let body = match row.is_sealed.then(|| seal.open(place(row.held_by), &row.body)) {
+            None => row.body,
+            Some(Ok(body)) => body.to_vec(),
+            Some(Err(error)) => {
+                tracing::error!(%error, delivery_id = %row.id, "cannot open the delivery");
+                continue;
+            }
+        };
+        let body_sha = row.body_sha.try_into();
+        all.push(Stored {
+            job_id: row.job_id,
+            id: row.id,
+            attempt: row.attempt,
+            provider_job_id: row.provider_job_id,
+            headers: row.headers.0,
+            body: body.into(),
+            body_sha: body_sha.map_err(|_| sqlx::Error::Decode("body_sha".into()))?,
+        });
+    }
+    Ok(all)
 }
 
 /// The delivery that ended each of these jobs: the last one accepted.

@@ -2,6 +2,7 @@
 //! up submitted, requeued, unconfirmed or failed.
 mod acceptance;
 mod decision;
+mod doomed;
 
 use std::time::Duration;
 
@@ -21,9 +22,10 @@ use crate::{
     jobs::{self, Announcer, Claimed, MediaUrl, WebhookUrl},
     metrics::Task,
     provider::{
-        self, RateHeaders,
+        self, MediaHosts, RateHeaders,
         gate::{self, Purpose},
     },
+    seal::Seal,
     supervise::TaskResult,
     telemetry,
 };
@@ -40,6 +42,9 @@ pub struct Dispatcher {
     /// How long to wait for the webhook before polling for the result.
     pub poll_after: Duration,
     pub announcer: Announcer,
+    pub seal: Seal,
+    /// Their recordings get an access token, so that their URLs do not expire.
+    pub media_hosts: MediaHosts,
 }
 
 impl Dispatcher {
@@ -105,11 +110,15 @@ impl Dispatcher {
         }
         let mut tx = self.announcer.begin(&self.db).await?;
         let granted = gate::take(&mut tx, &self.gate, Purpose::Submission, free).await?;
-        let claimed = if granted == 0 {
+        let mut claimed = if granted == 0 {
             Vec::new()
         } else {
-            jobs::claim(&mut tx, granted, self.settings.lease).await?
+            jobs::claim(&mut tx, &self.seal, granted, self.settings.lease).await?
         };
+        for (doomed, error) in doomed::extract(&mut claimed, &self.media_hosts) {
+            tracing::warn!(job_id = %doomed.job_id, "job failed: its recording cannot be fetched");
+            jobs::refuse(&mut tx, &doomed, None, &error).await?;
+        }
         if claimed.len() < granted {
             gate::give_back(&mut tx, Purpose::Submission, granted - claimed.len()).await?;
         }

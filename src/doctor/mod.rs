@@ -9,6 +9,7 @@ mod media;
 mod prometheus;
 mod provider;
 mod rights;
+mod seal;
 mod webhook;
 
 use serde::Serialize;
@@ -84,6 +85,7 @@ pub async fn examine(examined: &Examined<'_>) -> Vec<Finding> {
             let migrates = examined.settings.migrates_at_start();
             findings.push(found("migrations", database::migrations(db, migrates).await));
             findings.push(found("rights", rights::rights(db, examined.is_production()).await));
+            findings.push(found("seal", seal::keys(db, &examined.settings.seal).await));
             findings.push(found("partitions", database::partitions(db).await));
             findings.push(found("disk", disk::space(db).await));
         }

@@ -154,14 +154,18 @@ async fn submit(
     let enqueued = match read {
         Ok(submission) => {
             let new = new_job(state, caller, &submission, trace);
-            dedupe::enqueue(tx, &new, &submission).await
+            dedupe::enqueue(tx, state, &new, &submission).await
         }
         Err(faults) => Err(ApiError::ValidationFailed(faults.at_most(MAX_FAULTS))),
     };
     let (status, job) = match enqueued {
         Ok(Enqueued::New(job)) => (202, job),
         Ok(Enqueued::Same(job)) => (200, job),
-        Err(error @ (ApiError::ValidationFailed(_) | ApiError::QuotaExhausted(_))) => {
+        Err(
+            error @ (ApiError::ValidationFailed(_)
+            | ApiError::QuotaExhausted(_)
+            | ApiError::ExpiresTooSoon(_)),
+        ) => {
             let problem = Problem::from(error);
             let status = problem.status;
             return Ok(ItemView::Refused { index, status, problem: Box::new(problem) });

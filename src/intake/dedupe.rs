@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::Submission;
+use super::{Submission, recording};
 use crate::{
-    api::ApiError,
+    api::{ApiError, ApiState},
     callers::CallerId,
     http::{Fault, Faults},
     jobs::{self, Change, Job, NewJob, RecordingSha},
@@ -56,6 +56,7 @@ pub fn recording_sha(caller_id: CallerId, submission: &Submission) -> Option<Rec
 /// see [`lock`].
 pub async fn enqueue(
     tx: &mut Change<'_>,
+    state: &ApiState,
     new: &NewJob<'_>,
     submission: &Submission,
 ) -> Result<Enqueued, ApiError> {
@@ -70,7 +71,10 @@ pub async fn enqueue(
     {
         return Err(ApiError::QuotaExhausted(reset));
     }
-    Ok(Enqueued::New(jobs::enqueue(tx, new).await?))
+    if let Some(at) = recording::expiry(state, new.request)? {
+        recording::in_time(state, tx, new.caller_id, at).await?;
+    }
+    Ok(Enqueued::New(jobs::enqueue(tx, &state.seal, new).await?))
 }
 
 /// Locks the recordings of those submissions that are deduplicated.

@@ -10,7 +10,7 @@ use super::{
     Submission, SubmitJob,
     dedupe::{self, Enqueued},
     idempotency::{self, Replay},
-    media,
+    media, recording,
 };
 use crate::{
     api::{
@@ -45,7 +45,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         (status = OK, description = "With `dedupe`: the existing job of the same recording", body = JobView, headers(
             ("Location" = String), ("ETag" = String), ("Deduplicated" = String, description = "`true`"),
         )),
-        Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused, Code::QuotaExhausted]) }>,
+        Problems<{ OF_BODY | codes(&[Code::IdempotencyKeyReused, Code::QuotaExhausted, Code::ExpiresTooSoon]) }>,
     ),
     security(("key" = ["jobs:write"])),
 )]
@@ -70,7 +70,11 @@ async fn submit(
     }
     let new = new_job(&state, &caller, &submission, trace.as_deref());
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    Ok(stored(Enqueued::New(jobs::enqueue_alone(&state.db, &state.announcer, &new).await?))?.1)
+    if let Some(at) = recording::expiry(&state, new.request)? {
+        recording::in_time(&state, &mut *state.db.acquire().await?, caller.id, at).await?;
+    }
+    let job = jobs::enqueue_alone(&state.db, &state.announcer, &state.seal, &new).await?;
+    Ok(stored(Enqueued::New(job))?.1)
 }
 
 pub(super) fn new_job<'a>(
@@ -115,7 +119,7 @@ async fn in_transaction(
     dedupe::lock(&mut tx, caller.id, [&*submission]).await?;
     let new = new_job(state, caller, submission, trace);
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    let (answer, response) = stored(dedupe::enqueue(&mut tx, &new, submission).await?)?;
+    let (answer, response) = stored(dedupe::enqueue(&mut tx, state, &new, submission).await?)?;
     if let Some(key) = key {
         let StoredResponse { status, location, json } = answer;
         idempotency::record(&mut tx, key, status, &location, &json).await?;

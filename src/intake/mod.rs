@@ -7,6 +7,7 @@ mod dedupe;
 mod handler;
 mod idempotency;
 mod media;
+mod recording;
 mod speakers;
 mod submission;
 mod validation;

@@ -59,7 +59,7 @@ pub const OWN_MEMBERS: &[(&str, Rule)] = &[
     ("overQuota", |at, value, faults| one_of(at, value, dedupe::OVER_QUOTA, faults)),
 ];
 
-fn content_uri(at: &str, value: &Value, faults: &mut Faults) {
+pub fn content_uri(at: &str, value: &Value, faults: &mut Faults) {
     let Some(text) = value.as_str() else {
         faults.push(Fault::at(at, "type", "must be a string"));
         return;

@@ -1,14 +1,16 @@
 //! The dispatcher claims due jobs.
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
 use super::{
-    Change, JobId,
+    Change, JobId, UrlFault, recording,
     token::{Token, sha_of},
 };
+use crate::seal::Seal;
 
 /// A job that this process is submitting, until its lease expires.
 #[derive(Debug)]
@@ -17,7 +19,12 @@ pub struct Claimed {
     pub attempt: i32,
     pub lease_id: Uuid,
     pub failures: i32,
+    /// With the recording's URL as given, if `url` is well.
     pub request: Map<String, Value>,
+    /// Whether the recording's URL could be opened.
+    pub url: Result<(), UrlFault>,
+    /// Postgres's time of the claim.
+    pub claimed_at: DateTime<Utc>,
     pub content: Option<String>,
     pub trace_context: Option<String>,
     /// For the webhook URL; its hash is already in the attempt's row.
@@ -65,6 +72,9 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
 /// the job that has been due longest. Callers that have used up a quota are skipped. Each attempt
 /// counts against the quotas here, as it may be accepted whatever becomes of this process.
 ///
+/// Jobs whose URL is sealed with a key that this process does not have are left to others, unless no
+/// process has it.
+///
 /// Call it in a transaction that holds the row of the provider gate, as `gate::take` does: it then
 /// sees the tags and the counts of every earlier claim, so that all replicas together keep to the
 /// weights and never exceed a quota. Commit before calling the provider, so that a webhook that
@@ -72,12 +82,17 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn claim(
     tx: &mut Change<'_>,
+    seal: &Seal,
     limit: usize,
     lease: Duration,
 ) -> sqlx::Result<Vec<Claimed>> {
     let secrets: Vec<Secrets> = (0..limit).map(|_| Secrets::random()).collect();
     let shas: Vec<Vec<u8>> = secrets.iter().map(|it| sha_of(&it.webhook).to_vec()).collect();
     let media_shas: Vec<Vec<u8>> = secrets.iter().map(|it| sha_of(&it.media).to_vec()).collect();
+    // See the trigger `jobs_leave_sealed`.
+    sqlx::query!("select set_config('aftercall.opens_sealed', 'on', true)")
+        .fetch_one(&mut ***tx)
+        .await?;
     let rows = sqlx::query!(
         r#"
         with turns as (
@@ -88,6 +103,10 @@ pub async fn claim(
                 select j.id, j.due_at, row_number() over (order by j.due_at, j.id) as nth
                 from aftercall.jobs j
                 where j.caller_id = t.caller_id and j.state = 'queued' and j.due_at <= now()
+                    and (coalesce(j.content_uri_sealed, '') = ''
+                        or aftercall.seal_key_id(j.content_uri_sealed) = any($4)
+                        or not exists (select from aftercall.seal_keys k
+                            where k.id = aftercall.seal_key_id(j.content_uri_sealed)))
                 order by j.due_at, j.id
                 limit cardinality($1::bytea[])
             ) due
@@ -107,7 +126,7 @@ pub async fn claim(
                 due_at = now() + make_interval(secs => $2)
             from numbered where j.id = numbered.id
             returning j.id, j.caller_id, j.version, j.lease_id, j.failures, j.request, j.trace_context,
-                j.media_id, numbered.n, numbered.tag, numbered.today
+                j.media_id, j.content_uri_sealed, numbered.n, numbered.tag, numbered.today
         ), attempt as (
             insert into aftercall.attempts (job_id, number, token_sha, media_sha, counted_on)
             select id, 1 + (select count(*) from aftercall.attempts a where a.job_id = claimed.id),
@@ -132,7 +151,7 @@ pub async fn claim(
         )
         select claimed.id as "id: JobId", attempt.number, lease_id as "lease_id!", failures, n as "n!",
             request as "request: Json<Map<String, Value>>", content as "content?", trace_context,
-            media_id
+            media_id, content_uri_sealed, now() as "claimed_at!"
         from claimed
         join attempt on attempt.job_id = claimed.id
         left join aftercall.job_contents contents on contents.job_id = claimed.id
@@ -141,19 +160,26 @@ pub async fn claim(
         &shas,
         lease.as_secs_f64(),
         &media_shas,
+        &seal.key_ids(),
     )
     .fetch_all(&mut ***tx)
     .await?;
-    let claimed = rows.into_iter().zip(secrets).map(|(row, secrets)| Claimed {
-        job_id: row.id,
-        attempt: row.number,
-        lease_id: row.lease_id,
-        failures: row.failures,
-        request: row.request.0,
-        content: row.content,
-        trace_context: row.trace_context,
-        token: Token::new(row.id, secrets.webhook),
-        media: row.media_id.map(|_| Token::new(row.id, secrets.media)),
+    let claimed = rows.into_iter().zip(secrets).map(|(row, secrets)| {
+        let mut request = row.request.0;
+        let url = recording::unseal(seal, row.id, &mut request, row.content_uri_sealed.as_deref());
+        Claimed {
+            job_id: row.id,
+            attempt: row.number,
+            lease_id: row.lease_id,
+            failures: row.failures,
+            request,
+            url,
+            claimed_at: row.claimed_at,
+            content: row.content,
+            trace_context: row.trace_context,
+            token: Token::new(row.id, secrets.webhook),
+            media: row.media_id.map(|_| Token::new(row.id, secrets.media)),
+        }
     });
     Ok(claimed.collect())
 }

@@ -13,7 +13,7 @@ pub async fn cancel(tx: &mut Change<'_>, caller_id: CallerId, id: JobId) -> sqlx
         with job as (
             update aftercall.jobs set
                 state = 'canceled', version = version + 1, lease_id = null, due_at = null,
-                finished_at = now()
+                finished_at = now(), content_uri_sealed = substr(content_uri_sealed, 1, 0)
             where id = $2 and caller_id = $1 and finished_at is null
             returning id, version
         ), content as (

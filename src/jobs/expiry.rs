@@ -158,12 +158,12 @@ pub async fn remove_contents(tx: &mut PgTransaction<'_>, ids: &[JobId]) -> sqlx:
     Ok(done.execute(&mut **tx).await?.rows_affected())
 }
 
-/// Whether the recording of the job can still be sent: it is at a URL, or was uploaded and not deleted since. Exact in
+/// Whether the recording of the job can still be sent: it is at a URL, or was uploaded, and neither was deleted since. Exact in
 /// a transaction that has changed the job; nobody else can delete the recording until that ends.
 pub async fn has_recording(db: impl PgExecutor<'_>, id: JobId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
-        select j.request ->> 'contentUri' is not null
+        select j.request ->> 'contentUri' is not null and j.content_uri_sealed is distinct from ''
             or exists (select from aftercall.job_contents c where c.job_id = j.id)
             or exists (select from aftercall.media m
                 where m.id = j.media_id and m.stored_at is not null and m.removed_at is null

@@ -103,7 +103,8 @@ pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<
             update aftercall.jobs j set
                 state = 'completed', version = version + 1, completed_via = done.via, error = null,
                 lease_id = null, due_at = null, finished_at = now(),
-                submitted_at = coalesce(submitted_at, now()), result_received_at = done.received_at
+                submitted_at = coalesce(submitted_at, now()), result_received_at = done.received_at,
+                content_uri_sealed = substr(j.content_uri_sealed, 1, 0)
             from done where j.id = done.id
             returning j.id, j.version, done.attempt, done.via, j.created_at, j.finished_at,
                 j.result_received_at, done.state in ('timed_out', 'failed') as late

@@ -27,6 +27,7 @@ mod queue;
 mod read;
 mod recording;
 mod token;
+mod url_expiry;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -58,10 +59,14 @@ pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
     requeue_unconfirmed,
 };
-pub use queue::{QueuePlace, QuotaReset, place, quota_reset};
+pub use queue::{QueuePlace, QuotaReset, place, place_of_next, quota_reset};
 pub use read::{find, finished};
-pub use recording::{comparable, content_uris, masked};
+pub use recording::{
+    RecordingUrl, UrlFault, comparable, delete_urls, masked, masked_uri, recording_urls,
+    replace_url, seal_stored,
+};
 pub use token::Token;
+pub use url_expiry::url_expiry;
 
 /// The state of a job. `queued`: waits to be submitted. `submitting`: is being submitted, or may
 /// have been; whether the provider accepted it is not yet known. `submitted`: the provider accepted

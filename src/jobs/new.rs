@@ -5,8 +5,8 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{Announcer, Change, Channel, Job, JobError, JobId, RecordingSha, State};
-use crate::{callers::CallerId, metrics::Tally};
+use super::{Announcer, Change, Channel, Job, JobError, JobId, RecordingSha, State, recording};
+use crate::{callers::CallerId, metrics::Tally, seal::Seal};
 
 #[derive(Debug)]
 pub struct NewJob<'a> {
@@ -32,8 +32,8 @@ pub struct NewJob<'a> {
 }
 
 /// Inserts the job as `queued` and due immediately.
-pub async fn enqueue(tx: &mut Change<'_>, new: &NewJob<'_>) -> sqlx::Result<Job> {
-    let job = insert(tx, new).await?;
+pub async fn enqueue(tx: &mut Change<'_>, seal: &Seal, new: &NewJob<'_>) -> sqlx::Result<Job> {
+    let job = insert(tx, seal, new).await?;
     tx.tally().created(new.caller);
     tx.queues();
     Ok(job)
@@ -43,9 +43,10 @@ pub async fn enqueue(tx: &mut Change<'_>, new: &NewJob<'_>) -> sqlx::Result<Job>
 pub async fn enqueue_alone(
     db: &PgPool,
     announcer: &Announcer,
+    seal: &Seal,
     new: &NewJob<'_>,
 ) -> sqlx::Result<Job> {
-    let job = insert(&mut *db.acquire().await?, new).await?;
+    let job = insert(&mut *db.acquire().await?, seal, new).await?;
     let mut tally = Tally::default();
     tally.created(new.caller);
     announcer.metrics().add(tally);
@@ -54,16 +55,17 @@ pub async fn enqueue_alone(
 }
 
 /// One statement, so that it can commit by itself.
-async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
+async fn insert(db: &mut PgConnection, seal: &Seal, new: &NewJob<'_>) -> sqlx::Result<Job> {
+    let (request, content_uri_sealed) = recording::sealed(seal, new.id, new.request);
     sqlx::query_as!(
         Job,
         r#"
         with job as (
             insert into aftercall.jobs
                 (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at,
-                trace_context, media_id, recording_sha)
+                trace_context, media_id, recording_sha, content_uri_sealed)
             values ($1, $2, $3, $4, $5::text::json, $6::text::json, now(),
-                now() + make_interval(secs => $7), $9, $10, $11)
+                now() + make_interval(secs => $7), $9, $10, $11, $12)
             returning *
         ), event as (
             insert into aftercall.job_events (job_id, seq, kind)
@@ -84,12 +86,13 @@ async fn insert(db: &mut PgConnection, new: &NewJob<'_>) -> sqlx::Result<Job> {
         new.tags,
         new.metadata,
         // As text, so that Postgres keeps the caller's order of members: the driver would send jsonb.
-        serde_json::to_string(new.request).map_err(|error| sqlx::Error::Encode(error.into()))?,
+        serde_json::to_string(&*request).map_err(|error| sqlx::Error::Encode(error.into()))?,
         new.deadline.as_secs_f64(),
         new.content,
         new.trace_context,
         new.media_id,
         new.recording_sha.as_ref().map(|sha| &sha[..]),
+        content_uri_sealed,
     )
     .fetch_one(db)
     .await

@@ -70,6 +70,49 @@ pub async fn place(db: impl PgExecutor<'_>, id: JobId) -> sqlx::Result<Option<Qu
     .await
 }
 
+/// The same for a job that this caller would submit now.
+pub async fn place_of_next(
+    db: impl PgExecutor<'_>,
+    caller_id: CallerId,
+) -> sqlx::Result<QueuePlace> {
+    sqlx::query_as!(
+        QueuePlace,
+        r#"
+        with own as (
+            select count(*) + 1 as nth from (
+                select from aftercall.jobs j
+                where j.caller_id = $1 and j.state = 'queued' and j.due_at <= now()
+                limit $2
+            ) ahead
+        ), turn as (
+            select t.*, own.nth, t.next_turn + (own.nth - 1)::float8 / t.weight as tag,
+                coalesce(own.nth > t.quota_left, false) as is_over_quota
+            from aftercall.caller_turns t, own where t.caller_id = $1
+        )
+        select turn.nth + coalesce((
+            select sum(waiting.jobs) from aftercall.caller_turns t
+            cross join lateral (
+                select count(*) as jobs from (
+                    select from aftercall.jobs j
+                    where j.caller_id = t.caller_id and j.state = 'queued' and j.due_at <= now()
+                    limit least($2, t.quota_left, case when not turn.is_over_quota then
+                        greatest(0, floor((turn.tag - t.next_turn) * t.weight) + 1)::int8 end)
+                ) theirs
+            ) waiting
+            where t.caller_id <> turn.caller_id
+        ), 0)::int8 as "position!",
+            null::timestamptz as retries_at,
+            aftercall.quota_resets_at(turn.nth, turn.today, turn.daily_quota, turn.daily_left,
+                turn.monthly_quota, turn.monthly_left) as quota_resets_at
+        from turn
+        "#,
+        caller_id as CallerId,
+        MOST_COUNTED,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// When a quota of a caller resets that is used up.
 #[derive(Debug, Clone, Copy)]
 pub struct QuotaReset {

@@ -12,6 +12,7 @@ use url::Url;
 use super::answer::{self, BodyError, RateHeaders};
 use super::auth::{AccessToken, AccessTokens, Credentials, TokenError};
 use super::errors::{ProviderError, ResponseBytes, StatusError, SubmitError};
+use super::media_hosts::MediaHosts;
 use super::refusal::{self, RefusalCause};
 use super::result::{self, Message};
 use super::secrets::Secrets;
@@ -38,6 +39,7 @@ pub struct Client {
     root: Url,
     timeout: Duration,
     tokens: Arc<AccessTokens>,
+    media_hosts: MediaHosts,
     metrics: Metrics,
 }
 
@@ -104,14 +106,21 @@ impl Client {
             timeout,
             credentials,
         );
-        let metrics = Metrics::default();
-        Ok(Self { http, root: base_url.clone(), timeout, tokens: Arc::new(tokens), metrics })
+        let (tokens, root) = (Arc::new(tokens), base_url.clone());
+        let (media_hosts, metrics) = (MediaHosts::default(), Metrics::default());
+        Ok(Self { http, root, timeout, tokens, media_hosts, metrics })
     }
 
     /// The same client, recording its requests in these metrics.
     #[must_use]
     pub fn recording(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same client, which lets the provider fetch recordings from these hosts of its own.
+    #[must_use]
+    pub fn granting(self, media_hosts: MediaHosts) -> Self {
+        Self { media_hosts, ..self }
     }
 
     /// Name of the provider's host, for people.
@@ -126,7 +135,7 @@ impl Client {
 
     /// Submits a recording; the result arrives at `webhook`, possibly before this returns.
     ///
-    /// `request_body` is sent as given. Every 202 means accepted, even without a readable body; so does any other 2xx
+    /// `request_body` is sent as given, except for a recording on one of the media hosts, whose URL gets the access token. Every 202 means accepted, even without a readable body; so does any other 2xx
     /// whose body is empty or a JSON object. Source: RingCentral's guide, `POST
     /// /ai/insights/v1/async/analyze-interaction?webhook=…`.
     ///
@@ -139,7 +148,11 @@ impl Client {
     ) -> Result<Accepted, SubmitError> {
         let url = endpoint(&self.root, wire::ANALYZE_PATH);
         let query = [("webhook", webhook.reveal())];
-        let request = || self.http.post(url.clone()).query(&query).json(request_body);
+        let request = |token: &AccessToken| {
+            let granted = self.media_hosts.granted(request_body, token.expose());
+            let body = granted.as_ref().unwrap_or(request_body);
+            self.http.post(url.clone()).query(&query).json(body)
+        };
         let answer = self.call(Operation::Submit, request).await.map_err(submit_failure)?;
         let CallResponse { status, rate, retry_after, token, response } = answer;
         let content_uri = request_body.get("contentUri").and_then(Value::as_str);
@@ -175,7 +188,7 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.push(provider_job_id);
         }
-        let request = || self.http.get(url.clone());
+        let request = |_: &AccessToken| self.http.get(url.clone());
         let answer = self.call(Operation::Status, request).await.map_err(status_failure)?;
         let CallResponse { status, rate, retry_after, token, response } = answer;
         let body = match answer::body(response, STATUS_LIMIT).await {
@@ -215,7 +228,7 @@ impl Client {
     async fn call(
         &self,
         operation: Operation,
-        request: impl Fn() -> RequestBuilder,
+        request: impl Fn(&AccessToken) -> RequestBuilder,
     ) -> Result<CallResponse, CallError> {
         let deadline = Instant::now() + 2 * self.timeout;
         let first = self.send(operation, 0, &request, deadline).await?;
@@ -230,7 +243,7 @@ impl Client {
         &self,
         operation: Operation,
         resent: u32,
-        request: impl Fn() -> RequestBuilder,
+        request: impl Fn(&AccessToken) -> RequestBuilder,
         deadline: Instant,
     ) -> Result<CallResponse, CallError> {
         let token = timeout_at(deadline, self.tokens.current(&self.metrics))
@@ -239,7 +252,7 @@ impl Client {
             .map_err(CallError::Token)?;
         let began = Instant::now();
         let left = deadline.saturating_duration_since(began);
-        let request = request().bearer_auth(token.expose()).timeout(left.min(self.timeout));
+        let request = request(&token).bearer_auth(token.expose()).timeout(left.min(self.timeout));
         let response = call_span::send(request, operation.name(), resent).await;
         let answered = response.as_ref().ok().map(|response| response.status().as_u16());
         self.metrics.called(self.host(), operation, answered, began.elapsed());

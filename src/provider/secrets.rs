@@ -5,7 +5,7 @@ use std::ops::Range;
 use url::Url;
 
 use super::unescaped::Unescaped;
-use crate::jobs::{JobId, Token, WebhookUrl};
+use crate::jobs::{JobId, RecordingUrl, Token, WebhookUrl};
 
 /// Replaces a secret.
 const REDACTED: &str = "[redacted]";
@@ -13,12 +13,18 @@ const REDACTED: &str = "[redacted]";
 const TELLING_NAMES: &[&str] =
     &["token", "key", "secret", "signature", "sig", "password", "pass", "auth", "code", "cred"];
 
+/// What precedes the access token that a recording on the provider's media host was submitted with. The token itself is
+/// stored nowhere, so that any value counts.
+const GRANTED: &[u8] = b"access_token=";
+
 /// Secrets, found however a text escapes them.
 #[derive(Debug, Default)]
 pub struct Secrets {
     /// The first characters of the webhook tokens.
     tokens: Vec<Vec<u8>>,
     values: Vec<Needle>,
+    /// The secrets are not known: every text may quote one.
+    is_anything: bool,
 }
 
 struct Needle {
@@ -29,12 +35,19 @@ struct Needle {
 
 impl Secrets {
     /// The webhook tokens of all attempts of the job, and the credentials in its recording's URL.
-    pub fn of_job(job_id: JobId, content_uri: Option<&str>) -> Self {
+    pub fn of_job(job_id: JobId, recording: Option<&RecordingUrl>) -> Self {
+        let mut secrets = Self::of_tokens(job_id);
+        match recording {
+            Some(RecordingUrl::Given(uri)) => secrets.credentials_in(uri),
+            Some(RecordingUrl::Unreadable) => secrets.is_anything = true,
+            None => {}
+        }
+        secrets
+    }
+
+    fn of_tokens(job_id: JobId) -> Self {
         let mut secrets = Self::default();
         secrets.tokens.push(Unescaped::of(&Token::opening(job_id)).bytes().to_vec());
-        if let Some(uri) = content_uri {
-            secrets.credentials_in(uri);
-        }
         secrets
     }
 
@@ -45,7 +58,10 @@ impl Secrets {
         bearer: &str,
         content_uri: Option<&str>,
     ) -> Self {
-        let mut secrets = Self::of_job(webhook.job_id(), content_uri);
+        let mut secrets = Self::of_tokens(webhook.job_id());
+        if let Some(uri) = content_uri {
+            secrets.credentials_in(uri);
+        }
         secrets.value("", webhook.reveal());
         secrets.value("", bearer);
         secrets
@@ -59,6 +75,9 @@ impl Secrets {
 
     /// The text with all secrets replaced.
     pub fn redacted(&self, text: &str) -> String {
+        if self.is_anything && !text.is_empty() {
+            return REDACTED.to_owned();
+        }
         let unescaped = Unescaped::of(text);
         let mut places: Vec<_> = self.places(&unescaped, text).collect();
         places.sort_by_key(|place| place.start);
@@ -82,7 +101,7 @@ impl Secrets {
 
     /// Whether the text quotes a secret.
     pub(super) fn are_in(&self, text: &str) -> bool {
-        self.places(&Unescaped::of(text), text).next().is_some()
+        self.is_anything || self.places(&Unescaped::of(text), text).next().is_some()
     }
 
     /// Where the secrets occur, in no particular order.
@@ -100,7 +119,11 @@ impl Secrets {
         let values = self.values.iter().flat_map(move |needle| {
             found(bytes, &needle.bytes).map(|place| place.start + needle.lead..place.end)
         });
-        let values = values.filter_map(|value| unescaped.place(value));
+        let granted = found(bytes, GRANTED).map(|lead| {
+            let end = bytes[lead.end..].iter().position(|byte| ends_value(*byte));
+            lead.end..end.map_or(bytes.len(), |more| lead.end + more)
+        });
+        let values = values.chain(granted).filter_map(|value| unescaped.place(value));
         tokens.map(|token| around(text, token)).chain(values)
     }
 
@@ -166,6 +189,10 @@ fn found<'a>(text: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = Range<usi
     windows.filter(move |(_, bytes)| *bytes == needle).map(|(at, bytes)| at..at + bytes.len())
 }
 
+fn ends_value(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"&#\"'<>\\".contains(&byte)
+}
+
 fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
@@ -191,7 +218,7 @@ mod tests {
         "https://me:hush@media.example/a.wav?access_token=s3cr%2Ft%20x&raw=true&sig=abcd#frag-0815";
 
     fn secrets() -> Secrets {
-        Secrets::of_job(JOB.into(), Some(URI))
+        Secrets::of_job(JOB.into(), Some(&RecordingUrl::Given(URI.to_owned())))
     }
 
     #[test]
@@ -231,6 +258,11 @@ mod tests {
             ("hush is wrong for me".to_owned(), "[redacted] is wrong for me"),
             ("it is true that raw=true is bad".to_owned(), "it is true that raw=[redacted] is bad"),
             ("nothing – at all".to_owned(), "nothing – at all"),
+            (
+                "cannot fetch https%3A%2F%2Fmedia.example%2Fb%3Faccess_token%3DU0p%7C1%26c=d"
+                    .to_owned(),
+                "cannot fetch https%3A%2F%2Fmedia.example%2Fb%3Faccess_token%3D[redacted]%26c=d",
+            ),
         ] {
             assert_eq!(secrets().redacted(&text), clean, "{text}");
         }
@@ -238,8 +270,15 @@ mod tests {
 
     #[test]
     fn a_url_that_is_none_goes_as_a_whole() {
-        let secrets = Secrets::of_job(JOB.into(), Some("no url"));
+        let no_url = RecordingUrl::Given("no url".to_owned());
+        let secrets = Secrets::of_job(JOB.into(), Some(&no_url));
         assert_eq!(secrets.redacted("this is no url."), "this is [redacted].");
         assert!(!format!("{secrets:?}").contains("no url"));
+    }
+
+    #[test]
+    fn a_text_that_may_quote_an_unknown_url_goes_as_a_whole() {
+        let secrets = Secrets::of_job(JOB.into(), Some(&RecordingUrl::Unreadable));
+        assert_eq!(secrets.redacted("cannot fetch https://a.example/?key=hush"), REDACTED);
     }
 }

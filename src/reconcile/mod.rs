@@ -20,6 +20,7 @@ use crate::{
         self, AnalysisStatus, StatusAnswer, StatusError,
         gate::{self, Purpose},
     },
+    seal::Seal,
     supervise, telemetry,
 };
 
@@ -35,6 +36,7 @@ pub struct Reconciler {
     pub gate: GateSettings,
     pub drift: DriftCounter,
     pub announcer: Announcer,
+    pub seal: Seal,
 }
 
 impl Reconciler {
@@ -205,7 +207,7 @@ impl Reconciler {
     async fn store(&self, target: &PollTarget, arrival: &Arrival) -> sqlx::Result<Option<Outcome>> {
         let mut tx = self.announcer.begin(&self.db).await?;
         let arrivals = std::slice::from_ref(arrival);
-        let outcomes = outcome::apply(&mut tx, arrivals, Quota::UNLIMITED).await?;
+        let outcomes = outcome::apply(&mut tx, &self.seal, arrivals, Quota::UNLIMITED).await?;
         let is_useless = |outcome| {
             matches!(outcome, Outcome::Malformed | Outcome::Mismatch | Outcome::Duplicate)
         };

@@ -1,5 +1,5 @@
-//! `retention.contents`: uploaded recordings of jobs that failed or timed out, which could still be retried. Those of
-//! completed and canceled jobs are deleted at once.
+//! `retention.contents`: uploaded recordings, and sealed URLs of recordings, of jobs that failed or timed out, which could
+//! still be retried. Those of completed and canceled jobs are deleted at once.
 use chrono::{DateTime, Utc};
 
 use super::run::Run;
@@ -16,7 +16,17 @@ pub async fn apply(run: &mut Run<'_>, cutoff: DateTime<Utc>) -> sqlx::Result<()>
         let removed = jobs::remove_contents(&mut tx, &ids).await?;
         tx.commit().await?;
         run.count([("job_contents", removed)]);
-        let Some(last) = ids.last() else { return Ok(()) };
+        let Some(last) = ids.last() else { break };
         after = *last;
+    }
+    let mut after = JobId::MIN;
+    loop {
+        let Some(mut tx) = run.begin().await? else { return Ok(()) };
+        let last = jobs::delete_urls(&mut tx, cutoff, after, BATCH).await?;
+        tx.commit().await?;
+        match last {
+            Some(last) => after = last,
+            None => return Ok(()),
+        }
     }
 }

@@ -13,8 +13,10 @@ const MAX_ID: usize = 40;
 const MAX_KEYS: usize = 20;
 
 /// At least one key, each with an id of its own.
+#[derive(Clone)]
 pub struct Keys(Vec<Key>);
 
+#[derive(Clone)]
 pub(super) struct Key {
     pub id: String,
     pub cipher: XChaCha20Poly1305,

@@ -27,18 +27,13 @@ pub async fn known_ids(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
         .await
 }
 
-/// Checks that the keys are those with which rows are sealed, and notes the current one before it seals anything.
+/// Checks that the keys open everything that is sealed.
 ///
 /// # Errors
-/// When a key is missing or different; nothing is noted then.
-pub async fn register(db: &PgPool, seal: &Seal) -> Result<(), KeyFault> {
-    let mut tx = db.begin().await?;
-    // Two processes with keys of their own, which have never met, must not both start.
-    sqlx::query!("lock table aftercall.seal_keys in share row exclusive mode")
-        .execute(&mut *tx)
-        .await?;
+/// When a key is missing or different.
+pub async fn prove(db: impl PgExecutor<'_>, seal: &Seal) -> Result<(), KeyFault> {
     let known = sqlx::query!("select id, proof from aftercall.seal_keys order by created_at, id")
-        .fetch_all(&mut *tx)
+        .fetch_all(db)
         .await?;
     let mut missing = Vec::new();
     for key in known {
@@ -50,9 +45,20 @@ pub async fn register(db: &PgPool, seal: &Seal) -> Result<(), KeyFault> {
             }
         }
     }
-    if !missing.is_empty() {
-        return Err(KeyFault::Missing(missing));
-    }
+    if missing.is_empty() { Ok(()) } else { Err(KeyFault::Missing(missing)) }
+}
+
+/// Checks that the keys are those with which rows are sealed, and notes the current one before it seals anything.
+///
+/// # Errors
+/// When a key is missing or different; nothing is noted then.
+pub async fn register(db: &PgPool, seal: &Seal) -> Result<(), KeyFault> {
+    let mut tx = db.begin().await?;
+    // Two processes with keys of their own, which have never met, must not both start.
+    sqlx::query!("lock table aftercall.seal_keys in share row exclusive mode")
+        .execute(&mut *tx)
+        .await?;
+    prove(&mut *tx, seal).await?;
     let proof = seal.seal(PROOF_OF, PROOF);
     let current = Seal::key_id_of(&proof).unwrap_or_default();
     sqlx::query!(
@@ -64,4 +70,11 @@ pub async fn register(db: &PgPool, seal: &Seal) -> Result<(), KeyFault> {
     .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Forgets a key: no process needs it any more. Values that it has sealed are lost.
+pub async fn forget(db: impl PgExecutor<'_>, id: &str) -> sqlx::Result<bool> {
+    let done =
+        sqlx::query!("delete from aftercall.seal_keys where id = $1", id).execute(db).await?;
+    Ok(done.rows_affected() == 1)
 }

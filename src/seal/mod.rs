@@ -12,6 +12,7 @@
 //! with another key of the same id.
 mod keys;
 mod known;
+mod rotate;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -25,7 +26,8 @@ use zeroize::Zeroizing;
 
 pub use self::{
     keys::Keys,
-    known::{KeyFault, known_ids, register},
+    known::{KeyFault, forget, known_ids, prove, register},
+    rotate::{COLUMNS, Column, Resealed},
 };
 
 /// The first byte of every sealed value.

@@ -20,6 +20,7 @@ use crate::{
     deliveries::{Delivery, Outcome, Quota},
     jobs::{self, Announcer, Channel, Token},
     outcome::{self, Arrival, Interpretation},
+    seal::Seal,
     supervise, telemetry,
 };
 
@@ -64,6 +65,7 @@ impl IngestResult {
 pub struct Ingest {
     db: PgPool,
     announcer: Announcer,
+    seal: Seal,
     settings: IngestSettings,
     queue: mpsc::Receiver<Item>,
 }
@@ -73,10 +75,11 @@ impl Ingest {
     pub fn new(
         db: PgPool,
         announcer: Announcer,
+        seal: Seal,
         settings: &IngestSettings,
     ) -> (mpsc::Sender<Item>, Self) {
         let (sender, queue) = mpsc::channel(settings.queue_max);
-        (sender, Self { db, announcer, settings: settings.clone(), queue })
+        (sender, Self { db, announcer, seal, settings: settings.clone(), queue })
     }
 
     /// Stores batches until the listener is closed and the queue is empty.
@@ -85,15 +88,18 @@ impl Ingest {
         let mut writers = tokio::task::JoinSet::new();
         for _ in 0..self.settings.writers {
             let (db, settings, queue) = (self.db.clone(), self.settings.clone(), queue.clone());
-            let announcer = self.announcer.clone();
-            let quota = quota(&settings);
+            let store = Store {
+                announcer: self.announcer.clone(),
+                seal: self.seal.clone(),
+                quota: quota(&settings),
+            };
             writers.spawn(async move {
                 loop {
                     let batch = gather(&mut *queue.lock().await, &settings).await;
                     if batch.is_empty() {
                         return;
                     }
-                    store(&db, &announcer, batch, quota).await;
+                    store.batch(&db, batch).await;
                 }
             });
         }
@@ -129,111 +135,122 @@ async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> 
 }
 
 /// Commits the batch and sends each delivery its result.
-async fn store(db: &PgPool, announcer: &Announcer, batch: Vec<Item>, quota: Quota) {
-    let commits = telemetry::Batch::begin();
-    let mut answers = Vec::with_capacity(batch.len());
-    let mut arrivals = Vec::with_capacity(batch.len());
-    let tokens: Vec<&Token> = batch.iter().map(|item| &item.token).collect();
-    let found = async {
-        let mut db = db.acquire().await?;
-        Ok((jobs::matching_attempts(&mut *db, &tokens).await?, db))
-    };
-    let (attempts, mut connection) = match found.await {
-        Ok(found) => found,
-        Err(error) => {
-            report(&error);
-            return batch.into_iter().for_each(|item| tell(item.answer, IngestResult::NotStored));
-        }
-    };
-    for (item, attempt) in batch.into_iter().zip(attempts) {
-        let Some(attempt) = attempt else {
-            tell(item.answer, IngestResult::UnknownToken);
-            continue;
-        };
-        telemetry::continue_stored(&item.span, attempt.trace_context.as_deref());
-        let delivery = Delivery {
-            job_id: item.token.job_id,
-            attempt: attempt.number,
-            via: Channel::Webhook,
-            headers: item.headers,
-            body_sha: item.body.sha,
-            body: item.body.bytes.clone(),
-            arrived: item.arrived,
-            replay_of: None,
-        };
-        let expected = attempt.provider_job_id;
-        arrivals.push(Arrival { delivery, expected, reading: item.reading });
-        answers.push((item.answer, item.body, item.span));
-    }
-    let outcomes = commit_or_split(&mut connection, announcer, &arrivals, quota).await;
-    // Bodies are dropped only here: their reserved memory is in use until now.
-    let mut spans = Vec::new();
-    for ((answer, _body, span), outcome) in answers.into_iter().zip(outcomes) {
-        tell(answer, outcome);
-        if commits.is_some() {
-            spans.push((span, outcome.name()));
-        }
-    }
-    if let Some(commits) = commits {
-        commits.end(spans.iter().map(|(span, outcome)| (span, *outcome)));
-    }
+/// What storing a batch needs beside a connection.
+struct Store {
+    announcer: Announcer,
+    seal: Seal,
+    quota: Quota,
 }
 
-/// Returns results in the order of the arrivals. A delivery whose rows Postgres will never accept is stored as
-/// unreadable.
-async fn commit_or_split(
-    connection: &mut PgConnection,
-    announcer: &Announcer,
-    arrivals: &[Arrival],
-    quota: Quota,
-) -> Vec<IngestResult> {
-    let error = match commit(connection, announcer, arrivals, quota).await {
-        Ok(outcomes) => {
-            let answer = |outcome: Option<Outcome>| {
-                outcome.map_or(IngestResult::UnknownToken, IngestResult::Kept)
+impl Store {
+    async fn batch(&self, db: &PgPool, batch: Vec<Item>) {
+        let commits = telemetry::Batch::begin();
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut arrivals = Vec::with_capacity(batch.len());
+        let tokens: Vec<&Token> = batch.iter().map(|item| &item.token).collect();
+        let found = async {
+            let mut db = db.acquire().await?;
+            Ok((jobs::matching_attempts(&mut *db, &tokens).await?, db))
+        };
+        let (attempts, mut connection) = match found.await {
+            Ok(found) => found,
+            Err(error) => {
+                report(&error);
+                return batch
+                    .into_iter()
+                    .for_each(|item| tell(item.answer, IngestResult::NotStored));
+            }
+        };
+        for (item, attempt) in batch.into_iter().zip(attempts) {
+            let Some(attempt) = attempt else {
+                tell(item.answer, IngestResult::UnknownToken);
+                continue;
             };
-            return outcomes.into_iter().map(answer).collect();
+            telemetry::continue_stored(&item.span, attempt.trace_context.as_deref());
+            let delivery = Delivery {
+                job_id: item.token.job_id,
+                attempt: attempt.number,
+                via: Channel::Webhook,
+                headers: item.headers,
+                body_sha: item.body.sha,
+                body: item.body.bytes.clone(),
+                arrived: item.arrived,
+                replay_of: None,
+            };
+            let expected = attempt.provider_job_id;
+            arrivals.push(Arrival { delivery, expected, reading: item.reading });
+            answers.push((item.answer, item.body, item.span));
         }
-        Err(error) => error,
-    };
-    // Without a database each half would fail for the same reason.
-    if !matches!(error, sqlx::Error::Database(_)) || db::is_unavailable(&error) {
-        report(&error);
-        return vec![IngestResult::NotStored; arrivals.len()];
-    }
-    if let [arrival] = arrivals {
-        report(&error);
-        if !db::is_about_data(&error) || matches!(arrival.reading, Interpretation::Unreadable(_)) {
-            return vec![IngestResult::NotStored];
+        let outcomes = self.commit_or_split(&mut connection, &arrivals).await;
+        // Bodies are dropped only here: their reserved memory is in use until now.
+        let mut spans = Vec::new();
+        for ((answer, _body, span), outcome) in answers.into_iter().zip(outcomes) {
+            tell(answer, outcome);
+            if commits.is_some() {
+                spans.push((span, outcome.name()));
+            }
         }
-        let reading = Interpretation::Unreadable("Postgres rejected its rows".to_owned());
-        let Arrival { delivery, expected, .. } = arrival;
-        let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
-        return Box::pin(commit_or_split(connection, announcer, &[aside], quota)).await;
+        if let Some(commits) = commits {
+            commits.end(spans.iter().map(|(span, outcome)| (span, *outcome)));
+        }
     }
-    tracing::warn!(
-        deliveries = arrivals.len(),
-        "Postgres rejected a batch of deliveries; splitting it"
-    );
-    let (first, second) = arrivals.split_at(arrivals.len() / 2);
-    let mut answers = Box::pin(commit_or_split(connection, announcer, first, quota)).await;
-    answers.extend(Box::pin(commit_or_split(connection, announcer, second, quota)).await);
-    answers
-}
 
-async fn commit(
-    db: &mut PgConnection,
-    announcer: &Announcer,
-    arrivals: &[Arrival],
-    quota: Quota,
-) -> sqlx::Result<Vec<Option<Outcome>>> {
-    if arrivals.is_empty() {
-        return Ok(Vec::new());
+    /// Returns results in the order of the arrivals. A delivery whose rows Postgres will never accept is stored as
+    /// unreadable.
+    async fn commit_or_split(
+        &self,
+        connection: &mut PgConnection,
+        arrivals: &[Arrival],
+    ) -> Vec<IngestResult> {
+        let error = match self.commit(connection, arrivals).await {
+            Ok(outcomes) => {
+                let answer = |outcome: Option<Outcome>| {
+                    outcome.map_or(IngestResult::UnknownToken, IngestResult::Kept)
+                };
+                return outcomes.into_iter().map(answer).collect();
+            }
+            Err(error) => error,
+        };
+        // Without a database each half would fail for the same reason.
+        if !matches!(error, sqlx::Error::Database(_)) || db::is_unavailable(&error) {
+            report(&error);
+            return vec![IngestResult::NotStored; arrivals.len()];
+        }
+        if let [arrival] = arrivals {
+            report(&error);
+            if !db::is_about_data(&error)
+                || matches!(arrival.reading, Interpretation::Unreadable(_))
+            {
+                return vec![IngestResult::NotStored];
+            }
+            let reading = Interpretation::Unreadable("Postgres rejected its rows".to_owned());
+            let Arrival { delivery, expected, .. } = arrival;
+            let aside = Arrival { delivery: delivery.clone(), expected: expected.clone(), reading };
+            return Box::pin(self.commit_or_split(connection, &[aside])).await;
+        }
+        tracing::warn!(
+            deliveries = arrivals.len(),
+            "Postgres rejected a batch of deliveries; splitting it"
+        );
+        let (first, second) = arrivals.split_at(arrivals.len() / 2);
+        let mut answers = Box::pin(self.commit_or_split(connection, first)).await;
+        answers.extend(Box::pin(self.commit_or_split(connection, second)).await);
+        answers
     }
-    let mut tx = announcer.begin(db).await?;
-    let outcomes = outcome::apply(&mut tx, arrivals, quota).await?;
-    tx.commit().await?;
-    Ok(outcomes)
+
+    async fn commit(
+        &self,
+        db: &mut PgConnection,
+        arrivals: &[Arrival],
+    ) -> sqlx::Result<Vec<Option<Outcome>>> {
+        if arrivals.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.announcer.begin(db).await?;
+        let outcomes = outcome::apply(&mut tx, &self.seal, arrivals, self.quota).await?;
+        tx.commit().await?;
+        Ok(outcomes)
+    }
 }
 
 fn tell(answer: oneshot::Sender<IngestResult>, what: IngestResult) {

@@ -36,6 +36,7 @@ mod runbook;
 mod samples;
 mod sandbox;
 mod scopes;
+mod seal;
 mod shape;
 mod spine;
 mod stats;

@@ -58,8 +58,8 @@ pub async fn once_unreadable(app: &TestApp, job: &Submitted, body: &str) -> Uuid
     app.deliver(&job.webhook, "{".to_owned()).await;
     let statement = "update aftercall.deliveries
         set body = convert_to($2, 'UTF8'), body_sha = sha256(convert_to($2, 'UTF8')),
-            body_bytes = octet_length($2)
-        where job_id = $1 and body = '{' returning id";
+            body_bytes = octet_length($2), body_sealed = false
+        where job_id = $1 and body_sha = sha256('{') returning id";
     let query = sqlx::query_scalar(statement).bind(job.id).bind(body);
     query.fetch_one(&app.db.pool).await.unwrap()
 }

@@ -14,7 +14,7 @@ use crate::support::{
 /// Deliveries, bytes of bodies, events, and the job's version.
 async fn stored(db: &PgPool) -> (i64, i64, i64, i32) {
     let query = "select (select count(*) from aftercall.deliveries),
-        (select coalesce(sum(octet_length(body)), 0)::bigint from aftercall.deliveries),
+        (select coalesce(sum(body_bytes) filter (where body is not null), 0)::bigint from aftercall.deliveries),
         (select count(*) from aftercall.job_events), version from aftercall.jobs";
     sqlx::query_as(query).fetch_one(db).await.unwrap()
 }

@@ -17,7 +17,7 @@ use sqlx::PgPool;
 use super::{ends, turns};
 use crate::{
     process::{Home, Service},
-    support::{db::TestDb, fixture},
+    support::{app::seal, db::TestDb, fixture},
 };
 
 /// One in this many kills happens before the response is read.
@@ -49,11 +49,11 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
             deadline: Duration::from_hours(1),
             trace_context: None,
         };
-        jobs::enqueue(&mut tx, &new).await.unwrap();
+        jobs::enqueue(&mut tx, &seal(), &new).await.unwrap();
     }
     let hour = Duration::from_hours(1);
     let mut waiting = Vec::new();
-    for claimed in jobs::claim(&mut tx, number, hour).await.unwrap() {
+    for claimed in jobs::claim(&mut tx, &seal(), number, hour).await.unwrap() {
         assert!(jobs::mark_submitted(&mut tx, &claimed, Some("rc-1"), hour).await.unwrap());
         let webhook = format!("/webhooks/{}", claimed.token.reveal());
         waiting.push(Waiting { id: claimed.job_id, webhook });

@@ -13,7 +13,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::scrape::scraped;
-use crate::support::{app::TestApp, fixture};
+use crate::support::{
+    app::{TestApp, seal},
+    fixture,
+};
 
 /// Seconds by part, and in all.
 #[derive(Debug, PartialEq, sqlx::FromRow)]
@@ -188,7 +191,7 @@ async fn a_delivery_is_received_when_it_arrives_and_not_when_it_is_stored() {
     let reading = ParsedDelivery::of_text(&body).reading;
     let arrival = Arrival { delivery, expected: None, reading };
     let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
-    outcome::apply(&mut tx, &[arrival], Quota::UNLIMITED).await.unwrap();
+    outcome::apply(&mut tx, &seal(), &[arrival], Quota::UNLIMITED).await.unwrap();
     tx.commit().await.unwrap();
     let Parts { callback_commit, .. } = parts(&app.db.pool, job.id).await;
     assert!((1.0..60.0).contains(&callback_commit), "{callback_commit}");

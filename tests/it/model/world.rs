@@ -23,6 +23,7 @@ use super::steps::{
     ATTEMPT_DELIVERIES, Answer, BACKOFF, DEADLINE, LEASE, MAX_ATTEMPTS, POLL_AFTER, Report,
     UNCONFIRMED_WAIT, minutes, provider_job_id,
 };
+use crate::support::app::seal;
 
 /// Everything in the rows of one job. Times are in whole minutes from now.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
@@ -113,7 +114,9 @@ impl World {
                 deadline: minutes(DEADLINE),
                 trace_context: None,
             };
-            world.jobs.push(jobs::enqueue_alone(db, &world.announcer, &new).await.unwrap().id);
+            world
+                .jobs
+                .push(jobs::enqueue_alone(db, &world.announcer, &seal(), &new).await.unwrap().id);
         }
         world
     }
@@ -134,7 +137,7 @@ impl World {
     /// Claims jobs; returns job and attempt of each submission.
     pub async fn claim(&self, most: usize) -> Vec<(usize, i32)> {
         let mut tx = self.begin().await;
-        let claimed = jobs::claim(&mut tx, most, minutes(LEASE)).await.unwrap();
+        let claimed = jobs::claim(&mut tx, &seal(), most, minutes(LEASE)).await.unwrap();
         tx.commit().await.unwrap();
         let mut begun = Vec::new();
         for claimed in claimed {
@@ -227,7 +230,7 @@ impl World {
     async fn apply(&self, arrivals: &[Arrival]) -> Vec<Outcome> {
         let mut tx = self.begin().await;
         let quota = Quota { deliveries: ATTEMPT_DELIVERIES, bytes: usize::MAX };
-        let outcomes = outcome::apply(&mut tx, arrivals, quota).await.unwrap();
+        let outcomes = outcome::apply(&mut tx, &seal(), arrivals, quota).await.unwrap();
         tx.commit().await.unwrap();
         outcomes.into_iter().map(Option::unwrap).collect()
     }

@@ -5,7 +5,10 @@ use aftercall::jobs;
 use sqlx::{PgPool, PgTransaction};
 
 use super::{MANY, scanned};
-use crate::support::{app::TestApp, seed::seed};
+use crate::support::{
+    app::{TestApp, seal},
+    seed::seed,
+};
 
 /// Queued jobs among the seeded ones of each caller, all of them due.
 const QUEUED: i64 = 2000;
@@ -33,18 +36,18 @@ async fn a_claim_reads_what_it_claims_and_none_of_what_waits_for_a_quota() {
     seeded(&app.db.pool).await;
     let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
     assert!(jobs::has_due(&mut **tx).await.unwrap());
-    assert_eq!(jobs::claim(&mut tx, 10, Duration::from_mins(1)).await.unwrap().len(), 10);
+    assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 10);
     reads_little(&mut tx, 100).await;
     tx.commit().await.unwrap();
 
     let used_up = "update aftercall.callers set daily_quota = 1 where name = 'other'";
     sqlx::query(used_up).execute(&app.db.pool).await.unwrap();
     let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
-    assert_eq!(jobs::claim(&mut tx, 10, Duration::from_mins(1)).await.unwrap().len(), 10);
+    assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 10);
     reads_little(&mut tx, 80).await;
     sqlx::query("update aftercall.callers set daily_quota = 1").execute(&mut **tx).await.unwrap();
     assert!(!jobs::has_due(&mut **tx).await.unwrap());
-    assert_eq!(jobs::claim(&mut tx, 10, Duration::from_mins(1)).await.unwrap().len(), 0);
+    assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 0);
     reads_little(&mut tx, 80).await;
 }
 

@@ -25,7 +25,7 @@ const BEFORE: usize = 12;
 const AFTER: usize = 8;
 
 /// A program of the newest Postgres that is installed.
-fn postgres(program: &str) -> PathBuf {
+pub fn postgres(program: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())

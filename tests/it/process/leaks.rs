@@ -1,22 +1,22 @@
 //! The process's output contains no secrets, whatever goes wrong and at any log level.
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, process::Command};
 
-use aftercall::db::LoginRole;
+use aftercall::{db::LoginRole, http::hex};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, PgPool};
 
-use super::{Home, Service};
+use super::{Home, Service, backup::postgres};
 use crate::support::{db::TestDb, otlp::Collector};
 
 /// Prefix of every secret used here.
 const CANARY: &str = "canary";
 
-/// Columns that people and dashboards read; `jobs.request` contains the URL that the provider needs.
+/// Columns that people and dashboards read.
 const TOLD: &[&str] = &[
     "select coalesce(string_agg(e::text, ' '), '') from aftercall.job_events e",
     "select coalesce(string_agg(a::text, ' '), '') from aftercall.attempts a",
-    "select coalesce(string_agg(concat(error, state, external_id), ' '), '') from aftercall.jobs",
+    "select coalesce(string_agg(concat(error, state, external_id, request), ' '), '') from aftercall.jobs",
     "select coalesce(string_agg(concat(headers, reason), ' '), '') from aftercall.deliveries",
     "select coalesce(string_agg(k::text, ' '), '') from aftercall.api_keys k",
 ];
@@ -109,6 +109,20 @@ async fn reported(db: &TestDb) -> String {
     all
 }
 
+/// A dump of the database, as a backup has it; binary columns are in hexadecimal.
+async fn dumped(db: &TestDb) -> String {
+    let mut url = db.connect_options().to_url_lossy();
+    // Only libpq's own parameters.
+    let parameters: Vec<(String, String)> =
+        url.query_pairs().into_owned().filter(|(name, _)| name == "host").collect();
+    url.query_pairs_mut().clear().extend_pairs(parameters);
+    let mut dump = Command::new(postgres("pg_dump"));
+    dump.args(["--dbname", url.as_str()]);
+    let done = tokio::task::spawn_blocking(move || dump.output().unwrap()).await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
 /// What the commands print with which people look at the service.
 async fn checked(home: &Home) -> String {
     let mut all = String::new();
@@ -140,12 +154,10 @@ fn assert_has_none<'a>(place: &str, text: &str, secrets: impl Iterator<Item = &'
     }
 }
 
-#[tokio::test]
-async fn no_secret_is_told_at_any_log_level() {
-    let db = TestDb::new().await;
+/// A service with a secret in every setting that may hold one.
+fn secretive(db: &TestDb, collector: &Collector) -> Home {
     let url = db.options_of(LoginRole::Runtime).password("canary-database").to_url_lossy();
-    let collector = Collector::start().await;
-    let home = Home::new()
+    Home::new()
         .set("DATABASE_URL", url)
         .set("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
         .set("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary-header")
@@ -154,7 +166,14 @@ async fn no_secret_is_told_at_any_log_level() {
         .set("AFTERCALL__SANDBOX__JWT", "canary-jwt")
         .set("AFTERCALL__RECONCILE__AFTER", "1s")
         .set("AFTERCALL__RECONCILE__INTERVAL", "100ms")
-        .set("AFTERCALL__DISPATCH__BACKOFF", "100ms");
+        .set("AFTERCALL__DISPATCH__BACKOFF", "100ms")
+}
+
+#[tokio::test]
+async fn no_secret_is_told_at_any_log_level() {
+    let db = TestDb::new().await;
+    let collector = Collector::start().await;
+    let home = secretive(&db, &collector);
     let key = home.key("tester").await;
     let home = home.set("RUST_LOG", "trace");
     let mut service = Service::without_key(&home).await;
@@ -176,6 +195,8 @@ async fn no_secret_is_told_at_any_log_level() {
     let checked = checked(&home).await;
     let stored = stored(&db.pool).await;
     let reported = reported(&db).await;
+    let dump = dumped(&db).await;
+    assert!(dump.contains(&hex(b"utteranceInsights")), "the dump has what is not secret");
     let exports = collector.exports();
     let exported: String =
         exports.iter().map(|(_, body)| String::from_utf8_lossy(body).into_owned()).collect();
@@ -186,14 +207,19 @@ async fn no_secret_is_told_at_any_log_level() {
         ("config", &config),
         ("commands", &checked),
         ("rows", &stored),
+        ("dump", &dump),
         ("views", &reported),
         ("spans", &exported),
         ("metrics", &metrics),
     ];
+    // Everything that must be nowhere; whoever adds a secret adds it here.
+    let mut secrets: Vec<String> = tokens.into_iter().collect();
+    secrets.extend([CANARY.to_owned(), key]);
     for (place, text) in places {
-        let secrets = tokens.iter().map(String::as_str).chain([CANARY, key.as_str()]);
-        assert_has_none(place, text, secrets);
+        assert_has_none(place, text, secrets.iter().map(String::as_str));
     }
+    let encoded: Vec<String> = secrets.iter().map(|secret| hex(secret.as_bytes())).collect();
+    assert_has_none("dump", &dump, encoded.iter().map(String::as_str));
     assert!(!log.contains("sandbox-faults="), "the query of a URL in the log");
     assert!(!exported.contains("sandbox-faults="), "the query of a URL in a span");
     let spans = collector.spans();

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{completed, part};
-use crate::support::{answer::Answer, app::TestApp};
+use crate::support::{
+    answer::Answer,
+    app::{TestApp, seal},
+};
 
 async fn put(app: &TestApp, id: Uuid, names: &Value) -> Answer {
     let request = app.request("PUT", &format!("/v1/jobs/{id}/speakers"));
@@ -161,7 +164,7 @@ async fn a_result_that_is_made_anew_keeps_the_names() {
     app.about(id, "update aftercall.results set parser_version = 0 where job_id = $1").await;
     let which = Outdated { below: 1, ..Default::default() };
     let limits = config::load(None).unwrap().settings.text_limits();
-    let summary = reparse::run(&app.db.pool, &which, limits).await.unwrap();
+    let summary = reparse::run(&app.db.pool, &seal(), &which, limits).await.unwrap();
     assert_eq!(summary.reparsed, 1);
     assert_eq!(app.timeline(id).await.last().unwrap(), "reparsed");
     assert_eq!(names(&part(&app, id, "speakers").await), [json!("Rachel"), Value::Null]);

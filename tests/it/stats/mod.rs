@@ -25,7 +25,7 @@ use self::{
     random::{Step, Submission},
 };
 use crate::support::{
-    app::TestApp,
+    app::{TestApp, seal},
     fixture,
     random::{Ground, runner},
 };
@@ -113,7 +113,7 @@ impl Case {
             deadline: Duration::from_hours(1),
             trace_context: None,
         };
-        jobs::enqueue_alone(&self.db, &Announcer::default(), &new).await.unwrap();
+        jobs::enqueue_alone(&self.db, &Announcer::default(), &seal(), &new).await.unwrap();
         let move_back = "update aftercall.jobs
             set created_at = '2026-03-30T23:59:59.9994Z'::timestamptz + make_interval(days => $2)
             where id = $1";

@@ -1,10 +1,12 @@
 //! Deliveries that are repeated, late, or unreadable. The provider gets a 200 in each case.
+use aftercall::seal::Place;
 use futures_util::future::join_all;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{assert_acknowledged, enveloped, seed_success};
 use crate::support::{
-    app::{TestApp, webhook_of},
+    app::{TestApp, seal, webhook_of},
     fixture,
 };
 
@@ -144,11 +146,12 @@ async fn what_cannot_be_read_is_kept_byte_for_byte() {
         assert_acknowledged(&app.deliver(&job.webhook, body.to_vec()).await);
     }
     assert_eq!(app.delivery_outcomes(job.id).await, ["malformed"; 9]);
-    let query = "select body, reason from aftercall.deliveries order by id";
-    let kept: Vec<(Vec<u8>, Option<String>)> =
+    let query = "select id, body, reason from aftercall.deliveries order by id";
+    let kept: Vec<(Uuid, Vec<u8>, Option<String>)> =
         sqlx::query_as(query).fetch_all(&app.db.pool).await.unwrap();
-    for ((kept, reason), sent) in kept.iter().zip(bodies) {
-        assert_eq!(kept, sent);
+    for ((id, kept, reason), sent) in kept.iter().zip(bodies) {
+        let place = Place { table: "deliveries", row: *id };
+        assert_eq!(*seal().open(place, kept).unwrap(), sent);
         assert!(reason.as_ref().is_some_and(|reason| !reason.is_empty()));
     }
     assert_eq!(app.job(job.id).await["state"], "submitted");

@@ -1,10 +1,14 @@
 //! Everything the database holds about jobs, in the form the checker needs.
 use std::collections::BTreeMap;
 
+use aftercall::seal::Place;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, prelude::FromRow};
 use uuid::Uuid;
+
+use crate::support::app::seal;
 
 /// Result tables: what to read from each, and in which order.
 pub const TABLES: [(&str, &str); 5] = [
@@ -93,6 +97,22 @@ pub struct Delivery {
     pub is_intact: bool,
     /// Body of a status response.
     pub answer: Option<Vec<u8>>,
+    id: Uuid,
+    sealed: Option<Vec<u8>>,
+}
+
+impl Delivery {
+    /// Opens a sealed body, which was not compared in SQL.
+    fn open(&mut self) {
+        let Some(sealed) = self.sealed.take() else { return };
+        let opened = seal().open(Place { table: "deliveries", row: self.id }, &sealed);
+        let opened = opened.map(|body| body.to_vec());
+        self.is_intact =
+            opened.as_ref().is_ok_and(|body| Sha256::digest(body)[..] == self.body_sha[..]);
+        if self.via == "poll" {
+            self.answer = opened.ok();
+        }
+    }
 }
 
 #[derive(Debug, FromRow)]
@@ -143,11 +163,16 @@ impl Records {
         self.give("job_events", events, |job| &mut job.events);
         let deliveries = "select job_id, attempt, via, outcome, body_sha,
                 body is not null as has_body,
-                coalesce(sha256(body) = body_sha and octet_length(body) = body_bytes, true)
+                coalesce(body_sealed or sha256(body) = body_sha and octet_length(body) = body_bytes, true)
                     as is_intact,
-                case via when 'poll' then body end as answer
+                case via when 'poll' then body end as answer, id,
+                case when body_sealed then body end as sealed
             from aftercall.deliveries order by job_id, id";
-        let deliveries = sqlx::query_as(deliveries).fetch_all(db).await.unwrap();
+        let mut deliveries: Vec<Of<Delivery>> =
+            sqlx::query_as(deliveries).fetch_all(db).await.unwrap();
+        for of in &mut deliveries {
+            of.row.open();
+        }
         self.give("deliveries", deliveries, |job| &mut job.deliveries);
     }
 

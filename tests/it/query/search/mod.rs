@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::support::{
     answer::Answer,
-    app::{RECORDING, TestApp, webhook_of},
+    app::{RECORDING, TestApp, seal, webhook_of},
 };
 
 /// A submitted job with the path of its webhook; `members` are added to its request.
@@ -246,7 +246,8 @@ async fn only_completed_jobs_are_searched_and_new_results_take_the_place_of_old_
     app.about(id, "update aftercall.utterances set text = 'x', fts = null where job_id = $1").await;
     let which = aftercall::insights::Outdated { below: i32::MAX, ..Default::default() };
     let limits = aftercall::config::load(None).unwrap().settings.text_limits();
-    let summary = aftercall::admin::reparse::run(&app.db.pool, &which, limits).await.unwrap();
+    let summary =
+        aftercall::admin::reparse::run(&app.db.pool, &seal(), &which, limits).await.unwrap();
     assert_eq!(summary.reparsed, 1);
     assert_eq!(hits(&app, &[("q", "refund")]).await, [(id, 0)]);
 }
