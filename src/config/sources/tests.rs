@@ -150,6 +150,7 @@ fn private_networks_are_closed_in_production_unless_they_are_opened() {
         ("RC_CLIENT_ID", "id"),
         ("RC_CLIENT_SECRET", "secret"),
         ("RC_JWT", "jwt"),
+        ("AFTERCALL__SEAL__KEY", "k:dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q="),
     ];
     let closed = loaded(&production);
     assert!(!closed.settings.notify.private_networks);
