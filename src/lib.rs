@@ -112,7 +112,8 @@
 //! - [`webhook`]: 3. the provider delivers results
 //! - [`reconcile`]: 4. handles what the webhook does not deliver
 //! - [`query`]: 5. callers read their jobs and results
-//! - [`admin`]: 6. operators inspect and replay deliveries, and manage API keys
+//! - [`notify`]: 6. callers are notified at their endpoints
+//! - [`admin`]: 7. operators inspect and replay deliveries, and manage API keys
 //!
 //! In the background:
 //!
@@ -147,8 +148,8 @@
 //!   [`app`]
 //! - a metric: `metrics/`, and `docs/metrics.md`, which is generated; for the state of the whole service, also
 //!   `samples/`
-//! - a notification, which calls a URL of the caller: `notify/`, likewise; [`events`] only
-//!   serves open connections
+//! - a type of event of which callers are notified: [`EventType`](endpoints::EventType), and what writes it; [`events`]
+//!   only serves open connections
 pub mod admin;
 pub mod api;
 pub mod app;
@@ -173,6 +174,7 @@ pub mod jobs;
 pub mod json;
 pub mod media;
 pub mod metrics;
+pub mod notify;
 pub mod outcome;
 pub mod partitions;
 pub mod provider;

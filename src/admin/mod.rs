@@ -1,4 +1,4 @@
-//! Stage 6: operators inspect the deliveries of all callers, replay them, see how the provider departs from its
+//! Stage 7: operators inspect the deliveries of all callers, replay them, see how the provider departs from its
 //! contract, and how the service is doing; and manage API keys.
 //!
 //! Every operation requires a scope of the API key. The commands do the same work without a key, since access to the

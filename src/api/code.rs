@@ -43,11 +43,13 @@ codes! {
     DeliveryNotFound: NOT_FOUND, "delivery-not-found", "Delivery not found";
     KeyNotFound: NOT_FOUND, "key-not-found", "API key not found";
     MediaNotFound: NOT_FOUND, "media-not-found", "Recording not found";
+    EndpointNotFound: NOT_FOUND, "endpoint-not-found", "Endpoint not found";
     NoSuchRoute: NOT_FOUND, "no-such-route", "Path not found";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
     NotAcceptable: NOT_ACCEPTABLE, "not-acceptable", "No acceptable media type";
     BodyTooSlow: REQUEST_TIMEOUT, "body-too-slow", "Body was sent too slowly";
     StateConflict: CONFLICT, "state-conflict", "Not possible in this state";
+    EndpointLimit: CONFLICT, "endpoint-limit", "Too many endpoints";
     PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "Precondition failed";
     ResultExpired: GONE, "result-expired", "Result expired";
     RecordingExpired: GONE, "recording-expired", "Recording expired";

@@ -26,6 +26,8 @@ pub enum Activity {
     Export,
     /// An upload or download of a recording.
     Transfer,
+    /// Sends a message to a URL, and waits for its response.
+    Test,
 }
 
 impl Activity {
@@ -37,6 +39,7 @@ impl Activity {
             Self::Stream => ("event streams", "api.max_streams"),
             Self::Export => ("exports", "api.max_exports"),
             Self::Transfer => ("transfers", "media.max_transfers"),
+            Self::Test => ("tests of endpoints", "api.max_tests"),
         }
     }
 }
@@ -52,6 +55,7 @@ struct ByActivity {
     streams: Permits<CallerId>,
     exports: Permits<CallerId>,
     transfers: Permits<CallerId>,
+    tests: Permits<CallerId>,
 }
 
 impl ConcurrencyLimits {
@@ -62,6 +66,7 @@ impl ConcurrencyLimits {
             streams: Permits::new(of.max_streams, of.max_streams_per_caller),
             exports: Permits::new(of.max_exports.into(), of.max_exports_per_caller.into()),
             transfers: Permits::new(media.max_transfers, media.max_transfers_per_caller),
+            tests: Permits::new(of.max_tests.into(), of.max_tests_per_caller.into()),
         }))
     }
 
@@ -78,6 +83,7 @@ impl ConcurrencyLimits {
             Activity::Stream => &self.0.streams,
             Activity::Export => &self.0.exports,
             Activity::Transfer => &self.0.transfers,
+            Activity::Test => &self.0.tests,
         };
         permits.take(caller_id, 1).map_err(|exhausted| match exhausted {
             Exhausted::Holder => ApiError::CallerLimit(activity),

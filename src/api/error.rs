@@ -44,6 +44,12 @@ pub enum ApiError {
     DeliveryNotFound(uuid::Uuid),
     #[error("there is no key {0}")]
     KeyNotFound(String),
+    #[error("this caller has no endpoint {0}")]
+    EndpointNotFound(uuid::Uuid),
+    #[error(
+        "this caller already has {0} endpoints (notify.endpoints_per_caller); delete one that is no longer used"
+    )]
+    EndpointLimit(u32),
     #[error("the job is {0} and has no result")]
     ResultNotAvailable(&'static str),
     #[error("the result was deleted on {} because of its age (retention.results)", .0.format("%Y-%m-%d"))]
@@ -185,6 +191,8 @@ impl ApiError {
             Self::CallerNotFound => Code::CallerNotFound,
             Self::DeliveryNotFound(_) => Code::DeliveryNotFound,
             Self::KeyNotFound(_) => Code::KeyNotFound,
+            Self::EndpointNotFound(_) => Code::EndpointNotFound,
+            Self::EndpointLimit(_) => Code::EndpointLimit,
             Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
             Self::ResultExpired(_) => Code::ResultExpired,
             Self::RecordingExpired => Code::RecordingExpired,
@@ -209,7 +217,7 @@ impl ApiError {
             Self::TookTooLong => Code::TookTooLong,
             Self::Unavailable(_) => Code::Unavailable,
             Self::RateLimited { .. } => Code::RateLimited,
-            Self::TooMany(Activity::Request) | Self::OverBudget => Code::Busy,
+            Self::TooMany(Activity::Request | Activity::Test) | Self::OverBudget => Code::Busy,
             Self::TooMany(Activity::Wait) => Code::TooManyWaits,
             Self::TooMany(Activity::Stream) => Code::TooManyStreams,
             Self::TooMany(Activity::Export) => Code::TooManyExports,

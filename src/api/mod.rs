@@ -6,6 +6,7 @@ mod code;
 mod concurrency;
 mod error;
 mod extract;
+pub mod idempotency;
 mod job;
 mod layers;
 mod media;

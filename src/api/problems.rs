@@ -40,6 +40,9 @@ pub const OF_BODY: u64 = codes(&[
 /// Of those about a job, with [`super::OwnedJob`].
 pub const OF_JOB: u64 = codes(&[Code::JobNotFound]);
 
+/// Of those about an endpoint.
+pub const OF_ENDPOINT: u64 = codes(&[Code::EndpointNotFound]);
+
 /// Of those about the result of a job.
 pub const OF_RESULT: u64 = OF_JOB | codes(&[Code::ResultNotAvailable, Code::ResultExpired]);
 

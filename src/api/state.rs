@@ -6,7 +6,8 @@ use sqlx::PgPool;
 use super::{Bodies, MediaAccess};
 use crate::{
     callers::{KeyCache, KeyWatch},
-    config::{GateSettings, KeysSettings, TextLimits},
+    config::{GateSettings, KeysSettings, NotifySettings, TextLimits},
+    egress::Sender,
     events::Feed,
     http::{Cursors, Pace},
     insights::ResultLoader,
@@ -54,6 +55,9 @@ pub struct Shared {
     /// Uploaded recordings.
     pub media: MediaAccess,
     pub metrics: Metrics,
+    pub notify: NotifySettings,
+    /// Sends messages to endpoints.
+    pub sender: Sender,
 }
 
 impl ApiState {

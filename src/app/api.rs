@@ -15,7 +15,7 @@ use crate::{
     http::{self, OpsState},
     intake,
     metrics::Metrics,
-    query,
+    notify, query,
 };
 
 /// All routes, and the document that describes them.
@@ -23,6 +23,7 @@ pub fn api() -> (Router<ApiState>, utoipa::openapi::OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(intake::router())
         .merge(query::router())
+        .merge(notify::router())
         .merge(admin::router())
         .split_for_parts();
     complete(&mut document);

@@ -29,6 +29,7 @@ const WEIGHT: &str = "x-rate-weight";
         (name = "results", description = "The results of a recording"),
         (name = "stats", description = "Totals over many jobs"),
         (name = "exports", description = "All jobs or utterances, as newline-delimited JSON"),
+        (name = "notifications", description = "Endpoints at which you are notified, and the messages to them"),
         (name = "admin", description = "For operators: deliveries of all callers, and the state of the provider"),
     ),
     components(schemas(Problem)),

@@ -117,7 +117,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         seal.clone(),
         metrics.clone(),
         store,
-    );
+    )?;
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     if metrics.is_on() {

@@ -13,6 +13,7 @@ use crate::{
     db,
     dispatch::Dispatcher,
     drift::{DriftCounter, Recorder},
+    egress::Sender,
     events::{Feed, Listener},
     http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
@@ -44,6 +45,8 @@ pub struct Parts {
     pub drift: DriftCounter,
     /// Seals stored secrets.
     pub seal: Seal,
+    /// Sends messages to endpoints.
+    pub sender: Sender,
     pub metrics: Metrics,
     /// Of uploaded recordings; `None` if none is configured.
     pub store: Option<Store>,
@@ -83,10 +86,14 @@ impl Parts {
         seal: Seal,
         metrics: Metrics,
         store: Option<Store>,
-    ) -> (Self, Recorder) {
+    ) -> reqwest::Result<(Self, Recorder)> {
         let (drift, recorder) = Recorder::new(db.clone(), metrics.clone());
         let announcer = Announcer::counting(metrics.clone());
-        (Self { settings, db, lifecycle, announcer, drift, seal, metrics, store }, recorder)
+        let sender = Sender::new(&settings.notify)?;
+        Ok((
+            Self { settings, db, lifecycle, announcer, drift, seal, sender, metrics, store },
+            recorder,
+        ))
     }
 
     /// `granted`: the API's settings, limited by the available files.
@@ -118,6 +125,8 @@ impl Parts {
             results: ResultLoader::default(),
             media: MediaAccess::new(settings.media.clone(), self.store.clone()),
             metrics: self.metrics.clone(),
+            notify: settings.notify.clone(),
+            sender: self.sender.clone(),
         });
         let replicas = Replicas::default();
         let metrics = self.metrics.clone();

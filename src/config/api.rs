@@ -35,6 +35,8 @@ pub struct ApiSettings {
     pub max_streams_per_caller: usize,
     pub max_exports: u16,
     pub max_exports_per_caller: u16,
+    pub max_tests: u16,
+    pub max_tests_per_caller: u16,
     #[schemars(with = "HumanSize")]
     pub export_min_rate: ByteSize,
     #[serde(with = "HumanDuration")]
@@ -50,6 +52,7 @@ impl ApiSettings {
             ("waits", self.max_waits, self.max_waits_per_caller),
             ("streams", self.max_streams, self.max_streams_per_caller),
             ("exports", self.max_exports.into(), self.max_exports_per_caller.into()),
+            ("tests", self.max_tests.into(), self.max_tests_per_caller.into()),
         ] {
             faults.check(
                 (1..=most).contains(&of_caller),

@@ -13,13 +13,13 @@ use super::{
     Submission, SubmitJob,
     dedupe::{self, Enqueued},
     handler::new_job,
-    idempotency::{self, Replay},
     media,
     validation::member,
 };
 use crate::{
     api::{
         ApiError, ApiJson, ApiQuery, ApiState, JobView, Problem,
+        idempotency::{self, Replay},
         problems::{Code, OF_BODY, Problems, codes},
     },
     callers::{Caller, Scope},

@@ -9,12 +9,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Submission, SubmitJob,
     dedupe::{self, Enqueued},
-    idempotency::{self, Replay},
     media, recording,
 };
 use crate::{
     api::{
         ApiError, ApiJson, ApiQuery, ApiState, JobView, Links,
+        idempotency::{self, Replay},
         problems::{Code, OF_BODY, Problems, codes},
     },
     callers::{Caller, Scope},

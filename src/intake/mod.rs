@@ -5,7 +5,6 @@ mod body;
 mod commands;
 mod dedupe;
 mod handler;
-mod idempotency;
 mod media;
 mod recording;
 mod speakers;

@@ -33,6 +33,27 @@ pub const COLUMNS: &[Column] = &[
         is_sealed: "body_sealed and body is not null",
         batch: 10,
     },
+    Column {
+        table: "endpoints",
+        id: "id",
+        name: "url_sealed",
+        is_sealed: "url_sealed is not null",
+        batch: 100,
+    },
+    Column {
+        table: "endpoints",
+        id: "id",
+        name: "secret",
+        is_sealed: "secret is not null",
+        batch: 100,
+    },
+    Column {
+        table: "endpoints",
+        id: "id",
+        name: "previous_secret",
+        is_sealed: "previous_secret is not null",
+        batch: 100,
+    },
 ];
 
 /// What became of one batch.

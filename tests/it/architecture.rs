@@ -31,8 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "callers", "config", "db", "events", "http", "insights", "jobs", "json", "media",
-            "metrics", "provider", "seal",
+            "callers", "config", "db", "egress", "events", "http", "insights", "jobs", "json",
+            "media", "metrics", "provider", "seal",
         ],
     ),
     ("drift", &["db", "jobs", "metrics", "supervise"]),
@@ -130,6 +130,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "seal",
         ],
     ),
+    ("notify", &["api", "callers", "egress", "endpoints", "http"]),
     ("rotation", &["jobs", "seal", "supervise"]),
     ("rollup", &["metrics", "reporting", "stats", "supervise"]),
     (
@@ -138,6 +139,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "db",
             "deliveries",
+            "endpoints",
             "insights",
             "jobs",
             "media",

@@ -9,6 +9,7 @@ mod dispatch;
 mod egress;
 mod embedded;
 mod endings;
+mod endpoints;
 mod events;
 mod fairness;
 mod fuzz;

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from aftercall import AuthenticatedClient
 from aftercall.api.exports import export_utterances
 from aftercall.api.jobs import get_job, get_timeline, list_jobs, submit_job, submit_jobs
+from aftercall.api.notifications import create_endpoint, delete_endpoint, pause_endpoint
 from aftercall.api.results import (
     get_result,
     get_shape,
@@ -20,6 +21,10 @@ from aftercall.api.results import (
 from aftercall.api.stats import get_job_stats
 from aftercall.models import (
     BatchView,
+    CreateEndpoint,
+    EndpointState,
+    EndpointView,
+    EndpointWithSecret,
     GetJobStatsGroupBy,
     InsightsView,
     JobView,
@@ -65,6 +70,8 @@ def main() -> None:
         assert [job.id for job in page.data] == [again.id] and not page.has_more
         across(client, job.id, name, utterances)
 
+        notified(client)
+
         batch = SubmitBatch(jobs=[body, SubmitJob(encoding=SubmitJobEncoding.WAV)])
         items = found(BatchView, submit_jobs.sync(client=client, body=batch, idempotency_key=str(uuid4()))).data
         assert [item.status for item in items] == [202, 422], items
@@ -75,6 +82,15 @@ def main() -> None:
         missing = found(Problem, get_job.sync(uuid4(), client=client))
         assert missing.code == "job-not-found", missing
         print(f"job {job.id} is {job.state}, with {utterances} utterances")
+
+
+def notified(client: AuthenticatedClient) -> None:
+    body = CreateEndpoint(url="https://203.0.113.9/hook")
+    endpoint = found(EndpointWithSecret, create_endpoint.sync(client=client, body=body))
+    assert endpoint.secret.startswith("whsec_"), "the secret is shown once"
+    paused = found(EndpointView, pause_endpoint.sync(endpoint.id, client=client))
+    assert paused.state == EndpointState.PAUSED, paused
+    assert delete_endpoint.sync_detailed(endpoint.id, client=client).status_code == HTTPStatus.NO_CONTENT
 
 
 def read(client: AuthenticatedClient, job: UUID) -> int:

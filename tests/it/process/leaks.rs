@@ -19,6 +19,9 @@ const TOLD: &[&str] = &[
     "select coalesce(string_agg(concat(error, state, external_id, request), ' '), '') from aftercall.jobs",
     "select coalesce(string_agg(concat(headers, reason), ' '), '') from aftercall.deliveries",
     "select coalesce(string_agg(k::text, ' '), '') from aftercall.api_keys k",
+    "select coalesce(string_agg(e::text, ' '), '') from aftercall.endpoints e",
+    "select coalesce(string_agg(encode(url_sealed || secret || previous_secret, 'escape'), ' '), '')
+        from aftercall.endpoints",
 ];
 
 /// A recording URL with credentials in every possible place.
@@ -53,6 +56,33 @@ async fn jobs(service: &Service) -> String {
         }
     }
     said + &service.get("/v1/jobs?limit=200").await.to_string()
+}
+
+/// Creates, tests and changes an endpoint whose URL has credentials; returns what the API says, and the secrets.
+async fn endpoint(service: &Service, key: &str) -> (String, Vec<String>) {
+    let ask = async |path: &str, body: Value| {
+        let request = service.http.post(format!("{}{path}", service.api)).bearer_auth(key);
+        let response = request.json(&body).send().await.unwrap();
+        response.json::<Value>().await.unwrap()
+    };
+    let url = |place: &str| {
+        format!("http://canary-user:canary-pass@{place}/livez?key=canary-query#canary-fragment")
+    };
+    let here = service.ops.replacen("http://", "", 1);
+    let mut told = vec![ask("/v1/endpoints", json!({ "url": url(&here) })).await];
+    let path = format!("/v1/endpoints/{}", told[0]["id"].as_str().unwrap());
+    told.push(ask(&format!("{path}/rotate"), json!({})).await);
+    told.push(ask(&format!("{path}/test"), json!({})).await);
+    assert_eq!(told[2]["status"], 405, "{told:?}");
+    for place in ["127.0.0.1:9", "127.0.0.9", "nowhere.invalid"] {
+        told.push(ask("/v1/notify/test", json!({ "url": url(place) })).await);
+    }
+    let wrong = json!({ "url": "http://canary-user:canary-pass@:1/", "secret": "whsec_canary" });
+    told.push(ask("/v1/endpoints", wrong).await);
+    let secrets = told.iter_mut().filter_map(|told| told.as_object_mut()?.remove("secret"));
+    let secrets: Vec<_> = secrets.map(|secret| secret.as_str().unwrap()[6..].to_owned()).collect();
+    assert_eq!(secrets.len(), 2);
+    (Value::from(told).to_string(), secrets)
 }
 
 /// The tokens of all webhook URLs, from the sandbox's ledger, which only its owner can read.
@@ -167,6 +197,7 @@ fn secretive(db: &TestDb, collector: &Collector) -> Home {
         .set("AFTERCALL__RECONCILE__AFTER", "1s")
         .set("AFTERCALL__RECONCILE__INTERVAL", "100ms")
         .set("AFTERCALL__DISPATCH__BACKOFF", "100ms")
+        .set("AFTERCALL__NOTIFY__ALLOW", "127.0.0.1")
 }
 
 #[tokio::test]
@@ -175,6 +206,8 @@ async fn no_secret_is_told_at_any_log_level() {
     let collector = Collector::start().await;
     let home = secretive(&db, &collector);
     let key = home.key("tester").await;
+    let for_endpoints = ["keys", "create", "tester", "--scope", "notify:write"];
+    let for_endpoints = home.run(&for_endpoints).await.success().trim().to_owned();
     let home = home.set("RUST_LOG", "trace");
     let mut service = Service::without_key(&home).await;
     service.key = key;
@@ -182,6 +215,7 @@ async fn no_secret_is_told_at_any_log_level() {
     let tokens = tokens(&home);
     assert!(tokens.len() >= 10, "{tokens:?}");
     let refused = nonsense(&service, tokens.first().unwrap()).await;
+    let (notified, signing) = endpoint(&service, &for_endpoints).await;
 
     let metrics = scraped(&service).await;
     for traced in ["http_server_request_duration_seconds", "aftercall_callback_commit_seconds"] {
@@ -204,6 +238,7 @@ async fn no_secret_is_told_at_any_log_level() {
         ("log", &log),
         ("API", &said),
         ("API", &refused),
+        ("API", &notified),
         ("config", &config),
         ("commands", &checked),
         ("rows", &stored),
@@ -214,7 +249,8 @@ async fn no_secret_is_told_at_any_log_level() {
     ];
     // Everything that must be nowhere; whoever adds a secret adds it here.
     let mut secrets: Vec<String> = tokens.into_iter().collect();
-    secrets.extend([CANARY.to_owned(), key]);
+    secrets.extend([CANARY.to_owned(), key, for_endpoints]);
+    secrets.extend(signing);
     for (place, text) in places {
         assert_has_none(place, text, secrets.iter().map(String::as_str));
     }

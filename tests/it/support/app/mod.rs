@@ -10,7 +10,7 @@ use std::{
 use aftercall::{
     app::{self, Api, Parts},
     callers::{self, KeyTerms, Replicas},
-    config::{self, Settings, StoreEnvironment},
+    config::{self, Allowed, Settings, StoreEnvironment},
     dispatch::Dispatcher,
     drift::Recorder,
     events::{Feed, Listener, announce},
@@ -103,6 +103,8 @@ impl TestApp {
         settings.provider.gate.limit = 1000;
         settings.keys.rate_limit = 1_000_000;
         settings.keys.unknown_keys = 1_000_000;
+        // Receivers of notifications are on this machine.
+        settings.notify.allow.push(Allowed::Address([127, 0, 0, 1].into()));
         adjust(&mut settings);
         let provider = MockServer::start().await;
         let client = client_of(&provider.uri());
@@ -296,6 +298,7 @@ impl TestApp {
 fn parts_of(settings: Settings, db: &TestDb, store: Store) -> (Parts, Recorder) {
     let (lifecycle, metrics) = (Lifecycle::default(), Metrics::new());
     Parts::new(settings.into(), db.runtime.clone(), lifecycle, seal(), metrics, Some(store))
+        .unwrap()
 }
 
 pub fn folder_store(folder: &Path) -> Store {

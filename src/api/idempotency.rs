@@ -6,8 +6,8 @@ use axum::{
 };
 use sha2::{Digest as _, Sha256};
 
+use super::ApiError;
 use crate::{
-    api::ApiError,
     callers::Caller,
     jobs::{
         Change,
