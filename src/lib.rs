@@ -94,6 +94,7 @@
 //! - [`stats`]: statistics across jobs
 //! - [`reporting`]: sums by the hour, for the views that dashboards read
 //! - [`endpoints`]: URLs at which callers want to be notified
+//! - [`notifications`]: the outbox of messages to endpoints, and their attempts
 //! - [`drift`]: what the provider sends beyond its known contract
 //! - [`samples`]: the state of the service as a whole, sampled into one row
 //!
@@ -148,8 +149,8 @@
 //!   [`app`]
 //! - a metric: `metrics/`, and `docs/metrics.md`, which is generated; for the state of the whole service, also
 //!   `samples/`
-//! - a type of event of which callers are notified: [`EventType`](endpoints::EventType), and what writes it; [`events`]
-//!   only serves open connections
+//! - an event that endpoints are told: [`EventType`](endpoints::EventType), and a migration for the trigger of the
+//!   outbox; [`events`] only serves open connections
 pub mod admin;
 pub mod api;
 pub mod app;
@@ -174,6 +175,7 @@ pub mod jobs;
 pub mod json;
 pub mod media;
 pub mod metrics;
+pub mod notifications;
 pub mod notify;
 pub mod outcome;
 pub mod partitions;

@@ -44,6 +44,7 @@ codes! {
     KeyNotFound: NOT_FOUND, "key-not-found", "API key not found";
     MediaNotFound: NOT_FOUND, "media-not-found", "Recording not found";
     EndpointNotFound: NOT_FOUND, "endpoint-not-found", "Endpoint not found";
+    NotificationNotFound: NOT_FOUND, "notification-not-found", "Notification not found";
     NoSuchRoute: NOT_FOUND, "no-such-route", "Path not found";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
     NotAcceptable: NOT_ACCEPTABLE, "not-acceptable", "No acceptable media type";

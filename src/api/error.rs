@@ -46,6 +46,14 @@ pub enum ApiError {
     KeyNotFound(String),
     #[error("this caller has no endpoint {0}")]
     EndpointNotFound(uuid::Uuid),
+    #[error("this caller has no notification {0}")]
+    NotificationNotFound(uuid::Uuid),
+    #[error("the endpoint is {0}: resume it first")]
+    EndpointNotActive(&'static str),
+    #[error(
+        "the endpoint already has {0} unfinished replays (notify.replay_max); wait until they are sent"
+    )]
+    TooManyReplays(u32),
     #[error(
         "this caller already has {0} endpoints (notify.endpoints_per_caller); delete one that is no longer used"
     )]
@@ -193,6 +201,8 @@ impl ApiError {
             Self::KeyNotFound(_) => Code::KeyNotFound,
             Self::EndpointNotFound(_) => Code::EndpointNotFound,
             Self::EndpointLimit(_) => Code::EndpointLimit,
+            Self::NotificationNotFound(_) => Code::NotificationNotFound,
+            Self::EndpointNotActive(_) => Code::StateConflict,
             Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
             Self::ResultExpired(_) => Code::ResultExpired,
             Self::RecordingExpired => Code::RecordingExpired,
@@ -221,7 +231,9 @@ impl ApiError {
             Self::TooMany(Activity::Wait) => Code::TooManyWaits,
             Self::TooMany(Activity::Stream) => Code::TooManyStreams,
             Self::TooMany(Activity::Export) => Code::TooManyExports,
-            Self::CallerLimit(_) | Self::CallerMemory => Code::CallerLimit,
+            Self::CallerLimit(_) | Self::CallerMemory | Self::TooManyReplays(_) => {
+                Code::CallerLimit
+            }
             Self::QuotaExhausted(_) => Code::QuotaExhausted,
             Self::Internal(_) => Code::Internal,
         }

@@ -14,6 +14,7 @@ pub const SHAPE: &str = "/v1/jobs/{id}/shape";
 pub const ALL_MEDIA: &str = "/v1/media";
 pub const MEDIA: &str = "/v1/media/{id}";
 pub const TIMELINE: &str = "/v1/jobs/{id}/timeline";
+pub const NOTIFICATIONS: &str = "/v1/jobs/{id}/notifications";
 
 /// Paths of the resources of a job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,6 +29,7 @@ pub struct Links {
     pub transcript: String,
     pub shape: String,
     pub timeline: String,
+    pub notifications: String,
 }
 
 impl Links {
@@ -43,6 +45,7 @@ impl Links {
             transcript: to(TRANSCRIPT),
             shape: to(SHAPE),
             timeline: to(TIMELINE),
+            notifications: to(NOTIFICATIONS),
         }
     }
 }

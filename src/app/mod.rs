@@ -120,15 +120,12 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     )?;
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
-    if metrics.is_on() {
-        metrics.watch_pool(&db);
-        parts.spawn(common.sampler().run(lifecycle.stop.clone()));
-        parts.spawn(sampler::probe_pool(db.clone(), metrics, lifecycle.stop.clone()));
-    }
+    start_sampling(&common, metrics, &mut parts);
     if let Some(provider) = &provider {
         let port = addresses.webhook.map_or(settings.webhook.listen.port(), |it| it.port());
         let workers = common.workers(provider, webhook_base(settings, port)?);
         start_workers(workers, &db, &lifecycle, &mut parts);
+        start_notifying(&common, &mut parts);
     }
     if let Some(listener) = api {
         let api = common.api(&granted.limited(&settings.api), health).await?;
@@ -147,6 +144,22 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     started.store(true, Ordering::Release);
     let timeouts = shutdown_timeouts(settings);
     Ok(App { addresses, db, lifecycle, parts, timeouts, backing, provider, seal })
+}
+
+fn start_sampling(common: &Parts, metrics: Metrics, parts: &mut JoinSet<TaskResult>) {
+    if metrics.is_on() {
+        let (db, stop) = (&common.db, &common.lifecycle.stop);
+        metrics.watch_pool(db);
+        parts.spawn(common.sampler().run(stop.clone()));
+        parts.spawn(sampler::probe_pool(db.clone(), metrics, stop.clone()));
+    }
+}
+
+/// The delivery of notifications, and what wakes it when another process has one to send.
+fn start_notifying(common: &Parts, parts: &mut JoinSet<TaskResult>) {
+    let draining = common.lifecycle.draining.clone();
+    parts.spawn(common.deliverer().run(draining.clone()));
+    parts.spawn(events::relay(common.db.clone(), common.announcer.clone(), draining));
 }
 
 fn shutdown_timeouts(settings: &Settings) -> ShutdownTimeouts {

@@ -20,6 +20,7 @@ use crate::{
     jobs::Announcer,
     media::Store,
     metrics::Metrics,
+    notify::Deliverer,
     provider::{self, MediaHosts},
     public_hook::SelfTestKey,
     reconcile::Reconciler,
@@ -179,6 +180,17 @@ impl Parts {
                 MediaSweep { store, orphans_after }
             }),
             metrics: self.metrics.clone(),
+        }
+    }
+
+    /// Sends notifications.
+    pub fn deliverer(&self) -> Deliverer {
+        Deliverer {
+            db: self.db.clone(),
+            seal: self.seal.clone(),
+            sender: self.sender.clone(),
+            settings: Arc::new(self.settings.notify.clone()),
+            announcer: self.announcer.clone(),
         }
     }
 

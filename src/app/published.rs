@@ -15,6 +15,7 @@ pub fn settings(settings: &Settings) -> Vec<PublishedSetting> {
         ("retention.timeline", seconds(kept.timeline)),
         ("retention.contents", seconds(kept.contents)),
         ("retention.media", seconds(kept.media)),
+        ("retention.notifications", seconds(kept.notifications)),
         ("retention.jobs", seconds(kept.jobs)),
     ]
 }

@@ -6,7 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use url::Host;
 
-use super::{validate::SettingFaults, values::HumanDuration};
+use super::{
+    validate::SettingFaults,
+    values::{HumanDuration, HumanDurations},
+};
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +21,26 @@ pub struct NotifySettings {
     #[serde(with = "HumanDuration")]
     pub rotation_overlap: Duration,
     pub endpoints_per_caller: u32,
+    pub concurrency: usize,
+    pub concurrency_per_endpoint: u32,
+    #[serde(with = "HumanDuration")]
+    pub poll_interval: Duration,
+    #[serde(with = "HumanDuration")]
+    pub lease: Duration,
+    #[serde(with = "HumanDurations")]
+    pub retries: Vec<Duration>,
+    #[serde(with = "HumanDuration")]
+    pub retry_after_max: Duration,
+    #[serde(with = "HumanDuration")]
+    pub slow_down_max: Duration,
+    #[serde(with = "HumanDuration")]
+    pub pause_after: Duration,
+    pub pause_failures: u32,
+    #[serde(with = "HumanDuration")]
+    pub pause_failures_over: Duration,
+    #[serde(with = "HumanDuration")]
+    pub probe_interval: Duration,
+    pub replay_max: u32,
 }
 
 impl NotifySettings {
@@ -30,6 +53,16 @@ impl NotifySettings {
             self.endpoints_per_caller >= 1,
             "notify.endpoints_per_caller must be at least 1",
         );
+        faults.check(
+            self.concurrency >= 2 && self.concurrency_per_endpoint >= 1,
+            "notify.concurrency must be at least 2 (half of it is for endpoints that fail), and \
+             notify.concurrency_per_endpoint at least 1",
+        );
+        faults.check(
+            self.lease >= self.timeout * 2,
+            "notify.lease must be at least twice notify.timeout: a message whose lease expires is sent again",
+        );
+        faults.check(self.replay_max >= 1, "notify.replay_max must be at least 1");
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     values::{Age, shown_age},
 };
 
-/// Each age counts from the end of the job; `None` keeps it until the job goes.
+/// Each age counts from the end of the job, that of notifications from their event; `None` keeps it until the job goes.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionSettings {
@@ -25,6 +25,8 @@ pub struct RetentionSettings {
     #[serde(with = "Age")]
     pub media: Option<Duration>,
     #[serde(with = "Age")]
+    pub notifications: Option<Duration>,
+    #[serde(with = "Age")]
     pub jobs: Option<Duration>,
 }
 
@@ -36,11 +38,14 @@ const LONGEST: Duration = Duration::from_hours(50 * 365 * 24);
 impl RetentionSettings {
     pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.partitions_ahead >= 1, "retention.partitions_ahead must be at least 1");
-        for (name, age) in self.ages() {
+        let notifications = ("notifications", self.notifications);
+        for (name, age) in self.ages().into_iter().chain([notifications]) {
             faults.check(
                 age.is_none_or(|age| age <= LONGEST),
                 &format!("retention.{name} is longer than 50 years: \"off\" keeps it for ever"),
             );
+        }
+        for (name, age) in self.ages() {
             if let (Some(age), Some(jobs)) = (age, self.jobs) {
                 faults.check(
                     age <= jobs,
@@ -71,6 +76,7 @@ impl RetentionSettings {
         }
     }
 
+    /// Those that count from the end of the job.
     fn ages(&self) -> [(&'static str, Option<Duration>); 6] {
         [
             ("deliveries", self.deliveries),

@@ -38,6 +38,27 @@ impl JsonSchema for HumanDuration {
     }
 }
 
+/// Parses a list of durations.
+pub(super) struct HumanDurations;
+
+impl HumanDurations {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Error> {
+        let parse = |text: String| humantime_serde::re::humantime::parse_duration(text.trim());
+        let texts = Vec::<String>::deserialize(from)?.into_iter();
+        texts.map(parse).collect::<Result<_, _>>().map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for HumanDurations {
+    fn schema_name() -> Cow<'static, str> {
+        "Durations".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "items": HumanDuration::json_schema(generator) })
+    }
+}
+
 /// Parses an age such as "90d", or "off".
 pub(super) struct Age;
 

@@ -3,6 +3,7 @@
 //! URLs may contain credentials, so they and the secrets are sealed ([`crate::seal`]). A deleted endpoint loses both and
 //! keeps its row, since messages refer to it.
 mod event_type;
+mod health;
 mod read;
 mod state;
 mod targets;
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use event_type::EventType;
+pub use health::{Health, PauseRules, Sign, Stopped, due_probes, record_health};
 pub use read::{find, list};
 pub use state::{EndpointState, Include, PauseReason};
 pub use targets::{EndpointTarget, now, secret, targets};

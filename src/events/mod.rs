@@ -7,6 +7,7 @@ mod feed;
 mod hub;
 mod listener;
 mod read;
+mod relay;
 mod snapshot;
 
 pub use announce::announce;
@@ -17,6 +18,7 @@ pub use read::{
     Event, EventScope, adopt_foreign_xids, is_past, missed, missed_query, since, since_query,
     snapshot,
 };
+pub use relay::relay;
 pub use snapshot::{Point, Snapshot};
 
 /// The `LISTEN`/`NOTIFY` channel; notifications have no payload.

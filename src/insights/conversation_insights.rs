@@ -29,6 +29,24 @@ pub async fn conversation_insights(
     select_conversation_insights(job_id, names).build_query_as().fetch_all(db).await
 }
 
+/// The short summary of a job's result, or the long one without it; `None` if it has neither, or if the result has
+/// expired.
+pub async fn summary(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"
+        select string_agg(i.value, E'\n' order by i.seq)
+        from aftercall.conversation_insights i
+        join aftercall.jobs j on j.id = i.job_id and j.result_expired_at is null
+        where i.job_id = $1 and i.name in ('AbstractiveSummaryShort', 'AbstractiveSummaryLong')
+        group by i.name order by i.name desc limit 1
+        "#,
+        job_id as JobId,
+    )
+    .fetch_optional(db)
+    .await
+    .map(Option::flatten)
+}
+
 /// The statement of [`conversation_insights`].
 ///
 /// Finds overlapping utterances by bisection. In the order of their starts, those that may overlap

@@ -18,7 +18,7 @@ mod write;
 use serde::Serialize;
 
 pub use conversation_insights::{
-    ConversationInsightRow, conversation_insights, select_conversation_insights,
+    ConversationInsightRow, conversation_insights, select_conversation_insights, summary,
 };
 pub use document::DocumentOrigin;
 pub use expiry::{lock_due, remove};

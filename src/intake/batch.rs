@@ -13,7 +13,7 @@ use super::{
     Submission, SubmitJob,
     dedupe::{self, Enqueued},
     handler::new_job,
-    media,
+    media, notify,
     validation::member,
 };
 use crate::{
@@ -116,15 +116,24 @@ async fn submit_batch(
     let key = key.ok_or_else(missing)?;
     let items = items(body.value).map_err(ApiError::ValidationFailed)?;
     let texts = texts(&items, &body.bytes);
+    let mut read = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        let text = texts.get(index).map_or("", |text| text.get());
+        read.push(match Submission::read(item, text.as_bytes()) {
+            Ok(mut submission) => {
+                notify::resolve(&state, &caller, &mut submission).await?.map(|()| submission)
+            }
+            Err(faults) => Err(faults),
+        });
+    }
     let mut tx = state.announcer.begin(&state.db).await?;
     if let Replay::Stored { body, .. } = idempotency::reserve(&mut tx, &key).await? {
         return Ok(idempotency::replayed(answer(body)));
     }
     let trace = telemetry::to_store(&headers);
-    let mut submissions = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
-        let text = texts.get(index).map_or("", |text| text.get());
-        submissions.push(match Submission::read(item, text.as_bytes()) {
+    let mut submissions = Vec::with_capacity(read.len());
+    for read in read {
+        submissions.push(match read {
             Ok(mut submission) => {
                 media::resolve(&mut tx, caller.id, &mut submission).await?.map(|()| submission)
             }

@@ -78,6 +78,25 @@ pub struct SubmitJob {
     dedupe: Option<String>,
     #[schema(schema_with = over_quota)]
     over_quota: Option<String>,
+    /// Who is told about the job. Default: every endpoint of yours that wants an event.
+    notify: Option<NotifyOfJob>,
+}
+
+/// Who is told about a job.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "endpoint": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203" }))]
+#[expect(dead_code, reason = "describes a part of the body")]
+pub struct NotifyOfJob {
+    /// Only this endpoint. With `url`, it may be left out while you have exactly one.
+    #[schema(format = "uuid")]
+    endpoint: Option<String>,
+    /// Only this URL, for the events of the endpoint and signed with its secret. Credentials in it are stored encrypted
+    /// and never shown.
+    #[schema(format = "iri", pattern = "^https?://", max_length = 2048)]
+    url: Option<String>,
+    /// `true`: nobody.
+    silent: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Submission, SubmitJob,
     dedupe::{self, Enqueued},
-    media, recording,
+    media, notify, recording,
 };
 use crate::{
     api::{
@@ -62,6 +62,14 @@ async fn submit(
         Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;
     // A recording is large, and the submission holds it by now.
     drop(body.bytes);
+    if let Err(faults) = notify::resolve(&state, &caller, &mut submission).await? {
+        // What was accepted before stays so, whatever has become of the endpoint.
+        let earlier = match &key {
+            Some(key) => earlier(&state, key).await?,
+            None => None,
+        };
+        return earlier.ok_or(ApiError::ValidationFailed(faults));
+    }
     let trace = telemetry::to_store(&headers);
     let asks = submission.dedupes || submission.rejects_over_quota;
     if key.is_some() || submission.media.is_some() || asks {
@@ -84,7 +92,7 @@ pub(super) fn new_job<'a>(
     trace_context: Option<&'a str>,
 ) -> NewJob<'a> {
     NewJob {
-        id: JobId::generate(),
+        id: submission.told.as_ref().map_or_else(JobId::generate, |told| told.job_id),
         caller_id: caller.id,
         caller: &caller.name,
         external_id: submission.external_id.as_deref(),
@@ -96,6 +104,18 @@ pub(super) fn new_job<'a>(
         recording_sha: dedupe::recording_sha(caller.id, submission),
         deadline: state.deadline,
         trace_context,
+        notify: submission.told.as_ref(),
+    }
+}
+
+/// The response to an earlier request with this key.
+async fn earlier(state: &ApiState, key: &IdempotencyKey) -> Result<Option<Response>, ApiError> {
+    let mut tx = state.announcer.begin(&state.db).await?;
+    match idempotency::reserve(&mut tx, key).await? {
+        Replay::Stored { status, location, body } => {
+            Ok(Some(idempotency::replayed(answer(status, &location, body, None)?)))
+        }
+        Replay::First => Ok(None),
     }
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod dedupe;
 mod handler;
 mod media;
+mod notify;
 mod recording;
 mod speakers;
 mod submission;

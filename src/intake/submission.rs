@@ -4,10 +4,12 @@ use uuid::Uuid;
 
 use super::{
     dedupe, media,
+    notify::Notify,
     validation::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole},
 };
 use crate::{
     http::{Fault, Faults, closest},
+    jobs::JobNotify,
     json,
     provider::wire,
 };
@@ -28,6 +30,9 @@ pub struct Submission {
     pub dedupes: bool,
     /// Whether it is rejected if it would wait for a quota.
     pub rejects_over_quota: bool,
+    pub notify: Option<Notify>,
+    /// The same with a vetted URL, once it is [resolved](super::notify::resolve).
+    pub told: Option<JobNotify>,
 }
 
 impl Submission {
@@ -57,6 +62,7 @@ impl Submission {
         body.shift_remove("metadata");
         let content = body.shift_remove("content");
         let media = body.shift_remove("media");
+        let notify = body.shift_remove("notify");
         body.retain(|_, value| !value.is_null());
         if let Some(count) = body.get_mut("speakerCount") {
             *count = whole(count).into();
@@ -78,6 +84,8 @@ impl Submission {
             media: media.as_ref().and_then(Value::as_str).and_then(|id| id.parse().ok()),
             dedupes: dedupe.is_some_and(|by| !by.is_null()),
             rejects_over_quota: over_quota.is_some_and(|it| it == dedupe::REJECT),
+            notify: notify.as_ref().and_then(Notify::read),
+            told: None,
             request: body,
         })
     }

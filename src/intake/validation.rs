@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{dedupe, media::media};
+use super::{dedupe, media::media, notify::notify};
 use crate::{
     http::{Fault, Faults, closest},
     json,
@@ -57,6 +57,7 @@ pub const OWN_MEMBERS: &[(&str, Rule)] = &[
     ("metadata", metadata),
     ("dedupe", |at, value, faults| one_of(at, value, dedupe::DEDUPE, faults)),
     ("overQuota", |at, value, faults| one_of(at, value, dedupe::OVER_QUOTA, faults)),
+    ("notify", notify),
 ];
 
 pub fn content_uri(at: &str, value: &Value, faults: &mut Faults) {

@@ -18,6 +18,7 @@ use crate::metrics::{Metrics, Tally};
 pub struct Announcer {
     changed: Arc<Notify>,
     queued: Arc<Notify>,
+    written: Arc<Notify>,
     metrics: Metrics,
 }
 
@@ -56,17 +57,28 @@ impl Announcer {
         self.queued.notified().await;
     }
 
+    /// Returns once notifications may have become due since the last call, for their deliverer.
+    pub async fn written(&self) {
+        self.written.notified().await;
+    }
+
+    /// Wakes the deliverer, also for what other processes wrote.
+    pub fn tell_written(&self) {
+        self.written.notify_one();
+    }
+
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
     pub(super) fn tell_changed(&self) {
         self.changed.notify_one();
+        self.written.notify_one();
     }
 
     pub(super) fn tell_queued(&self) {
         self.queued.notify_one();
-        self.changed.notify_one();
+        self.tell_changed();
     }
 }
 

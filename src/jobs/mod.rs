@@ -54,7 +54,7 @@ pub use filter::{JobFilter, Period};
 pub use finish::{Completion, Failure, JobStanding, complete, fail, lock, lock_own};
 pub use id::JobId;
 pub use list::{ListPosition, list, statement};
-pub use new::{NewJob, enqueue, enqueue_alone};
+pub use new::{JobNotify, NewJob, enqueue, enqueue_alone};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
     requeue_unconfirmed,

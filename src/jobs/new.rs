@@ -29,6 +29,19 @@ pub struct NewJob<'a> {
     pub deadline: Duration,
     /// A W3C `traceparent` of version 00.
     pub trace_context: Option<&'a str>,
+    /// `None`: all endpoints of the caller that want an event are told.
+    pub notify: Option<&'a JobNotify>,
+}
+
+/// Who is told about a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobNotify {
+    /// The job, to which the sealed URL is bound.
+    pub job_id: JobId,
+    /// A JSON object as text, in the members that `aftercall.notify_of_events` reads.
+    pub json: String,
+    /// The job's own URL, sealed.
+    pub url: Option<Vec<u8>>,
 }
 
 /// Inserts the job as `queued` and due immediately.
@@ -63,9 +76,9 @@ async fn insert(db: &mut PgConnection, seal: &Seal, new: &NewJob<'_>) -> sqlx::R
         with job as (
             insert into aftercall.jobs
                 (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at,
-                trace_context, media_id, recording_sha, content_uri_sealed)
+                trace_context, media_id, recording_sha, content_uri_sealed, notify, notify_url)
             values ($1, $2, $3, $4, $5::text::json, $6::text::json, now(),
-                now() + make_interval(secs => $7), $9, $10, $11, $12)
+                now() + make_interval(secs => $7), $9, $10, $11, $12, $13::text::json, $14)
             returning *
         ), event as (
             insert into aftercall.job_events (job_id, seq, kind)
@@ -93,6 +106,8 @@ async fn insert(db: &mut PgConnection, seal: &Seal, new: &NewJob<'_>) -> sqlx::R
         new.media_id,
         new.recording_sha.as_ref().map(|sha| &sha[..]),
         content_uri_sealed,
+        new.notify.map(|it| it.json.as_str()),
+        new.notify.and_then(|it| it.url.as_deref()),
     )
     .fetch_one(db)
     .await

@@ -34,6 +34,7 @@ pub enum Task {
     Rollup,
     Sampler,
     HookTest,
+    Notify,
 }
 
 impl Task {
@@ -45,6 +46,7 @@ impl Task {
             Self::Rollup => "rollup",
             Self::Sampler => "sampler",
             Self::HookTest => "hook_test",
+            Self::Notify => "notify",
         }
     }
 }
@@ -120,7 +122,7 @@ impl BackgroundFamilies {
             "aftercall_last_success_timestamp_seconds",
             &["task"],
             "When a task of this replica last succeeded, or was started: dispatch, reconcile, retention, rollup, sampler, \
-             hook_test",
+             hook_test, notify",
             this.last_success.clone(),
         );
         this

@@ -77,7 +77,8 @@ impl JobFamilies {
             "aftercall_job_duration_seconds",
             &["stage"],
             "Where the time of a finished job went: queued, submitting, upstream (at the provider) and callback_commit \
-             (from the arrival of the result to its transaction) add up to total; parse is the parsing of a delivery",
+             (from the arrival of the result to its transaction) add up to total; parse is the parsing of a delivery; notify is the time from the end of a completed job to the \
+             delivery of its notification",
             this.durations.clone(),
         );
         book.add(
@@ -115,7 +116,9 @@ impl JobFamilies {
         }
         finished("timed_out", "timeout", NONE);
         finished("canceled", NONE, NONE);
-        for stage in ["queued", "submitting", "upstream", "callback_commit", "total", "parse"] {
+        for stage in
+            ["queued", "submitting", "upstream", "callback_commit", "total", "parse", "notify"]
+        {
             self.durations.get_or_create_owned(&StageLabels { stage });
         }
         for outcome in ["new", "replayed", "reused"] {
@@ -161,6 +164,12 @@ impl Metrics {
     pub fn parsed(&self, took: Duration) {
         let Some(inner) = &self.0 else { return };
         inner.jobs.took("parse", took.as_secs_f64());
+    }
+
+    /// The notification of a completed job arrived this long after its end.
+    pub fn notified(&self, secs: f64) {
+        let Some(inner) = &self.0 else { return };
+        inner.jobs.took("notify", secs);
     }
 
     /// What became of a request's idempotency key: `new`, `replayed` or `reused`.

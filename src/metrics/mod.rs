@@ -14,6 +14,7 @@ mod http;
 mod jobs;
 mod labels;
 mod media;
+mod notify;
 mod pool;
 mod process;
 mod provider;
@@ -27,8 +28,8 @@ use prometheus_client::{encoding::text, registry::Registry};
 
 use self::{
     background::BackgroundFamilies, book::Book, http::HttpFamilies, jobs::JobFamilies,
-    labels::CallerNames, media::MediaFamilies, pool::PoolGauges, provider::ProviderFamilies,
-    sampled::Sampled, webhook::WebhookFamilies,
+    labels::CallerNames, media::MediaFamilies, notify::NotifyFamilies, pool::PoolGauges,
+    provider::ProviderFamilies, sampled::Sampled, webhook::WebhookFamilies,
 };
 
 pub use self::{
@@ -63,6 +64,7 @@ struct Inner {
     webhook: WebhookFamilies,
     media: MediaFamilies,
     provider: ProviderFamilies,
+    notify: NotifyFamilies,
     background: BackgroundFamilies,
     pool: PoolGauges,
     sampled: Sampled,
@@ -83,6 +85,7 @@ impl Metrics {
         let webhook = WebhookFamilies::new(&mut book);
         let media = MediaFamilies::new(&mut book);
         let provider = ProviderFamilies::new(&mut book);
+        let notify = NotifyFamilies::new(&mut book);
         let background = BackgroundFamilies::new(&mut book);
         let pool = PoolGauges::new(&mut book);
         let sampled = Sampled::new(&mut book);
@@ -98,6 +101,7 @@ impl Metrics {
             webhook,
             media,
             provider,
+            notify,
             background,
             pool,
             sampled,

@@ -23,7 +23,7 @@ const fn sampled(
 }
 
 /// Every sampled metric.
-pub const SAMPLED: [Described; 27] = [
+pub const SAMPLED: [Described; 30] = [
     sampled("aftercall_jobs", &["status"], "Jobs in progress: queued, submitting, submitted"),
     sampled(
         "aftercall_oldest_unfinished_job_seconds",
@@ -117,6 +117,18 @@ pub const SAMPLED: [Described; 27] = [
         "aftercall_contract_drift_newest_timestamp_seconds",
         &[],
         "When the newest difference from the provider's contract was first seen; 0 if there is none",
+    ),
+    sampled("aftercall_notify_backlog", &[], "Notifications that are to be sent, up to 100,000"),
+    sampled(
+        "aftercall_notify_oldest_due_seconds",
+        &[],
+        "For how long the notification that has waited longest has been due; 0 if none is. Endpoints \
+         that failed last, or that a request is in progress to, do not count",
+    ),
+    sampled(
+        "aftercall_notify_stopped_endpoints",
+        &[],
+        "Endpoints that paused themselves because they kept failing, or were disabled by a 410",
     ),
     sampled(
         "aftercall_db_server_connections",

@@ -19,13 +19,22 @@ pub enum Kind {
     Contents,
     /// Recordings that were uploaded on their own.
     Media,
+    /// Messages to endpoints, and their attempts. Their age counts from their event.
+    Notifications,
     /// The job, and with it all of the above except recordings.
     Jobs,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Jobs, Self::Results, Self::Deliveries, Self::Timeline, Self::Contents, Self::Media];
+    pub const ALL: [Self; 7] = [
+        Self::Jobs,
+        Self::Results,
+        Self::Deliveries,
+        Self::Timeline,
+        Self::Contents,
+        Self::Media,
+        Self::Notifications,
+    ];
 
     /// As in the settings, and in metrics.
     pub fn name(self) -> &'static str {
@@ -35,6 +44,7 @@ impl Kind {
             Self::Timeline => "timeline",
             Self::Contents => "contents",
             Self::Media => "media",
+            Self::Notifications => "notifications",
             Self::Jobs => "jobs",
         }
     }
@@ -57,6 +67,7 @@ impl Kind {
             Self::Timeline => &["job_events"],
             Self::Contents => &["job_contents"],
             Self::Media => &["media"],
+            Self::Notifications => &["notifications", "notification_attempts"],
             Self::Jobs => &["jobs", "attempts", "job_tags"],
         }
     }
@@ -74,6 +85,7 @@ impl Kind {
             Self::Timeline => settings.timeline,
             Self::Contents => settings.contents,
             Self::Media => settings.media,
+            Self::Notifications => settings.notifications,
             Self::Jobs => settings.jobs,
         }
     }

@@ -6,6 +6,7 @@ mod idempotency_keys;
 mod jobs;
 mod kind;
 mod media;
+mod notifications;
 mod overdue;
 mod partitions;
 mod plan;
@@ -98,6 +99,7 @@ impl Retention {
             self.apply_kind(&mut run, Kind::Timeline).await,
             self.apply_kind(&mut run, Kind::Contents).await,
             self.apply_kind(&mut run, Kind::Media).await,
+            self.apply_kind(&mut run, Kind::Notifications).await,
             self.sweep(&mut run).await,
         ];
         let forgotten = match run.applied.partitions_dropped {
@@ -133,6 +135,7 @@ impl Retention {
             Kind::Timeline => run.apply(&timeline::Timeline { cutoff }).await,
             Kind::Contents => contents::apply(run, cutoff).await,
             Kind::Media => media::apply(run, cutoff).await,
+            Kind::Notifications => notifications::apply(run, cutoff).await,
             Kind::Jobs => run.apply(&jobs::Jobs { cutoff }).await,
         }
     }

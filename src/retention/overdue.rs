@@ -2,7 +2,7 @@
 use sqlx::PgPool;
 
 use super::Kind;
-use crate::{config::RetentionSettings, jobs, media, partitions};
+use crate::{config::RetentionSettings, jobs, media, notifications, partitions};
 
 /// For each kind, how many seconds ago its oldest row should have been deleted; 0 if there is none, or if the setting
 /// is off. Each statement reads one row by an index. Retention runs every hour, so up to an hour is usual.
@@ -28,6 +28,7 @@ async fn of(pool: &PgPool, kind: Kind, age: f64) -> sqlx::Result<Option<f64>> {
         Kind::Timeline => partitions::overdue(pool, "job_events", age).await,
         Kind::Contents => jobs::contents_overdue(pool, age).await,
         Kind::Media => media::overdue(pool, age).await,
+        Kind::Notifications => notifications::overdue(pool, age).await,
         Kind::Jobs => {
             let jobs = jobs::overdue(pool, age).await?;
             let months = partitions::overdue_month(pool, age).await?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use super::Kind;
-use crate::{config::RetentionSettings, db, jobs, media, partitions};
+use crate::{config::RetentionSettings, db, jobs, media, notifications, partitions};
 
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,6 +49,9 @@ pub async fn plan(pool: &PgPool, settings: &RetentionSettings) -> sqlx::Result<P
     }
     if let Some(cutoff) = cutoff(pool, Kind::Media, settings).await? {
         plan.rows.insert("media", media::count_due(pool, cutoff).await?);
+    }
+    if let Some(cutoff) = cutoff(pool, Kind::Notifications, settings).await? {
+        plan.rows.extend(notifications::count_due(pool, cutoff).await?);
     }
     plan.rows.retain(|_, rows| *rows > 0);
     Ok(plan)

@@ -7,6 +7,7 @@ use crate::{
     config::GateSettings,
     deliveries, drift,
     jobs::{self, State},
+    notifications,
     provider::gate::{self, Blame},
     public_hook,
 };
@@ -24,6 +25,7 @@ pub async fn gather(
     let mut values = Values::default();
     jobs_and_gate(tx, gate, &mut values).await?;
     set_aside(tx, previous, &mut values).await?;
+    outbox(tx, &mut values).await?;
     database::gather(tx, &mut values).await?;
     Ok(values)
 }
@@ -92,6 +94,14 @@ async fn set_aside(
     }
     let newest = drift::newest(&mut **tx).await?.map_or(0.0, timestamp);
     values.add("aftercall_contract_drift_newest_timestamp_seconds", &[], newest);
+    Ok(())
+}
+
+async fn outbox(tx: &mut PgTransaction<'_>, values: &mut Values) -> sqlx::Result<()> {
+    let backlog = notifications::backlog(&mut **tx).await?;
+    values.add("aftercall_notify_backlog", &[], float(backlog.messages));
+    values.add("aftercall_notify_oldest_due_seconds", &[], backlog.oldest_due_secs);
+    values.add("aftercall_notify_stopped_endpoints", &[], float(backlog.stopped_endpoints));
     Ok(())
 }
 

@@ -27,6 +27,13 @@ pub const COLUMNS: &[Column] = &[
         batch: 100,
     },
     Column {
+        table: "jobs",
+        id: "id",
+        name: "notify_url",
+        is_sealed: "notify_url is not null",
+        batch: 100,
+    },
+    Column {
         table: "deliveries",
         id: "id",
         name: "body",

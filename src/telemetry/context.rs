@@ -90,6 +90,14 @@ pub fn to_store(headers: &HeaderMap) -> Option<String> {
     parent.map(|parent| parent.to_string())
 }
 
+/// What to send along with a request that belongs to the current span, or else to the stored trace.
+pub fn to_pass(stored: Option<&str>) -> Option<String> {
+    match PIPELINE.get() {
+        Some(_) => layer::context(&Span::current()).map(|context| TraceParent(context).to_string()),
+        None => stored.map(str::to_owned),
+    }
+}
+
 /// Keeps the current span from being exported, unless it has taken its place.
 pub fn leave_out() {
     layer::leave_out(&Span::current());

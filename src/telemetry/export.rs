@@ -18,13 +18,14 @@ use super::traces::EndedSpan;
 const OURS: &str = env!("CARGO_PKG_NAME");
 
 /// The spans that are exported, by the names that the code gives them.
-const SPANS: [(&str, SpanKind); 6] = [
+const SPANS: [(&str, SpanKind); 7] = [
     ("request", SpanKind::Server),
     ("submit", SpanKind::Consumer),
     ("call", SpanKind::Client),
     ("poll", SpanKind::Internal),
     ("ingest", SpanKind::Internal),
     ("commit", SpanKind::Internal),
+    ("notify", SpanKind::Client),
 ];
 
 /// The fields of the log that are exported, and their names in OpenTelemetry's conventions. All others are dropped, so that

@@ -19,7 +19,9 @@ use tracing_subscriber::{
 };
 
 pub use self::{
-    context::{Batch, TraceParent, continue_stored, continue_trace, leave_out, tag, to_store},
+    context::{
+        Batch, TraceParent, continue_stored, continue_trace, leave_out, tag, to_pass, to_store,
+    },
     export::{ERROR, METHOD, OPERATION, OUTCOME, RESENT, RETRY_REASON, SERVER, STATUS},
     traces::{SetupError, TraceId, Traces, trace_id},
 };

@@ -9,6 +9,7 @@ mod exports;
 mod growth;
 mod library;
 mod load;
+mod notifications;
 mod overhead;
 mod payload;
 mod pgbench;
@@ -46,7 +47,7 @@ struct Args {
     #[arg(long)]
     no_growth: bool,
     /// Only these, separated by commas: start, clip, call, submit, read,
-    /// growth, overhead; or queries, which
+    /// growth, overhead, notify; or queries, which
     /// are left out otherwise, and of them only those whose names begin with one of the others.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -84,6 +85,8 @@ pub struct Plan {
     pub many: u32,
     /// Requests per kind of query.
     pub questions: u32,
+    /// Messages to endpoints, per round.
+    pub notifications: u32,
 }
 
 const FULL: Plan = Plan {
@@ -97,6 +100,7 @@ const FULL: Plan = Plan {
     few: 10_000,
     many: 1_000_000,
     questions: 1_000,
+    notifications: 100_000,
 };
 const QUICK: Plan = Plan {
     rounds: 1,
@@ -109,6 +113,7 @@ const QUICK: Plan = Plan {
     few: 1_000,
     many: 10_000,
     questions: 100,
+    notifications: 10_000,
 };
 
 fn main() -> anyhow::Result<()> {
@@ -173,6 +178,9 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     }
     if wants("overhead") {
         overhead::overhead(stand, plan, |line| table.add(line)).await?;
+    }
+    if wants("notify") {
+        notifications::notifications(stand, plan, |line| table.add(line)).await?;
     }
     table.write(args)
 }

@@ -21,6 +21,7 @@ mod loops;
 mod media;
 mod metrics;
 mod model;
+mod notify;
 mod openapi;
 mod plans;
 mod process;

@@ -170,6 +170,12 @@ async fn made(app: &TestApp, key: &str, collection: &str) -> Uuid {
         "/v1/jobs" => return completed(app).await,
         "/v1/media" => ("audio/wav", fs::read(wav).unwrap()),
         "/v1/endpoints" => ("application/json", br#"{"url":"http://127.0.0.1:9/"}"#.to_vec()),
+        "/v1/notifications" => {
+            Box::pin(made(app, key, "/v1/endpoints")).await;
+            completed(app).await;
+            let newest = "select id from aftercall.notifications order by id desc limit 1";
+            return sqlx::query_scalar(newest).fetch_one(&app.db.pool).await.unwrap();
+        }
         other => panic!("say here how to make something at {other}"),
     };
     let mut request = request.header(header::CONTENT_TYPE, kind).body(body.into()).unwrap();

@@ -48,6 +48,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
             recording_sha: None,
             deadline: Duration::from_hours(1),
             trace_context: None,
+            notify: None,
         };
         jobs::enqueue(&mut tx, &seal(), &new).await.unwrap();
     }

@@ -113,6 +113,7 @@ impl World {
                 recording_sha: None,
                 deadline: minutes(DEADLINE),
                 trace_context: None,
+                notify: None,
             };
             world
                 .jobs

@@ -2,6 +2,7 @@
 mod claim;
 mod events;
 mod jobs;
+mod notifications;
 mod reporting;
 mod results;
 mod samples;

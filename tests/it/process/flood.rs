@@ -17,7 +17,7 @@ use super::{Home, Service};
 use crate::support::{db::TestDb, eventually, seed::seed, soon};
 
 /// The process's limit of open files.
-const FILES: u32 = 256;
+const FILES: u32 = 384;
 /// Connections per listener.
 const FLOOD: usize = 400;
 /// More than the sockets and buffers along the way can hold.

@@ -22,6 +22,7 @@ fn set(settings: &mut RetentionSettings, kind: Kind, age: Duration) {
         Kind::Timeline => &mut settings.timeline,
         Kind::Contents => &mut settings.contents,
         Kind::Media => &mut settings.media,
+        Kind::Notifications => &mut settings.notifications,
         Kind::Jobs => &mut settings.jobs,
     };
     *setting = Some(age);
@@ -237,6 +238,7 @@ async fn what_is_due_and_still_there_is_reported_as_overdue() {
         ("timeline", 10.0),
         ("contents", 9.0),
         ("media", 0.0),
+        ("notifications", 0.0),
     ];
     assert_eq!(overdue(every).await, expected);
     past::apply(&app.db, every).await;

@@ -250,7 +250,8 @@ async fn a_rotation_moves_everything_to_the_first_key() {
     assert_eq!(rotation.sealed_with("test").await.unwrap(), 2);
     let mut moved = Vec::new();
     rotation.rotate(|done| moved.push((done.rows, done.unreadable))).await.unwrap();
-    assert_eq!(moved[..2], [(1, 0), (1, 0)]);
+    moved.retain(|batch| *batch != (0, 0));
+    assert_eq!(moved, [(1, 0), (1, 0)]);
     assert_eq!(rotation.sealed_with("test").await.unwrap(), 0);
     assert_eq!(rotation.sealed_with("new").await.unwrap(), 2);
     let mut tx = app.db.runtime.begin().await.unwrap();

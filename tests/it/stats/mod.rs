@@ -112,6 +112,7 @@ impl Case {
             recording_sha: None,
             deadline: Duration::from_hours(1),
             trace_context: None,
+            notify: None,
         };
         jobs::enqueue_alone(&self.db, &Announcer::default(), &seal(), &new).await.unwrap();
         let move_back = "update aftercall.jobs

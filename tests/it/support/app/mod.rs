@@ -18,6 +18,7 @@ use aftercall::{
     jobs::Announcer,
     media::Store,
     metrics::Metrics,
+    notify::Deliverer,
     provider::wire,
     reconcile::Reconciler,
     sampler::Sampler,
@@ -284,6 +285,15 @@ impl TestApp {
     /// The folder of uploaded recordings.
     pub fn folder(&self) -> &Path {
         self.folder.as_ref().unwrap().path()
+    }
+
+    /// Sends notifications, on this process's pool or another one's.
+    pub fn deliverer(&self) -> Deliverer {
+        self.parts.deliverer()
+    }
+
+    pub fn seal(&self) -> &Seal {
+        &self.parts.seal
     }
 
     pub fn sampler(&self) -> Sampler {
