@@ -24,14 +24,14 @@ pub struct Submission {
     /// The request for the provider, in the caller's order, without `content`.
     pub request: Map<String, Value>,
     pub content: Option<String>,
-    /// The uploaded recording; [`media::resolve`] says whether there is one.
+    /// The uploaded recording; `media::resolve` says whether there is one.
     pub media: Option<Uuid>,
     /// Whether a job of the same recording is returned instead of a new one.
     pub dedupes: bool,
     /// Whether it is rejected if it would wait for a quota.
     pub rejects_over_quota: bool,
     pub notify: Option<Notify>,
-    /// The same with a vetted URL, once it is [resolved](super::notify::resolve).
+    /// The same with a vetted URL, once it is resolved.
     pub told: Option<JobNotify>,
 }
 
