@@ -111,7 +111,7 @@ async fn list(
 #[schema(example = json!({ "weight": 2, "dailyQuota": 500, "monthlyQuota": null }))]
 #[expect(dead_code, reason = "describes the body; limits() checks it, fault by fault")]
 struct ChangeCaller {
-    #[schema(minimum = 1, maximum = 1000)]
+    #[schema(minimum = 1, maximum = 1000, required = false)]
     weight: i32,
     /// Null removes the quota.
     #[schema(minimum = 1, maximum = 1_000_000_000)]

@@ -209,7 +209,9 @@ impl Body {
         if given.is_null() {
             return None;
         }
-        let number = given.as_u64().filter(|number| range.contains(number));
+        // JSON does not tell 1.0 from 1.
+        let whole = || given.as_f64().and_then(|it| it.to_string().parse().ok());
+        let number = given.as_u64().or_else(whole).filter(|number| range.contains(number));
         if number.is_none() {
             let code = if given.is_number() { "range" } else { "type" };
             let detail =

@@ -36,7 +36,7 @@ struct ListKeys {
     /// Only keys of this caller.
     caller: Option<String>,
     /// Only valid keys that have not been used for this many days, and are at least as old.
-    #[param(minimum = 0, maximum = 18_250)]
+    #[param(minimum = 0, maximum = 65_535)]
     unused_days: Option<u16>,
     /// Keys per page; default 50.
     #[param(minimum = 1, maximum = 200, value_type = Option<i64>)]

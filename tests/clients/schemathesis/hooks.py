@@ -28,6 +28,8 @@ def settle_recording(recording):
         recording["contentUri"] = "https://media.example/calls/42.wav"
     # The id of an uploaded recording cannot be made up; without one, the encoding is required.
     recording.pop("media", None)
+    # So must the id of an endpoint, and there may be none.
+    recording.pop("notify", None)
     recording.setdefault("encoding", "Wav")
 
 
