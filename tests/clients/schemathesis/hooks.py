@@ -30,6 +30,9 @@ def settle_recording(recording):
     recording.pop("media", None)
     # So must the id of an endpoint, and there may be none.
     recording.pop("notify", None)
+    # What is compared must be in the request.
+    if recording.get("dedupe") is not None:
+        recording["dedupe"] = "contentUri" if recording.get("contentUri") else None
     recording.setdefault("encoding", "Wav")
 
 
@@ -74,6 +77,8 @@ def settle_body(path, body):
             settle_recording(recording)
     if path.startswith(("/v1/endpoints", "/v1/notify")) and "url" in body:
         body["url"] = "https://127.0.0.1:9/hook"
+    if path.endswith("/retry") and body.get("contentUri") is not None:
+        body["contentUri"] = "https://media.example/calls/43.wav"
     if path.endswith("/speakers"):
         for speaker in [speaker for speaker in body if speaker not in ("0", "1")]:
             del body[speaker]
