@@ -16,6 +16,7 @@ use crate::{
     },
     callers::{self, Caller, CallerRow, LimitsChange, QUOTAS, Scope, WEIGHTS},
     http::{Fault, Faults, Limit, NoParameters, Page, closest},
+    json,
 };
 
 /// Binds cursors to this list.
@@ -187,7 +188,7 @@ fn quota(at: &str, value: &Value, faults: &mut Faults) -> Option<i64> {
 fn whole(at: &str, value: &Value, range: &RangeInclusive<i64>, faults: &mut Faults) -> Option<i64> {
     let (least, most) = (range.start(), range.end());
     let detail = format!("must be a whole number from {least} to {most}");
-    match value.as_i64() {
+    match json::whole(value) {
         Some(number) if range.contains(&number) => return Some(number),
         _ if value.is_number() => faults.push(Fault::at(at, "range", detail)),
         _ => faults.push(Fault::at(at, "type", detail)),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     dedupe, media,
     notify::Notify,
-    validation::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul, whole},
+    validation::{MAX_METADATA, OWN_MEMBERS, PROVIDER_MEMBERS, member, no_nul},
 };
 use crate::{
     http::{Fault, Faults, closest},
@@ -65,7 +65,7 @@ impl Submission {
         let notify = body.shift_remove("notify");
         body.retain(|_, value| !value.is_null());
         if let Some(count) = body.get_mut("speakerCount") {
-            *count = whole(count).into();
+            *count = json::whole(count).into();
         }
         for (name, default) in [
             ("languageCode", Value::from(wire::DEFAULT_LANGUAGE)),

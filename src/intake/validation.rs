@@ -141,7 +141,7 @@ fn sample_rate(at: &str, value: &Value, faults: &mut Faults) {
 }
 
 fn speaker_count(at: &str, value: &Value, faults: &mut Faults) {
-    match whole(value) {
+    match json::whole(value) {
         Some(-1..=MAX_SPEAKERS) => {}
         _ if value.is_number() => faults.push(Fault::at(
             at,
@@ -150,12 +150,6 @@ fn speaker_count(at: &str, value: &Value, faults: &mut Faults) {
         )),
         _ => faults.push(Fault::at(at, "type", "must be a whole number")),
     }
-}
-
-/// JSON has one number type: 2.0 is 2.
-pub fn whole(value: &Value) -> Option<i64> {
-    let from_float = || value.as_f64().filter(|n| n.fract() == 0.0)?.to_string().parse().ok();
-    value.as_i64().or_else(from_float)
 }
 
 fn insights(at: &str, value: &Value, faults: &mut Faults) {

@@ -8,6 +8,12 @@ use serde_json::{Value, value::RawValue};
 
 pub use exact::{exact, may_be_rough};
 
+/// JSON has one number type: 2.0 is 2.
+pub fn whole(value: &Value) -> Option<i64> {
+    let from_float = || value.as_f64().filter(|n| n.fract() == 0.0)?.to_string().parse().ok();
+    value.as_i64().or_else(from_float)
+}
+
 /// An upper bound for the number of values in JSON text: every value follows a comma, is the first in a bracket, or is
 /// the whole text. Commas and brackets inside strings are counted too.
 pub fn values_at_most(text: &[u8]) -> usize {

@@ -156,6 +156,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "http",
             "insights",
             "jobs",
+            "json",
             "outcome",
             "partitions",
             "provider",

@@ -10,6 +10,7 @@ use crate::{
     callers::{self, Scope},
     config::KeysSettings,
     http::{Fault, Faults, closest},
+    json,
 };
 
 /// The key to create. Unknown members are rejected.
@@ -209,9 +210,8 @@ impl Body {
         if given.is_null() {
             return None;
         }
-        // JSON does not tell 1.0 from 1.
-        let whole = || given.as_f64().and_then(|it| it.to_string().parse().ok());
-        let number = given.as_u64().or_else(whole).filter(|number| range.contains(number));
+        let number = json::whole(&given).and_then(|number| u64::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let code = if given.is_number() { "range" } else { "type" };
             let detail =
