@@ -18,7 +18,8 @@ pub use read::{find, list};
 pub use state::{EndpointState, Include, PauseReason};
 pub use targets::{EndpointTarget, now, secret, targets};
 pub use write::{
-    EndpointChange, NewEndpoint, NewUrl, create, delete, pause, resume, rotate, tidy, update,
+    EndpointChange, NewEndpoint, NewUrl, create, delete, forget_secrets, pause, remove_deleted,
+    resume, rotate, update,
 };
 
 /// The table, as sealed values know it.

@@ -205,12 +205,32 @@ pub async fn rotate(
 }
 
 /// Forgets secrets that no longer sign; returns how many.
-pub async fn tidy(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
+pub async fn forget_secrets(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         r#"
         update aftercall.endpoints set previous_secret = null, previous_secret_until = null
         where previous_secret_until <= now()
         "#
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes up to `most` endpoints that were deleted over a day ago and that no message refers to any more; returns how
+/// many. A day, so that nothing that was in progress when they were deleted comes too late.
+pub async fn remove_deleted(db: impl PgExecutor<'_>, most: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"
+        delete from aftercall.endpoints where id in (
+            select e.id from aftercall.endpoints e
+            where e.deleted_at < now() - interval '1 day'
+                and not exists (select from aftercall.notifications where endpoint_id = e.id)
+            limit $1
+            for update skip locked
+        )
+        "#,
+        most,
     )
     .execute(db)
     .await?;

@@ -111,7 +111,7 @@ pub const KEPT: &[(&str, &str)] = &[
     ("caller_configs", "one row per caller and language"),
     ("callers", "one row per app"),
     ("contract_drift", "one row per difference, and no values"),
-    ("endpoints", "one row per endpoint, without its URL and secrets once it is deleted"),
+    ("endpoints", "until its caller deletes it, and no message refers to it any more"),
     ("hook_test", "one row, overwritten"),
     ("hour_changes", "seconds, until they are merged into hour_sums"),
     ("hour_sums", "sums by the hour, which say what happened"),

@@ -2,6 +2,7 @@
 //! rule; [`Retention::apply`] calls each of them. See docs/data-retention.md.
 mod contents;
 mod deliveries;
+mod endpoints;
 mod idempotency_keys;
 mod jobs;
 mod kind;
@@ -12,7 +13,6 @@ mod partitions;
 mod plan;
 mod results;
 mod run;
-mod secrets;
 mod timeline;
 
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl Retention {
         let mut run = Run { db, metrics, applied: Applied::default() };
         let partitions_made = partitions::apply(db, settings).await;
         let keys_deleted = idempotency_keys::apply(db).await;
-        let secrets_forgotten = secrets::apply(db).await;
+        let endpoints_tidied = endpoints::apply(db).await;
         let aged = [
             run.finish_dropping().await,
             // First, so that less is left for the others.
@@ -107,7 +107,7 @@ impl Retention {
             _ => results::forget_texts(&mut run).await,
         };
         let (partitions_made, keys_deleted) = (partitions_made?, keys_deleted?);
-        aged.into_iter().chain([forgotten, secrets_forgotten]).collect::<sqlx::Result<()>>()?;
+        aged.into_iter().chain([forgotten, endpoints_tidied]).collect::<sqlx::Result<()>>()?;
         run.applied.partitions_made = partitions_made;
         run.count([("idempotency_keys", keys_deleted)]);
         let Applied { partitions_dropped, is_cut_short, rows, .. } = &run.applied;

@@ -1,6 +1,8 @@
 //! Changes, pauses and deletes endpoints.
+use aftercall::endpoints;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{ENDPOINTS, Stand, content_receiver, verifies};
 
@@ -48,7 +50,7 @@ async fn a_change_with_any_fault_changes_nothing() {
     assert!(refused.json().to_string().contains("rotate replaces the secret"));
     assert_eq!(stand.get(&path).await.json(), before);
     stand.send("PATCH", &path, &json!([])).await.problem(422, "validation-failed");
-    let unknown = format!("{ENDPOINTS}/{}", uuid::Uuid::now_v7());
+    let unknown = format!("{ENDPOINTS}/{}", Uuid::now_v7());
     stand.send("PATCH", &unknown, &json!({})).await.problem(404, "endpoint-not-found");
 }
 
@@ -120,4 +122,30 @@ async fn a_deleted_endpoint_leaves_a_row_without_secrets() {
     let forgotten: bool =
         sqlx::query_scalar(forgotten).fetch_one(&stand.app.db.pool).await.unwrap();
     assert!(forgotten);
+}
+
+#[tokio::test]
+async fn a_deleted_endpoint_is_gone_after_a_day_unless_messages_refer_to_it() {
+    let stand = Stand::start().await;
+    for _ in 0..4 {
+        stand.endpoint(URL).await;
+    }
+    let message = "insert into aftercall.notifications (id, lane, endpoint_id, caller_id, about_endpoint, type,
+            version, occurred_at, state, finished_at)
+        select gen_random_uuid(), id, id, caller_id, id, 'notify.test', 1, now(), 'skipped', now()
+        from aftercall.endpoints order by id limit 1";
+    stand.set(message).await;
+    let left = async || {
+        for _ in 0..2 {
+            endpoints::remove_deleted(&stand.app.db.runtime, 2).await.unwrap();
+        }
+        stand.app.count("select count(*) from aftercall.endpoints").await
+    };
+    assert_eq!(left().await, 4);
+    stand.set("update aftercall.endpoints set url_sealed = null, secret = null, deleted_at = now() - interval '23 hours'").await;
+    assert_eq!(left().await, 4);
+    stand.set("update aftercall.endpoints set deleted_at = now() - interval '25 hours'").await;
+    assert_eq!(left().await, 1);
+    stand.set("delete from aftercall.notifications").await;
+    assert_eq!(left().await, 0);
 }

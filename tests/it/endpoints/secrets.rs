@@ -97,7 +97,7 @@ async fn secrets_that_no_longer_sign_are_forgotten() {
     let stand = Stand::start().await;
     let (path, _) = stand.endpoint("https://203.0.113.9/").await;
     stand.post(&format!("{path}/rotate")).await;
-    let tidy = async || endpoints::tidy(&stand.app.db.runtime).await.unwrap();
+    let tidy = async || endpoints::forget_secrets(&stand.app.db.runtime).await.unwrap();
     assert_eq!(tidy().await, 0);
     stand.set("update aftercall.endpoints set previous_secret_until = now()").await;
     assert_eq!(tidy().await, 1);
