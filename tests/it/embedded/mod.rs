@@ -22,7 +22,8 @@ fn options(root: &Path) -> Options {
         root: root.into(),
         ephemeral: false,
         exe: env!("CARGO_BIN_EXE_aftercall").into(),
-        max_connections: 20,
+        // Two replicas hold up to ten each, and those of a killed one stay until the server notices.
+        max_connections: 60,
         environment: EmbeddedEnvironment::read(),
     }
 }
