@@ -40,12 +40,10 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// The same bytes are stored once: uploading them again responds with 200 and the same id.
 #[utoipa::path(
     post, path = paths::ALL_MEDIA, operation_id = "uploadMedia", tag = "media",
+    // The form is left out: clients generated from two types of bodies break (decision 032).
     request_body(
-        content(
-            (UploadFile = "application/octet-stream", example = json!("RIFF…")),
-            (UploadForm = "multipart/form-data"),
-        ),
-        description = "The file, or a form with one part that is the file",
+        content((UploadFile = "application/octet-stream", example = json!("RIFF…"))),
+        description = "The file",
     ),
     responses(
         (status = CREATED, body = MediaView, headers(("Location" = String))),
@@ -92,15 +90,6 @@ async fn upload(
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "describes the body")]
 struct UploadFile(Vec<u8>);
-
-/// A form with a file.
-#[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "describes the body")]
-struct UploadForm {
-    /// The name of the part does not matter.
-    #[schema(format = Binary, value_type = String)]
-    file: Vec<u8>,
-}
 
 async fn receive(state: &ApiState, caller: &Caller, request: Request) -> Result<Kept, ApiError> {
     let store = state.media.store()?.clone();
