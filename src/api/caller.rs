@@ -8,10 +8,12 @@ use axum::{
 
 use super::{Activity, ApiError, ApiState, RequestPermit};
 use crate::{
-    callers::{self, Caller, Scope},
+    callers::{self, Caller, Scopes},
     http,
 };
 
+/// A handler that takes it is for valid keys only, and only for those with the scopes that its operation declares in
+/// the API document. Both are checked before the body is read.
 impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
@@ -29,6 +31,7 @@ impl FromRequestParts<ApiState> for Caller {
         tracing::Span::current().record("caller", &caller.name);
         permit.belongs_to(&caller)?;
         permit.count_as(Activity::Request, caller.id)?;
+        permit.check_scopes(&caller)?;
         Ok(caller)
     }
 }
@@ -64,8 +67,11 @@ async fn authenticated(
 
 impl Caller {
     /// # Errors
-    /// `missing-scope` (403) if the key lacks it.
-    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.scopes.contain(scope) { Ok(()) } else { Err(ApiError::MissingScope(scope.name())) }
+    /// `missing-scope` (403) if the key lacks one of them.
+    pub fn require(&self, needed: Scopes) -> Result<(), ApiError> {
+        match self.scopes.lack(needed) {
+            Some(scope) => Err(ApiError::MissingScope(scope.name())),
+            None => Ok(()),
+        }
     }
 }

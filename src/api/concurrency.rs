@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
-use super::{ApiError, RateLimits, rate::Standing};
+use super::{ApiError, RateLimits, Terms, rate::Standing};
 use crate::{
     callers::{Caller, CallerId},
     config::{ApiSettings, MediaSettings},
@@ -70,10 +70,9 @@ impl ConcurrencyLimits {
         }))
     }
 
-    /// Holds no permit yet: the caller is known only once the API key has been checked. `weight`: what the request
-    /// takes of the key's rate limit.
-    pub(super) fn request(&self, rates: &RateLimits, weight: u32) -> RequestPermit {
-        RequestPermit { limits: self.clone(), rates: rates.clone(), weight, holder: Arc::default() }
+    /// Holds no permit yet: the caller is known only once the API key has been checked.
+    pub(super) fn request(&self, rates: &RateLimits, terms: Terms) -> RequestPermit {
+        RequestPermit { limits: self.clone(), rates: rates.clone(), terms, holder: Arc::default() }
     }
 
     fn take(&self, activity: Activity, caller_id: CallerId) -> Result<Permit<CallerId>, ApiError> {
@@ -97,7 +96,7 @@ impl ConcurrencyLimits {
 pub struct RequestPermit {
     limits: ConcurrencyLimits,
     rates: RateLimits,
-    weight: u32,
+    terms: Terms,
     holder: Arc<Holder>,
 }
 
@@ -148,7 +147,10 @@ impl RequestPermit {
     /// `rate-limited` (429).
     pub fn belongs_to(&self, caller: &Caller) -> Result<(), ApiError> {
         self.holder.name.get_or_init(|| caller.name.clone());
-        self.holder.standing.get_or_init(|| self.rates.charge_key(caller, self.weight)).check()
+        self.holder
+            .standing
+            .get_or_init(|| self.rates.charge_key(caller, self.terms.weight))
+            .check()
     }
 
     /// The request has no valid key, and is charged to its address.
@@ -157,6 +159,12 @@ impl RequestPermit {
     /// `rate-limited` (429).
     pub fn belongs_to_no_one(&self, address: IpAddr) -> Result<(), ApiError> {
         self.holder.standing.get_or_init(|| self.rates.charge_address(address, 1)).check()
+    }
+
+    /// # Errors
+    /// `missing-scope` (403) if the operation needs one that the caller's key lacks.
+    pub fn check_scopes(&self, caller: &Caller) -> Result<(), ApiError> {
+        caller.require(self.terms.scopes)
     }
 
     pub fn rates(&self) -> &RateLimits {

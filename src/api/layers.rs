@@ -1,6 +1,6 @@
 //! The middleware around every route of the API: request id, log span, time limit, concurrency and rate limits, panics,
 //! `Host`, and problems as the body of every failure.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use axum::{
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, validate_request::ValidateRequestHeaderLayer};
 
-use super::{ApiError, ApiState, ConcurrencyLimits, RateLimits, paths, problem};
+use super::{ApiError, ApiState, ConcurrencyLimits, Operations, RateLimits, paths, problem};
 use crate::{
     callers::Caller,
     http::{self, Awaited, Holding, Observer, Wait, checked_host, nosniff, observed},
@@ -30,6 +30,7 @@ pub struct Limits {
     pub timeout: Duration,
     pub concurrency: ConcurrencyLimits,
     pub rates: RateLimits,
+    pub operations: Arc<Operations>,
     pub metrics: Metrics,
 }
 
@@ -83,8 +84,8 @@ async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> 
     let (mut parts, body) = request.into_parts();
     let (body, awaited) = Awaited::watch(body);
     let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let weight = limits.rates.weight(route, &parts.method);
-    let permit = limits.concurrency.request(&limits.rates, weight);
+    let terms = limits.operations.terms(route, &parts.method);
+    let permit = limits.concurrency.request(&limits.rates, terms);
     let address = parts.uri.path().starts_with(API).then(|| http::address(&parts.extensions));
     parts.extensions.insert(permit.clone());
     let response = next.run(Request::from_parts(parts, body));

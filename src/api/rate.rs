@@ -1,9 +1,9 @@
 //! Rate limits: of each API key, and of each address that sends requests without a valid one.
 //!
 //! Each process enforces its part: the limit divided by the number of processes that serve the API.
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::ApiError;
@@ -21,23 +21,6 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 /// a flood takes one database connection; a valid key among them is still found.
 const FLOOD_LOOKUPS: usize = 1;
 
-/// How many units of a key's limit a request takes, by route and method; 1 for those that are not listed.
-#[derive(Debug, Default)]
-pub struct Weights(HashMap<String, Vec<(Method, u32)>>);
-
-impl Weights {
-    pub fn add(&mut self, route: &str, method: Method, weight: u32) {
-        self.0.entry(route.to_owned()).or_default().push((method, weight));
-    }
-
-    fn of(&self, route: &str, method: &Method) -> u32 {
-        // The handler of GET responds to it.
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        let of_route = self.0.get(route).into_iter().flatten();
-        of_route.filter(|(of, _)| of == method).map(|(_, weight)| *weight).next().unwrap_or(1)
-    }
-}
-
 /// Clones share what was used.
 #[derive(Debug, Clone)]
 pub struct RateLimits(Arc<Limits>);
@@ -50,7 +33,6 @@ struct Limits {
     of_key: Policy,
     of_address: Policy,
     replicas: Replicas,
-    weights: Weights,
     flood_lookups: Semaphore,
 }
 
@@ -79,20 +61,15 @@ pub struct Standing {
 }
 
 impl RateLimits {
-    pub fn new(of: &KeysSettings, replicas: Replicas, weights: Weights) -> Self {
+    pub fn new(of: &KeysSettings, replicas: Replicas) -> Self {
         Self(Arc::new(Limits {
             keys: Gcra::default(),
             addresses: Gcra::default(),
             of_key: Policy::new("default", of.rate_limit, of.rate_window),
             of_address: Policy::new("unknown-keys", of.unknown_keys, Duration::from_mins(1)),
             replicas,
-            weights,
             flood_lookups: Semaphore::new(FLOOD_LOOKUPS),
         }))
-    }
-
-    pub(super) fn weight(&self, route: &str, method: &Method) -> u32 {
-        self.0.weights.of(route, method)
     }
 
     /// Charges a request to its key.

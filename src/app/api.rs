@@ -4,7 +4,7 @@ use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    document::{ApiDoc, complete, weights},
+    document::{ApiDoc, complete, terms},
     pages,
 };
 use crate::{
@@ -51,7 +51,8 @@ pub fn router(
     let limits = Limits {
         timeout: granted.request_timeout,
         concurrency: ConcurrencyLimits::new(granted, &settings.media),
-        rates: RateLimits::new(&settings.keys, replicas, weights(&mut document)),
+        rates: RateLimits::new(&settings.keys, replicas),
+        operations: terms(&mut document).into(),
         metrics,
     };
     if let Some(url) = &granted.public_url {

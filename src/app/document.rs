@@ -1,5 +1,6 @@
 //! The OpenAPI document: everything that all operations share is added here.
 use axum::http::{Method, StatusCode};
+use clap::ValueEnum as _;
 use serde_json::Value;
 use utoipa::{
     Modify, OpenApi,
@@ -11,7 +12,10 @@ use utoipa::{
     },
 };
 
-use crate::api::{Problem, Weights};
+use crate::{
+    api::{Operations, Problem, Terms},
+    callers::Scope,
+};
 
 /// Extension of an operation: how many requests it counts as.
 const WEIGHT: &str = "x-rate-weight";
@@ -78,9 +82,7 @@ fn name_items_of_pages(document: &mut utoipa::openapi::OpenApi) {
 
 /// Adds the scopes of an operation's `security` to its description, since most tools show only that.
 fn tell_the_scopes(operation: &mut Operation) {
-    let requirements = serde_json::to_value(&operation.security).unwrap_or_default();
-    let scopes = requirements.pointer("/0/key").and_then(Value::as_array).into_iter().flatten();
-    let scopes: Vec<_> = scopes.filter_map(Value::as_str).collect();
+    let scopes = scopes(operation);
     if scopes.is_empty() {
         return;
     }
@@ -92,9 +94,9 @@ fn tell_the_scopes(operation: &mut Operation) {
     });
 }
 
-/// What the operations take of a key's rate limit; `x-rate-weight`, where it is not 1.
-pub fn weights(document: &mut utoipa::openapi::OpenApi) -> Weights {
-    let mut weights = Weights::default();
+/// What the operations ask of a key: the scopes of their `security`, and `x-rate-weight` where it is not 1.
+pub fn terms(document: &mut utoipa::openapi::OpenApi) -> Operations {
+    let mut all = Operations::default();
     for (path, item) in &mut document.paths.paths {
         let PathItem { get, put, post, patch, delete, .. } = item;
         let methods = [
@@ -105,14 +107,22 @@ pub fn weights(document: &mut utoipa::openapi::OpenApi) -> Weights {
             (Method::DELETE, delete),
         ];
         for (method, operation) in methods {
-            let extensions = operation.as_ref().and_then(|it| it.extensions.as_ref());
-            let weight = extensions.and_then(|it| it.get(WEIGHT)).and_then(Value::as_u64);
-            if let Some(weight) = weight.and_then(|weight| u32::try_from(weight).ok()) {
-                weights.add(path, method, weight);
-            }
+            let Some(operation) = operation else { continue };
+            let extension = operation.extensions.as_ref().and_then(|it| it.get(WEIGHT));
+            let weight = extension.and_then(Value::as_u64).and_then(|it| u32::try_from(it).ok());
+            let names = scopes(operation);
+            let scopes = names.iter().filter_map(|it| Scope::from_str(it, false).ok());
+            let terms = Terms { weight: weight.unwrap_or(1), scopes: scopes.collect() };
+            all.add(path, method, terms);
         }
     }
-    weights
+    all
+}
+
+fn scopes(operation: &Operation) -> Vec<String> {
+    let requirements = serde_json::to_value(&operation.security).unwrap_or_default();
+    let scopes = requirements.pointer("/0/key").and_then(Value::as_array).into_iter().flatten();
+    scopes.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Documents that no parameter may be empty; [`crate::api::ApiQuery`] rejects empty ones.

@@ -82,6 +82,12 @@ impl Scopes {
         names.iter().filter_map(|name| Scope::from_str(name, false).ok()).collect()
     }
 
+    /// The first of those that are needed and not among these.
+    pub fn lack(self, needed: Self) -> Option<Scope> {
+        let mut scopes = Scope::value_variants().iter().copied();
+        scopes.find(|scope| needed.contain(*scope) && !self.contain(*scope))
+    }
+
     pub fn contain(self, scope: Scope) -> bool {
         self.0 & bit(scope) != 0
     }

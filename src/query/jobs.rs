@@ -18,7 +18,7 @@ use crate::{
         RequestPermit, paths,
         problems::{Code, OF_JOB, Problems, codes},
     },
-    callers::{Caller, Scope},
+    callers::Caller,
     http::{self, CombinedQuery, Limit, Page, Wait},
     jobs::{self, Job, JobFilter, JobId, ListPosition, QueuePlace, State as JobState},
     provider::gate::{self, Forecast},
@@ -65,7 +65,6 @@ async fn show(
     ApiQuery(query): ApiQuery<ShowJob>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    asked.caller.require(Scope::JobsRead)?;
     let preferred = Wait::preferred(&headers).filter(|_| query.wait.is_none());
     let job = match query.wait.or(preferred) {
         Some(wait) => final_within(wait, &permit, &state, &asked).await?,
@@ -153,7 +152,6 @@ async fn list(
     OriginalUri(uri): OriginalUri,
     ApiQuery(CombinedQuery(filters, query)): ApiQuery<CombinedQuery<JobFilters, ListJobs>>,
 ) -> Result<Response, ApiError> {
-    caller.require(Scope::JobsRead)?;
     let limit = query.limit.unwrap_or_default();
     let filter = JobFilter::from(filters);
     let sort = query.sort.unwrap_or_default();
@@ -264,7 +262,6 @@ async fn timeline(
     asked: OwnedJob,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<Page<EventView>>, ApiError> {
-    asked.caller.require(Scope::JobsRead)?;
     let job = asked.find(&state.db).await?;
     let limit = query.limit.unwrap_or_default();
     let listing = format!("timeline {}", job.id);

@@ -13,7 +13,7 @@ use crate::{
         Activity, ApiError, ApiPath, ApiQuery, ApiState, RequestPermit, paths,
         problems::{Code, Problems, codes},
     },
-    callers::{Caller, Scope},
+    callers::Caller,
     http::{Download, NoParameters, hex},
     media,
 };
@@ -61,7 +61,6 @@ async fn download(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    caller.require(Scope::TranscriptRead)?;
     let media = media::find_for_caller(&state.db, caller.id, id).await?;
     let media = media.ok_or(ApiError::MediaNotFound(id))?;
     let store = state.media.store()?;

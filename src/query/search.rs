@@ -13,7 +13,7 @@ use crate::{
         ApiError, ApiQuery, ApiState,
         problems::{Code, Problems, codes},
     },
-    callers::{Caller, Scope},
+    callers::Caller,
     http::{CombinedQuery, Limit, Page, conditions},
     insights::search::{Match, Range, Search, SearchScope, Unsearchable, UtteranceKey},
     jobs::{JobFilter, JobId},
@@ -86,7 +86,6 @@ async fn search(
     OriginalUri(uri): OriginalUri,
     ApiQuery(CombinedQuery(query, jobs)): ApiQuery<CombinedQuery<SearchQuery, JobFilters>>,
 ) -> Result<Response, ApiError> {
-    caller.require(Scope::SearchRead)?;
     let SearchQuery { q, speaker, emotion, job_id, sort, limit, cursor } = query;
     let limit = limit.unwrap_or_default();
     let missing = || ApiError::invalid_parameter("q", "missing", "is required");

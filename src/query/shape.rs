@@ -16,7 +16,6 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{OF_RESULT, Problems},
     },
-    callers::Scope,
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
     jobs::JobId,
 };
@@ -147,7 +146,6 @@ async fn shape(
     asked: OwnedJob,
     ApiQuery(query): ApiQuery<ShapeQuery>,
 ) -> Result<Response, ApiError> {
-    asked.caller.require(Scope::TranscriptRead)?;
     let bucket = query.bucket.unwrap_or(DEFAULT_BUCKET);
     if !(5..=3600).contains(&bucket) {
         let detail = "must be a whole number from 5 to 3600";

@@ -13,7 +13,6 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_RESULT, Problems, codes},
     },
-    callers::Scope,
     http::{Limit, Page, conditions},
     insights::{self, UtteranceFilter, UtteranceRow},
 };
@@ -131,7 +130,6 @@ async fn utterances(
     OriginalUri(uri): OriginalUri,
     ApiQuery(query): ApiQuery<ListUtterances>,
 ) -> Result<Response, ApiError> {
-    asked.caller.require(Scope::TranscriptRead)?;
     let (limit, cursor) = (query.limit.unwrap_or_default(), query.cursor.clone());
     let filter = query.filter()?;
     let job = asked.completed(&state.db).await?;

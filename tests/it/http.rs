@@ -2,9 +2,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aftercall::{
-    api::{Code, ConcurrencyLimits, Limits, RateLimits, Weights, layered},
+    api::{Code, ConcurrencyLimits, Limits, Operations, RateLimits, layered},
     app,
-    callers::Replicas,
+    callers::{self, KeyTerms, Replicas, Scope},
     config,
     http::{OpsState, ops},
     metrics::Metrics,
@@ -16,6 +16,8 @@ use axum::{
     routing::get,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use clap::ValueEnum as _;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -40,7 +42,8 @@ fn limits(timeout: Duration) -> Limits {
     Limits {
         timeout,
         concurrency: ConcurrencyLimits::new(&settings.api, &settings.media),
-        rates: RateLimits::new(&settings.keys, Replicas::default(), Weights::default()),
+        rates: RateLimits::new(&settings.keys, Replicas::default()),
+        operations: Operations::default().into(),
         metrics: Metrics::default(),
     }
 }
@@ -286,7 +289,10 @@ async fn every_documented_path_exists_and_asks_for_a_key() {
 
 #[tokio::test]
 async fn every_operation_refuses_unknown_parameters() {
-    let app = TestApp::start().await;
+    let mut app = TestApp::start().await;
+    let terms = KeyTerms { scopes: Scope::value_variants(), ..KeyTerms::default() };
+    let key = callers::create(&app.db.pool, "app", "everything", terms).await.unwrap();
+    key.text.expose_secret().clone_into(&mut app.key);
     for (method, path) in operations(&app).await {
         let answer = app.ask(app.request(&method, &format!("{path}?zzz=1"))).await;
         let problem = answer.problem(400, "invalid-parameter");

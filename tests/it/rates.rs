@@ -80,10 +80,14 @@ async fn every_response_says_what_is_left_and_one_too_many_is_rejected() {
 async fn failures_have_the_fields_as_well() {
     let app = limited().await;
     let lacking = key(&app, "lacking", KeyTerms { scopes: &[], ..KeyTerms::default() }).await;
-    for (path, status) in
-        [("/v1/jobs", 403), ("/v1/jobs?limit=0", 400), ("/v1/jobs/0", 400), ("/v1/nothing", 404)]
-    {
-        let answer = get(&app.api, &lacking, path).await;
+    let plain = key(&app, "plain", KeyTerms::default()).await;
+    for (key, path, status) in [
+        (&lacking, "/v1/jobs", 403),
+        (&lacking, "/v1/nothing", 404),
+        (&plain, "/v1/jobs?limit=0", 400),
+        (&plain, "/v1/jobs/0", 400),
+    ] {
+        let answer = get(&app.api, key, path).await;
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         assert!(answer.header("ratelimit").starts_with(r#""default";r="#), "{path}");
     }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::support::{answer::Answer, app::TestApp, fixture};
 
 /// An operation of the document, with a request for it that is valid except for its scopes.
+#[derive(Clone)]
 struct Operation {
     id: String,
     method: Method,
@@ -95,7 +96,15 @@ impl Operation {
         (status, serde_json::from_slice(&body).unwrap())
     }
 
+    /// Also when nothing else about the request is right.
     async fn is_forbidden(&self, app: &TestApp, key: &str, id: Uuid, lacks: &[Scope]) {
+        let bare = Self {
+            query: "a=b".to_owned(),
+            content_type: None,
+            body: String::new(),
+            ..self.clone()
+        };
+        assert_eq!(bare.ask(app, key, id).await.0, StatusCode::FORBIDDEN, "{}", self.id);
         let (status, problem) = self.ask(app, key, id).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{} takes a key without {lacks:?}", self.id);
         if self.method != Method::HEAD {

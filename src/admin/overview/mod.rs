@@ -13,7 +13,7 @@ pub use read::read;
 
 use crate::{
     api::{ApiError, ApiQuery, ApiState, problems::Problems},
-    callers::{Caller, Scope},
+    callers::Caller,
     http::NoParameters,
 };
 
@@ -210,9 +210,8 @@ pub struct Overdue {
 )]
 async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
+    _caller: Caller,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<Overview>, ApiError> {
-    caller.require(Scope::AdminRead)?;
     Ok(Json(read(&state.db, &state.gate).await?))
 }

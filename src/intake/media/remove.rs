@@ -8,7 +8,7 @@ use crate::{
         ApiError, ApiPath, ApiQuery, ApiState, paths,
         problems::{Code, Problems, codes},
     },
-    callers::{Caller, Scope},
+    callers::Caller,
     http::NoParameters,
     media::{self, Removal},
 };
@@ -36,7 +36,6 @@ async fn remove(
     ApiPath(id): ApiPath<Uuid>,
     _query: ApiQuery<NoParameters>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require(Scope::JobsWrite)?;
     let mut tx = state.db.begin().await?;
     match media::remove(&mut tx, caller.id, id).await? {
         Removal::NotFound => Err(ApiError::MediaNotFound(id)),

@@ -21,7 +21,7 @@ use crate::{
         problems::{Code, Problems, codes},
     },
     audio::{self, NotAudio},
-    callers::{Caller, Scope},
+    callers::Caller,
     http::{NoParameters, Patience},
     media::{self, KeepError, Kept, NewMedia, Spool, Spooled, StoreError},
 };
@@ -64,7 +64,6 @@ async fn upload(
     _query: ApiQuery<NoParameters>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    caller.require(Scope::JobsWrite)?;
     permit.count_as(Activity::Transfer, caller.id)?;
     let outcome = receive(&state, &caller, request).await;
     match &outcome {

@@ -12,7 +12,7 @@ use utoipa::{
 
 use crate::{
     api::ApiError,
-    callers::{Caller, Scope},
+    callers::{Caller, Scope, Scopes},
     egress::{Guard, Secret, masked},
     endpoints::{EventType, Include, NewUrl},
     http::{Fault, Faults, closest},
@@ -147,7 +147,7 @@ impl Draft {
             return Err(ApiError::ValidationFailed(faults));
         }
         if draft.include.as_ref().is_some_and(|include| !include.is_empty()) {
-            caller.require(Scope::TranscriptRead)?;
+            caller.require(Scopes::from_iter([Scope::TranscriptRead]))?;
         }
         Ok(draft)
     }

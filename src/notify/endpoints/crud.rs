@@ -22,7 +22,7 @@ use crate::{
         idempotency::{self, Replay},
         problems::{Code, OF_BODY, OF_ENDPOINT, Problems, codes},
     },
-    callers::{Caller, Scope},
+    callers::Caller,
     egress::Secret,
     endpoints::{self, Endpoint, EndpointChange, EventType, NewEndpoint},
     http::{Limit, NoParameters, Page},
@@ -59,7 +59,6 @@ async fn create(
     headers: HeaderMap,
     body: ApiJson,
 ) -> Result<Response, ApiError> {
-    caller.require(Scope::NotifyWrite)?;
     let key = idempotency::key(&headers, &caller, "POST /v1/endpoints", &body.bytes)?;
     let guard = state.sender.guard();
     let draft = Draft::read(&body.value, body::CREATE, &["url"], guard, &caller).await?;
@@ -158,7 +157,6 @@ async fn list(
     OriginalUri(uri): OriginalUri,
     ApiQuery(query): ApiQuery<ListEndpoints>,
 ) -> Result<Response, ApiError> {
-    caller.require(Scope::NotifyWrite)?;
     let limit = query.limit.unwrap_or_default();
     let listing = format!("endpoints {}", caller.id);
     let open = |cursor| state.cursors.open::<16>(&listing, cursor).map(Uuid::from_bytes);
@@ -180,7 +178,6 @@ async fn show(
     asked: OwnedEndpoint,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<EndpointView>, ApiError> {
-    asked.caller.require(Scope::NotifyWrite)?;
     Ok(Json(asked.find(&state.db).await?.into()))
 }
 
@@ -201,7 +198,6 @@ async fn update(
     _query: ApiQuery<NoParameters>,
     body: ApiJson,
 ) -> Result<Json<EndpointView>, ApiError> {
-    asked.caller.require(Scope::NotifyWrite)?;
     let guard = state.sender.guard();
     let draft = Draft::read(&body.value, body::UPDATE, &[], guard, &asked.caller).await?;
     let Draft { url, events, include, description, .. } = draft;
@@ -225,7 +221,6 @@ async fn delete(
     asked: OwnedEndpoint,
     _query: ApiQuery<NoParameters>,
 ) -> Result<StatusCode, ApiError> {
-    asked.caller.require(Scope::NotifyWrite)?;
     if endpoints::delete(&state.db, asked.caller.id, asked.id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

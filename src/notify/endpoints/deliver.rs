@@ -15,7 +15,7 @@ use crate::{
         Activity, ApiError, ApiJson, ApiQuery, ApiState, RequestPermit,
         problems::{OF_BODY, OF_ENDPOINT, Problems},
     },
-    callers::{Caller, Scope},
+    callers::Caller,
     egress::{Message, Secret, Target},
     endpoints::{self, EventType},
     http::NoParameters,
@@ -42,7 +42,6 @@ async fn test(
     permit: RequestPermit,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<TestView>, ApiError> {
-    asked.caller.require(Scope::NotifyWrite)?;
     permit.count_as(Activity::Test, asked.caller.id)?;
     asked.find(&state.db).await?;
     let found = endpoints::targets(&state.db, &state.seal, &[asked.id]).await?.remove(&asked.id);
@@ -71,7 +70,6 @@ async fn test_url(
     _query: ApiQuery<NoParameters>,
     body: ApiJson,
 ) -> Result<Json<TestView>, ApiError> {
-    caller.require(Scope::NotifyWrite)?;
     permit.count_as(Activity::Test, caller.id)?;
     let guard = state.sender.guard();
     let draft = Draft::read(&body.value, body::TEST, &["url"], guard, &caller).await?;

@@ -14,7 +14,6 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_ENDPOINT, OF_JOB, Problems, codes},
     },
-    callers::Scope,
     endpoints::EventType,
     http::{self, CombinedQuery, Limit, Page, Timestamp},
     notifications::{self, Notification, NotificationFilter, State as MessageState},
@@ -88,7 +87,6 @@ async fn of_endpoint(
     OriginalUri(uri): OriginalUri,
     ApiQuery(CombinedQuery(filter, query)): ApiQuery<CombinedQuery<MessageFilter, PageQuery>>,
 ) -> Result<Response, ApiError> {
-    asked.caller.require(Scope::NotifyWrite)?;
     let endpoint = asked.find(&state.db).await?;
     let limit = query.limit.unwrap_or_default();
     let filter = NotificationFilter::from(filter);
@@ -117,7 +115,6 @@ async fn of_job(
     OriginalUri(uri): OriginalUri,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Response, ApiError> {
-    asked.caller.require(Scope::JobsRead)?;
     let job = asked.find(&state.db).await?;
     let limit = query.limit.unwrap_or_default();
     let listing = format!("notifications {}", job.id);

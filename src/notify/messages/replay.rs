@@ -16,7 +16,7 @@ use crate::{
         ApiError, ApiJson, ApiPath, ApiQuery, ApiState,
         problems::{Code, OF_BODY, OF_ENDPOINT, Problems, codes},
     },
-    callers::{Caller, Scope},
+    callers::Caller,
     endpoints::{Endpoint, EndpointState},
     http::{NoParameters, Timestamp},
     notifications::{self, NotificationFilter, Replayed},
@@ -81,7 +81,6 @@ async fn recover(
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     let RecoverEndpoint { since: Timestamp(since) } = body.typed()?;
-    asked.caller.require(Scope::NotifyWrite)?;
     let endpoint = active(&state, &asked).await?;
     let limit = i64::from(state.notify.replay_max);
     if how.dry_run == Some(true) {
@@ -116,7 +115,6 @@ async fn replay_all(
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     let filter = NotificationFilter::from(body.typed::<MessageFilter>()?);
-    asked.caller.require(Scope::NotifyWrite)?;
     let endpoint = active(&state, &asked).await?;
     let limit = room(&state, &endpoint).await?;
     if how.dry_run == Some(true) {
@@ -150,7 +148,6 @@ async fn replay(
     ApiPath(id): ApiPath<Uuid>,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Response, ApiError> {
-    caller.require(Scope::NotifyWrite)?;
     let missing = || ApiError::NotificationNotFound(id);
     let found = notifications::find(&state.db, caller.id, id).await?.ok_or_else(missing)?;
     let asked = OwnedEndpoint { caller: caller.clone(), id: found.endpoint_id };
