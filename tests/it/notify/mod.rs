@@ -6,7 +6,7 @@ mod killed;
 mod order;
 mod outbox;
 mod pauses;
-mod receiver;
+pub mod receiver;
 
 use aftercall::{
     callers::{self, KeyTerms, Scope},

@@ -4,13 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 
-use super::{Home, Service};
+use super::{Home, SAMPLE, Service};
 use crate::{
     embedded,
     support::{db::TestDb, eventually},
 };
-
-const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/samples/support-call.wav");
 
 #[tokio::test]
 async fn keys_are_made_listed_and_revoked_with_and_without_a_service() {

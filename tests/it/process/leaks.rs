@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, PgPool};
 
-use super::{Home, Service, backup::postgres};
+use super::{Home, SAMPLE, Service, backup::postgres};
 use crate::support::{db::TestDb, otlp::Collector};
 
 /// Prefix of every secret used here.
@@ -47,6 +47,10 @@ async fn jobs(service: &Service) -> String {
     for uri in uris {
         ids.push(service.submit(json!({ "contentUri": uri })).await);
     }
+    let (_, media) = service.upload(fs::read(SAMPLE).unwrap()).await;
+    let private = json!({ "media": media["id"] });
+    let (_, job) = service.send(Method::POST, "/v1/jobs", Some(&private)).await;
+    ids.push(job["id"].as_str().unwrap().to_owned());
     let mut said = String::new();
     for id in ids {
         service.finished(&id).await;
@@ -85,12 +89,12 @@ async fn endpoint(service: &Service, key: &str) -> (String, Vec<String>) {
     (Value::from(told).to_string(), secrets)
 }
 
-/// The tokens of all webhook URLs, from the sandbox's ledger, which only its owner can read.
-fn tokens(home: &Home) -> BTreeSet<String> {
+/// The tokens of all URLs of this kind that the provider got, from the sandbox's ledger, which only its owner can read.
+fn tokens(home: &Home, path: &str) -> BTreeSet<String> {
     let ledger = fs::read_to_string(home.data().join("sandbox.jsonl")).unwrap();
-    let entries = ledger.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let token = |entry: Value| Some(entry["webhook"].as_str()?.rsplit_once('/')?.1.to_owned());
-    entries.filter_map(token).collect()
+    let rest = ledger.split(path).skip(1);
+    let names = rest.filter_map(|rest| rest.split(['"', '?']).next());
+    names.filter(|name| name.len() == 64).map(str::to_owned).collect()
 }
 
 /// Sends invalid requests.
@@ -212,9 +216,9 @@ async fn no_secret_is_told_at_any_log_level() {
     let mut service = Service::without_key(&home).await;
     service.key = key;
     let said = jobs(&service).await;
-    let tokens = tokens(&home);
-    assert!(tokens.len() >= 10, "{tokens:?}");
-    let refused = nonsense(&service, tokens.first().unwrap()).await;
+    let (webhooks, media) = (tokens(&home, "/webhooks/"), tokens(&home, "/media/"));
+    assert!(webhooks.len() >= 10 && media.len() == 1, "{webhooks:?} {media:?}");
+    let refused = nonsense(&service, webhooks.first().unwrap()).await;
     let (notified, signing) = endpoint(&service, &for_endpoints).await;
 
     let metrics = scraped(&service).await;
@@ -248,7 +252,7 @@ async fn no_secret_is_told_at_any_log_level() {
         ("metrics", &metrics),
     ];
     // Everything that must be nowhere; whoever adds a secret adds it here.
-    let mut secrets: Vec<String> = tokens.into_iter().collect();
+    let mut secrets: Vec<String> = webhooks.into_iter().chain(media).collect();
     secrets.extend([CANARY.to_owned(), key, for_endpoints]);
     secrets.extend(signing);
     for (place, text) in places {

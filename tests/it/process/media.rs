@@ -10,16 +10,15 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Home, Service, writes::SmallDisk};
+use super::{Home, SAMPLE, Service, writes::SmallDisk};
 use crate::{
     media::wav,
     support::{db::TestDb, eventually},
 };
 
 const MIB: usize = 1 << 20;
-const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/samples/support-call.wav");
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -27,19 +26,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-async fn upload(service: &Service, body: impl Into<reqwest::Body>) -> (u16, Value) {
-    let request = service.http.post(format!("{}/v1/media", service.api)).bearer_auth(&service.key);
-    let request = request.header("content-type", "audio/wav").timeout(Duration::from_mins(5));
-    let response = request.body(body).send().await.unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
-}
-
 #[tokio::test]
 async fn a_private_recording_is_uploaded_analyzed_and_deleted() {
     let db = TestDb::new().await;
     let home = Home::on(&db);
     let service = Service::start(&home).await;
-    let (status, media) = upload(&service, fs::read(SAMPLE).unwrap()).await;
+    let (status, media) = service.upload(fs::read(SAMPLE).unwrap()).await;
     assert_eq!(status, 201, "{media}");
     let body = json!({ "media": media["id"], "separateSpeakerPerChannel": true });
     let (status, job) = service.send(Method::POST, "/v1/jobs", Some(&body)).await;
@@ -103,7 +95,7 @@ async fn a_process_killed_amid_an_upload_leaves_nothing_to_see() {
 
     let mut service = Service::without_key(&home).await;
     service.key = home.key("tester").await;
-    assert_eq!(upload(&service, recording).await.0, 201);
+    assert_eq!(service.upload(recording).await.0, 201);
     service.stop().await.success();
 }
 
@@ -142,13 +134,13 @@ async fn a_large_upload_takes_no_memory() {
     let home = Home::on(&db);
     let service = Service::start(&home).await;
     // What is allocated once is.
-    assert_eq!(upload(&service, wav(1, 8000, 16, MIB, u32::try_from(MIB).unwrap())).await.0, 201);
+    assert_eq!(service.upload(wav(1, 8000, 16, MIB, u32::try_from(MIB).unwrap())).await.0, 201);
     let before = service.process.memory("VmRSS");
     let head = Bytes::from(wav(2, 48000, 16, 0, u32::try_from(SIZE).unwrap()));
     let chunk = Bytes::from(vec![1; MIB]);
     let chunks = std::iter::once(head).chain(std::iter::repeat_n(chunk, SIZE / MIB));
     let body = reqwest::Body::wrap_stream(stream::iter(chunks.map(Ok::<_, std::io::Error>)));
-    let (status, media) = upload(&service, body).await;
+    let (status, media) = service.upload(body).await;
     assert_eq!(status, 201, "{media}");
     assert_eq!(media["bytes"], SIZE + 44);
     let grown = service.process.memory("VmHWM").saturating_sub(before);
@@ -170,7 +162,7 @@ async fn a_full_disk_costs_nothing_but_a_503() {
     let service = Service::start(&home).await;
     let recording = wav(1, 8000, 16, MIB, u32::try_from(MIB).unwrap());
     let ballast = disk.fill();
-    let (status, problem) = upload(&service, recording.clone()).await;
+    let (status, problem) = service.upload(recording.clone()).await;
     assert_eq!((status, &problem["code"]), (503, &json!("media-store-unavailable")), "{problem}");
     let report = home.run(&["doctor", "--json"]).await.out;
     assert!(report.contains("check media.store"), "{report}");
@@ -179,6 +171,6 @@ async fn a_full_disk_costs_nothing_but_a_503() {
     assert_eq!(service.status(&format!("{}/readyz", service.ops)).await, 200);
 
     fs::remove_file(ballast).unwrap();
-    assert_eq!(upload(&service, recording).await.0, 201);
+    assert_eq!(service.upload(recording).await.0, 201);
     service.stop().await.success();
 }

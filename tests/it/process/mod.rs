@@ -15,6 +15,7 @@ mod lifecycle;
 mod logs;
 mod media;
 mod metrics;
+mod new_app;
 mod recordings;
 mod reload;
 mod reparse;
@@ -28,3 +29,6 @@ mod writes;
 
 pub use home::{Ended, Home, Process, free_port};
 pub use service::Service;
+
+/// The recording that the sandbox serves, 48 s of a call with a speaker on each channel.
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sandbox/samples/support-call.wav");

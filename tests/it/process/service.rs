@@ -79,6 +79,14 @@ impl Service {
         job["id"].as_str().unwrap().to_owned()
     }
 
+    /// Uploads a recording.
+    pub async fn upload(&self, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let request = self.http.post(format!("{}/v1/media", self.api)).bearer_auth(&self.key);
+        let request = request.header("content-type", "audio/wav").timeout(Duration::from_mins(5));
+        let response = request.body(body).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
     /// The job once `is_so` holds for it.
     pub async fn job_when(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         eventually("another state of the job", async || {
