@@ -1,33 +1,14 @@
 // A recording goes in and its insights come out, with the generated types only.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import createClient from "openapi-fetch";
-import type { components, paths } from "./api.js";
+import { client, env, got, type Schemas } from "./client.js";
 
-type Job = components["schemas"]["JobView"];
-
-function env(name: string): string {
-  const value = process.env[name];
-  assert.ok(value, name);
-  return value;
-}
-
-const api = createClient<paths>({
-  baseUrl: env("AFTERCALL_API"),
-  headers: { Authorization: `Bearer ${env("AFTERCALL_KEY")}` },
-});
-
-/** Returns the body of a success; throws the problem otherwise. */
-function got<T>(answer: { data?: T; error?: components["schemas"]["Problem"] | undefined }): T {
-  assert.ok(answer.data !== undefined, answer.error && `${answer.error.code}: ${answer.error.detail}`);
-  return answer.data;
-}
-
+const api = client(env("AFTERCALL_KEY"));
 const externalId = `typescript-${randomUUID()}`;
 const contentUri = env("AFTERCALL_RECORDING");
-const body: components["schemas"]["SubmitJob"] = { contentUri, encoding: "Wav", externalId, tags: ["typescript"] };
+const body: Schemas["SubmitJob"] = { contentUri, encoding: "Wav", externalId, tags: ["typescript"] };
 const header = { "Idempotency-Key": randomUUID() };
-const submitted: Job = got(await api.POST("/v1/jobs", { body, params: { header } }));
+const submitted = got(await api.POST("/v1/jobs", { body, params: { header } }));
 const again = got(await api.POST("/v1/jobs", { body, params: { header } }));
 assert.equal(again.id, submitted.id);
 
@@ -56,7 +37,7 @@ assert.equal(stats.find((it) => it.group === "typescript")?.measures.completed, 
 const lines = got(
   await api.GET("/v1/exports/utterances.ndjson", { params: { query: { externalId } }, parseAs: "text" }),
 );
-const exported = lines.trim().split("\n").map((line): components["schemas"]["UtteranceLine"] => JSON.parse(line));
+const exported = lines.trim().split("\n").map((line): Schemas["UtteranceLine"] => JSON.parse(line));
 assert.deepEqual(exported.map((line) => line.speaker), utterances.map((it) => it.speaker));
 
 const refused = await api.POST("/v1/jobs", { body: { encoding: "Wav" } });
