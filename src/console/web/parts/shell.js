@@ -1,0 +1,197 @@
+// What surrounds every page: navigation, who is signed in, and what concerns all pages.
+import { checkConnection, get, isOnline, isSessionOver, patch } from "../lib/api.js";
+import { html, useEffect, useState } from "../lib/html.js";
+import { useKeys } from "../lib/keys.js";
+import { Link, navigate, usePath } from "../lib/router.js";
+import { routeOf } from "../lib/routes.js";
+import { may, SessionContext } from "../lib/session.js";
+import { useStore } from "../lib/store.js";
+import { SignIn } from "../pages/sign-in.js";
+import { Account } from "./account.js";
+import { Confirmation } from "./confirm.js";
+import { Icon } from "./icon.js";
+import { KeyHelp } from "./key-help.js";
+import { Page } from "./page.js";
+import { Empty, Failure, Loading } from "./states.js";
+import { Toasts } from "./toast.js";
+
+/** @typedef {import("../lib/session.js").Session} Session */
+
+const HOME = "/console/jobs";
+const SIGN_IN = "/console/sign-in";
+
+/** Milliseconds between attempts to reach the service again. */
+const TRY_AGAIN_AFTER = 3000;
+
+export function Shell() {
+  const [session, setSession] = useState(/** @type {Session | null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const isOver = useStore(isSessionOver);
+  const online = useStore(isOnline);
+  const path = usePath();
+
+  async function load() {
+    setError(null);
+    try {
+      setSession(await get("/console/session"));
+    } catch (problem) {
+      setError(problem);
+    }
+  }
+  useEffect(() => {
+    load();
+  }, []);
+  useEffect(() => {
+    if (online) {
+      if (error?.isOffline) load();
+      return;
+    }
+    const timer = setInterval(checkConnection, TRY_AGAIN_AFTER);
+    return () => clearInterval(timer);
+  }, [online]);
+  useEffect(() => {
+    window.addEventListener("offline", checkConnection);
+    window.addEventListener("online", checkConnection);
+    return () => {
+      window.removeEventListener("offline", checkConnection);
+      window.removeEventListener("online", checkConnection);
+    };
+  }, []);
+
+  /** @param {Session} signedIn */
+  function onSignedIn(signedIn) {
+    isSessionOver.set(false);
+    setError(null);
+    setSession(signedIn);
+    const now = window.location.pathname;
+    if (now === SIGN_IN || !routeOf(now)) navigate(HOME, { replace: true });
+  }
+
+  const isHome = path.replace(/\/+$/, "") === "/console";
+  useEffect(() => {
+    if (session && !isOver && (isHome || path === SIGN_IN)) navigate(HOME, { replace: true });
+  }, [session, isOver, isHome, path]);
+
+  let content;
+  if (isOver) {
+    content = html`<${SignIn} hasEnded=${session !== null} onSignedIn=${onSignedIn} />`;
+  } else if (session) {
+    content = html`<${SessionContext.Provider} value=${session}>
+      <${Frame} path=${path} session=${session} setSession=${setSession} />
+    <//>`;
+  } else if (error) {
+    content = html`<main class="alone"><${Failure} error=${error} retry=${load} /></main>`;
+  } else {
+    content = html`<main class="alone"><${Loading} /></main>`;
+  }
+  return html`${content}<${Toasts} /><${Confirmation} />`;
+}
+
+/** @param {{ path: string, session: Session, setSession: (session: Session | null) => void }} props */
+function Frame({ path, session, setSession }) {
+  const [isHelpOpen, setHelpOpen] = useState(false);
+  const places = placesOf(session);
+  useKeys([
+    { key: "?", what: "show the keys", group: "Everywhere", run: () => setHelpOpen(true) },
+    ...places.map(({ key, title, href }) => ({
+      key,
+      what: `go to ${title.toLowerCase()}`,
+      group: "Everywhere",
+      run: () => navigate(href),
+    })),
+  ]);
+
+  /** @param {string} caller */
+  async function lookAt(caller) {
+    setSession(await patch("/console/session", { caller }));
+    // What is open belongs to the caller before.
+    if (routeOf(path)?.name === "Call") navigate(HOME);
+  }
+
+  return html`<a class="skip" href="#main">Skip to the page</a>
+    <div class="frame">
+      <header class="side">
+        <${Link} class="brand" href=${HOME}><${Logo} /> Aftercall<//>
+        <nav aria-label="Pages">
+          ${places.map(
+            ({ title, href, icon }) => html`<${Link}
+              key=${href}
+              class="place"
+              href=${href}
+              aria-current=${path === href ? "page" : path.startsWith(`${href}/`) ? "true" : undefined}
+            >
+              <${Icon} name=${icon} />${title}
+            <//>`,
+          )}
+        </nav>
+        <${Account} session=${session} onCaller=${lookAt} onHelp=${() => setHelpOpen(true)} />
+      </header>
+      <div class="main-column">
+        <${Banners} session=${session} onBack=${() => lookAt(session.ownCaller)} />
+        <main id="main" tabindex="-1"><${Content} key=${`${session.caller} ${path}`} path=${path} /></main>
+      </div>
+    </div>
+    ${isHelpOpen && html`<${KeyHelp} onClose=${() => setHelpOpen(false)} />`}`;
+}
+
+/** @param {Session} session */
+function placesOf(session) {
+  return [
+    { title: "Jobs", href: HOME, icon: "jobs", key: "g j", scope: "jobs:read" },
+    { title: "Search", href: "/console/search", icon: "search", key: "g s", scope: "search:read" },
+    { title: "Conversations", href: "/console/conversations", icon: "conversations", key: "g c", scope: "stats:read" },
+    { title: "Operations", href: "/console/operations", icon: "operations", key: "g o", scope: "admin:read" },
+  ].filter(({ scope }) => may(session, scope));
+}
+
+/** The page of the path, loaded when it is shown for the first time. @param {{ path: string }} props */
+function Content({ path }) {
+  const [shown, setShown] = useState(/** @type {{ component?: any, error?: any }} */ ({}));
+  const route = routeOf(path);
+  const load = async () => {
+    if (!route) return;
+    try {
+      const module = await route.load();
+      setShown({ component: module[route.name] });
+    } catch (error) {
+      console.warn(error);
+      setShown({ error });
+    }
+  };
+  useEffect(() => {
+    load();
+  }, []);
+  if (!route) {
+    return html`<${Page} title="Page not found">
+      <${Empty} title="There is no page here.">
+        <p>Check the address, or go to <${Link} href=${HOME}>the jobs<//>.</p>
+      <//>
+    <//>`;
+  }
+  if (shown.error) return html`<${Failure} error=${shown.error} retry=${() => window.location.reload()} />`;
+  if (!shown.component) return html`<${Loading} />`;
+  return html`<${shown.component} ...${route.params} />`;
+}
+
+/** @param {{ session: Session, onBack: () => Promise<void> }} props */
+function Banners({ session, onBack }) {
+  const online = useStore(isOnline);
+  return html`<div role="status">
+    ${!online && html`<p class="banner warn"><${Icon} name="offline" />The service cannot be reached. What you see may be old; it is tried again every few seconds.</p>`}
+    ${session.readOnly && html`<p class="banner"><${Icon} name="key" />Read-only: this console shows everything and changes nothing.</p>`}
+    ${
+      session.caller !== session.ownCaller &&
+      html`<p class="banner accent">
+      <${Icon} name="person" /><span>You see what <strong>${session.caller}</strong> sees.</span>
+      <button type="button" class="button small" onClick=${onBack}>Back to ${session.ownCaller}</button>
+    </p>`
+    }
+  </div>`;
+}
+
+function Logo() {
+  return html`<svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
+    <rect width="32" height="32" rx="7" />
+    <path d="M8 13v6M13.3 9v14M18.7 12v8M24 14.5v3" />
+  </svg>`;
+}
