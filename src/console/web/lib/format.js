@@ -34,7 +34,7 @@ const fullTimes = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", time
 const timesThisYear = new Intl.DateTimeFormat(undefined, {
   month: "short",
   day: "numeric",
-  hour: "2-digit",
+  hour: "numeric",
   minute: "2-digit",
 });
 const timesOtherYears = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });

@@ -66,7 +66,8 @@ function isTaken(event) {
   if (document.querySelector("dialog:modal")) return true;
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;
-  if (target.isContentEditable || target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select")) return true;
+  if (target.isContentEditable || target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select"))
+    return true;
   const presses = event.key === " " || event.key === "Enter";
   return presses && target.closest("button, a[href], summary, input, [role=button], [role=option]") !== null;
 }

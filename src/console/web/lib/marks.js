@@ -5,7 +5,7 @@ import { html } from "./html.js";
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", "#39": "'", "#x27": "'", "#x2F": "/", "#47": "/" };
 
 /** @param {string} text */
-const unescape = (text) => text.replace(/&(#?\w+);/g, (all, name) => ENTITIES[name] ?? all);
+const unescaped = (text) => text.replace(/&(#?\w+);/g, (all, name) => ENTITIES[name] ?? all);
 
 /**
  * The parts of a snippet. Only <mark> has a meaning; any other tag is text.
@@ -18,7 +18,7 @@ export function markedParts(snippet) {
   for (const piece of snippet.split(/(<\/?mark>)/)) {
     if (piece === "<mark>") isMatch = true;
     else if (piece === "</mark>") isMatch = false;
-    else if (piece !== "") parts.push({ text: unescape(piece), isMatch });
+    else if (piece !== "") parts.push({ text: unescaped(piece), isMatch });
   }
   return parts;
 }

@@ -26,7 +26,10 @@ export function SignIn({ hasEnded, onSignedIn }) {
     } catch (problem) {
       setBusy(false);
       if (/** @type {any} */ (problem).status === 401) {
-        fail("This key is not valid.", "It may be incomplete, revoked or expired. A key begins with ac_ and is shown once, when it is made.");
+        fail(
+          "This key is not valid.",
+          "It may be incomplete, revoked or expired. A key begins with ac_ and is shown once, when it is made.",
+        );
       } else fail(...words(problem));
     }
   }

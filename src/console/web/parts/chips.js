@@ -176,7 +176,9 @@ export function split(fields, text) {
 
 /** @param {Field[]} fields @param {string} text @param {boolean} isOpen @returns {Suggestion[]} */
 function useSuggestions(fields, text, isOpen) {
-  const [found, setFound] = useState(/** @type {{ text: string, suggestions: Suggestion[] }} */ ({ text: "", suggestions: [] }));
+  const [found, setFound] = useState(
+    /** @type {{ text: string, suggestions: Suggestion[] }} */ ({ text: "", suggestions: [] }),
+  );
   const { field, rest } = split(fields, text);
   useEffect(() => {
     if (!isOpen) return;
@@ -213,7 +215,9 @@ function knownSuggestions(fields, text) {
       : dates().map(({ value, word }) => ({ field, value, text: word, note: shown(field, value) }));
   }
   const options = (/** @type {Field} */ one) =>
-    (one.options ?? []).filter((value) => begins(shown(one, value))).map((value) => ({ field: one, value, text: shown(one, value) }));
+    (one.options ?? [])
+      .filter((value) => begins(shown(one, value)))
+      .map((value) => ({ field: one, value, text: shown(one, value) }));
   if (field) return options(field);
   const named = fields.filter(({ label }) => begins(label)).map((one) => ({ field: one }));
   return rest === "" ? named : [...named, ...fields.flatMap(options)];
@@ -236,12 +240,13 @@ function dates() {
 }
 
 /** The value that a typed text means, if it means one. @param {Field} field @param {string} text */
-function typedValue(field, text) {
+export function typedValue(field, text) {
   if (field.isDate) {
     const date = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00`) : null;
     return date && !Number.isNaN(date.getTime()) ? date.toISOString() : null;
   }
-  if (field.options) return field.options.find((value) => [value, shown(field, value)].includes(text.toLowerCase())) ?? null;
+  if (field.options)
+    return field.options.find((value) => [value, shown(field, value)].includes(text.toLowerCase())) ?? null;
   return text;
 }
 

@@ -4,7 +4,15 @@ import { useStore } from "../lib/store.js";
 import { Dialog } from "./dialog.js";
 
 /** @type {Record<string, string>} */
-const NAMES = { " ": "space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Enter: "Enter" };
+const NAMES = {
+  " ": "space",
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Escape: "Esc",
+  Enter: "Enter",
+};
 
 /** All keys of the page. @param {{ onClose: () => void }} props */
 export function KeyHelp({ onClose }) {

@@ -45,7 +45,8 @@ export function Menu({ label, items, icon, kind = "plain", name }) {
     else if (event.key === "Escape") close();
     else if (event.key === "Tab") return setOpen(false);
     else if (event.key.length === 1 && event.key !== " ") {
-      const starts = (/** @type {HTMLElement} */ item) => item.textContent?.trim().toLowerCase().startsWith(event.key.toLowerCase());
+      const starts = (/** @type {HTMLElement} */ item) =>
+        item.textContent?.trim().toLowerCase().startsWith(event.key.toLowerCase());
       [...all().slice(at + 1), ...all()].find(starts)?.focus();
     } else return;
     event.preventDefault();
