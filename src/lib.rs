@@ -138,7 +138,7 @@
 //! - a setting: [`config`]
 //! - a scope: [`callers`], a migration, and the handlers that require it and name it in `security`
 //! - an operation: its handler, with the scope that it needs
-//! - a job filter: `query/filters.rs` and `jobs/filter.rs`
+//! - a job filter: `api/filters.rs` and `jobs/filter.rs`
 //! - a kind of timeline event: [`EventKind`](jobs::EventKind)
 //! - an export: `query/exports.rs`, and `export.rs` of its table
 //! - a table with retention: a migration, a module for the table with all its SQL, and a rule in

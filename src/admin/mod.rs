@@ -5,8 +5,10 @@
 //! database is enough.
 mod batch;
 mod callers;
+mod config;
 mod deliveries;
 mod drift;
+mod jobs;
 mod keys;
 pub mod overview;
 mod provider;
@@ -27,4 +29,6 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(callers::router())
         .merge(overview::router())
         .merge(keys::router())
+        .merge(config::router())
+        .merge(jobs::router())
 }

@@ -38,6 +38,8 @@ pub enum ApiError {
     MissingScope(&'static str),
     #[error("this caller has no job {0}")]
     JobNotFound(String),
+    #[error("there is no job {0}")]
+    NoSuchJob(String),
     #[error("there is no such caller; see GET /v1/admin/callers")]
     CallerNotFound,
     #[error("there is no delivery {0}")]
@@ -195,7 +197,7 @@ impl ApiError {
             Self::ValidationFailed(_) => Code::ValidationFailed,
             Self::Unauthorized => Code::Unauthorized,
             Self::MissingScope(_) => Code::MissingScope,
-            Self::JobNotFound(_) => Code::JobNotFound,
+            Self::JobNotFound(_) | Self::NoSuchJob(_) => Code::JobNotFound,
             Self::CallerNotFound => Code::CallerNotFound,
             Self::DeliveryNotFound(_) => Code::DeliveryNotFound,
             Self::KeyNotFound(_) => Code::KeyNotFound,

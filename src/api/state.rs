@@ -6,7 +6,9 @@ use sqlx::PgPool;
 use super::{Bodies, MediaAccess};
 use crate::{
     callers::{KeyCache, KeyWatch},
-    config::{GateSettings, KeysSettings, NotifySettings, TextLimits},
+    config::{
+        GateSettings, KeysSettings, NotifySettings, RetentionSettings, ShownSettings, TextLimits,
+    },
     egress::Sender,
     events::Feed,
     http::{Cursors, Pace},
@@ -56,6 +58,9 @@ pub struct Shared {
     pub media: MediaAccess,
     pub metrics: Metrics,
     pub notify: NotifySettings,
+    pub retention: RetentionSettings,
+    /// All settings, for operators.
+    pub settings: ShownSettings,
     /// Sends messages to endpoints.
     pub sender: Sender,
 }

@@ -15,7 +15,7 @@ use crate::{
     http::{self, OpsState},
     intake,
     metrics::Metrics,
-    notify, query,
+    notify, query, retention,
 };
 
 /// All routes, and the document that describes them.
@@ -25,6 +25,7 @@ pub fn api() -> (Router<ApiState>, utoipa::openapi::OpenApi) {
         .merge(query::router())
         .merge(notify::router())
         .merge(admin::router())
+        .merge(retention::router())
         .split_for_parts();
     complete(&mut document);
     (router, document)

@@ -127,6 +127,8 @@ impl Parts {
             media: MediaAccess::new(settings.media.clone(), self.store.clone()),
             metrics: self.metrics.clone(),
             notify: settings.notify.clone(),
+            retention: settings.retention.clone(),
+            settings: settings.shown.clone(),
             sender: self.sender.clone(),
         });
         let replicas = Replicas::default();

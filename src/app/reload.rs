@@ -110,6 +110,7 @@ impl Reloads {
         if !waiting.is_empty() {
             tracing::warn!(settings = waiting.join(", "), "changed settings need a restart");
         }
+        self.at_start.settings.shown.replace(&replaced, &new);
         self.current = new;
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::{
     ApiSettings, Automatic, DatabaseSettings, DispatchSettings, HttpSettings, IngestSettings,
     JobsSettings, KeysSettings, LogSettings, MediaSettings, NotifySettings, OpsSettings,
     ProviderSettings, ReconcileSettings, RetentionSettings, SandboxSettings, SealSettings,
-    ShutdownSettings, WebhookSettings, bytes,
+    ShownSettings, ShutdownSettings, WebhookSettings, bytes,
 };
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -31,6 +31,10 @@ pub struct Settings {
     pub shutdown: ShutdownSettings,
     pub sandbox: SandboxSettings,
     pub log: LogSettings,
+    /// All of the above for people, with their sources.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub shown: ShownSettings,
 }
 
 /// A part of the work that one process takes on.

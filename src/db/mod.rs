@@ -9,7 +9,7 @@ use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres,
+    Connection as _, PgConnection, PgExecutor, PgPool, PgTransaction, Postgres,
     error::DatabaseError,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
@@ -248,11 +248,26 @@ pub async fn for_streaming(
 }
 
 /// The time `age` ago by the database's clock.
-pub async fn ago(db: &PgPool, age: Duration) -> sqlx::Result<DateTime<Utc>> {
+pub async fn ago(db: impl PgExecutor<'_>, age: Duration) -> sqlx::Result<DateTime<Utc>> {
     let age = age.as_secs_f64();
     sqlx::query_scalar!(r#"select now() - make_interval(secs => $1) as "ago!""#, age)
         .fetch_one(db)
         .await
+}
+
+/// Limits each statement of the rest of this transaction.
+pub async fn limit_statements(tx: &mut PgTransaction<'_>, limit: Duration) -> sqlx::Result<()> {
+    let limit = format!("{}ms", limit.as_millis());
+    sqlx::query!(r#"select set_config('statement_timeout', $1, true) as "set!""#, limit)
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Whether the statement was canceled, as one that took too long is. SQLSTATE 57014.
+pub fn is_canceled(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "57014")
 }
 
 /// The secret with that name, shared by all replicas; created by a migration.

@@ -10,6 +10,7 @@ mod backlog;
 mod change;
 mod claim;
 mod command;
+mod count;
 mod dedupe;
 mod event_kind;
 mod events;
@@ -26,6 +27,7 @@ mod overdue;
 mod queue;
 mod read;
 mod recording;
+mod suggest;
 mod token;
 mod url_expiry;
 
@@ -42,6 +44,7 @@ pub use backlog::{Backlog, StateBacklog, backlog, late};
 pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
+pub use count::{MOST_COUNTED, StateCounts, count_by_state, counting};
 pub use dedupe::{RecordingSha, lock_recordings, same_recording};
 pub use event_kind::EventKind;
 pub use events::{Note, TimelineEvent, note, timeline};
@@ -60,10 +63,14 @@ pub use overdue::{
     requeue_unconfirmed,
 };
 pub use queue::{QueuePlace, QuotaReset, place, place_of_next, quota_reset};
-pub use read::{find, finished};
+pub use read::{find, finished, owner};
 pub use recording::{
     RecordingUrl, UrlFault, comparable, delete_urls, masked, masked_uri, recording_urls,
     replace_url, seal_stored,
+};
+pub use suggest::{
+    Suggestion, prefix_end, suggest_external_ids, suggest_tags, suggesting_external_ids,
+    suggesting_tags,
 };
 pub use token::Token;
 pub use url_expiry::url_expiry;

@@ -48,3 +48,18 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[JobId]) -> sqlx::Result<Ve
     .fetch_all(db)
     .await
 }
+
+/// The name of the job's caller, and its state; for operators, who may see jobs of any caller.
+pub async fn owner(db: impl PgExecutor<'_>, id: JobId) -> sqlx::Result<Option<(String, State)>> {
+    let row = sqlx::query!(
+        r#"
+        select c.name, j.state as "state: State"
+        from aftercall.jobs j join aftercall.callers c on c.id = j.caller_id
+        where j.id = $1
+        "#,
+        id as JobId,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.name, row.state)))
+}

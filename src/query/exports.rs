@@ -6,10 +6,9 @@ use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::filters::JobFilters;
 use crate::{
     api::{
-        Activity, ApiError, ApiQuery, ApiState, JobView, RequestPermit,
+        Activity, ApiError, ApiQuery, ApiState, JobFilters, JobView, RequestPermit,
         problems::{Code, Problems, codes},
     },
     callers::{Caller, CallerId, WatchedKey},

@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{filters::JobFilters, views::EventView};
+use super::views::EventView;
 use crate::{
     api::{
-        Activity, ApiError, ApiQuery, ApiState, JobView, OwnedJob, QueueReason, QueueView,
-        RequestPermit, paths,
+        Activity, ApiError, ApiQuery, ApiState, JobFilters, JobView, OwnedJob, QueueReason,
+        QueueView, RequestPermit, paths,
         problems::{Code, OF_JOB, Problems, codes},
     },
     callers::Caller,

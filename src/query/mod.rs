@@ -1,13 +1,14 @@
 //! Stage 5: callers read their jobs and results. Nothing here changes a row.
+mod counts;
 mod events;
 mod exports;
-mod filters;
 mod jobs;
 mod media;
 mod results;
 mod search;
 mod shape;
 mod stats;
+mod suggestions;
 mod transcript;
 mod utterances;
 mod views;
@@ -18,6 +19,7 @@ use crate::api::ApiState;
 
 pub fn router() -> OpenApiRouter<ApiState> {
     jobs::router()
+        .merge(counts::router())
         .merge(events::router())
         .merge(results::router())
         .merge(utterances::router())
@@ -25,6 +27,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(search::router())
         .merge(shape::router())
         .merge(stats::router())
+        .merge(suggestions::router())
         .merge(exports::router())
         .merge(media::router())
 }

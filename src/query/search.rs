@@ -7,10 +7,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{filters::JobFilters, results::not_cached, views::HitView};
+use super::{results::not_cached, views::HitView};
 use crate::{
     api::{
-        ApiError, ApiQuery, ApiState,
+        ApiError, ApiQuery, ApiState, JobFilters,
         problems::{Code, Problems, codes},
     },
     callers::Caller,

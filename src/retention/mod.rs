@@ -13,6 +13,7 @@ mod partitions;
 mod plan;
 mod results;
 mod run;
+mod storage;
 mod timeline;
 
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub use kind::{KEPT, Kind};
 pub use media::MediaSweep;
 pub use plan::{Plan, PlannedDrop};
 pub use run::Applied;
+pub use storage::{StoredMonth, months, router};
 
 use run::Run;
 
@@ -158,7 +160,8 @@ impl Retention {
 
     /// What the next run would delete.
     pub async fn plan(&self) -> sqlx::Result<Plan> {
-        plan::plan(&self.db, &self.settings).await
+        let mut db = self.db.acquire().await?;
+        plan::plan(&mut db, &self.settings).await
     }
 
     /// For each kind, for how many seconds its oldest row has been due.

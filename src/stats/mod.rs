@@ -4,6 +4,7 @@
 //! exact whether or not changes have been merged.
 mod ask;
 mod measure;
+mod suggest;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgExecutor, PgTransaction};
@@ -14,6 +15,7 @@ pub use ask::{
     Bucket, Dimension, GroupKey, Row, StatsQuestion, StatsSelection, StatsSort, answer, statement,
 };
 pub use measure::{Measure, Measures};
+pub use suggest::{SuggestedField, suggest, suggesting};
 
 /// Counts those of these jobs that have ended, once their results are stored.
 pub async fn count(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {

@@ -170,10 +170,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "retention",
         &[
+            "api",
+            "callers",
             "config",
             "db",
             "deliveries",
             "endpoints",
+            "http",
             "insights",
             "jobs",
             "media",

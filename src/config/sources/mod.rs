@@ -9,7 +9,7 @@ use config::{Config, File, FileFormat, Value, ValueKind};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::{Settings, shown_url, validate};
+use super::{Settings, ShownSettings, shown_url, validate};
 
 pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
 /// Overrides the defaults, but nothing else, for `aftercall demo`.
@@ -170,7 +170,9 @@ fn from_variables(
         let value = shown(&key, &exact);
         (key, SettingOrigin { value, source, exact: exact.into() })
     });
-    Ok(Loaded { settings, environment, origins: origins.collect() })
+    let origins = origins.collect();
+    settings.shown = ShownSettings::new(&environment, &origins);
+    Ok(Loaded { settings, environment, origins })
 }
 
 /// Builds the settings from `defaults` with `changes` on top.

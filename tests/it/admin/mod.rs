@@ -2,6 +2,7 @@
 mod drift;
 mod keys;
 mod limits;
+mod look;
 mod overview;
 mod provider;
 mod quarantine;

@@ -127,3 +127,35 @@ async fn an_export_gives_its_first_row_at_once() {
         assert!(cost("Startup Cost") < 0.01 * cost("Total Cost"), "{plan:#}");
     }
 }
+
+#[tokio::test]
+async fn counting_reads_what_it_counts() {
+    let (app, caller_id) = seeded().await;
+    let (_, at) = middle(&app).await;
+    for (filter, _) in filters(at) {
+        let filter = JobFilter { states: Vec::new(), ..filter };
+        let statement = jobs::counting(caller_id.into(), &filter, 51);
+        assert_selective(&app.db.pool, &plan(&app.db.pool, statement).await).await;
+    }
+    let plan =
+        plan(&app.db.pool, jobs::counting(caller_id.into(), &JobFilter::default(), 51)).await;
+    assert!(indexes(&plan).contains(&"jobs_not_completed"), "{plan:#}");
+    assert!(indexes(&plan).contains(&"jobs_of_caller"), "{plan:#}");
+}
+
+#[tokio::test]
+async fn a_suggestion_takes_one_step_through_an_index() {
+    let (app, caller_id) = seeded().await;
+    for (statement, index) in [
+        (jobs::suggesting_tags(caller_id.into(), "of-", 10), "job_tags_prefix"),
+        (jobs::suggesting_tags(caller_id.into(), "", 10), "job_tags_prefix"),
+        (jobs::suggesting_external_ids(caller_id.into(), "call-1", 10), "jobs_external_id_prefix"),
+        (jobs::suggesting_external_ids(caller_id.into(), "", 10), "jobs_external_id_prefix"),
+    ] {
+        let plan = plan(&app.db.pool, statement).await;
+        assert_selective(&app.db.pool, &plan).await;
+        // The first value, the next ones, and the jobs of each.
+        assert_eq!(indexes(&plan), [index; 3], "{plan:#}");
+        assert!(nodes(&plan).iter().all(|node| node["Node Type"] != "Sort"), "{plan:#}");
+    }
+}

@@ -3,13 +3,16 @@ use aftercall::{
     conversations,
     insights::{self, Analysis, DocumentOrigin, Prepared},
     jobs::{self, Announcer, Channel, Completion, JobId},
-    stats::{self, Bucket, Dimension, GroupKey, Measure, StatsQuestion, StatsSelection, StatsSort},
+    stats::{
+        self, Bucket, Dimension, GroupKey, Measure, StatsQuestion, StatsSelection, StatsSort,
+        SuggestedField,
+    },
 };
 use chrono::NaiveDate;
 use sqlx::{Connection as _, PgTransaction};
 use uuid::Uuid;
 
-use super::scanned;
+use super::{assert_selective, nodes, plan, scanned};
 use crate::support::db::TestDb;
 
 /// Fifty callers, the sums of two years for four of them, 3,000 waiting jobs, and 3,000 jobs whose results of ten
@@ -224,4 +227,19 @@ async fn what_was_planned_while_nothing_was_stored_does_not_read_all_later() {
     sqlx::query(count).bind(batch).execute(&mut *tx).await.unwrap();
     let after: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.unwrap();
     assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn suggestions_read_the_sums_of_one_caller() {
+    let db = seeded().await;
+    let caller_id: Uuid = sqlx::query_scalar("select caller_id from aftercall.stats limit 1")
+        .fetch_one(&db.pool)
+        .await
+        .unwrap();
+    for field in [SuggestedField::Emotion, SuggestedField::Insight, SuggestedField::Language] {
+        let plan = plan(&db.pool, stats::suggesting(field, caller_id.into(), "", 10)).await;
+        assert_selective(&db.pool, &plan).await;
+        let by = nodes(&plan).into_iter().filter_map(|node| node["Index Name"].as_str());
+        assert!(by.into_iter().any(|index| index == "stats_pkey"), "{field:?}: {plan:#}");
+    }
 }

@@ -177,6 +177,13 @@ async fn new_credentials_end_a_rejection_at_once() {
     service.stop().await.success();
 }
 
+/// As operators see them.
+async fn settings_in_use(home: &Home, service: &Service) -> Value {
+    let key = home.run(&["keys", "create", "ops", "--scope", "admin:read"]).await.success();
+    let request = service.http.get(format!("{}/v1/admin/config", service.api));
+    request.bearer_auth(key.trim()).send().await.unwrap().json().await.unwrap()
+}
+
 #[tokio::test]
 async fn the_log_filter_is_replaced_and_other_changes_are_named() {
     let db = TestDb::new().await;
@@ -191,6 +198,13 @@ async fn the_log_filter_is_replaced_and_other_changes_are_named() {
     assert_eq!(logged(&service.process, RELOADED, 1).await["settings"], "log.filter");
     let told = logged(&service.process, "changed settings need a restart", 1).await;
     assert_eq!(told["settings"], "dispatch.concurrency");
+    let in_use = settings_in_use(&home, &service).await;
+    let value = |name: &str| {
+        let mut all = in_use["data"].as_array().unwrap().iter();
+        all.find(|it| it["name"] == name).unwrap()["value"].clone()
+    };
+    assert_eq!(value("log.filter"), "aftercall=debug");
+    assert_eq!(value("dispatch.concurrency"), "4");
 
     for broken in ["[dispatch]\nconcurency = 5\n", "[log]\nfilter = \"a=b=c\"\n", "not toml"] {
         fs::write(&file, broken).unwrap();

@@ -1,4 +1,5 @@
 //! Callers read their jobs and results.
+mod counts;
 mod evidence;
 mod exports;
 mod filters;
@@ -7,6 +8,7 @@ mod long;
 mod results;
 mod search;
 mod speakers;
+mod suggestions;
 mod transcripts;
 mod utterances;
 mod walks;

@@ -3,7 +3,7 @@ mod answers;
 mod commands;
 mod interrupted;
 mod load;
-mod past;
+pub mod past;
 mod rules;
 
 use aftercall::{config::RetentionSettings, jobs::Token, retention::Retention};

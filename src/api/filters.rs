@@ -1,6 +1,9 @@
-//! The parameters that select jobs, in lists and exports alike.
-use serde::Deserialize;
-use utoipa::IntoParams;
+//! The parameters that select jobs, in lists, exports and actions alike.
+use serde::{Deserialize, Deserializer, de::Error};
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 
 use crate::{
     http::Timestamp,
@@ -71,6 +74,31 @@ impl From<JobFilters> for JobFilter {
             min_speakers: given.min_speakers,
             insights: given.has_insight,
             emotions: given.has_emotion,
+        }
+    }
+}
+
+const STATUS: &str = "status";
+
+/// The same without `status`, for what tells jobs apart by it.
+#[derive(Debug)]
+pub struct JobFiltersOfAnyState(pub JobFilters);
+
+impl IntoParams for JobFiltersOfAnyState {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut all = JobFilters::into_params(place);
+        all.retain(|parameter| parameter.name != STATUS);
+        all
+    }
+}
+
+impl<'de> Deserialize<'de> for JobFiltersOfAnyState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let filters = JobFilters::deserialize(deserializer)?;
+        if filters.status.is_empty() {
+            Ok(Self(filters))
+        } else {
+            Err(D::Error::custom(format!("{STATUS} is not a parameter")))
         }
     }
 }
