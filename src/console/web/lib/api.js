@@ -132,6 +132,13 @@ export function useGet(path, params) {
     reload();
     return () => running.current?.abort();
   }, [reload]);
+  const isLost = state.error?.isOffline === true;
+  useEffect(() => {
+    if (!isLost) return;
+    return isOnline.subscribe(() => {
+      if (isOnline.get()) reload();
+    });
+  }, [isLost, reload]);
   return {
     data: state.path === path ? state.data : undefined,
     error: state.url === url ? state.error : undefined,

@@ -93,6 +93,11 @@ export function Time({ at, relative = false }) {
   return html`<time dateTime=${at} title=${title}>${text}</time>`;
 }
 
+const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+/** @param {Date} date */
+export const day = (date) => days.format(date);
+
 /** @param {Date} date @param {Date} today */
 export function absoluteTime(date, today) {
   return (date.getFullYear() === today.getFullYear() ? timesThisYear : timesOtherYears).format(date);

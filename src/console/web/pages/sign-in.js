@@ -1,6 +1,7 @@
 import { post } from "../lib/api.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { words } from "../lib/words.js";
+import { Logo } from "../parts/icon.js";
 
 /** @typedef {import("../lib/session.js").Session} Session */
 
@@ -9,7 +10,13 @@ export function SignIn({ hasEnded, onSignedIn }) {
   const [error, setError] = useState(/** @type {[string, string] | null} */ (null));
   const [isBusy, setBusy] = useState(false);
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const isLinkSpent = new URLSearchParams(window.location.search).has("code");
   const title = hasEnded ? "Your session has ended" : "Sign in";
+  const introduction = hasEnded
+    ? "Sign in again to go on where you were."
+    : isLinkSpent
+      ? "This link has been used or is too old: each works once. Sign in with an API key, or restart the service for a new link."
+      : "See your conversations, with an API key of Aftercall.";
   useEffect(() => {
     document.title = `${title} · Aftercall`;
     input.current?.focus();
@@ -43,10 +50,9 @@ export function SignIn({ hasEnded, onSignedIn }) {
 
   return html`<main class="sign-in">
     <form onSubmit=${signIn} novalidate>
+      <${Logo} />
       <h1>${title}</h1>
-      <p class="muted">
-        ${hasEnded ? "Sign in again: you go on where you were." : "See your conversations, with an API key of Aftercall."}
-      </p>
+      <p class="muted">${introduction}</p>
       <label for="key">API key</label>
       <input
         ref=${input}

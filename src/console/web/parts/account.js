@@ -53,9 +53,10 @@ function Callers({ session, onCaller, onClose }) {
     >
       <input
         type="search"
+        class="callers-search"
         aria-label="Find a caller"
         placeholder="Find a caller"
-        autofocus
+        data-focus
         value=${text}
         onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)}
       />

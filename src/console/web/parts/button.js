@@ -1,7 +1,6 @@
 import { html, useEffect, useRef, useState } from "../lib/html.js";
-import { words } from "../lib/words.js";
 import { Icon } from "./icon.js";
-import { useToast } from "./toast.js";
+import { toastFailure } from "./toast.js";
 
 /**
  * A button. While what it does takes time (`onClick` returned a promise), it is busy; if that fails, it says why.
@@ -11,7 +10,6 @@ import { useToast } from "./toast.js";
 export function Button({ kind = "plain", icon, onClick, disabled = false, children, class: name = "", ...attributes }) {
   const [isBusy, setBusy] = useState(false);
   const isShown = useRef(true);
-  const toast = useToast();
   useEffect(() => {
     isShown.current = true;
     return () => {
@@ -29,7 +27,7 @@ export function Button({ kind = "plain", icon, onClick, disabled = false, childr
     try {
       await answer;
     } catch (error) {
-      toast(words(error).join(" "), { isBad: true });
+      toastFailure(error);
     } finally {
       if (isShown.current) setBusy(false);
     }

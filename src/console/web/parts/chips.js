@@ -1,5 +1,5 @@
 // Filters as chips, with an input that suggests fields and their values.
-import { absoluteTime } from "../lib/format.js";
+import { absoluteTime, day } from "../lib/format.js";
 import { html, useEffect, useId, useRef, useState } from "../lib/html.js";
 import { Icon } from "./icon.js";
 
@@ -116,6 +116,7 @@ function ChipInput({ input, fields, onAdd, onRemoveLast }) {
 
   const isShown = isOpen && suggestions.length > 0;
   return html`<div class="chip-input">
+    <${Icon} name="filter" />
     <input
       ref=${input}
       type="text"
@@ -154,7 +155,7 @@ function ChipInput({ input, fields, onAdd, onRemoveLast }) {
               choose(suggestion);
             }}
           >
-            <span><span class="muted">${suggestion.field.label}${suggestion.value !== undefined && ":"}</span> ${suggestion.text}</span>
+            ${suggestion.value === undefined ? html`<span>${suggestion.field.label}…</span>` : html`<span><span class="muted">${suggestion.field.label}:</span> ${suggestion.text}</span>`}
             ${suggestion.note && html`<span class="muted">${suggestion.note}</span>`}
           </div>`,
       )}
@@ -254,7 +255,9 @@ export function typedValue(field, text) {
 function shown(field, value) {
   if (field.isDate) {
     const date = new Date(value);
-    return Number.isNaN(date.getTime()) ? value : absoluteTime(date, new Date());
+    if (Number.isNaN(date.getTime())) return value;
+    const isMidnight = date.getHours() === 0 && date.getMinutes() === 0;
+    return isMidnight ? day(date) : absoluteTime(date, new Date());
   }
   return field.options ? value.replaceAll("_", " ") : value;
 }

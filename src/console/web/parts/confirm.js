@@ -37,8 +37,8 @@ export function Confirmation() {
   return html`<${Dialog} title=${title} class="confirm" onClose=${() => answer(false)}>
     ${typeof text === "string" ? html`<p>${text}</p>` : text}
     <footer>
-      <button type="button" class="button plain" onClick=${() => answer(false)}>Cancel</button>
-      <button type="button" class=${`button ${isDangerous ? "danger" : "primary"}`} autofocus onClick=${() => answer(true)}>
+      <button type="button" class="button plain" data-focus=${isDangerous} onClick=${() => answer(false)}>Cancel</button>
+      <button type="button" class=${`button ${isDangerous ? "danger" : "primary"}`} data-focus=${!isDangerous} onClick=${() => answer(true)}>
         ${action}
       </button>
     </footer>

@@ -2,7 +2,8 @@ import { html, useEffect, useId, useRef } from "../lib/html.js";
 import { Icon } from "./icon.js";
 
 /**
- * A modal dialog: the browser keeps the focus inside, closes it on Escape, and gives the focus back.
+ * A modal dialog: the browser keeps the focus inside, closes it on Escape, and gives the focus back. The focus begins at
+ * the element with `data-focus`, or at the first one that takes it.
  * @param {{ title: string, onClose: () => void, children?: any, class?: string }} props
  */
 export function Dialog({ title, onClose, children, class: name = "" }) {
@@ -10,6 +11,7 @@ export function Dialog({ title, onClose, children, class: name = "" }) {
   const id = useId();
   useEffect(() => {
     dialog.current?.showModal();
+    /** @type {HTMLElement | null | undefined} */ (dialog.current?.querySelector("[data-focus]"))?.focus();
   }, []);
   /** @param {MouseEvent} event */
   const onClick = (event) => event.target === dialog.current && dialog.current?.close();

@@ -1,12 +1,16 @@
-import { html, useEffect, useId, useRef, useState } from "../lib/html.js";
+import { html, useId, useLayoutEffect, useRef, useState } from "../lib/html.js";
 import { Link } from "../lib/router.js";
 import { Icon } from "./icon.js";
+import { toastFailure } from "./toast.js";
 
 /** @typedef {{ text: any, run?: () => any, href?: string, download?: string | boolean, isChecked?: boolean }} Item */
 
+/** Pixels between the button and the menu, and between the menu and the edge of the screen. */
+const GAP = 4;
+
 /**
  * A button that opens a menu.
- * @param {{ label: any, items: Item[], icon?: string, kind?: string, name?: string }} props `name`: for screen readers,
+ * @param {{ label?: any, items: Item[], icon?: string, kind?: string, name?: string }} props `name`: for screen readers,
  *   where the label is no text
  */
 export function Menu({ label, items, icon, kind = "plain", name }) {
@@ -15,79 +19,84 @@ export function Menu({ label, items, icon, kind = "plain", name }) {
   const list = useRef(/** @type {HTMLDivElement | null} */ (null));
   const id = useId();
 
-  useEffect(() => {
-    if (!isOpen) return;
-    itemAt(0)?.focus();
-    /** @param {PointerEvent} event */
-    const onPointer = (event) => {
-      const inside = event.target instanceof Node && button.current?.parentElement?.contains(event.target);
-      if (!inside) setOpen(false);
-    };
-    document.addEventListener("pointerdown", onPointer);
-    return () => document.removeEventListener("pointerdown", onPointer);
+  useLayoutEffect(() => {
+    if (!isOpen || !button.current || !list.current) return;
+    place(list.current, button.current.getBoundingClientRect());
+    all()[0]?.focus();
+    const close = () => list.current?.hidePopover();
+    window.addEventListener("resize", close);
+    return () => window.removeEventListener("resize", close);
   }, [isOpen]);
 
   const all = () => /** @type {HTMLElement[]} */ ([...(list.current?.querySelectorAll("[role^=menuitem]") ?? [])]);
-  const itemAt = (/** @type {number} */ index) => all().at(index % Math.max(1, all().length));
-
-  function close() {
-    setOpen(false);
-    button.current?.focus();
-  }
 
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
-    const at = all().indexOf(/** @type {HTMLElement} */ (document.activeElement));
-    if (event.key === "ArrowDown") itemAt(at + 1)?.focus();
-    else if (event.key === "ArrowUp") itemAt(at - 1)?.focus();
-    else if (event.key === "Home") itemAt(0)?.focus();
-    else if (event.key === "End") itemAt(-1)?.focus();
-    else if (event.key === "Escape") close();
-    else if (event.key === "Tab") return setOpen(false);
+    const found = all();
+    const at = found.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    if (event.key === "ArrowDown") found.at((at + 1) % found.length)?.focus();
+    else if (event.key === "ArrowUp") found.at(at - 1)?.focus();
+    else if (event.key === "Home") found[0]?.focus();
+    else if (event.key === "End") found.at(-1)?.focus();
+    else if (event.key === "Tab") return list.current?.hidePopover();
     else if (event.key.length === 1 && event.key !== " ") {
-      const starts = (/** @type {HTMLElement} */ item) =>
+      const begins = (/** @type {HTMLElement} */ item) =>
         item.textContent?.trim().toLowerCase().startsWith(event.key.toLowerCase());
-      [...all().slice(at + 1), ...all()].find(starts)?.focus();
+      [...found.slice(at + 1), ...found].find(begins)?.focus();
     } else return;
     event.preventDefault();
-    event.stopPropagation();
   }
 
   /** @param {KeyboardEvent} event */
   function onButtonKey(event) {
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     event.preventDefault();
-    setOpen(true);
+    list.current?.showPopover();
   }
 
-  return html`<div class="menu">
-    <button
+  return html`<button
       ref=${button}
       type="button"
       class=${`button ${kind}`}
+      popovertarget=${id}
       aria-haspopup="menu"
       aria-expanded=${isOpen}
-      aria-controls=${isOpen ? id : undefined}
       aria-label=${name}
-      onClick=${() => setOpen(!isOpen)}
       onKeyDown=${onButtonKey}
     >
-      ${icon && html`<${Icon} name=${icon} />`}${label}${!(icon && !label) && html`<${Icon} name="down" />`}
+      ${icon && html`<${Icon} name=${icon} />`}${label && html`<span class="one-line">${label}</span><${Icon} name="down" />`}
     </button>
-    ${
-      isOpen &&
-      html`<div ref=${list} id=${id} class="menu-items" role="menu" onKeyDown=${onKeyDown}>
-      ${items.map((item) => html`<${MenuItem} item=${item} onChosen=${close} />`)}
-    </div>`
-    }
-  </div>`;
+    <div
+      ref=${list}
+      id=${id}
+      class="menu"
+      role="menu"
+      aria-label=${name ?? label}
+      popover="auto"
+      onToggle=${(/** @type {ToggleEvent} */ event) => setOpen(event.newState === "open")}
+      onKeyDown=${onKeyDown}
+    >
+      ${isOpen && items.map((item) => html`<${MenuItem} item=${item} onChosen=${() => list.current?.hidePopover()} />`)}
+    </div>`;
+}
+
+/** Puts the menu below the button, or above it where there is more room. @param {HTMLElement} menu @param {DOMRect} at */
+function place(menu, at) {
+  const { innerWidth, innerHeight } = window;
+  const below = innerHeight - at.bottom - 2 * GAP;
+  const isBelow = menu.offsetHeight <= below || below >= at.top;
+  const startsAt = at.left + menu.offsetWidth + GAP <= innerWidth ? at.left : at.right - menu.offsetWidth;
+  menu.style.left = `${Math.max(GAP, startsAt)}px`;
+  menu.style.top = isBelow ? `${at.bottom + GAP}px` : "auto";
+  menu.style.bottom = isBelow ? "auto" : `${innerHeight - at.top + GAP}px`;
+  menu.style.maxHeight = `${(isBelow ? below : at.top) - GAP}px`;
 }
 
 /** @param {{ item: Item, onChosen: () => void }} props */
 function MenuItem({ item: { text, run, href, download, isChecked }, onChosen }) {
-  function choose() {
+  async function choose() {
     onChosen();
-    run?.();
+    await Promise.resolve(run?.()).catch(toastFailure);
   }
   if (href !== undefined) {
     const isPage = href.startsWith("/console/") && download === undefined;

@@ -1,6 +1,6 @@
 // What surrounds every page: navigation, who is signed in, and what concerns all pages.
 import { checkConnection, get, isOnline, isSessionOver, patch } from "../lib/api.js";
-import { html, useEffect, useState } from "../lib/html.js";
+import { html, useEffect, useErrorBoundary, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
 import { Link, navigate, usePath } from "../lib/router.js";
 import { routeOf } from "../lib/routes.js";
@@ -9,7 +9,7 @@ import { useStore } from "../lib/store.js";
 import { SignIn } from "../pages/sign-in.js";
 import { Account } from "./account.js";
 import { Confirmation } from "./confirm.js";
-import { Icon } from "./icon.js";
+import { Icon, Logo } from "./icon.js";
 import { KeyHelp } from "./key-help.js";
 import { Page } from "./page.js";
 import { Empty, Failure, Loading } from "./states.js";
@@ -31,16 +31,26 @@ export function Shell() {
   const path = usePath();
 
   async function load() {
-    setError(null);
     try {
-      setSession(await get("/console/session"));
+      const loaded = await get("/console/session");
+      setError(null);
+      setSession((last) => (JSON.stringify(last) === JSON.stringify(loaded) ? last : loaded));
     } catch (problem) {
       setError(problem);
     }
   }
   useEffect(() => {
-    load();
+    // Who opens the page to sign in has no session yet.
+    if (path === SIGN_IN) isSessionOver.set(true);
+    else load();
   }, []);
+  useEffect(() => {
+    if (!session) return;
+    // In another tab, the reader may have signed out, or looked at another caller.
+    const onVisible = () => !document.hidden && load();
+    document.addEventListener("visibilitychange", onVisible);
+    return () => document.removeEventListener("visibilitychange", onVisible);
+  }, [session === null]);
   useEffect(() => {
     if (online) {
       if (error?.isOffline) load();
@@ -108,10 +118,10 @@ function Frame({ path, session, setSession }) {
     if (routeOf(path)?.name === "Call") navigate(HOME);
   }
 
-  return html`<a class="skip" href="#main">Skip to the page</a>
+  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the page</a>
     <div class="frame">
       <header class="side">
-        <${Link} class="brand" href=${HOME}><${Logo} /> Aftercall<//>
+        <${Link} class="brand" href=${HOME}><${Logo} />Aftercall${session.environment === "dev" && html`<span class="count">dev</span>`}<//>
         <nav aria-label="Pages">
           ${places.map(
             ({ title, href, icon }) => html`<${Link}
@@ -134,6 +144,12 @@ function Frame({ path, session, setSession }) {
     ${isHelpOpen && html`<${KeyHelp} onClose=${() => setHelpOpen(false)} />`}`;
 }
 
+/** To the page, without a change of the address. @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
 /** @param {Session} session */
 function placesOf(session) {
   return [
@@ -147,6 +163,7 @@ function placesOf(session) {
 /** The page of the path, loaded when it is shown for the first time. @param {{ path: string }} props */
 function Content({ path }) {
   const [shown, setShown] = useState(/** @type {{ component?: any, error?: any }} */ ({}));
+  const [crash] = useErrorBoundary((error) => console.error(error));
   const route = routeOf(path);
   const load = async () => {
     if (!route) return;
@@ -154,7 +171,6 @@ function Content({ path }) {
       const module = await route.load();
       setShown({ component: module[route.name] });
     } catch (error) {
-      console.warn(error);
       setShown({ error });
     }
   };
@@ -168,7 +184,8 @@ function Content({ path }) {
       <//>
     <//>`;
   }
-  if (shown.error) return html`<${Failure} error=${shown.error} retry=${() => window.location.reload()} />`;
+  const error = crash ?? shown.error;
+  if (error) return html`<${Failure} error=${error} retry=${() => window.location.reload()} />`;
   if (!shown.component) return html`<${Loading} />`;
   return html`<${shown.component} ...${route.params} />`;
 }
@@ -187,11 +204,4 @@ function Banners({ session, onBack }) {
     </p>`
     }
   </div>`;
-}
-
-function Logo() {
-  return html`<svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
-    <rect width="32" height="32" rx="7" />
-    <path d="M8 13v6M13.3 9v14M18.7 12v8M24 14.5v3" />
-  </svg>`;
 }

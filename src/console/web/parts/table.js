@@ -4,7 +4,7 @@ import { Icon } from "./icon.js";
 /**
  * @typedef {object} Column
  * @property {string} key
- * @property {any} title
+ * @property {string} title
  * @property {(row: any) => any} render
  * @property {"start" | "end"} [align] numbers stand at the end
  * @property {string} [order] name of the order by this column, as in `sort`; with it, the title is a button
@@ -26,22 +26,22 @@ import { Icon } from "./icon.js";
  */
 export function Table({ caption, columns, rows, rowKey, order, onOrder, selection, rowClass }) {
   return html`<div class="table-scroll" role="region" aria-label=${caption} tabindex="0">
-    <table class="table">
+    <table class="table" role="table">
       <caption class="visually-hidden">${caption}</caption>
-      <thead>
-        <tr>
-          ${selection && html`<th class="select"><${SelectAll} rows=${rows} rowKey=${rowKey} selection=${selection} /></th>`}
+      <thead role="rowgroup">
+        <tr role="row">
+          ${selection && html`<th class="select" role="columnheader"><${SelectAll} rows=${rows} rowKey=${rowKey} selection=${selection} /></th>`}
           ${columns.map((column) => html`<${Head} key=${column.key} column=${column} order=${order} onOrder=${onOrder} />`)}
         </tr>
       </thead>
-      <tbody>
+      <tbody role="rowgroup">
         ${rows.map((row) => {
           const key = rowKey(row);
-          return html`<tr key=${key} class=${rowClass?.(row)} aria-selected=${selection ? selection.keys.has(key) : undefined}>
-            ${selection && html`<td class="select"><${SelectOne} row=${row} id=${key} selection=${selection} /></td>`}
+          return html`<tr key=${key} role="row" class=${`${rowClass?.(row) ?? ""} ${selection?.keys.has(key) ? "selected" : ""}`}>
+            ${selection && html`<td class="select" role="cell"><${SelectOne} row=${row} id=${key} selection=${selection} /></td>`}
             ${columns.map(
               (column) =>
-                html`<td key=${column.key} class=${columnClass(column)} data-title=${column.title}>${column.render(row)}</td>`,
+                html`<td key=${column.key} role="cell" class=${columnClass(column)} data-title=${column.title}>${column.render(row)}</td>`,
             )}
           </tr>`;
         })}
@@ -56,13 +56,13 @@ const columnClass = ({ align, isWide }) => `${align === "end" ? "end" : ""} ${is
 /** @param {{ column: Column, order?: string, onOrder?: (order: string) => void }} props */
 function Head({ column, order = "", onOrder }) {
   const name = columnClass(column);
-  if (!column.order || !onOrder) return html`<th class=${name} scope="col">${column.title}</th>`;
+  if (!column.order || !onOrder) return html`<th class=${name} scope="col" role="columnheader">${column.title}</th>`;
   const isOrdered = order.replace(/^-/, "") === column.order;
   const isDescending = order.startsWith("-");
   // The newest or largest first, then the other direction.
   const next = isOrdered && isDescending ? column.order : `-${column.order}`;
   const sort = isOrdered ? (isDescending ? "descending" : "ascending") : undefined;
-  return html`<th class=${name} scope="col" aria-sort=${sort}>
+  return html`<th class=${name} scope="col" role="columnheader" aria-sort=${sort}>
     <button type="button" class="order" onClick=${() => onOrder(next)}>
       ${column.title}${isOrdered && html`<${Icon} name=${isDescending ? "down" : "up"} />`}
     </button>

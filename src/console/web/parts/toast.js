@@ -1,6 +1,7 @@
 // Short messages that say what an action did.
 import { html, useEffect } from "../lib/html.js";
 import { createStore, useStore } from "../lib/store.js";
+import { words } from "../lib/words.js";
 import { Icon } from "./icon.js";
 
 /** @typedef {{ id: number, text: string, isBad: boolean }} Message */
@@ -19,6 +20,9 @@ function toast(text, { isBad = false } = {}) {
 const close = (id) => messages.set(messages.get().filter((message) => message.id !== id));
 
 export const useToast = () => toast;
+
+/** Says why an action failed. @param {any} error */
+export const toastFailure = (error) => toast(words(error).join(" "), { isBad: true });
 
 /** Where the messages appear; the shell has one. */
 export function Toasts() {
