@@ -1,0 +1,54 @@
+// Whether the transcript follows the sound: it does until the reader scrolls, and again when the reader asks for it.
+
+export class Follow {
+  /** @param {(isOn: boolean) => void} [onChange] */
+  constructor(onChange = () => {}) {
+    this.isOn = true;
+    this.onChange = onChange;
+    /** @type {number[]} */
+    this.expected = [];
+  }
+
+  /** Says that the page itself is about to scroll to this position. @param {number} top */
+  expect(top) {
+    this.expected.push(top);
+  }
+
+  /**
+   * Judges that the page has scrolled. Browsers report several movements at once, so earlier expectations are met as well.
+   * @param {number} top
+   */
+  scrolled(top) {
+    // Browsers round positions to whole pixels of the device.
+    const met = this.expected.findLastIndex((expected) => Math.abs(expected - top) <= 1);
+    if (met >= 0) this.expected.splice(0, met + 1);
+    else this.stop();
+  }
+
+  stop() {
+    this.#set(false);
+  }
+
+  resume() {
+    this.#set(true);
+  }
+
+  /** @param {boolean} isOn */
+  #set(isOn) {
+    if (isOn === this.isOn) return;
+    this.isOn = isOn;
+    this.onChange(isOn);
+  }
+}
+
+/**
+ * Where to scroll so that a row can be read; `null` if it can already, with room for what comes next.
+ * @param {{ top: number, height: number }} row from the top of what scrolls
+ * @param {{ top: number, height: number }} view what is visible
+ */
+export function scrollFor(row, view) {
+  const isAbove = row.top < view.top;
+  const isBelow = row.top + Math.min(row.height, view.height / 2) > view.top + view.height * 0.75;
+  if (!isAbove && !isBelow) return null;
+  return Math.max(0, row.top - view.height * 0.2);
+}

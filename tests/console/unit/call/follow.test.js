@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Follow, scrollFor } from "../../web/pages/call/follow.js";
+
+test("following stops when the reader scrolls, and goes on when the reader asks for it", () => {
+  const said = [];
+  const follow = new Follow((isOn) => said.push(isOn));
+  follow.expect(100);
+  follow.scrolled(100.4);
+  assert.ok(follow.isOn);
+  follow.scrolled(130);
+  assert.ok(!follow.isOn);
+  follow.scrolled(160);
+  follow.resume();
+  assert.ok(follow.isOn);
+  assert.deepEqual(said, [false, true]);
+});
+
+test("movements of the page that the browser reports at once are one", () => {
+  const follow = new Follow();
+  follow.expect(100);
+  follow.expect(200);
+  follow.scrolled(200);
+  assert.ok(follow.isOn);
+  // The first expectation is over: being at 100 again is the reader's doing.
+  follow.scrolled(100);
+  assert.ok(!follow.isOn);
+});
+
+test("a row that can be read is left where it is", () => {
+  const view = { top: 1000, height: 400 };
+  assert.equal(scrollFor({ top: 1100, height: 50 }, view), null);
+  assert.equal(scrollFor({ top: 1290, height: 50 }, view), 1210);
+  assert.equal(scrollFor({ top: 900, height: 50 }, view), 820);
+  assert.equal(scrollFor({ top: 10, height: 50 }, view), 0);
+  // A row that is higher than the view is shown from its beginning.
+  assert.equal(scrollFor({ top: 1050, height: 4000 }, view), null);
+});
