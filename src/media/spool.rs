@@ -1,6 +1,6 @@
 //! Receives an upload into a temporary file, which is deleted unless it is stored.
 //!
-//! A thread writes and hashes; the sender waits when the disk is slower than the network.
+//! One thread writes and another hashes; the sender waits when the disk is slower than the network.
 use std::{
     fs::{self, File},
     io::{self, Write as _},
@@ -18,8 +18,10 @@ const WAITING: usize = 8;
 /// An upload in progress. Dropping it deletes the file.
 #[derive(Debug)]
 pub struct Spool {
-    chunks: mpsc::Sender<Bytes>,
-    writing: JoinHandle<io::Result<Spooled>>,
+    to_disk: mpsc::Sender<Bytes>,
+    to_hash: mpsc::Sender<Bytes>,
+    writing: JoinHandle<io::Result<TemporaryFile>>,
+    hashing: JoinHandle<([u8; 32], u64)>,
 }
 
 /// A received file; deleted when this is dropped.
@@ -36,14 +38,18 @@ struct TemporaryFile(Option<PathBuf>);
 impl Spool {
     /// Creates a file in `folder`, which is created if it is missing.
     pub fn create(folder: PathBuf) -> Self {
-        let (chunks, received) = mpsc::channel(WAITING);
-        Self { chunks, writing: tokio::task::spawn_blocking(move || write(&folder, received)) }
+        let (to_disk, received) = mpsc::channel(WAITING);
+        let writing = tokio::task::spawn_blocking(move || write(&folder, received));
+        let (to_hash, received) = mpsc::channel(WAITING);
+        let hashing = tokio::task::spawn_blocking(move || hash(received));
+        Self { to_disk, to_hash, writing, hashing }
     }
 
     /// # Errors
     /// When the file cannot be written.
     pub async fn push(&mut self, chunk: Bytes) -> io::Result<()> {
-        if self.chunks.send(chunk).await.is_ok() {
+        let is_taken = self.to_hash.send(chunk.clone()).await.is_ok();
+        if is_taken && self.to_disk.send(chunk).await.is_ok() {
             return Ok(());
         }
         // The thread has ended, and says why.
@@ -55,8 +61,10 @@ impl Spool {
 
     /// Call when everything has been pushed.
     pub async fn finish(self) -> io::Result<Spooled> {
-        drop(self.chunks);
-        self.writing.await.map_err(io::Error::other)?
+        drop((self.to_disk, self.to_hash));
+        let file = self.writing.await.map_err(io::Error::other)??;
+        let (sha256, bytes) = self.hashing.await.map_err(io::Error::other)?;
+        Ok(Spooled { sha256, bytes, file })
     }
 }
 
@@ -80,18 +88,24 @@ impl Spooled {
     }
 }
 
-fn write(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<Spooled> {
+fn write(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<TemporaryFile> {
     fs::create_dir_all(folder)?;
     let path = folder.join(Uuid::now_v7().to_string());
     let mut file = File::create_new(&path)?;
     let temporary = TemporaryFile(Some(path));
-    let (mut sha, mut bytes) = (Sha256::new(), 0);
     while let Some(chunk) = chunks.blocking_recv() {
         file.write_all(&chunk)?;
+    }
+    Ok(temporary)
+}
+
+fn hash(mut chunks: mpsc::Receiver<Bytes>) -> ([u8; 32], u64) {
+    let (mut sha, mut bytes) = (Sha256::new(), 0);
+    while let Some(chunk) = chunks.blocking_recv() {
         sha.update(&chunk);
         bytes += chunk.len() as u64;
     }
-    Ok(Spooled { sha256: sha.finalize().into(), bytes, file: temporary })
+    (sha.finalize().into(), bytes)
 }
 
 impl Drop for TemporaryFile {
