@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::{
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     time::{Instant, sleep},
 };
 
@@ -29,9 +29,15 @@ pub struct Recorder {
 
 impl Recorder {
     /// Runs until all senders are gone and everything is recorded.
-    pub async fn run(self, mut ended: mpsc::Receiver<Finished>) {
+    pub async fn run(self, ended: mpsc::Receiver<Finished>) {
+        let ended = Mutex::new(ended);
+        // While one waits for its commit, the other writes.
+        tokio::join!(self.record_all(&ended), self.record_all(&ended));
+    }
+
+    async fn record_all(&self, ended: &Mutex<mpsc::Receiver<Finished>>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while ended.recv_many(&mut batch, BATCH).await > 0 {
+        while ended.lock().await.recv_many(&mut batch, BATCH).await > 0 {
             self.record(&batch).await;
             batch.clear();
         }
