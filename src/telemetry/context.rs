@@ -66,7 +66,9 @@ pub fn continue_trace(span: &Span, parent: Option<&TraceParent>) {
     let parent = parent.map(|TraceParent(parent)| parent);
     let trace = if PIPELINE.get().is_some() {
         layer::set_parent(span, parent.cloned());
-        layer::context(span).map(|context| context.trace_id())
+        // A trace of our own that is not exported is nowhere to be found by its id.
+        let context = layer::context(span).filter(|it| it.is_sampled() || parent.is_some());
+        context.map(|context| context.trace_id())
     } else {
         parent.map(SpanContext::trace_id)
     };
