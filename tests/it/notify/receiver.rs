@@ -92,6 +92,10 @@ impl Receiver {
         self.inner.got.lock().unwrap().clone()
     }
 
+    pub fn count(&self) -> usize {
+        self.inner.got.lock().unwrap().len()
+    }
+
     pub fn kinds(&self) -> Vec<String> {
         self.got().iter().map(Got::kind).collect()
     }
