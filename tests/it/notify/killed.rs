@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// Jobs with an event each, endpoints, and how many of those are dead. `AFTERCALL_KILLED_JOBS` and
-/// `AFTERCALL_KILLED_ENDPOINTS` ask for the long form, in which one in twenty is dead.
+/// Jobs with an event each, endpoints, and how many of those are dead. `TEST_NOTIFY_JOBS` and
+/// `TEST_NOTIFY_ENDPOINTS` ask for the long form, in which one in twenty is dead.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     jobs: usize,
@@ -26,7 +26,7 @@ struct Plan {
 impl Plan {
     fn from_environment() -> Self {
         let number = |name| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
-        match (number("AFTERCALL_KILLED_JOBS"), number("AFTERCALL_KILLED_ENDPOINTS")) {
+        match (number("TEST_NOTIFY_JOBS"), number("TEST_NOTIFY_ENDPOINTS")) {
             (Some(jobs), Some(endpoints)) => {
                 let dead = (endpoints / 20).max(2);
                 Self { jobs, healthy: endpoints - dead, dead, kills: 20 }
