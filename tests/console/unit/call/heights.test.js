@@ -41,5 +41,7 @@ test("rows are drawn for what is visible and a margin, and none of an empty list
   const heights = new Heights(1000, () => 10);
   assert.deepEqual(rowsBetween(heights, 1000, 1500, 100), [90, 161]);
   assert.deepEqual(rowsBetween(heights, 0, 500, 100), [0, 61]);
+  // From the first row on, even if that is lower than a pixel.
+  assert.deepEqual(rowsBetween(new Heights(3, () => 0.5), 0, 1, 0), [0, 3]);
   assert.deepEqual(rowsBetween(new Heights(0, () => 10), 0, 500, 100), [0, 0]);
 });

@@ -33,6 +33,20 @@ test("the utterance at a time is the one that began last of those that are heard
   assert.equal(new Places([]).end, 0);
 });
 
+test("of utterances that begin together, the longest is heard to its end", () => {
+  const places = new Places([
+    { start: 1, end: 9 },
+    { start: 1, end: 3 },
+    { start: 1, end: 5 },
+  ]);
+  assert.deepEqual(
+    [1, 4, 5, 8.9].map((seconds) => places.at(seconds)),
+    [0, 0, 0, 0],
+  );
+  assert.deepEqual(places.order, [1, 2, 0]);
+  assert.equal(new Places([{ start: 0, end: 0.5 }]).end, 0.5);
+});
+
 test("the word at a time is the last one that was begun", () => {
   const words = [1, 2, 2, 5].map((start) => ({ word: "x", start, end: start + 0.5 }));
   assert.deepEqual(

@@ -33,6 +33,19 @@ test("a monologue is divided, but no utterance is", () => {
   );
 });
 
+test("a turn ends at its greatest length and at a pause of a second and a half, not before", () => {
+  const words = (first, second) => turnsOf([said("a", 0, 1, "x".repeat(first)), said("a", 1, 2, "y".repeat(second))]);
+  // A space stands between the two.
+  assert.deepEqual(
+    words(300, 299).map(({ length }) => length),
+    [600],
+  );
+  assert.equal(words(300, 301).length, 2);
+  assert.equal(words(300, 300).length, 1);
+  const pause = (seconds) => turnsOf([said("a", 0, 1), said("a", 1 + seconds, 4)]).length;
+  assert.deepEqual([1.25, 1.5].map(pause), [1, 2]);
+});
+
 test("every utterance is found in its turn", () => {
   const utterances = Array.from({ length: 57 }, (_, index) => said(String(index % 7 < 3), index, index + 1));
   const turns = turnsOf(utterances);

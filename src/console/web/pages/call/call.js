@@ -19,14 +19,14 @@ import { viaText } from "./events.js";
 import { Finder, hitFrom } from "./find.js";
 import { HistoryPanel } from "./history-panel.js";
 import { InsightsPanel } from "./insights-panel.js";
-import { useJob, useResult } from "./load.js";
+import { hasResult, useJob, useResult } from "./load.js";
 import { hashOf, momentOf } from "./moment.js";
 import { NumbersPanel } from "./numbers-panel.js";
 import { createPlayer } from "./player.js";
 import { PlayerBar } from "./player-bar.js";
 import { SpeakerNames } from "./speaker-names.js";
 import { Transcript } from "./transcript.js";
-import { NotFound, Waiting } from "./waiting.js";
+import { NotAllowed, NotFound, Waiting } from "./waiting.js";
 
 /** @param {{ id: string }} props */
 export function Call({ id }) {
@@ -45,15 +45,15 @@ const titleOf = (job) => job.externalId || `Call ${job.id}`;
 
 /** @param {{ job: any, changes: unknown, reload: () => Promise<void> }} props */
 function JobPage({ job, changes, reload }) {
-  const result = useResult(job);
+  const mayRead = may(useSession(), "transcript:read");
+  const result = useResult(job, mayRead);
   const [player] = useState(createPlayer);
-  const actions = html`<${Actions} job=${job} player=${player} hasResult=${result.utterances !== undefined} reload=${reload} />`;
+  const actions = html`<${Actions} job=${job} player=${player} isReadable=${result.utterances !== undefined} reload=${reload} />`;
   const heading = html`<bdi class="any-text">${titleOf(job)}</bdi>`;
-  const hasResult = job.state === "completed" && !job.resultExpiredAt;
   let content;
-  if (!hasResult) {
+  if (!hasResult(job) || !mayRead) {
     content = html`<${Facts} job=${job} />
-      <${Waiting} job=${job} onChange=${reload} />
+      ${hasResult(job) ? html`<${NotAllowed} />` : html`<${Waiting} job=${job} onChange=${reload} />`}
       <div class="panel"><${HistoryPanel} job=${job} changes=${changes} /></div>`;
   } else if (result.utterances) {
     content = html`<${FinishedCall} job=${job} result=${result} player=${player} utterances=${result.utterances} changes=${changes} reload=${reload} />`;
@@ -87,8 +87,8 @@ const EXPORTS = [
   ["json", "JSON (json)"],
 ];
 
-/** @param {{ job: any, player: import("./player.js").Player, hasResult: boolean, reload: () => Promise<void> }} props */
-function Actions({ job, player, hasResult, reload }) {
+/** @param {{ job: any, player: import("./player.js").Player, isReadable: boolean, reload: () => Promise<void> }} props */
+function Actions({ job, player, isReadable, reload }) {
   const session = useSession();
   const confirm = useConfirm();
   const toast = useToast();
@@ -124,11 +124,11 @@ function Actions({ job, player, hasResult, reload }) {
     download: `${job.externalId || job.id}.${format}`,
   }));
   return html`${
-    hasResult &&
+    isReadable &&
     html`<${Button} icon="link" onClick=${share}>Copy link<//>
     <${Menu} label="Export" icon="download" items=${exports} />`
   }
-    <a class="button plain" href=${hasResult ? job.links.result : job.links.self} target="_blank" rel="noopener">Raw JSON</a>
+    <a class="button plain" href=${isReadable ? job.links.result : job.links.self} target="_blank" rel="noopener">Raw JSON</a>
     ${!isFinal(job.state) && may(session, "jobs:write") && html`<${Button} kind="danger" onClick=${cancel}>Cancel job<//>`}`;
 }
 
@@ -152,7 +152,9 @@ function FinishedCall({ job, result, utterances, player, changes, reload }) {
     shape: result.shape.data,
     recorded: peaks?.durationSeconds ?? 0,
   });
-  const sound = peaks && failure === "" ? `/v1/media/${job.media}` : null;
+  // The first reader of a recording waits for its peaks, but can listen meanwhile.
+  const hasSound = job.media && result.peaks.error?.status !== 404 && failure === "";
+  const sound = hasSound ? `/v1/media/${job.media}` : null;
   const bar = useRef(/** @type {HTMLElement | null} */ (null));
   const reveal = useRef(/** @type {Reveal | null} */ (null));
   const covered = useCallback(() => coveredBy(bar.current), []);
@@ -169,14 +171,18 @@ function FinishedCall({ job, result, utterances, player, changes, reload }) {
     },
     [player, call.places, isWide],
   );
+  const columns = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    // Another tab begins at its beginning, however far the last one was scrolled; the transcript finds its own place.
+    if (isWide || tab === "transcript" || !columns.current) return;
+    const above = columns.current.getBoundingClientRect().top - coveredBy(bar.current);
+    if (above < 0) window.scrollBy({ top: above, behavior: "instant" });
+  }, [tab, isWide]);
   const find = useFind(call, player, reveal);
   useMoment(call, player, reveal);
   useCallKeys(player, sound !== null, find);
 
   const mayName = may(session, "jobs:write") && may(session, "transcript:read");
-  const named = async () => {
-    await Promise.all([reload(), result.speakers.reload()]);
-  };
   const tabs = [
     ...(isWide ? [] : [{ id: "transcript", title: "Transcript" }]),
     { id: "insights", title: "Insights" },
@@ -190,7 +196,7 @@ function FinishedCall({ job, result, utterances, player, changes, reload }) {
       : html`<${Empty} title="Nothing was said in this recording." />`;
 
   return html`<${Facts} job=${job} seconds=${call.duration}>
-      <${SpeakerNames} job=${job} speakers=${call.speakers} cast=${call.cast} mayName=${mayName} onNamed=${named} />
+      <${SpeakerNames} job=${job} speakers=${call.speakers} cast=${call.cast} mayName=${mayName} onNamed=${reload} />
     <//>
     ${failure && html`<p class="muted" role="status">${failure}</p>`}
     <${PlayerBar}
@@ -198,21 +204,21 @@ function FinishedCall({ job, result, utterances, player, changes, reload }) {
       call=${call}
       player=${player}
       sound=${sound}
-      channels=${sound ? peaks.channels : NO_CHANNELS}
+      channels=${(sound && peaks?.channels) || NO_CHANNELS}
       hits=${find.hits}
       onGo=${go}
       find=${find.box}
     />
-    <div class="call-columns">
+    <div ref=${columns} class="call-columns">
       ${isWide && transcript}
-      <aside class="call-side" aria-label="About this call">
+      <section class="call-side" aria-label="About this call">
         <${Tabs} label="About this call" tabs=${tabs} selected=${tab} onSelect=${setChosen}>
           ${tab === "transcript" && transcript}
           ${tab === "insights" && html`<${InsightsPanel} call=${call} error=${result.insights.error} retry=${result.insights.reload} onGo=${go} />`}
           ${tab === "numbers" && html`<${NumbersPanel} call=${call} error=${result.shape.error} retry=${result.shape.reload} onGo=${go} />`}
           ${tab === "history" && html`<${HistoryPanel} job=${job} changes=${changes} />`}
         <//>
-      </aside>
+      </section>
     </div>`;
 }
 
@@ -221,11 +227,15 @@ function FinishedCall({ job, result, utterances, player, changes, reload }) {
 /** Until peaks arrive, and without sound. @type {readonly any[]} */
 const NO_CHANNELS = [];
 
-/** Pixels at the top of the window that lie over the page. @param {HTMLElement | null} bar */
+/** Pixels at the top of the window that lie over the page: the player and, on narrow screens, the tabs below it. @param {HTMLElement | null} bar */
 function coveredBy(bar) {
   if (!bar) return 0;
   const { position, top } = getComputedStyle(bar);
-  return position === "sticky" ? parseFloat(top) + bar.offsetHeight : 0;
+  if (position !== "sticky") return 0;
+  const tabs = /** @type {HTMLElement | null} */ (
+    bar.parentElement?.querySelector(".call-side:has(.transcript) > .tabs")
+  );
+  return parseFloat(top) + bar.offsetHeight + (tabs?.offsetHeight ?? 0);
 }
 
 /** Whether the transcript and what is beside it fit next to each other, as in `call.css`. */

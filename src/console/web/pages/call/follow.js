@@ -1,5 +1,8 @@
 // Whether the transcript follows the sound: it does until the reader scrolls, and again when the reader asks for it.
 
+/** Browsers move a page by some pixels to show what gets the focus; readers move it further. */
+const NUDGE = 32;
+
 export class Follow {
   /** @param {(isOn: boolean) => void} [onChange] */
   constructor(onChange = () => {}) {
@@ -7,6 +10,9 @@ export class Follow {
     this.onChange = onChange;
     /** @type {number[]} */
     this.expected = [];
+    /** Where the page is, and where it was when it last moved by itself. */
+    this.top = 0;
+    this.own = 0;
   }
 
   /** Says that the page itself is about to scroll to this position. @param {number} top */
@@ -19,10 +25,13 @@ export class Follow {
    * @param {number} top
    */
   scrolled(top) {
+    this.top = top;
     // Browsers round positions to whole pixels of the device.
     const met = this.expected.findLastIndex((expected) => Math.abs(expected - top) <= 1);
-    if (met >= 0) this.expected.splice(0, met + 1);
-    else this.stop();
+    if (met >= 0) {
+      this.expected.splice(0, met + 1);
+      this.own = top;
+    } else if (Math.abs(top - this.own) > NUDGE) this.stop();
   }
 
   stop() {
@@ -30,6 +39,7 @@ export class Follow {
   }
 
   resume() {
+    this.own = this.top;
     this.#set(true);
   }
 

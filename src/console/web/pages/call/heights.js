@@ -6,7 +6,6 @@ export class Heights {
   constructor(count, estimate) {
     this.count = count;
     this.heights = Float64Array.from({ length: count }, (_, index) => estimate(index));
-    this.isKnown = new Uint8Array(count);
     this.tree = new Float64Array(count + 1);
     for (let node = 1; node <= count; node++) {
       this.tree[node] += this.heights[node - 1];
@@ -25,7 +24,6 @@ export class Heights {
    */
   measure(index, height) {
     const change = height - this.heights[index];
-    this.isKnown[index] = 1;
     if (change === 0) return 0;
     this.heights[index] = height;
     for (let node = index + 1; node <= this.count; node += node & -node) this.tree[node] += change;

@@ -18,13 +18,13 @@ export function HistoryPanel({ job, changes }) {
   const deliveries = useAllPages(seesDeliveries ? `/v1/admin/deliveries?jobId=${job.id}` : null, version);
   return html`<div class="history">
     <section>
-      <h3>What happened</h3>
+      <h2>What happened</h2>
       <${List} loaded=${timeline} draw=${(/** @type {any[]} */ events) => html`<${Attempts} events=${events} />`} none="Nothing yet." />
     </section>
     ${
       seesDeliveries &&
       html`<section>
-        <h3>Deliveries</h3>
+        <h2>Deliveries</h2>
         <${List}
           loaded=${deliveries}
           draw=${(/** @type {any[]} */ all) => html`<ul class="rows">${all.map(delivery)}</ul>`}
@@ -33,7 +33,7 @@ export function HistoryPanel({ job, changes }) {
       </section>`
     }
     <section>
-      <h3>Notifications</h3>
+      <h2>Notifications</h2>
       <${List}
         loaded=${notifications}
         draw=${(/** @type {any[]} */ all) => html`<ul class="rows">${all.map(notification)}</ul>`}
@@ -41,7 +41,7 @@ export function HistoryPanel({ job, changes }) {
       />
     </section>
     <section>
-      <h3>The job</h3>
+      <h2>The job</h2>
       <${Facts} job=${job} />
     </section>
     <${RawLink} paths=${[base, `${base}/timeline`, `${base}/notifications`]} />
@@ -61,7 +61,7 @@ function Attempts({ events }) {
   return byAttempt(events).map(
     ({ attempt, events }) =>
       html`<div key=${events[0].seq} class="attempt">
-        ${attempt > 0 && html`<h4>Attempt ${number(attempt)}</h4>`}
+        ${attempt > 0 && html`<h3>Attempt ${number(attempt)}</h3>`}
         <ol class="timeline">
           ${events.map((event) => {
             const { title, tone, facts } = told(event);

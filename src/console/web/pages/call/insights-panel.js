@@ -56,7 +56,7 @@ function Insights({ call, insights, speakers, onGo }) {
 /** @param {{ name: string, own: import("./insights.js").Insight[], call: CallData, onGo: Go }} props */
 function Section({ name, own, call, onGo }) {
   return html`<section>
-    <h3 class="one-line">${TITLES[name] ?? spaced(name)} ${own.length > 1 && html`<span class="count">${number(own.length)}</span>`}</h3>
+    <h2 class="one-line">${TITLES[name] ?? spaced(name)} ${own.length > 1 && html`<span class="count">${number(own.length)}</span>`}</h2>
     ${
       PHRASES.includes(name)
         ? html`<${Phrases} own=${own} call=${call} onGo=${onGo} />`
@@ -113,11 +113,11 @@ function Phrase({ phrase: { value, moments }, onGo }) {
 /** @param {{ askers: readonly any[], call: CallData, onGo: Go }} props */
 function Questions({ askers, call, onGo }) {
   return html`<section>
-    <h3>Questions <span class="count">${number(askers.reduce((sum, { questions }) => sum + questions.length, 0))}</span></h3>
+    <h2>Questions <span class="count">${number(askers.reduce((sum, { questions }) => sum + questions.length, 0))}</span></h2>
     ${askers.map(
       ({ speakerId, questions }) =>
         html`<div key=${speakerId} class="asker">
-          <h4><span class="speaker-dot" style=${{ background: `var(${call.cast.colorOf(speakerId)})` }}></span><bdi class="one-line">${call.cast.nameOf(speakerId)}</bdi></h4>
+          <h3><span class="speaker-dot" style=${{ background: `var(${call.cast.colorOf(speakerId)})` }}></span><bdi class="one-line">${call.cast.nameOf(speakerId)}</bdi></h3>
           <${Some}
             items=${questions}
             class="insight-list"

@@ -34,10 +34,12 @@ export function useJob(id) {
   return { job, error, reload, changes };
 }
 
-/** The parts of a result. @param {any} job */
-export function useResult(job) {
-  const has = job?.state === "completed" && !job.resultExpiredAt;
-  const base = has ? `/v1/jobs/${job.id}` : null;
+/** Whether the job has a result that can still be read. @param {any} job */
+export const hasResult = (job) => job.state === "completed" && !job.resultExpiredAt;
+
+/** The parts of a result. @param {any} job @param {boolean} mayRead */
+export function useResult(job, mayRead) {
+  const base = mayRead && hasResult(job) ? `/v1/jobs/${job.id}` : null;
   const transcript = useGet(base && `${base}/transcript`, { format: "json" });
   const speakers = useGet(base && `${base}/speakers`);
   const insights = useGet(base && `${base}/insights`);
@@ -49,13 +51,10 @@ export function useResult(job) {
     [utterances],
   );
   const shape = useGet(end === undefined ? null : base && `${base}/shape`, { bucket: bucketFor(end ?? 0) });
-  const { reload } = speakers;
-  const first = useRef(true);
   useEffect(() => {
-    // Someone else may have named the speakers meanwhile.
-    if (!first.current) reload();
-    first.current = false;
-  }, [job?.version, reload]);
+    // Someone may have named the speakers.
+    if (speakers.data) speakers.reload();
+  }, [job.version]);
   return { utterances, speakers, insights, shape, peaks, error: transcript.error, reload: transcript.reload };
 }
 

@@ -13,12 +13,12 @@ export function NumbersPanel({ call, error, retry, onGo }) {
   if (!shape) return error ? html`<${Failure} error=${error} retry=${retry} />` : html`<${Loading} />`;
   return html`<div class="call-numbers">
     <section>
-      <h3>Talk share</h3>
+      <h2>Talk share</h2>
       <${TalkShare} shape=${shape} cast=${cast} />
     </section>
     ${shape.talk.length > 0 && html`<${Balance} shape=${shape} cast=${cast} onGo=${onGo} />`}
     <section>
-      <h3>By speaker</h3>
+      <h2>By speaker</h2>
       ${shape.speakers.map(
         (/** @type {any} */ own) =>
           html`<${SpeakerNumbers}
@@ -30,7 +30,7 @@ export function NumbersPanel({ call, error, retry, onGo }) {
       )}
     </section>
     <section>
-      <h3>The call as a whole</h3>
+      <h2>The call as a whole</h2>
       <dl class="facts numbers">
         ${facts([
           ["Duration", duration(shape.durationSeconds)],
@@ -81,7 +81,7 @@ function Balance({ shape, cast, onGo }) {
   const ids = useMemo(() => shape.speakers.map((/** @type {any} */ { speakerId }) => speakerId), [shape]);
   const bars = useMemo(() => balanceOf(shape.talk, ids, shape.bucket, shape.durationSeconds), [shape, ids]);
   return html`<section>
-    <h3>Balance over time</h3>
+    <h2>Balance over time</h2>
     <div class="balance" role="group" aria-label="Balance over time">
       ${bars.map(({ start, end, parts }) => {
         const shares = parts
@@ -110,7 +110,7 @@ function SpeakerNumbers({ own, speaker, cast }) {
   const others = (speaker?.insights ?? []).filter((/** @type {any} */ { name }) => !SHOWN.includes(name));
   const words = pace(own.wordsPerMinute);
   return html`<div class="speaker-numbers">
-    <h4><span class="speaker-dot" style=${{ background: `var(${cast.colorOf(own.speakerId)})` }}></span><bdi class="one-line">${cast.nameOf(own.speakerId)}</bdi></h4>
+    <h3><span class="speaker-dot" style=${{ background: `var(${cast.colorOf(own.speakerId)})` }}></span><bdi class="one-line">${cast.nameOf(own.speakerId)}</bdi></h3>
     <dl class="facts numbers">
       ${facts([
         ["Pace", words && (named ? html`${words}, <bdi>${named.value}</bdi>` : words)],

@@ -22,11 +22,14 @@ export function PlayerBar({ bar, call, player, sound, channels, hits, onGo, find
   useEffect(() => {
     const own = bar.current;
     if (!own) return;
-    // What sticks below it has to know its height.
-    const page = /** @type {HTMLElement} */ (own.parentElement);
-    const observer = new ResizeObserver(() => page.style.setProperty("--player", `${own.offsetHeight}px`));
+    // What sticks below it has to know its height, and so has the browser where it scrolls to what has the focus.
+    const { style } = document.documentElement;
+    const observer = new ResizeObserver(() => style.setProperty("--player", `${own.offsetHeight}px`));
     observer.observe(own);
-    return () => observer.disconnect();
+    return () => {
+      observer.disconnect();
+      style.removeProperty("--player");
+    };
   }, []);
   return html`<section ref=${bar} class="player" aria-label=${sound ? "Player" : "Overview"}>
     ${call.duration > 0 && html`<${Waveform} call=${call} player=${player} channels=${channels} hits=${hits} onGo=${onGo} />`}

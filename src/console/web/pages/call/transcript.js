@@ -78,9 +78,26 @@ export function Transcript({ call, player, hits, hit, hasSound, covered, reveal 
     if (heard >= 0) details.want(heard, heard + 1);
   }, [heard, details]);
 
+  // A hit deep in a long turn is brought into view once it is drawn.
+  const sought = useRef(-1);
+  function settleHit() {
+    const mark = root.current?.querySelector(`mark[data-hit="${sought.current}"]`);
+    if (!mark) return;
+    sought.current = -1;
+    const { top, bottom } = mark.getBoundingClientRect();
+    const above = covered();
+    if (top < above || bottom > window.innerHeight)
+      scrollTo(window.scrollY + top - above - (window.innerHeight - above) * 0.3);
+  }
+  useEffect(() => {
+    sought.current = hit;
+    settleHit();
+  }, [hit, found]);
+
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   useEffect(() => () => clearTimeout(timer.current), []);
   const onRange = (/** @type {number} */ first, /** @type {number} */ last) => {
+    settleHit();
     clearTimeout(timer.current);
     if (!turns[first] || !turns[last]) return;
     timer.current = setTimeout(() => details.want(turns[first].first, turns[last].last), SETTLED);

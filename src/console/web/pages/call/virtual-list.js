@@ -45,6 +45,24 @@ export function VirtualList({ count, estimate, row, label, pinned = -1, handle, 
     return { from, to: from + window.innerHeight };
   }
 
+  /** The row at the upper edge of what can be read, and how much of it is above. */
+  function reading() {
+    const edge = visible().from + covered();
+    if (edge < 0 || count === 0) return null;
+    const index = known().indexAt(edge);
+    return { index, above: (edge - known().offsetOf(index)) / known().heights[index] };
+  }
+
+  /** Goes back to a row after all heights have changed. @param {ReturnType<typeof reading>} read */
+  function resume(read) {
+    if (!read) return;
+    const edge = known().offsetOf(read.index) + read.above * known().heights[read.index];
+    const target = Math.round(top() + edge - covered());
+    if (Math.abs(target - window.scrollY) < 1) return;
+    onMove(target);
+    window.scrollTo({ top: target, behavior: "instant" });
+  }
+
   function update() {
     const { from, to } = visible();
     const [first, end] = rowsBetween(known(), from, to, RESERVE);
@@ -107,9 +125,11 @@ export function VirtualList({ count, estimate, row, label, pinned = -1, handle, 
     };
     const observer = new ResizeObserver(() => {
       if (own.clientWidth === width.current) return;
+      const read = reading();
       width.current = own.clientWidth;
       heights.current = null;
       measure();
+      resume(read);
       update();
     });
     observer.observe(own);

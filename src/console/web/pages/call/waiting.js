@@ -5,6 +5,7 @@ import { html, useEffect, useState } from "../../lib/html.js";
 import { Link } from "../../lib/router.js";
 import { may, useSession } from "../../lib/session.js";
 import { Button } from "../../parts/button.js";
+import { useConfirm } from "../../parts/confirm.js";
 import { useToast } from "../../parts/toast.js";
 import { adviceFor, waitFor } from "./advice.js";
 
@@ -66,6 +67,7 @@ function Failed({ job, onChange }) {
     ${error?.cause && html`<p class="muted any-text">Before that: ${error.cause.message}</p>`}
     ${error?.others?.length > 0 && html`<ul>${error.others.map((/** @type {any} */ { code, message }) => html`<li class="muted any-text">${code}: ${message}</li>`)}</ul>`}
     <p>${adviceFor(error)}</p>
+    ${state === "timed_out" && html`<p>A result that arrives all the same still completes the job.</p>`}
     <${Retry} job=${job} onChange=${onChange} />
   <//>`;
 }
@@ -76,12 +78,15 @@ function Failed({ job, onChange }) {
  */
 function Retry({ job, onChange }) {
   const session = useSession();
+  const confirm = useConfirm();
   const toast = useToast();
   const [needsUrl, setNeedsUrl] = useState("");
   const [url, setUrl] = useState("");
   if (!may(session, "jobs:write")) return null;
 
   async function retry() {
+    const text = "A retry is a new attempt, which is paid for again.";
+    if (!(await confirm({ title: "Retry this job?", text, action: "Retry" }))) return;
     try {
       await post(`/v1/jobs/${job.id}/retry`, needsUrl ? { contentUri: url } : undefined);
     } catch (/** @type {any} */ error) {
@@ -104,8 +109,14 @@ function Retry({ job, onChange }) {
     <${Button} kind="primary" icon="reload" disabled=${needsUrl !== "" && url === ""} onClick=${retry}>
       ${needsUrl ? "Retry with this URL" : "Retry"}
     <//>
-    <p class="muted">A retry is a new attempt, which is paid for again.</p>
   </div>`;
+}
+
+/** The key may see jobs, but not what was said. */
+export function NotAllowed() {
+  return html`<${Message} title="Your key may not read what was said.">
+    <p>Sign in with a key that has the scope <code>transcript:read</code>.</p>
+  <//>`;
 }
 
 /** The caller has no such job. Operators learn whose it is. @param {{ id: string }} props */

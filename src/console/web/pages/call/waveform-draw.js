@@ -35,6 +35,9 @@ const STEP = 3;
  * @property {readonly number[]} hits seconds
  */
 
+/** Recordings that are never louder than this are not drawn as if they were. */
+const QUIET = 0.05;
+
 /** Lanes of speakers beyond this many share the last one. */
 const MOST_LANES = 6;
 
@@ -91,6 +94,8 @@ export function draw(context, width, picture, layout, color) {
 function drawPeaks(context, width, { channels, utterances, speakers, colorOf, duration }, layout, color) {
   const count = Math.max(1, Math.floor(width / STEP));
   const lanes = channels.map(({ peaks }) => columnsOf(peaks, count));
+  // Most recordings are far from as loud as they could be.
+  const loudest = Math.max(QUIET, ...lanes.map((columns) => Math.max(...columns)));
   const talk = talkOf(utterances, speakers, duration, count);
   const owners = ownersOf(lanes, talk);
   const colors = speakers.map((id) => color(colorOf(id)));
@@ -103,7 +108,7 @@ function drawPeaks(context, width, { channels, utterances, speakers, colorOf, du
       const speaker = speaking[column];
       // What another speaker's channel also hears is not this one's speech.
       const isOwn = speaker >= 0 && (owner < 0 || speaker === owner);
-      const height = Math.max(1, peak * (layout.lane - 4));
+      const height = Math.max(1, (peak / loudest) * (layout.lane - 4));
       context.fillStyle = isOwn ? colors[speaker] : muted;
       context.globalAlpha = isOwn ? 1 : 0.4;
       context.fillRect((column * width) / count, middle - height / 2, BAR, height);
