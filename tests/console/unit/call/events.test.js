@@ -33,6 +33,13 @@ test("an event says why, how and with what", () => {
   assert.equal(viaText("carrier"), "carrier");
 });
 
+test("only what ended well or badly stands out, and only a retry is called one", () => {
+  const tones = ["completed", "failed", "requeued", "submitted", "frozen_over"].map((kind) => told(event(kind)).tone);
+  assert.deepEqual(tones, ["good", "bad", "warn", "", ""]);
+  assert.equal(told(event("queued")).title, "Queued");
+  assert.equal(told(event("failed", { because: "retry" })).title, "Failed");
+});
+
 test("events are grouped by attempt", () => {
   const events = [
     event("queued"),

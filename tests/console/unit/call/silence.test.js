@@ -32,6 +32,22 @@ test("playing goes on shortly before the next words, and only from within a sile
   assert.equal(afterSilence([], 3), null);
 });
 
+test("a pause of a second and a half is a silence, and is skipped a quarter of a second after it began", () => {
+  const spoken = [
+    { start: 1.5, end: 2 },
+    { start: 3.5, end: 4 },
+  ];
+  const silences = silencesOf(spoken, 5.5);
+  assert.deepEqual(
+    silences.map(({ start }) => start),
+    [0, 2, 4],
+  );
+  assert.deepEqual(
+    [2.2, 2.25].map((seconds) => afterSilence(silences, seconds)),
+    [null, 3.25],
+  );
+});
+
 test("skipping never repeats itself", () => {
   const silences = silencesOf(utterances, 20);
   for (let seconds = 0; seconds < 20; seconds += 0.05) {

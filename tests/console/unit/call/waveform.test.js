@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { columnsOf, markerNear, ownersOf, speakersOf, talkOf } from "../../web/pages/call/waveform.js";
+import { channelsOf, columnsOf, markerNear, speakersOf, talkOf } from "../../web/pages/call/waveform.js";
 
 test("a column is as high as its greatest peak, with more or fewer columns than peaks", () => {
   assert.deepEqual([...columnsOf([0, 255, 51, 0], 2)], [1, Math.fround(0.2)]);
@@ -34,21 +34,25 @@ test("talk is counted in each column", () => {
   assert.deepEqual([...talkOf(utterances, ["a"], 0, 2)[0]], [0, 0]);
 });
 
-test("a column belongs to the one who talks most, or to the speaker of its channel", () => {
+test("a column belongs to the one who talks most, among those of its lane", () => {
   const talk = talkOf([...utterances, { start: 2, end: 2.5, speakerId: "b" }], ["a", "b"], 10, 5);
   assert.deepEqual([...speakersOf(talk)], [0, 0, 1, 0, 1]);
-  assert.deepEqual([...speakersOf(talk, 1)], [0, 1, 1, 1, 1]);
+  assert.deepEqual([...speakersOf(talk, (speaker) => speaker === 1)], [-1, 1, 1, 1, 1]);
   assert.deepEqual([...speakersOf([])], []);
 });
 
-test("channels are those of the speakers who are loudest in them", () => {
+test("the channel of a speaker is the one that is loudest while they talk", () => {
   const talk = talkOf(utterances, ["a", "b"], 10, 5);
   const ofA = Float32Array.from([0.8, 0.8, 0.1, 0.7, 0.1]);
   const ofB = Float32Array.from([0.1, 0.2, 0.9, 0.6, 0.9]);
-  assert.deepEqual(ownersOf([ofB, ofA], talk), [1, 0]);
-  // The same sound on both sides is nobody's, and so is a single channel.
-  assert.deepEqual(ownersOf([ofA, ofA], talk), [-1, -1]);
-  assert.deepEqual(ownersOf([ofA], talk), [-1]);
+  assert.deepEqual(channelsOf([ofB, ofA], talk), [1, 0]);
+  // Two speakers can share a channel.
+  const third = Float32Array.from([1, 0, 0, 0, 0]);
+  assert.deepEqual(channelsOf([ofA, ofB], [...talk, third]), [0, 1, 0]);
+  // The same sound on both sides is on neither; a single channel is everyone's; silence is nobody's.
+  assert.deepEqual(channelsOf([ofA, ofA], talk), [-1, -1]);
+  assert.deepEqual(channelsOf([ofA], talk), [0, 0]);
+  assert.deepEqual(channelsOf([ofA, ofB], [new Float32Array(5)]), [-1]);
 });
 
 test("the nearest marker is found, if it is near enough", () => {

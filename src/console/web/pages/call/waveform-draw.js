@@ -1,5 +1,5 @@
 // Draws the waveform on a canvas.
-import { columnsOf, ownersOf, speakersOf, talkOf } from "./waveform.js";
+import { channelsOf, columnsOf, speakersOf, talkOf } from "./waveform.js";
 
 /** @typedef {import("./insights.js").MarkerKind} MarkerKind */
 
@@ -97,20 +97,18 @@ function drawPeaks(context, width, { channels, utterances, speakers, colorOf, du
   // Most recordings are far from as loud as they could be.
   const loudest = Math.max(QUIET, ...lanes.map((columns) => Math.max(...columns)));
   const talk = talkOf(utterances, speakers, duration, count);
-  const owners = ownersOf(lanes, talk);
+  const homes = channelsOf(lanes, talk);
   const colors = speakers.map((id) => color(colorOf(id)));
   const muted = color("--muted");
   lanes.forEach((columns, channel) => {
-    const owner = owners[channel];
-    const speaking = speakersOf(talk, owner);
+    // What a channel hears of those who are on another one is not their speech.
+    const speaking = speakersOf(talk, (speaker) => homes[speaker] === channel || homes[speaker] < 0);
     const middle = layout.top + channel * layout.lane + layout.lane / 2;
     columns.forEach((peak, column) => {
       const speaker = speaking[column];
-      // What another speaker's channel also hears is not this one's speech.
-      const isOwn = speaker >= 0 && (owner < 0 || speaker === owner);
       const height = Math.max(1, (peak / loudest) * (layout.lane - 4));
-      context.fillStyle = isOwn ? colors[speaker] : muted;
-      context.globalAlpha = isOwn ? 1 : 0.4;
+      context.fillStyle = speaker < 0 ? muted : colors[speaker];
+      context.globalAlpha = speaker < 0 ? 0.4 : 1;
       context.fillRect((column * width) / count, middle - height / 2, BAR, height);
     });
   });

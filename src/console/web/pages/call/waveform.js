@@ -45,48 +45,40 @@ export function talkOf(utterances, speakers, duration, count) {
 }
 
 /**
- * The speaker who talks most in each column of a lane.
+ * The speaker who talks most in each column.
  * @param {readonly Float32Array[]} talk of each speaker
- * @param {number} [owner] the speaker of the lane, who wins wherever they talk at all
- * @returns {Int16Array} indices of speakers; -1 where nobody talks
+ * @param {(speaker: number) => boolean} [isHere] whether a speaker belongs to the lane
+ * @returns {Int16Array} indices of speakers; -1 where none of them talks
  */
-export function speakersOf(talk, owner = -1) {
+export function speakersOf(talk, isHere = () => true) {
   const count = talk[0]?.length ?? 0;
   const found = new Int16Array(count).fill(-1);
   for (let column = 0; column < count; column++) {
     let most = 0;
     talk.forEach((own, speaker) => {
-      const share = own[column] * (speaker === owner ? 1000 : 1);
-      if (share > most) {
-        most = share;
-        found[column] = speaker;
-      }
+      if (own[column] <= most || !isHere(speaker)) return;
+      most = own[column];
+      found[column] = speaker;
     });
   }
   return found;
 }
 
+/** How much louder than all others a channel has to be while someone talks, to be theirs. */
+const LEAD = 1.5;
+
 /**
- * The speaker of each channel: the one during whose talk it is loudest, compared with the other channels. Recordings with
- * one speaker per channel are recognized by that; a single channel belongs to nobody.
+ * The channel of each speaker: the one that is loudest while they talk. So recordings with one side per channel are recognized.
  * @param {readonly Float32Array[]} lanes columns of each channel
  * @param {readonly Float32Array[]} talk of each speaker, in the same columns
- * @returns {number[]} index of a speaker for each channel; -1 if it has none of its own
+ * @returns {number[]} for each speaker; -1 for those who are on several channels alike
  */
-export function ownersOf(lanes, talk) {
-  if (lanes.length < 2) return lanes.map(() => -1);
-  const loudness = lanes.map((lane) =>
-    talk.map((own) => {
-      const total = own.reduce((sum, seconds) => sum + seconds, 0);
-      return total > 0 ? lane.reduce((sum, peak, column) => sum + peak * own[column], 0) / total : 0;
-    }),
-  );
-  return loudness.map((own, channel) => {
-    const lead = own.map((value, speaker) =>
-      Math.min(...loudness.map((other, index) => (index === channel ? Infinity : value - other[speaker]))),
-    );
-    const best = lead.reduce((found, value, speaker) => (value > (lead[found] ?? 0) ? speaker : found), -1);
-    return best;
+export function channelsOf(lanes, talk) {
+  return talk.map((own) => {
+    const loudness = lanes.map((lane) => lane.reduce((sum, peak, column) => sum + peak * own[column], 0));
+    const loudest = loudness.indexOf(Math.max(...loudness));
+    const isTheirs = loudness.every((other, channel) => channel === loudest || loudness[loudest] > other * LEAD);
+    return isTheirs ? loudest : -1;
   });
 }
 
