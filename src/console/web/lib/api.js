@@ -70,6 +70,17 @@ async function request(method, path, body, params, options = {}) {
   return isJson(response) ? response.json() : response.text();
 }
 
+/**
+ * The response itself, for a body of which only the beginning is read.
+ * @param {string} path
+ * @returns {Promise<Response>}
+ */
+export async function open(path) {
+  const response = await reach(path, {});
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
 /** @param {string} url @param {RequestInit} init */
 async function reach(url, init) {
   try {
