@@ -1,14 +1,130 @@
-use std::process::Command;
+//! Cargo's build script: the version of the compiler, and the files of the console.
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-fn main() {
-    // The migrations are built into the binary; cargo does not see new ones by itself.
+use brotli::enc::BrotliEncoderParams;
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest as _, Sha256};
+
+/// What browsers get.
+const WEB: &str = "src/console/web";
+/// Where index.html finds all other files. The hash over them is inserted behind it, so that a browser can keep them for
+/// ever.
+const ASSETS: &str = "/console/assets/";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // Both folders are built into the binary; cargo does not see new files in them by itself.
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed={WEB}");
     println!("cargo:rerun-if-env-changed=BUILD_REVISION");
-    let rustc = std::env::var("RUSTC").unwrap_or_default();
+    let rustc = env::var("RUSTC").unwrap_or_default();
     let version = Command::new(rustc).arg("--version").output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     // As in "rustc 1.95.0 (…)".
     let version = version.unwrap_or_default();
     let version = version.split_whitespace().nth(1).unwrap_or("unknown");
     println!("cargo:rustc-env=BUILD_RUSTC={version}");
+    embed_console(Path::new(&env::var("OUT_DIR")?))
+}
+
+/// Writes `console.rs`, which `src/console/assets.rs` includes: every file with its compressed forms.
+fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut files = Vec::new();
+    for path in files_in(Path::new(WEB))? {
+        let name = path.strip_prefix(WEB)?.to_str().ok_or("a name that is not UTF-8")?.to_owned();
+        files.push((name, fs::read(path)?));
+    }
+    files.sort();
+    let index = files.iter().position(|(name, _)| name == "index.html");
+    let (_, index) = files.remove(index.ok_or("no index.html")?);
+    let mut hash = Sha256::new();
+    for (name, content) in &files {
+        hash.update(format!("{name}\0{}\0", content.len()));
+        hash.update(content);
+    }
+    let version = short(&hash.finalize());
+    let index = String::from_utf8(index)?.replace(ASSETS, &format!("{ASSETS}{version}/"));
+
+    let mut code = format!("const VERSION: &str = {version:?};\n");
+    writeln!(code, "const INDEX: Asset = {};", asset(out, "index.html", index.as_bytes())?)?;
+    writeln!(code, "const ASSETS: &[Asset] = &[")?;
+    for (name, content) in &files {
+        writeln!(code, "    {},", asset(out, name, content)?)?;
+    }
+    code.push_str("];\n");
+    fs::write(out.join("console.rs"), code)?;
+    Ok(())
+}
+
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { found.extend(files_in(&path)?) } else { found.push(path) }
+    }
+    Ok(found)
+}
+
+/// The file as an expression of Rust. A compressed form that is not smaller is left out.
+fn asset(out: &Path, name: &str, content: &[u8]) -> Result<String, Box<dyn Error>> {
+    let digest = short(&Sha256::digest(content));
+    let content_type = content_type(name)?;
+    let mut encodings = String::new();
+    for (encoding, bytes) in [("br", brotli(content)?), ("gzip", gzip(content)?)] {
+        if bytes.len() < content.len() {
+            let included = included(out, &format!("{digest}.{encoding}"), &bytes)?;
+            write!(encodings, "({encoding:?}, {included}), ")?;
+        }
+    }
+    let plain = included(out, &digest, content)?;
+    Ok(format!(
+        "Asset {{ name: {name:?}, content_type: {content_type:?}, digest: {digest:?}, plain: {plain}, \
+         encodings: &[{encodings}] }}"
+    ))
+}
+
+fn included(out: &Path, name: &str, bytes: &[u8]) -> io::Result<String> {
+    let path = out.join(name);
+    fs::write(&path, bytes)?;
+    Ok(format!("include_bytes!({:?})", path.display().to_string()))
+}
+
+fn content_type(name: &str) -> Result<&'static str, String> {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    match ending {
+        Some("css") => Ok("text/css; charset=utf-8"),
+        Some("html") => Ok("text/html; charset=utf-8"),
+        Some("js") => Ok("text/javascript; charset=utf-8"),
+        Some("json") => Ok("application/json"),
+        Some("png") => Ok("image/png"),
+        Some("svg") => Ok("image/svg+xml"),
+        Some("txt") => Ok("text/plain; charset=utf-8"),
+        _ => Err(format!("{WEB}/{name}: add the media type of this ending to src/build.rs")),
+    }
+}
+
+fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressed = Vec::new();
+    let params = BrotliEncoderParams { size_hint: content.len(), ..Default::default() };
+    brotli::BrotliCompress(&mut &*content, &mut compressed, &params)?;
+    Ok(compressed)
+}
+
+fn gzip(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content)?;
+    encoder.finish()
+}
+
+/// Enough of a digest to tell versions apart.
+fn short(digest: &[u8]) -> String {
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first))
 }

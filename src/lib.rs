@@ -116,6 +116,10 @@
 //! - [`notify`]: 6. callers are notified at their endpoints
 //! - [`admin`]: 7. operators inspect and replay deliveries, and manage API keys
 //!
+//! For people:
+//!
+//! - [`console`]: the web console, and its sessions
+//!
 //! In the background:
 //!
 //! - [`rotation`]: seals what is stored in the clear, and moves sealed values to the current key
@@ -158,6 +162,7 @@ pub mod audio;
 pub mod callers;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod conversations;
 pub mod db;
 pub mod deliveries;

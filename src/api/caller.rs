@@ -6,7 +6,7 @@ use axum::{
     http::{header, request::Parts},
 };
 
-use super::{Activity, ApiError, ApiState, RequestPermit};
+use super::{Activity, ApiError, ApiState, RequestPermit, SignedIn, session};
 use crate::{
     callers::{self, Caller, Scopes},
     http,
@@ -20,19 +20,48 @@ impl FromRequestParts<ApiState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let permit = RequestPermit::from_request_parts(parts, state).await?;
         let address = http::address(&parts.extensions);
-        let caller = match bearer(parts) {
-            Some(key) => authenticated(key, state, &permit, parts).await?,
+        let credential = Credential::of(parts, state);
+        let caller = match credential {
+            Some(credential) => authenticated(credential, state, &permit, parts).await?,
             None => None,
         };
         let Some(caller) = caller else {
             permit.belongs_to_no_one(address)?;
-            return Err(ApiError::Unauthorized);
+            let is_session = matches!(credential, Some(Credential::Session(_)));
+            return Err(if is_session { ApiError::SessionEnded } else { ApiError::Unauthorized });
         };
-        tracing::Span::current().record("caller", &caller.name);
+        caller.record();
         permit.belongs_to(&caller)?;
         permit.count_as(Activity::Request, caller.id)?;
+        if let (Some(Credential::Session(_)), Some(terms)) = (credential, state.sessions) {
+            terms.check(&parts.method, &parts.headers, &caller)?;
+        }
         permit.check_scopes(&caller)?;
         Ok(caller)
+    }
+}
+
+/// What a request shows to say whose it is.
+#[derive(Clone, Copy)]
+pub(super) enum Credential<'a> {
+    Key(&'a str),
+    /// The console's cookie.
+    Session(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    /// `Authorization` takes precedence: the documentation's requests come from the console's origin, with its cookie.
+    pub(super) fn of(parts: &'a Parts, state: &ApiState) -> Option<Self> {
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            return bearer(parts).map(Self::Key);
+        }
+        state.sessions.and_then(|_| session::cookie(&parts.headers)).map(Self::Session)
+    }
+
+    fn text(self) -> &'a str {
+        match self {
+            Self::Key(text) | Self::Session(text) => text,
+        }
     }
 }
 
@@ -42,25 +71,29 @@ fn bearer(parts: &Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// The caller that holds the key, if it is valid.
+/// The caller that holds the key or the session, if that is valid.
 async fn authenticated(
-    key: &str,
+    credential: Credential<'_>,
     state: &ApiState,
     permit: &RequestPermit,
     parts: &Parts,
 ) -> Result<Option<Caller>, ApiError> {
-    if let Some(caller) = state.known_keys.recall(key) {
+    let text = credential.text();
+    if let Some(caller) = state.known_keys.recall(text) {
         return Ok(Some(caller));
     }
     let _turn = permit.rates().lookup(http::address(&parts.extensions)).await;
     // It may have been found while this request waited for its turn.
-    if let Some(caller) = state.known_keys.recall(key) {
+    if let Some(caller) = state.known_keys.recall(text) {
         return Ok(Some(caller));
     }
     let asked = Instant::now();
-    let caller = callers::authenticate(&state.db, key).await?;
+    let caller = match credential {
+        Credential::Key(key) => callers::authenticate(&state.db, key).await?.map(|key| key.caller),
+        Credential::Session(cookie) => SignedIn::look_up(state, cookie).await?.map(|it| it.caller),
+    };
     if let Some(caller) = &caller {
-        state.known_keys.remember(key, caller, asked);
+        state.known_keys.remember(text, caller, asked);
     }
     Ok(caller)
 }
@@ -72,6 +105,15 @@ impl Caller {
         match self.scopes.lack(needed) {
             Some(scope) => Err(ApiError::MissingScope(scope.name())),
             None => Ok(()),
+        }
+    }
+
+    /// Names it in the log.
+    pub fn record(&self) {
+        let span = tracing::Span::current();
+        span.record("caller", self.key_owner());
+        if self.operator.is_some() {
+            span.record("looked_at", &self.name);
         }
     }
 }

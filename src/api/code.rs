@@ -37,6 +37,8 @@ codes! {
     CursorMismatch: BAD_REQUEST, "cursor-mismatch", "Cursor does not match";
     Unauthorized: UNAUTHORIZED, "unauthorized", "No valid API key";
     MissingScope: FORBIDDEN, "missing-scope", "Missing scope";
+    ConsoleHeaderMissing: FORBIDDEN, "console-header-missing", "Header of the console missing";
+    ReadOnly: FORBIDDEN, "read-only", "Console is read-only";
     JobNotFound: NOT_FOUND, "job-not-found", "Job not found";
     ResultNotAvailable: NOT_FOUND, "result-not-available", "Result not available";
     CallerNotFound: NOT_FOUND, "caller-not-found", "Caller not found";

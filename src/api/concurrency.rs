@@ -146,7 +146,7 @@ impl RequestPermit {
     /// # Errors
     /// `rate-limited` (429).
     pub fn belongs_to(&self, caller: &Caller) -> Result<(), ApiError> {
-        self.holder.name.get_or_init(|| caller.name.clone());
+        self.holder.name.get_or_init(|| caller.key_owner().to_owned());
         self.holder
             .standing
             .get_or_init(|| self.rates.charge_key(caller, self.terms.weight))

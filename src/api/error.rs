@@ -34,6 +34,14 @@ pub enum ApiError {
     ValidationFailed(Faults),
     #[error("send an API key created with `aftercall keys create`: Authorization: Bearer ac_…")]
     Unauthorized,
+    #[error("the API key is unknown, revoked or expired")]
+    UnknownKey,
+    #[error("the session has ended, or its key was revoked or has expired; sign in again")]
+    SessionEnded,
+    #[error("send `Aftercall-Console: 1` with every change that a session of the console makes")]
+    ConsoleHeaderMissing,
+    #[error("the console is in read-only mode (console.read_only): nothing was changed")]
+    ReadOnly,
     #[error("the API key lacks the scope {0}; see `aftercall keys create --scope`")]
     MissingScope(&'static str),
     #[error("this caller has no job {0}")]
@@ -195,7 +203,9 @@ impl ApiError {
             Self::InvalidParameters(_) => Code::InvalidParameter,
             Self::CursorMismatch => Code::CursorMismatch,
             Self::ValidationFailed(_) => Code::ValidationFailed,
-            Self::Unauthorized => Code::Unauthorized,
+            Self::Unauthorized | Self::UnknownKey | Self::SessionEnded => Code::Unauthorized,
+            Self::ConsoleHeaderMissing => Code::ConsoleHeaderMissing,
+            Self::ReadOnly => Code::ReadOnly,
             Self::MissingScope(_) => Code::MissingScope,
             Self::JobNotFound(_) | Self::NoSuchJob(_) => Code::JobNotFound,
             Self::CallerNotFound => Code::CallerNotFound,

@@ -6,14 +6,17 @@ use axum::{
     Router,
     body::Body,
     extract::{FromRequestParts as _, MatchedPath, Request, State},
-    http::{Method, StatusCode, header},
+    http::{Method, StatusCode},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, validate_request::ValidateRequestHeaderLayer};
 
-use super::{ApiError, ApiState, ConcurrencyLimits, Operations, RateLimits, paths, problem};
+use super::{
+    ApiError, ApiState, ConcurrencyLimits, Operations, RateLimits, caller::Credential, paths,
+    problem,
+};
 use crate::{
     callers::Caller,
     http::{self, Awaited, Holding, Observer, Wait, checked_host, nosniff, observed},
@@ -47,7 +50,7 @@ pub async fn no_such_method(State(state): State<ApiState>, request: Request) -> 
 /// `otherwise`, except that a key that may make no more requests learns that first.
 async fn limited_or(otherwise: ApiError, state: &ApiState, request: Request) -> ApiError {
     let (mut parts, _) = request.into_parts();
-    if !parts.uri.path().starts_with(API) || !parts.headers.contains_key(header::AUTHORIZATION) {
+    if !parts.uri.path().starts_with(API) || Credential::of(&parts, state).is_none() {
         return otherwise;
     }
     match Caller::from_request_parts(&mut parts, state).await {

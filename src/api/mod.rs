@@ -17,6 +17,7 @@ pub mod paths;
 mod problem;
 pub mod problems;
 mod rate;
+pub mod session;
 mod state;
 
 pub use bodies::Bodies;
@@ -33,4 +34,5 @@ pub use owned::OwnedJob;
 pub use paths::Links;
 pub use problem::Problem;
 pub use rate::RateLimits;
+pub use session::{Session, SessionTerms, SignedIn};
 pub use state::{ApiState, Shared};

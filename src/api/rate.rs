@@ -91,7 +91,7 @@ impl RateLimits {
     }
 
     /// Waits for its turn if the address has sent too many unknown keys.
-    pub(super) async fn lookup(&self, address: IpAddr) -> Option<SemaphorePermit<'_>> {
+    pub async fn lookup(&self, address: IpAddr) -> Option<SemaphorePermit<'_>> {
         let is_flooding = self.charge_address(address, 0).left.remaining == 0;
         if is_flooding { self.0.flood_lookups.acquire().await.ok() } else { None }
     }

@@ -3,7 +3,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
-use super::{Bodies, MediaAccess};
+use super::{Bodies, MediaAccess, SessionTerms};
 use crate::{
     callers::{KeyCache, KeyWatch},
     config::{
@@ -45,8 +45,10 @@ pub struct Shared {
     pub limits: TextLimits,
     /// Validity of new keys.
     pub keys: KeysSettings,
-    /// Recently authenticated keys.
+    /// Recently authenticated keys and sessions.
     pub known_keys: KeyCache,
+    /// Of the console; `None`: there is none, and cookies are ignored.
+    pub sessions: Option<SessionTerms>,
     /// Keys in use by waits, streams and exports.
     pub watched_keys: KeyWatch,
     /// Notifies waits and streams of changes of jobs.

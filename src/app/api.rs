@@ -12,6 +12,7 @@ use crate::{
     api::{self, ApiError, ApiState, ConcurrencyLimits, Limits, RateLimits},
     callers::Replicas,
     config::{ApiSettings, Settings},
+    console::{self, ConsoleState},
     http::{self, OpsState},
     intake,
     metrics::Metrics,
@@ -39,15 +40,23 @@ pub fn document() -> serde_json::Result<String> {
     api().1.to_pretty_json()
 }
 
+/// What the API's listener serves or counts besides the API.
+pub struct Around {
+    /// `None`: it is off.
+    pub console: Option<ConsoleState>,
+    pub health: OpsState,
+    pub replicas: Replicas,
+    pub metrics: Metrics,
+}
+
 /// The API with its pages and middleware, as served and as tested.
 pub fn router(
     state: ApiState,
-    health: OpsState,
+    around: Around,
     settings: &Settings,
     granted: &ApiSettings,
-    replicas: Replicas,
-    metrics: Metrics,
 ) -> Router {
+    let Around { console, health, replicas, metrics } = around;
     let (routes, mut document) = api();
     let limits = Limits {
         timeout: granted.request_timeout,
@@ -61,6 +70,7 @@ pub fn router(
     }
     let pages = pages::router(document).merge(http::health(health));
     let pages = pages.method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    let pages = console.map(console::router).into_iter().fold(pages, Router::merge);
     let routes = routes
         .fallback(api::no_such_route)
         .method_not_allowed_fallback(api::no_such_method)

@@ -8,17 +8,25 @@ use utoipa::{
         Object, PathItem, Ref, RefOr, Response, Schema,
         path::{Operation, ParameterIn},
         schema::{ArrayItems, SchemaType, Type},
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{
+            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 
 use crate::{
-    api::{Operations, Problem, Terms},
+    api::{Operations, Problem, Terms, session},
     callers::Scope,
 };
 
 /// Extension of an operation: how many requests it counts as.
 const WEIGHT: &str = "x-rate-weight";
+
+/// The scheme that operations name.
+const KEY: &str = "key";
+const SESSION: &str = "The cookie of the web console, for browsers only. Requests other than GET and HEAD also need the \
+    header `Aftercall-Console: 1` (otherwise 403 `console-header-missing`), and are refused while the console is read-only \
+    (403 `read-only`).";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,20 +45,22 @@ const WEIGHT: &str = "x-rate-weight";
         (name = "admin", description = "For operators: deliveries of all callers, and the state of the provider"),
     ),
     components(schemas(Problem)),
-    modifiers(&BearerKey),
+    modifiers(&SecuritySchemes),
 )]
 pub struct ApiDoc;
 
-struct BearerKey;
+struct SecuritySchemes;
 
-impl Modify for BearerKey {
+impl Modify for SecuritySchemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
+        let key = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some("A key made by `aftercall keys create`. Each operation names the scopes that the key needs."))
             .build();
+        let session = ApiKeyValue::with_description(session::COOKIE, SESSION);
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+        components.add_security_scheme(KEY, SecurityScheme::Http(key));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     }
 }
 
@@ -60,6 +70,7 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         tell_that_nothing_is_empty(operation);
         tell_the_scopes(operation);
+        allow_sessions(operation);
         for (status, response) in &mut operation.responses.responses {
             describe(status, response);
         }
@@ -92,6 +103,14 @@ fn tell_the_scopes(operation: &mut Operation) {
         Some(description) if !description.is_empty() => format!("{description}\n\n{needs}"),
         _ => needs,
     });
+}
+
+/// A session takes the place of its key.
+fn allow_sessions(operation: &mut Operation) {
+    let scopes = scopes(operation);
+    if let Some(alternatives) = operation.security.as_mut().filter(|_| !scopes.is_empty()) {
+        alternatives.push(SecurityRequirement::new("session", scopes));
+    }
 }
 
 /// What the operations ask of a key: the scopes of their `security`, and `x-rate-weight` where it is not 1.

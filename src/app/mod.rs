@@ -27,7 +27,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tracing::Instrument as _;
 use url::Url;
 
-use api::router;
+use api::{Around, router};
 pub use api::{api, document};
 use backing_services::BackingServices;
 pub use backing_services::{
@@ -40,6 +40,7 @@ pub use seal_keys::open as open_seal;
 
 use crate::{
     config::{ConfigError, Role, Settings},
+    console::{Entrance, Links},
     db::{self, LoginRole, PoolOptions},
     events,
     http::{self, OpsState, Terms},
@@ -58,6 +59,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A running service.
 pub struct App {
     pub addresses: Addresses,
+    /// `None` if this process does not serve the console.
+    pub console: Option<Entrance>,
     pub db: PgPool,
     pub lifecycle: Lifecycle,
     parts: JoinSet<TaskResult>,
@@ -143,7 +146,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     test_public_hook(&common, &mut parts).await?;
     started.store(true, Ordering::Release);
     let timeouts = shutdown_timeouts(settings);
-    Ok(App { addresses, db, lifecycle, parts, timeouts, backing, provider, seal })
+    let console = entrance(settings, &addresses, &common.links)?;
+    Ok(App { addresses, console, db, lifecycle, parts, timeouts, backing, provider, seal })
 }
 
 fn start_sampling(common: &Parts, metrics: Metrics, parts: &mut JoinSet<TaskResult>) {
@@ -290,6 +294,22 @@ pub fn webhook_base(settings: &Settings, port: u16) -> anyhow::Result<Url> {
         return Ok(url.clone());
     }
     Ok(Url::parse(&format!("http://127.0.0.1:{port}"))?)
+}
+
+fn entrance(
+    settings: &Settings,
+    addresses: &Addresses,
+    links: &Links,
+) -> anyhow::Result<Option<Entrance>> {
+    let Some(api) = addresses.api.filter(|_| settings.console.enabled) else { return Ok(None) };
+    let base = match &settings.api.public_url {
+        Some(url) => url.clone(),
+        None if api.ip().is_unspecified() => {
+            Url::parse(&format!("http://localhost:{}", api.port()))?
+        }
+        None => Url::parse(&format!("http://{api}"))?,
+    };
+    Ok(Some(Entrance::new(&base, links.clone())))
 }
 
 fn start_workers(

@@ -6,10 +6,12 @@ use axum::Router;
 use sqlx::PgPool;
 use url::Url;
 
+use super::Around;
 use crate::{
-    api::{ApiState, Bodies, MediaAccess, Shared},
+    api::{ApiState, Bodies, MediaAccess, SessionTerms, Shared},
     callers::{KeyCache, KeyWatch, Replicas},
     config::{ApiSettings, Settings, bytes},
+    console::{ConsoleState, Links},
     db,
     dispatch::Dispatcher,
     drift::{DriftCounter, Recorder},
@@ -51,6 +53,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Of uploaded recordings; `None` if none is configured.
     pub store: Option<Store>,
+    /// One-time links to the console.
+    pub links: Links,
 }
 
 /// The REST API: its routes, and the parts that must run beside them.
@@ -91,8 +95,9 @@ impl Parts {
         let (drift, recorder) = Recorder::new(db.clone(), metrics.clone());
         let announcer = Announcer::counting(metrics.clone());
         let sender = Sender::new(&settings.notify)?;
+        let links = Links::default();
         Ok((
-            Self { settings, db, lifecycle, announcer, drift, seal, sender, metrics, store },
+            Self { settings, db, lifecycle, announcer, drift, seal, sender, metrics, store, links },
             recorder,
         ))
     }
@@ -116,6 +121,7 @@ impl Parts {
             limits: settings.text_limits(),
             keys: settings.keys.clone(),
             known_keys: KeyCache::default(),
+            sessions: self.session_terms(),
             watched_keys: watched_keys.clone(),
             feed: feed.clone(),
             export_pace: Pace {
@@ -132,9 +138,24 @@ impl Parts {
             sender: self.sender.clone(),
         });
         let replicas = Replicas::default();
-        let metrics = self.metrics.clone();
-        let router = super::router(state, health, settings, granted, replicas.clone(), metrics);
+        let console = self.session_terms().map(|terms| ConsoleState {
+            api: state.clone(),
+            terms,
+            links: self.links.clone(),
+            environment: settings.shown.environment().into(),
+        });
+        let around =
+            Around { console, health, replicas: replicas.clone(), metrics: self.metrics.clone() };
+        let router = super::router(state, around, settings, granted);
         Ok(Api { router, feed, listener, watched_keys, replicas })
+    }
+
+    /// `None`: the console is off.
+    fn session_terms(&self) -> Option<SessionTerms> {
+        let Settings { console, api, .. } = &*self.settings;
+        let only_https = api.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        let (lifetime, read_only) = (console.session, console.read_only);
+        console.enabled.then_some(SessionTerms { lifetime, read_only, only_https })
     }
 
     pub async fn receiver(&self) -> sqlx::Result<Receiver> {

@@ -1,4 +1,4 @@
-//! Recently authenticated keys, so that a busy caller costs one lookup per second.
+//! Recently authenticated keys and sessions, so that a busy caller costs one lookup per second.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -11,10 +11,10 @@ use super::Caller;
 
 /// How much longer a revoked or expired key may be accepted by a process that has just seen it.
 const TRUST: Duration = Duration::from_secs(1);
-/// Maximum number of cached keys; beyond it some are looked up more often.
+/// Maximum number of cached ones; beyond it some are looked up more often.
 const MOST: usize = 1024;
 
-/// By the SHA-256 of the whole key.
+/// By the SHA-256 of the whole key, or of the session's cookie.
 type Seen = HashMap<[u8; 32], (Instant, Caller)>;
 
 /// Clones share their content.

@@ -14,7 +14,7 @@ pub use id::CallerId;
 pub use issue::{
     KeyTerms, LONGEST_LIFETIME, MAX_NAME, MAX_RATE, NewKey, Rolled, create, is_caller_name, roll,
 };
-pub use keys::{authenticate, revoke};
+pub use keys::{ValidKey, authenticate, revoke};
 pub use limits::{CallerRow, LimitsChange, QUOTAS, WEIGHTS, all, find, set_limits};
 pub use list::{KeyFilter, KeyRow, keys};
 pub use replicas::Replicas;
@@ -31,4 +31,13 @@ pub struct Caller {
     pub scopes: Scopes,
     /// Requests per `keys.rate_window`; `None`: as many as `keys.rate_limit`.
     pub rate: Option<u32>,
+    /// The key's own caller, when an operator's session looks at this one's data.
+    pub operator: Option<String>,
+}
+
+impl Caller {
+    /// Name of the caller that the key belongs to.
+    pub fn key_owner(&self) -> &str {
+        self.operator.as_ref().unwrap_or(&self.name)
+    }
 }

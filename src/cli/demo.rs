@@ -13,6 +13,7 @@ use crate::{
     app::{self, Addresses, App},
     callers::{self, KeyTerms},
     config::Settings,
+    console::{Entrance, Link},
     telemetry,
 };
 
@@ -32,7 +33,8 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     let taken = take_free_ports(&mut settings);
     let app = app::start(&settings).await?;
     let addresses = app.addresses.clone();
-    introduce(&addresses, &taken);
+    let console = app.console.clone();
+    introduce(&addresses, console.as_ref(), &taken);
     let terms = KeyTerms { lifetime: Some(KEY_LIFETIME), ..KeyTerms::default() };
     let key = callers::create(&app.db, CALLER, "made by demo", terms).await?.text;
     let api = addresses.api.context("the demo needs the role api; see `aftercall config print`")?;
@@ -49,6 +51,9 @@ pub async fn run(mut settings: Settings, args: Args) -> anyhow::Result<()> {
     let shown = story.await;
     if let Ok(Some(job)) = &shown {
         show_commands(&client, job, &key, args.once);
+        if let Some(console) = console.filter(|_| !args.once) {
+            show_console(&console, job);
+        }
     }
     if args.once || shown.is_err() {
         lifecycle.draining.cancel();
@@ -88,7 +93,7 @@ async fn show(client: &ApiClient, addresses: &Addresses) -> anyhow::Result<Value
 }
 
 #[expect(clippy::print_stdout, reason = "the demo is for reading")]
-fn introduce(addresses: &Addresses, taken: &[String]) {
+fn introduce(addresses: &Addresses, console: Option<&Entrance>, taken: &[String]) {
     println!("Aftercall {}", env!("CARGO_PKG_VERSION"));
     for note in taken {
         println!("  note      {note}");
@@ -100,6 +105,9 @@ fn introduce(addresses: &Addresses, taken: &[String]) {
     }
     if let Some(api) = addresses.api {
         println!("  api       http://{api}/docs");
+    }
+    if let Some(console) = console {
+        println!("  console   {}", console.url());
     }
     if let Some(webhook) = addresses.webhook {
         println!("  webhooks  http://{webhook}/webhooks/…");
@@ -124,6 +132,14 @@ fn show_commands(client: &ApiClient, job: &Value, key: &SecretString, once: bool
         );
     }
     println!("  AFTERCALL_URL={base} aftercall submit <file or URL>");
+}
+
+#[expect(clippy::print_stdout, reason = "the demo is for reading")]
+fn show_console(console: &Entrance, job: &Value) {
+    let page = format!("/console/jobs/{}", job["id"].as_str().unwrap_or_default());
+    let url = console.one_time_url(Link { caller: Some(CALLER.to_owned()), page });
+    println!("\nOpen the call in the console (this link works once, within 10 minutes):");
+    println!("  {url}");
 }
 
 /// Uses a free port where a default one is taken, so that the demo does not fail.

@@ -2,6 +2,7 @@
 use crate::{
     app::{self, LoadSettings, Reloads, ToldToStop},
     config::Loaded,
+    console::Link,
     telemetry,
 };
 
@@ -31,5 +32,10 @@ async fn serve(load: LoadSettings, loaded: Loaded) -> anyhow::Result<()> {
         recording = addresses.sandbox.as_ref().map(|it| tracing::field::display(&it.recording_url)),
         "ready"
     );
+    // For whoever started it, and so not in the log.
+    if let Some(console) = app.console.as_ref().filter(|_| settings.shown.environment() == "dev") {
+        let url = console.one_time_url(Link::default());
+        eprintln!("Open the console (this link works once, within 10 minutes):\n  {url}");
+    }
     app.run().await
 }

@@ -7,6 +7,7 @@
 //! A setting is a field in the file of its section, with its default, unit and reason in
 //! `config/default.toml`; `config/schema.json` is generated from both.
 mod api;
+mod console;
 mod database;
 mod dispatch;
 mod environment;
@@ -33,6 +34,7 @@ mod values;
 mod webhook;
 
 pub use api::ApiSettings;
+pub use console::ConsoleSettings;
 pub use database::DatabaseSettings;
 pub use dispatch::DispatchSettings;
 pub use environment::{

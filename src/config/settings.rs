@@ -3,10 +3,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    ApiSettings, Automatic, DatabaseSettings, DispatchSettings, HttpSettings, IngestSettings,
-    JobsSettings, KeysSettings, LogSettings, MediaSettings, NotifySettings, OpsSettings,
-    ProviderSettings, ReconcileSettings, RetentionSettings, SandboxSettings, SealSettings,
-    ShownSettings, ShutdownSettings, WebhookSettings, bytes,
+    ApiSettings, Automatic, ConsoleSettings, DatabaseSettings, DispatchSettings, HttpSettings,
+    IngestSettings, JobsSettings, KeysSettings, LogSettings, MediaSettings, NotifySettings,
+    OpsSettings, ProviderSettings, ReconcileSettings, RetentionSettings, SandboxSettings,
+    SealSettings, ShownSettings, ShutdownSettings, WebhookSettings, bytes,
 };
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -17,6 +17,7 @@ pub struct Settings {
     pub http: HttpSettings,
     pub api: ApiSettings,
     pub keys: KeysSettings,
+    pub console: ConsoleSettings,
     pub webhook: WebhookSettings,
     pub ingest: IngestSettings,
     pub ops: OpsSettings,

@@ -24,6 +24,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     s.http.check(&mut faults);
     s.api.check(&mut faults);
     s.keys.check(&mut faults);
+    s.console.check(&mut faults);
     s.webhook.check(&mut faults);
     s.ingest.check(&mut faults);
     s.provider.check(&mut faults);

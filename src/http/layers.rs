@@ -101,6 +101,7 @@ pub async fn observed(State(observer): State<Observer>, request: Request, next: 
         route,
         method,
         caller = tracing::field::Empty,
+        looked_at = tracing::field::Empty,
         job_id = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );

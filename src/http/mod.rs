@@ -1,4 +1,5 @@
 //! Plumbing of the HTTP listeners that any service would need, whatever it serves.
+mod accept_encoding;
 mod combined_query;
 mod download;
 mod etag;
@@ -19,6 +20,7 @@ mod throttle;
 mod upload;
 mod wait;
 
+pub use accept_encoding::accepts;
 pub use combined_query::CombinedQuery;
 pub use download::Download;
 pub use etag::{conditional, hex, if_match};

@@ -165,6 +165,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "seal",
         ],
     ),
+    ("console", &["api", "callers", "http"]),
     ("rotation", &["jobs", "seal", "supervise"]),
     ("rollup", &["metrics", "reporting", "stats", "supervise"]),
     (

@@ -5,6 +5,7 @@ mod architecture;
 mod attempts;
 mod chaos;
 mod connections;
+mod console;
 mod dispatch;
 mod egress;
 mod embedded;

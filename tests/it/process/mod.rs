@@ -2,6 +2,7 @@
 mod backup;
 mod cli;
 mod config;
+mod console;
 mod demo;
 mod doctor;
 mod drain;

@@ -11,6 +11,7 @@ use aftercall::{
     app::{self, Api, Parts},
     callers::{self, KeyTerms, Replicas},
     config::{self, Allowed, Settings, StoreEnvironment},
+    console::Links,
     dispatch::Dispatcher,
     drift::Recorder,
     events::{Feed, Listener, announce},
@@ -294,6 +295,10 @@ impl TestApp {
 
     pub fn seal(&self) -> &Seal {
         &self.parts.seal
+    }
+
+    pub fn links(&self) -> &Links {
+        &self.parts.links
     }
 
     pub fn sampler(&self) -> Sampler {

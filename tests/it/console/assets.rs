@@ -1,0 +1,199 @@
+//! The files of the console: what browsers may keep, and what they are told to allow.
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use flate2::read::GzDecoder;
+
+use super::{Browser, Said};
+use crate::support::app::TestApp;
+
+fn web() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console/web")
+}
+
+/// Names and contents of all files but index.html.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if !path.ends_with("index.html") {
+            let name = path.strip_prefix(web()).unwrap().to_str().unwrap().to_owned();
+            found.push((name, fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+async fn encoded(browser: &Browser, path: &str, encodings: &str) -> Said {
+    let request = browser.request("GET", path).header("accept-encoding", encodings);
+    Said::of(request.send().await.unwrap()).await
+}
+
+fn decoded(said: &Said) -> Vec<u8> {
+    let mut plain = Vec::new();
+    match said.headers.get("content-encoding").map(|it| it.to_str().unwrap()) {
+        None => plain.clone_from(&said.body),
+        Some("gzip") => {
+            GzDecoder::new(&said.body[..]).read_to_end(&mut plain).unwrap();
+        }
+        Some("br") => brotli::BrotliDecompress(&mut &said.body[..], &mut plain).unwrap(),
+        Some(other) => panic!("{other}"),
+    }
+    plain
+}
+
+/// Where the page finds the assets, with the hash over them.
+async fn base(browser: &Browser) -> String {
+    let page = browser.get("/console/").await.text();
+    let (_, rest) = page.split_once("/console/assets/").unwrap();
+    let (hash, _) = rest.split_once('/').unwrap();
+    assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    format!("/console/assets/{hash}")
+}
+
+#[tokio::test]
+async fn every_file_is_served_as_it_is_in_the_smallest_form_that_is_accepted() {
+    let app = TestApp::start().await;
+    let browser = Browser::at(&app);
+    let base = base(&browser).await;
+    let mut sizes = [0; 3];
+    for (name, content) in files(&web()) {
+        let path = format!("{base}/{name}");
+        let forms = [
+            encoded(&browser, &path, "identity").await,
+            encoded(&browser, &path, "gzip, deflate").await,
+            encoded(&browser, &path, "gzip, deflate, br, zstd").await,
+        ];
+        let mut tags = BTreeSet::new();
+        for (form, size) in forms.iter().zip(&mut sizes) {
+            assert_eq!(form.status, 200, "{path}");
+            assert!(decoded(form) == content, "{name} differs: {:?}", form.headers);
+            assert_eq!(form.header("cache-control"), "public, max-age=31536000, immutable");
+            assert_eq!(form.header("vary"), "accept-encoding");
+            assert_eq!(form.header("x-content-type-options"), "nosniff");
+            tags.insert((form.header("etag").to_owned(), form.body.len()));
+            *size += form.body.len();
+        }
+        let forms: BTreeSet<_> = tags.iter().map(|(_, length)| length).collect();
+        assert_eq!(tags.len(), forms.len(), "each form has a tag of its own: {tags:?}");
+        let kind = match name.rsplit_once('.').unwrap().1 {
+            "js" => "text/javascript; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            "svg" => "image/svg+xml",
+            "txt" => "text/plain; charset=utf-8",
+            other => panic!("{other}"),
+        };
+        assert_eq!(forms_type(&browser, &path).await, kind, "{name}");
+    }
+    let [plain, gzip, brotli] = sizes;
+    assert!(brotli < gzip && gzip < plain, "{sizes:?}");
+}
+
+async fn forms_type(browser: &Browser, path: &str) -> String {
+    browser.get(path).await.header("content-type").to_owned()
+}
+
+#[tokio::test]
+async fn an_asset_that_has_not_changed_is_not_sent_again_and_head_sends_none() {
+    let app = TestApp::start().await;
+    let browser = Browser::at(&app);
+    let path = format!("{}/app.js", base(&browser).await);
+    let first = browser.get(&path).await;
+    let request = browser.request("GET", &path).header("if-none-match", first.header("etag"));
+    let again = Said::of(request.send().await.unwrap()).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("vary"), "accept-encoding");
+    assert_eq!(again.header("cache-control"), first.header("cache-control"));
+    let head = Said::of(browser.request("HEAD", &path).send().await.unwrap()).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), first.body.len().to_string());
+    let changed = browser.request("GET", &path).header("if-none-match", "\"0000-identity\"");
+    assert_eq!(changed.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn every_page_is_index_html_which_is_never_kept() {
+    let app = TestApp::start().await;
+    let browser = Browser::at(&app);
+    let index = fs::read_to_string(web().join("index.html")).unwrap();
+    let index = index.replace("/console/assets", &base(&browser).await);
+    let id = "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203";
+    for path in ["", "jobs", &format!("jobs/{id}"), "operations/keys", "sign-in", "no/such/page"] {
+        let page = encoded(&browser, &format!("/console/{path}"), "br, gzip").await;
+        assert_eq!((page.status, page.header("content-encoding")), (200, "br"), "{path}");
+        assert_eq!(String::from_utf8(decoded(&page)).unwrap(), index, "{path}");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    }
+    let outside = browser.get("/console").await;
+    assert_eq!((outside.status, outside.header("location")), (307, "/console/"));
+    let posted = browser.send("POST", "/console/jobs", &"".into()).await;
+    posted.problem(405, "method-not-allowed");
+}
+
+#[tokio::test]
+async fn what_is_no_asset_is_not_found() {
+    let app = TestApp::start().await;
+    let browser = Browser::at(&app);
+    let base = base(&browser).await;
+    for path in [
+        "/console/assets/",
+        "/console/assets/app.js",
+        "/console/assets/0123456789abcdef/app.js",
+        &base,
+        &format!("{base}/"),
+        &format!("{base}/no.js"),
+        &format!("{base}/index.html"),
+        &format!("{base}/lib/..%2Fapp.js"),
+    ] {
+        browser.get(path).await.problem(404, "no-such-route");
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_allow_nothing_else() {
+    let app = TestApp::start().await;
+    let browser = Browser::at(&app);
+    let asset = format!("{}/app.js", base(&browser).await);
+    for path in
+        ["/console", "/console/", "/console/jobs", "/console/session", &asset, "/console/assets/"]
+    {
+        let said = browser.get(path).await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said.header("content-security-policy"), @"default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
+        }
+        assert_eq!(said.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(said.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(said.header("cross-origin-opener-policy"), "same-origin", "{path}");
+        assert_eq!(said.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert!(said.header("permissions-policy").contains("microphone=()"), "{path}");
+    }
+    let page = browser.get("/console/").await.text();
+    assert!(!page.contains("style=") && !page.contains("<style"), "{page}");
+    let scripts = page.split("<script").skip(1).map(|it| it.split_once('>').unwrap());
+    for (attributes, rest) in scripts {
+        assert!(attributes.contains("src=\"/console/assets/"), "{attributes}");
+        assert!(rest.starts_with("</script>"), "an inline script: {rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_console_that_is_off_does_not_exist() {
+    let app = TestApp::with(|settings| settings.console.enabled = false).await;
+    let on = TestApp::start().await;
+    let browser = Browser::at(&app);
+    let asset = format!("{}/app.js", base(&Browser::at(&on)).await);
+    for path in ["/console", "/console/", "/console/jobs", "/console/session", &asset] {
+        browser.get(path).await.problem(404, "no-such-route");
+    }
+    let key = serde_json::json!({ "key": app.key });
+    let said = browser.send("POST", "/console/session", &key).await;
+    said.problem(404, "no-such-route");
+    assert!(said.cookie().is_none());
+}
