@@ -14,7 +14,8 @@ import { Icon } from "./icon.js";
 /**
  * @typedef {object} Selection
  * @property {Set<string>} keys
- * @property {(keys: Set<string>) => void} onChange
+ * @property {(keys: Set<string>, clicked?: { key: string, isRange: boolean }) => void} onChange `clicked`: the row whose
+ *   checkbox changed, and whether with shift; without it, all rows changed
  * @property {(row: any) => string} name what a row's checkbox is called
  */
 
@@ -85,10 +86,11 @@ function SelectAll({ rows, rowKey, selection: { keys, onChange } }) {
 
 /** @param {{ row: any, id: string, selection: Selection }} props */
 function SelectOne({ row, id, selection: { keys, onChange, name } }) {
-  function toggle() {
+  /** @param {MouseEvent} event a click, as only it knows of shift; the space bar makes one, too */
+  function toggle({ shiftKey }) {
     const next = new Set(keys);
     if (!next.delete(id)) next.add(id);
-    onChange(next);
+    onChange(next, { key: id, isRange: shiftKey });
   }
-  return html`<input type="checkbox" aria-label=${`Select ${name(row)}`} checked=${keys.has(id)} onChange=${toggle} />`;
+  return html`<input type="checkbox" aria-label=${`Select ${name(row)}`} checked=${keys.has(id)} onClick=${toggle} />`;
 }
