@@ -6,7 +6,8 @@ import { bucketName, shortDay } from "./formats.js";
 import { stacked } from "./series.js";
 
 /** @import { Bucket } from "./days.js" */
-/** @typedef {{name: string, color: string, values: (number | null)[]}} Line `color` is a custom property, such as `--accent` */
+/** @typedef {{name: string, color: string, values: (number | null)[], total: number | null}} Line `color` is a custom property, such as `--accent`;
+ *   `total` is the value of all buckets together */
 
 /**
  * @typedef {object} ChartProps
@@ -48,7 +49,9 @@ export function TimeChart({
 }) {
   const holder = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {any} */ (null));
-  const [at, setAt] = useState(/** @type {number | null} */ (null));
+  const [pointed, setPointed] = useState(/** @type {number | null} */ (null));
+  // Until a chart of fewer buckets is drawn, the place is that of the one before.
+  const at = pointed !== null && pointed < starts.length ? pointed : null;
   const [spoken, setSpoken] = useState("");
   const scheme = useScheme();
   const pick = useRef(onPick);
@@ -59,7 +62,7 @@ export function TimeChart({
     if (!parent) return;
     const data = { starts, lines, kind, format, top, isTime, isNarrow };
     const drawn = draw(parent, data, {
-      move: setAt,
+      move: setPointed,
       pick: (first, last) => pick.current(starts[first], starts[last]),
     });
     plot.current = drawn;
@@ -69,7 +72,7 @@ export function TimeChart({
       resized.disconnect();
       drawn.destroy();
       plot.current = null;
-      setAt(null);
+      setPointed(null);
     };
   }, [starts, lines, kind, scheme]);
 
@@ -119,7 +122,7 @@ export function TimeChart({
 function Legend({ lines, at, when, format, choice }) {
   const value = (/** @type {string} */ name) => {
     const line = lines.find((it) => it.name === name);
-    return line && html` <strong aria-hidden="true">${at !== null && format(line.values[at])}</strong>`;
+    return line && html` <strong>${format(at === null ? line.total : line.values[at])}</strong>`;
   };
   const entry = (/** @type {{name: string, color: string}} */ line) => html`
     <span class="chart-swatch" style=${{ background: `var(${line.color})` }}></span>
@@ -128,7 +131,7 @@ function Legend({ lines, at, when, format, choice }) {
   const isOne = lines.length === 1 && !choice;
   return html`
     <div class="chart-legend">
-      ${isOne && html`<span aria-hidden="true">${value(lines[0].name)}</span>`}
+      ${isOne && html`<span>${value(lines[0].name)}</span>`}
       ${!isOne && !choice && html`<ul>${lines.map((line) => html`<li key=${line.name}>${entry(line)}</li>`)}</ul>`}
       ${
         choice &&

@@ -59,13 +59,13 @@ function Dates({ shown, today, set }) {
   ]);
   return html`
     <div class="dates">
-      <${Button} kind="quiet" class="small" icon="left" aria-label="The days before" title="The days before: [" onClick=${() => move(-1)} />
-      <label for=${from}>From</label>
+      <label for=${from} class="visually-hidden">From</label>
       <input id=${from} type="date" value=${shown.from} max=${today}
         onChange=${(/** @type {any} */ event) => choose(event.currentTarget.value, last)} />
       <label for=${until}>to</label>
       <input id=${until} type="date" value=${last} max=${today}
         onChange=${(/** @type {any} */ event) => choose(shown.from, event.currentTarget.value)} />
+      <${Button} kind="quiet" class="small" icon="left" aria-label="The days before" title="The days before: [" onClick=${() => move(-1)} />
       <${Button} kind="quiet" class="small" icon="right" aria-label="The days after" title="The days after: ]" disabled=${isLast}
         onClick=${() => move(1)} />
     </div>

@@ -7,7 +7,7 @@ import { TimeChart } from "./chart.js";
 import { starts, within } from "./days.js";
 import { edges, FACETS, ignored } from "./filters.js";
 import { formatOf } from "./formats.js";
-import { measure } from "./measures.js";
+import { measure, ratio } from "./measures.js";
 import { aligned, shares } from "./series.js";
 
 /** @import { Params } from "../../lib/query.js" */
@@ -80,14 +80,16 @@ function linesOf(it, shown, stats, buckets) {
       name: group.group ?? facet.none,
       color: `--speaker-${i}`,
       values: aligned(group.series ?? [], buckets, it.of, empty),
+      total: it.of(group.measures),
     }));
   }
   const points = stats.all.data[0]?.series ?? [];
-  if (it.name !== "jobs")
-    return [{ name: it.label, color: "--accent", values: aligned(points, buckets, it.of, empty) }];
   const sums = stats.all.data[0]?.measures ?? {};
+  if (it.name !== "jobs") {
+    return [{ name: it.label, color: "--accent", values: aligned(points, buckets, it.of, empty), total: it.of(sums) }];
+  }
   const ends = ENDS.filter((end, i) => i === 0 || end.of(sums) > 0);
-  return ends.map((end) => ({ ...end, values: aligned(points, buckets, end.of, 0) }));
+  return ends.map((end) => ({ ...end, values: aligned(points, buckets, end.of, 0), total: end.of(sums) }));
 }
 
 /** More parts of a stack cannot be told apart. */
@@ -111,8 +113,12 @@ export function Emotions({ shown, stats, set }) {
     const sum = buckets.map((_, i) => others.reduce((total, line) => total + (line[i] ?? 0), 0));
     const all = rest.length > 0 ? [...named, { name: `${rest.length} others`, color: "--muted", values: sum }] : named;
     const parts = shares(all.map((line) => line.values));
-    const shared = all.map((line, i) => ({ ...line, values: parts[i] }));
-    return shown.emotion ? shared.filter((line) => line.name === shown.emotion) : shared;
+    const sumOf = (/** @type {(number | null)[]} */ values) =>
+      values.reduce((/** @type {number} */ total, value) => total + (value ?? 0), 0);
+    const whole = all.reduce((total, line) => total + sumOf(line.values), 0);
+    const shared = all.map((line, i) => ({ ...line, values: parts[i], total: ratio(sumOf(line.values), whole) }));
+    const alone = shared.filter((line) => line.name === shown.emotion);
+    return alone.length > 0 ? alone : shared;
   }, [shown, stats, buckets]);
   const names = stats.emotions.data.slice(0, MOST_EMOTIONS).map((group) => group.group ?? "");
   const pills = names.map((name) => ({ name, color: emotionColor(name) }));

@@ -83,7 +83,7 @@ export function Callers() {
 
 /** @param {{used: number, of: number | null | undefined, until: string}} props */
 function Quota({ used, of, until }) {
-  if (typeof of !== "number") return html`${number(used)} <span class="muted">no quota</span>`;
+  if (typeof of !== "number") return html`<span>${number(used)} <span class="muted">no quota</span></span>`;
   const text = `${number(used)} of ${number(of)}`;
   return html`<span class="quota"><span>${text}${used >= of && html` <span class="muted">until <${Time} at=${until} /></span>`}</span>
     <${Meter} used=${used} of=${of} label=${`${text} used`} /></span>`;

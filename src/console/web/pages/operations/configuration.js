@@ -15,7 +15,6 @@ const columns = [
   {
     key: "value",
     title: "Value",
-    isWide: true,
     render: (/** @type {Api["SettingView"]} */ it) =>
       it.value === "" ? html`<span class="muted">not set</span>` : html`<span class="any-text">${it.value}</span>`,
   },

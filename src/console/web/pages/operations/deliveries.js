@@ -68,7 +68,6 @@ export function Deliveries() {
     {
       key: "reason",
       title: "Reason",
-      isWide: true,
       render: (/** @type {Api["DeliveryView"]} */ it) => it.reason && html`<span class="any-text">${it.reason}</span>`,
     },
   ];

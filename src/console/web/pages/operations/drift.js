@@ -19,8 +19,8 @@ const columns = [
   {
     key: "kind",
     title: "Difference",
-    render: (/** @type {Api["DriftView"]} */ it) => html`<span class="nowrap">${KINDS[it.kind] ?? it.kind}</span>
-      ${it.name && html` <strong class="any-text">${it.name}</strong>`}`,
+    render: (/** @type {Api["DriftView"]} */ it) => html`<span><span class="nowrap">${KINDS[it.kind] ?? it.kind}</span>
+      ${it.name && html` <strong class="any-text">${it.name}</strong>`}</span>`,
   },
   {
     key: "name",

@@ -29,7 +29,7 @@ export function EndpointState({ endpoint: { state, pauseReason, failures } }) {
     : isFailing
       ? `${counted(failures, "failure", "failures")} in a row`
       : "";
-  return html`<${Status} level=${level}>${isFailing ? "failing" : state}<//> <span class="muted nowrap">${why}</span>`;
+  return html`<span><${Status} level=${level}>${isFailing ? "failing" : state}<//> <span class="muted nowrap">${why}</span></span>`;
 }
 
 /** @param {{id: string, close: () => void, onChanged: () => unknown}} props */

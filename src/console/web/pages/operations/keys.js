@@ -68,13 +68,12 @@ export function Keys() {
       key: "name",
       title: "Name",
       render: (/** @type {Api["KeyView"]} */ it) =>
-        html`<span class="any-text">${it.name}</span> <code class="muted nowrap">ac_${it.id}_…</code>`,
+        html`<div><span class="any-text">${it.name}</span> <code class="muted nowrap">ac_${it.id}_…</code></div>`,
     },
     { key: "state", title: "State", render: (/** @type {Api["KeyView"]} */ it) => html`<${KeyState} state=${it} />` },
     {
       key: "scopes",
       title: "May",
-      isWide: true,
       render: (/** @type {Api["KeyView"]} */ it) =>
         html`<span class="scope-list">${it.scopes.map((/** @type {string} */ scope) => html`<code key=${scope} class="nowrap">${scope}</code> `)}</span>`,
     },
@@ -140,7 +139,8 @@ export function Keys() {
 /** @param {{state: Api["KeyView"]}} props */
 function KeyState({ state: { state, successorId } }) {
   const level = state === "valid" ? "good" : "none";
-  return html`<${Status} level=${level}>${state}<//>${successorId && state === "valid" ? html` <span class="muted">rolled</span>` : ""}`;
+  const isRolled = successorId && state === "valid";
+  return html`<span><${Status} level=${level}>${state}<//>${isRolled && html` <span class="muted">rolled</span>`}</span>`;
 }
 
 const OVERLAPS = [

@@ -75,15 +75,15 @@ export function Messages({ endpoint, path }) {
       key: "type",
       title: "Type",
       render: (/** @type {Api["NotificationView"]} */ it) =>
-        html`${it.type}${it.replayOf && html` <span class="muted">replay</span>`}`,
+        html`<span>${it.type}${it.replayOf && html` <span class="muted">replay</span>`}</span>`,
     },
     {
       key: "state",
       title: "State",
       render: (
         /** @type {Api["NotificationView"]} */ it,
-      ) => html`<${Status} level=${LEVELS[it.state] ?? "none"}>${it.state}<//>
-        ${it.nextAttemptAt && html` <span class="muted nowrap"><${Next} at=${it.nextAttemptAt} /></span>`}`,
+      ) => html`<span><${Status} level=${LEVELS[it.state] ?? "none"}>${it.state}<//>
+        ${it.nextAttemptAt && html` <span class="muted nowrap"><${Next} at=${it.nextAttemptAt} /></span>`}</span>`,
     },
     {
       key: "job",
@@ -94,7 +94,6 @@ export function Messages({ endpoint, path }) {
     {
       key: "attempts",
       title: "Attempts",
-      isWide: true,
       render: (/** @type {Api["NotificationView"]} */ it) => html`<${Attempts} message=${it} />`,
     },
     ...(mayReplay

@@ -40,7 +40,6 @@ const columns = [
   {
     key: "goes",
     title: "Goes",
-    isWide: true,
     render: (/** @type {Api["StoredMonth"]} */ it) =>
       it.goesAt ? html`<${Time} at=${it.goesAt} />` : html`<span class="muted">stays</span>`,
   },
