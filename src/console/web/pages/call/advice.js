@@ -15,7 +15,8 @@ const ADVICE = {
   upstream: "The provider was down or could not be reached. Retry when it is back.",
   analysis:
     "The provider took the recording but could not analyze it. Check that it can be downloaded and played, then retry.",
-  timeout: "No result arrived in time. Retry to submit the recording once more.",
+  timeout:
+    "Retry to submit the recording once more; if that times out too, ask an operator whether the provider is slow.",
 };
 
 /**

@@ -26,7 +26,7 @@ import { createPlayer } from "./player.js";
 import { PlayerBar } from "./player-bar.js";
 import { SpeakerNames } from "./speaker-names.js";
 import { Transcript } from "./transcript.js";
-import { NotAllowed, NotFound, Waiting } from "./waiting.js";
+import { Expired, NotAllowed, NotFound, Waiting } from "./waiting.js";
 
 /** @param {{ id: string }} props */
 export function Call({ id }) {
@@ -57,6 +57,9 @@ function JobPage({ job, changes, reload }) {
       <div class="panel"><${HistoryPanel} job=${job} changes=${changes} /></div>`;
   } else if (result.utterances) {
     content = html`<${FinishedCall} job=${job} result=${result} player=${player} utterances=${result.utterances} changes=${changes} reload=${reload} />`;
+  } else if (result.error?.code === "result-expired") {
+    // It has expired since the job was read.
+    content = html`<${Facts} job=${job} /><${Expired} />`;
   } else if (result.error) {
     content = html`<${Failure} error=${result.error} retry=${result.reload} />`;
   } else {

@@ -44,10 +44,10 @@ function Queued({ job: { queue, deadlineAt } }) {
   <//>`;
 }
 
-/** @param {{ at: string }} props */
-function Expired({ at }) {
+/** @param {{ at?: string }} props `at`: when it was, if that is known */
+export function Expired({ at }) {
   return html`<${Message} title="The result was deleted because of its age.">
-    <p>That was <${Time} at=${at} relative />. It cannot be restored; to have the recording analyzed again, submit it as a new job.</p>
+    <p>${at && html`That was <${Time} at=${at} relative />. `}It cannot be restored; to have the recording analyzed again, submit it as a new job.</p>
   <//>`;
 }
 
@@ -56,7 +56,7 @@ function Failed({ job, onChange }) {
   const { error, state } = job;
   const title = state === "timed_out" ? "No result arrived before the deadline." : "The analysis failed.";
   return html`<${Message} title=${title}>
-    ${error && html`<p class="any-text error-message">${error.message}</p>`}
+    ${error && state === "failed" && html`<p class="any-text error-message">${error.message}</p>`}
     ${
       error &&
       (error.code || error.parameter) &&
