@@ -39,7 +39,10 @@ export function Menu({ label, items, icon, kind = "plain", name }) {
     else if (event.key === "Home") found[0]?.focus();
     else if (event.key === "End") found.at(-1)?.focus();
     else if (event.key === "Tab") return list.current?.hidePopover();
-    else if (event.key.length === 1 && event.key !== " ") {
+    else if (event.key === "Escape") {
+      list.current?.hidePopover();
+      button.current?.focus();
+    } else if (event.key.length === 1 && event.key !== " ") {
       const begins = (/** @type {HTMLElement} */ item) =>
         item.textContent?.trim().toLowerCase().startsWith(event.key.toLowerCase());
       [...found.slice(at + 1), ...found].find(begins)?.focus();
