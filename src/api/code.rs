@@ -45,6 +45,7 @@ codes! {
     DeliveryNotFound: NOT_FOUND, "delivery-not-found", "Delivery not found";
     KeyNotFound: NOT_FOUND, "key-not-found", "API key not found";
     MediaNotFound: NOT_FOUND, "media-not-found", "Recording not found";
+    RecordingNotAvailable: NOT_FOUND, "recording-not-available", "Recording not available";
     EndpointNotFound: NOT_FOUND, "endpoint-not-found", "Endpoint not found";
     NotificationNotFound: NOT_FOUND, "notification-not-found", "Notification not found";
     NoSuchRoute: NOT_FOUND, "no-such-route", "Path not found";

@@ -77,6 +77,8 @@ pub enum ApiError {
         retention.media); retry with a fresh contentUri, or submit an upload again as a new job"
     )]
     RecordingExpired,
+    #[error("the recording is not available: {0}")]
+    RecordingNotAvailable(String),
     #[error("this caller has no recording {0}")]
     MediaNotFound(uuid::Uuid),
     #[error("a job that is not final needs the recording; cancel it, or wait until it has ended")]
@@ -218,6 +220,7 @@ impl ApiError {
             Self::ResultNotAvailable(_) => Code::ResultNotAvailable,
             Self::ResultExpired(_) => Code::ResultExpired,
             Self::RecordingExpired => Code::RecordingExpired,
+            Self::RecordingNotAvailable(_) => Code::RecordingNotAvailable,
             Self::MediaNotFound(_) => Code::MediaNotFound,
             Self::StateConflict(..) | Self::MediaInUse | Self::KeyEnded | Self::KeyRolled(_) => {
                 Code::StateConflict

@@ -1,7 +1,7 @@
 //! The parameters that select jobs, in lists, exports and actions alike.
 use serde::{Deserialize, Deserializer, de::Error};
 use utoipa::{
-    IntoParams,
+    IntoParams, ToSchema,
     openapi::path::{Parameter, ParameterIn},
 };
 
@@ -11,9 +11,10 @@ use crate::{
 };
 
 /// All conditions must hold.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
+#[schema(as = JobFilter)]
 pub struct JobFilters {
     /// Only jobs in these states; may be repeated.
     #[serde(default)]
@@ -33,15 +34,19 @@ pub struct JobFilters {
     audio_type: Option<String>,
     /// Only jobs created at or after this time.
     #[param(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     created_after: Option<Timestamp>,
     /// Only jobs created before this time.
     #[param(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     created_before: Option<Timestamp>,
     /// Only jobs completed at or after this time.
     #[param(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     completed_after: Option<Timestamp>,
     /// Only jobs completed before this time.
     #[param(value_type = Option<DateTime<Utc>>)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
     completed_before: Option<Timestamp>,
     /// Only recordings with at least this many speakers in the result.
     #[param(maximum = 65535)]

@@ -5,7 +5,7 @@ use super::ApiError;
 use crate::{
     config::MediaSettings,
     http::Pace,
-    media::{Store, StoreError},
+    media::{Store, StoreError, WaveformError, Waveforms},
 };
 
 /// The store, if there is one, and its limits.
@@ -15,13 +15,14 @@ pub struct MediaAccess {
     pub store: Option<Store>,
     /// Files that are checked at the same time: the headers of each may take memory.
     pub checks: Semaphore,
+    pub waveforms: Waveforms,
 }
 
 const MOST_CHECKS: usize = 2;
 
 impl MediaAccess {
-    pub fn new(settings: MediaSettings, store: Option<Store>) -> Self {
-        Self { settings, store, checks: Semaphore::new(MOST_CHECKS) }
+    pub fn new(settings: MediaSettings, store: Option<Store>, waveforms: Waveforms) -> Self {
+        Self { settings, store, checks: Semaphore::new(MOST_CHECKS), waveforms }
     }
 
     /// # Errors
@@ -43,5 +44,15 @@ impl MediaAccess {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::MediaStore(error)
+    }
+}
+
+impl From<WaveformError> for ApiError {
+    fn from(error: WaveformError) -> Self {
+        match error {
+            WaveformError::Store(error) => error.into(),
+            WaveformError::Database(error) => error.into(),
+            WaveformError::Interrupted => Self::TookTooLong,
+        }
     }
 }

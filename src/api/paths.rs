@@ -10,6 +10,7 @@ pub const UTTERANCES: &str = "/v1/jobs/{id}/utterances";
 pub const SPEAKERS: &str = "/v1/jobs/{id}/speakers";
 pub const INSIGHTS: &str = "/v1/jobs/{id}/insights";
 pub const TRANSCRIPT: &str = "/v1/jobs/{id}/transcript";
+pub const PEAKS: &str = "/v1/jobs/{id}/peaks";
 pub const SHAPE: &str = "/v1/jobs/{id}/shape";
 pub const ALL_MEDIA: &str = "/v1/media";
 pub const MEDIA: &str = "/v1/media/{id}";
@@ -28,6 +29,7 @@ pub struct Links {
     pub insights: String,
     pub transcript: String,
     pub shape: String,
+    pub peaks: String,
     pub timeline: String,
     pub notifications: String,
 }
@@ -44,6 +46,7 @@ impl Links {
             insights: to(INSIGHTS),
             transcript: to(TRANSCRIPT),
             shape: to(SHAPE),
+            peaks: to(PEAKS),
             timeline: to(TIMELINE),
             notifications: to(NOTIFICATIONS),
         }

@@ -37,6 +37,8 @@ pub struct Shared {
     pub url_margin: Duration,
     /// For the estimated submission time of queued jobs.
     pub gate: GateSettings,
+    /// How long a handler may take.
+    pub request_timeout: Duration,
     /// Time from submission to `timed_out`.
     pub deadline: Duration,
     /// Memory for request bodies.

@@ -20,7 +20,7 @@ use crate::{
     http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
     jobs::Announcer,
-    media::Store,
+    media::{Store, Waveforms},
     metrics::Metrics,
     notify::Deliverer,
     provider::{self, MediaHosts},
@@ -116,6 +116,7 @@ impl Parts {
             media_hosts: self.media_hosts(),
             url_margin: settings.dispatch.url_margin,
             gate: settings.provider.gate.clone(),
+            request_timeout: granted.request_timeout,
             deadline: settings.jobs.deadline,
             bodies: Bodies::new(granted),
             limits: settings.text_limits(),
@@ -130,7 +131,7 @@ impl Parts {
                 longest: granted.export_max_time,
             },
             results: ResultLoader::default(),
-            media: MediaAccess::new(settings.media.clone(), self.store.clone()),
+            media: MediaAccess::new(settings.media.clone(), self.store.clone(), self.waveforms()),
             metrics: self.metrics.clone(),
             notify: settings.notify.clone(),
             retention: settings.retention.clone(),
@@ -179,6 +180,11 @@ impl Parts {
         };
         let router = http::observed_only(webhook::router(state), "webhook", self.metrics.clone());
         Ok(Receiver { router, ingest, lookups })
+    }
+
+    fn waveforms(&self) -> Waveforms {
+        let stop = self.lifecycle.stop.clone();
+        Waveforms::new(self.db.clone(), self.settings.media.max_decodes, stop)
     }
 
     fn media_hosts(&self) -> MediaHosts {

@@ -1,6 +1,5 @@
 //! A file of which only so much may be read: what a parser holds in memory cannot exceed what it has read.
 use std::{
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     sync::{
         Arc,
@@ -20,7 +19,12 @@ impl Allowance {
     }
 
     pub fn lift(&self) {
-        self.0.store(u64::MAX, Ordering::Relaxed);
+        self.set(u64::MAX);
+    }
+
+    /// So many from now on.
+    pub fn set(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
     }
 
     pub fn is_used_up(&self) -> bool {
@@ -28,19 +32,19 @@ impl Allowance {
     }
 }
 
-pub struct Bounded {
-    file: File,
+pub struct Bounded<F> {
+    file: F,
     length: u64,
     left: Allowance,
 }
 
-impl Bounded {
-    pub fn new(file: File, length: u64, left: Allowance) -> Self {
+impl<F> Bounded<F> {
+    pub fn new(file: F, length: u64, left: Allowance) -> Self {
         Self { file, length, left }
     }
 }
 
-impl Read for Bounded {
+impl<F: Read> Read for Bounded<F> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let left = self.left.0.load(Ordering::Relaxed);
         if left == 0 && !into.is_empty() {
@@ -55,13 +59,13 @@ impl Read for Bounded {
     }
 }
 
-impl Seek for Bounded {
+impl<F: Seek> Seek for Bounded<F> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
     }
 }
 
-impl MediaSource for Bounded {
+impl<F: Read + Seek + Send + Sync> MediaSource for Bounded<F> {
     fn is_seekable(&self) -> bool {
         true
     }

@@ -22,7 +22,7 @@ use super::{
 
 /// Bytes of a file that its headers may take, and its first packet. The index of ten hours of MP4 audio has about
 /// 8 MiB; embedded pictures are the largest headers that occur.
-const HEADERS: u64 = 64 * 1024 * 1024;
+pub(super) const HEADERS: u64 = 64 * 1024 * 1024;
 
 /// What an audio file contains.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,7 +187,10 @@ fn walked(format: &mut dyn FormatReader, track_id: u32, first: &Packet, sample_r
 }
 
 /// The next packet of the track; `None` at the end, wherever the file breaks off.
-fn next_packet(format: &mut dyn FormatReader, track_id: u32) -> Result<Option<Packet>, Error> {
+pub(super) fn next_packet(
+    format: &mut dyn FormatReader,
+    track_id: u32,
+) -> Result<Option<Packet>, Error> {
     loop {
         match format.next_packet() {
             Ok(Some(packet)) if packet.track_id == track_id && !packet.data.is_empty() => {

@@ -5,7 +5,9 @@ mod bounded;
 mod container;
 mod inspect;
 mod open;
+mod peaks;
 
 pub use container::Container;
 pub use inspect::{Audio, NotAudio, inspect};
 pub use open::{OpenError, Opened, open};
+pub use peaks::{NoPeaks, Peaks, peaks};

@@ -31,6 +31,7 @@ pub struct MediaSettings {
     pub timeout: Duration,
     #[serde(with = "HumanDuration")]
     pub max_time: Duration,
+    pub max_decodes: usize,
     pub max_fetches: usize,
     pub max_fetches_per_attempt: usize,
     #[schemars(with = "HumanSize")]
@@ -92,6 +93,7 @@ impl MediaSettings {
                 &format!("media.{name} must be at least 1 and at most media.{all}"),
             );
         }
+        faults.check(self.max_decodes >= 1, "media.max_decodes must be at least 1");
         faults.check(
             self.egress_rate <= self.egress_rate_total,
             "media.egress_rate must be at most media.egress_rate_total",

@@ -47,10 +47,17 @@ async fn cancel(
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<JobView>, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
-    let applied = jobs::cancel(&mut tx, asked.caller.id, asked.id).await?;
-    let view = JobView::from(asked.find(&mut **tx).await?);
+    let view = cancel_job(&mut tx, &asked).await?;
     tx.commit().await?;
-    if applied { Ok(Json(view)) } else { Err(ApiError::StateConflict("cancel", view.state.name())) }
+    Ok(Json(view))
+}
+
+/// # Errors
+/// `state-conflict` if it is final already.
+pub async fn cancel_job(tx: &mut Change<'_>, asked: &OwnedJob) -> Result<JobView, ApiError> {
+    let applied = jobs::cancel(tx, asked.caller.id, asked.id).await?;
+    let view = JobView::from(asked.find(&mut ***tx).await?);
+    if applied { Ok(view) } else { Err(ApiError::StateConflict("cancel", view.state.name())) }
 }
 
 /// Retry a failed or timed-out job.
@@ -83,28 +90,42 @@ async fn retry(
     let fresh = body.map(|body| fresh_url(body.value)).transpose();
     let fresh = fresh.map_err(ApiError::ValidationFailed)?.flatten();
     let mut tx = state.announcer.begin(&state.db).await?;
-    partitions::ensure_of(&mut tx, &[asked.id]).await?;
+    let view = retry_job(&state, &mut tx, &asked, fresh.as_deref()).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(view)).into_response())
+}
+
+/// `fresh`: the new URL of the recording, if there is one. After an error, the transaction must not be committed.
+///
+/// # Errors
+/// `state-conflict` if it cannot be retried, `recording-expired` or `expires-too-soon` if the provider could not fetch
+/// the recording.
+pub async fn retry_job(
+    state: &ApiState,
+    tx: &mut Change<'_>,
+    asked: &OwnedJob,
+    fresh: Option<&str>,
+) -> Result<JobView, ApiError> {
+    partitions::ensure_of(tx, &[asked.id]).await?;
     let (caller_id, id) = (asked.caller.id, asked.id);
-    let before = asked.find(&mut **tx).await?.state.name();
+    let before = asked.find(&mut ***tx).await?.state.name();
     // Before the job is queued, so that it does not wait for itself.
-    let in_time = is_in_time(&state, &mut tx, &asked, fresh.as_deref()).await;
-    if !jobs::retry(&mut tx, caller_id, id, state.deadline).await? {
+    let in_time = is_in_time(state, tx, asked, fresh).await;
+    if !jobs::retry(tx, caller_id, id, state.deadline).await? {
         return Err(ApiError::StateConflict("retry", before));
     }
-    if let Some(uri) = &fresh
-        && !jobs::replace_url(&mut tx, &state.seal, id, uri).await?
+    if let Some(uri) = fresh
+        && !jobs::replace_url(tx, &state.seal, id, uri).await?
     {
         let detail = "the recording of this job was uploaded; submit the URL as a new job";
         let fault = Fault::at("#/contentUri", "conflict", detail);
         return Err(ApiError::ValidationFailed(fault.into()));
     }
-    if !jobs::has_recording(&mut **tx, id).await? {
+    if !jobs::has_recording(&mut ***tx, id).await? {
         return Err(ApiError::RecordingExpired);
     }
     in_time?;
-    let view = JobView::from(asked.find(&mut **tx).await?);
-    tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(view)).into_response())
+    Ok(JobView::from(asked.find(&mut ***tx).await?))
 }
 
 /// Whether the job, if it were queued now, would be submitted before its URL expires.

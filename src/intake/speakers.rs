@@ -25,7 +25,7 @@ use crate::{
     },
     http::{self, Fault, Faults, NoParameters},
     insights::{self, SpeakersView},
-    jobs::{self, EventKind, Note},
+    jobs::{self, Change, EventKind, Note},
     partitions,
 };
 
@@ -66,21 +66,7 @@ async fn name_speakers(
     body: ApiJson,
 ) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
-    partitions::ensure_of(&mut tx, &[asked.id]).await?;
-    jobs::lock_own(&mut tx, asked.caller.id, asked.id).await?;
-    let mut job = JobView::from(asked.completed(&mut **tx).await?);
-    let known = insights::speakers(&mut tx, job.id).await?;
-    let names = names(body.value, &known).map_err(ApiError::ValidationFailed)?;
-    // The last check: RFC 9110, section 13.2.1.
-    if !http::if_match(&headers, &job.etag()) {
-        return Err(ApiError::PreconditionFailed(job.etag()));
-    }
-    if insights::name_speakers(&mut tx, job.id, &names).await? {
-        let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
-        let kind = EventKind::SpeakersNamed;
-        jobs::note(&mut tx, &[Note { job_id: job.id, kind, detail }]).await?;
-        job.version += 1;
-    }
+    let job = name(&mut tx, &asked, body.value, &headers).await?;
     let speakers = insights::speakers(&mut tx, job.id).await?;
     tx.commit().await?;
     let headers =
@@ -88,8 +74,36 @@ async fn name_speakers(
     Ok((headers, Json(speakers)).into_response())
 }
 
+/// Names the speakers of the job, if its version is the one in `If-Match`.
+///
+/// # Errors
+/// If there is no result, if the names are not valid or not of its speakers, or `precondition-failed`.
+pub async fn name(
+    tx: &mut Change<'_>,
+    asked: &OwnedJob,
+    given: Value,
+    headers: &HeaderMap,
+) -> Result<JobView, ApiError> {
+    partitions::ensure_of(tx, &[asked.id]).await?;
+    jobs::lock_own(tx, asked.caller.id, asked.id).await?;
+    let mut job = JobView::from(asked.completed(&mut ***tx).await?);
+    let known = insights::speakers(tx, job.id).await?;
+    let names = names(given, &known).map_err(ApiError::ValidationFailed)?;
+    // The last check: RFC 9110, section 13.2.1.
+    if !http::if_match(headers, &job.etag()) {
+        return Err(ApiError::PreconditionFailed(job.etag()));
+    }
+    if insights::name_speakers(tx, job.id, &names).await? {
+        let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
+        let kind = EventKind::SpeakersNamed;
+        jobs::note(tx, &[Note { job_id: job.id, kind, detail }]).await?;
+        job.version += 1;
+    }
+    Ok(job)
+}
+
 /// Describes the body: names by `speakerId`.
-struct Names;
+pub struct Names;
 
 impl ToSchema for Names {
     fn name() -> Cow<'static, str> {
@@ -135,6 +149,15 @@ fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String
     }
     let names = body.into_iter();
     Ok(names.filter_map(|(id, name)| Some((id, name.as_str()?.to_owned()))).collect())
+}
+
+/// What is wrong with names, whosever they are.
+pub fn faults_of_names(at: &str, names: &BTreeMap<String, String>) -> Faults {
+    let mut faults = Faults::default();
+    for (id, name) in names {
+        check_name(&member(at, id), &name.as_str().into(), &mut faults);
+    }
+    faults
 }
 
 fn check_name(at: &str, value: &Value, faults: &mut Faults) {

@@ -1,7 +1,7 @@
 //! How many of a caller's jobs are in each state.
 use sqlx::{PgPool, Postgres, QueryBuilder};
 
-use super::{JobFilter, State};
+use super::{JobFilter, JobId, State};
 use crate::callers::CallerId;
 
 /// Jobs that are counted at most, of those that are completed and of all others.
@@ -47,4 +47,20 @@ pub fn counting(caller_id: CallerId, filter: &JobFilter, most: i64) -> QueryBuil
     }
     sql.push(") newest group by state");
     sql
+}
+
+/// How many jobs match that are newer than `after`, up to [`MOST_COUNTED`].
+pub async fn count_after(
+    db: &PgPool,
+    caller_id: CallerId,
+    filter: &JobFilter,
+    after: Option<JobId>,
+) -> sqlx::Result<i64> {
+    let mut sql = QueryBuilder::new("select count(*) from (select");
+    filter.push(&mut sql, caller_id);
+    if let Some(id) = after {
+        filter.push_id(&mut sql, ">", id);
+    }
+    sql.push(" limit ").push_bind(MOST_COUNTED).push(") matching");
+    sql.build_query_scalar().persistent(false).fetch_one(db).await
 }

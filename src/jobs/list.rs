@@ -29,7 +29,17 @@ pub fn statement(
     position: ListPosition,
     limit: Option<i64>,
 ) -> QueryBuilder<Postgres> {
-    let mut sql = QueryBuilder::new(COLUMNS);
+    select(COLUMNS, caller_id, filter, position, limit)
+}
+
+fn select(
+    columns: &'static str,
+    caller_id: CallerId,
+    filter: &JobFilter,
+    position: ListPosition,
+    limit: Option<i64>,
+) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(columns);
     filter.push(&mut sql, caller_id);
     match position {
         ListPosition::Before(id) => {
@@ -70,4 +80,16 @@ pub async fn list(
     let mut statement = statement(caller_id, filter, position, Some(limit));
     // Planned for the actual values, since their frequency decides the access path.
     statement.build_query_as().persistent(false).fetch_all(db).await
+}
+
+/// The ids of up to `limit` jobs.
+pub async fn ids(
+    db: &PgPool,
+    caller_id: CallerId,
+    filter: &JobFilter,
+    position: ListPosition,
+    limit: i64,
+) -> sqlx::Result<Vec<JobId>> {
+    let mut statement = select("select j.id", caller_id, filter, position, Some(limit));
+    statement.build_query_scalar().persistent(false).fetch_all(db).await
 }

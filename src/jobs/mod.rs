@@ -44,7 +44,7 @@ pub use backlog::{Backlog, StateBacklog, backlog, late};
 pub use change::{Announcer, Change};
 pub use claim::{Claimed, claim, has_due};
 pub use command::{cancel, retry};
-pub use count::{MOST_COUNTED, StateCounts, count_by_state, counting};
+pub use count::{MOST_COUNTED, StateCounts, count_after, count_by_state, counting};
 pub use dedupe::{RecordingSha, lock_recordings, same_recording};
 pub use event_kind::EventKind;
 pub use events::{Note, TimelineEvent, note, timeline};
@@ -56,7 +56,7 @@ pub use export::JobExport;
 pub use filter::{JobFilter, Period};
 pub use finish::{Completion, Failure, JobStanding, complete, fail, lock, lock_own};
 pub use id::JobId;
-pub use list::{ListPosition, list, statement};
+pub use list::{ListPosition, ids, list, statement};
 pub use new::{JobNotify, NewJob, enqueue, enqueue_alone};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,

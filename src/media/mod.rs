@@ -5,9 +5,12 @@
 //! a removal marks the row, then deletes the object, then the row.
 mod expiry;
 mod keep;
+mod peaks;
 mod read;
+mod source;
 mod spool;
 mod store;
+mod waveforms;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -18,9 +21,11 @@ pub use expiry::{
     RemovableMedia, Removal, count_due, due_for_removal, expire, forget, overdue, remove,
 };
 pub use keep::{KeepError, Kept, NewMedia, keep};
+pub use peaks::{StoredPeaks, claim_peaks, find_peaks};
 pub use read::{find, find_for_caller, held_bytes, lock_for_job};
 pub use spool::{Spool, Spooled};
 pub use store::{Store, StoreError, usual_folder};
+pub use waveforms::{WaveformError, Waveforms};
 
 /// A recording that is stored.
 #[derive(Debug, Clone, sqlx::FromRow)]

@@ -207,16 +207,36 @@ impl Store {
                 if range.is_empty() {
                     return Ok(None);
                 }
-                let chunk = range.start..range.end.min(range.start + CHUNK);
-                let path = store.path(&name)?;
-                let objects = store.objects();
-                let bytes = store.in_time(objects.get_range(&path, chunk.clone())).await?;
-                if bytes.len() as u64 != chunk.end - chunk.start {
-                    return Err(StoreError::Missing);
-                }
-                Ok(Some((bytes, chunk.end..range.end)))
+                let bytes = store.first_chunk(&name, &range).await?;
+                let rest = range.start + bytes.len() as u64..range.end;
+                Ok(Some((bytes, rest)))
             }
         })
+    }
+
+    /// The first chunk of the bytes in `range`, which must not be empty.
+    pub async fn chunk(
+        &self,
+        caller_id: Uuid,
+        id: Uuid,
+        range: Range<u64>,
+    ) -> Result<Bytes, StoreError> {
+        self.first_chunk(&ObjectName::of(caller_id, id), &range).await
+    }
+
+    async fn first_chunk(
+        &self,
+        name: &ObjectName,
+        range: &Range<u64>,
+    ) -> Result<Bytes, StoreError> {
+        let chunk = range.start..range.end.min(range.start + CHUNK);
+        let path = self.path(name)?;
+        let bytes = self.in_time(self.objects().get_range(&path, chunk.clone())).await?;
+        if bytes.len() as u64 == chunk.end - chunk.start {
+            Ok(bytes)
+        } else {
+            Err(StoreError::Missing)
+        }
     }
 
     /// Whether an object can be stored, read and deleted.

@@ -4,6 +4,7 @@ mod events;
 mod exports;
 mod jobs;
 mod media;
+mod peaks;
 mod results;
 mod search;
 mod shape;
@@ -30,4 +31,5 @@ pub fn router() -> OpenApiRouter<ApiState> {
         .merge(suggestions::router())
         .merge(exports::router())
         .merge(media::router())
+        .merge(peaks::router())
 }

@@ -66,7 +66,7 @@ impl Kind {
             ],
             Self::Timeline => &["job_events"],
             Self::Contents => &["job_contents"],
-            Self::Media => &["media"],
+            Self::Media => &["media", "media_peaks"],
             Self::Notifications => &["notifications", "notification_attempts"],
             Self::Jobs => &["jobs", "attempts", "job_tags"],
         }

@@ -102,6 +102,20 @@ const QUESTIONS: &[Question] = &[
         |_, _| "/v1/stats/jobs?groupBy=insight&insight=Topics".to_owned(),
         50.0,
     ),
+    timed("suggestions, tag", |_, n| format!("/v1/suggestions?field=tag&q=topic-{}", n % 10), 20.0),
+    timed(
+        "suggestions, externalId",
+        |library, n| {
+            let name = format!("call-{}", library.some(n));
+            format!("/v1/suggestions?field=externalId&q={}", &name[..name.len() - 1])
+        },
+        20.0,
+    ),
+    timed("suggestions, emotion", |_, _| "/v1/suggestions?field=emotion".to_owned(), 20.0),
+    timed("suggestions, insight", |_, _| "/v1/suggestions?field=insight".to_owned(), 20.0),
+    timed("suggestions, language", |_, _| "/v1/suggestions?field=language".to_owned(), 20.0),
+    timed("counts", |_, _| "/v1/jobs/counts".to_owned(), 50.0),
+    timed("counts, by tag", |_, n| format!("/v1/jobs/counts?tag=topic-{}", n % 40), 100.0),
 ];
 
 const fn listed(

@@ -114,6 +114,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "query",
         &[
             "api",
+            "audio",
             "callers",
             "config",
             "conversations",

@@ -11,7 +11,7 @@ use axum::{
 };
 use clap::ValueEnum as _;
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -176,7 +176,14 @@ async fn made(app: &TestApp, key: &str, collection: &str) -> Uuid {
     let request = app.request("POST", collection);
     let wav = "src/sandbox/samples/support-call.wav";
     let (kind, body) = match collection {
-        "/v1/jobs" => return completed(app).await,
+        // With a recording that is stored, for its waveform.
+        "/v1/jobs" => {
+            let media = Box::pin(made(app, key, "/v1/media")).await;
+            let id = app.post("/v1/jobs", &json!({ "media": media })).await.id();
+            let job = app.dispatched(id).await;
+            app.deliver(&job.webhook, fixture("seed/success.json")).await;
+            return id;
+        }
         "/v1/media" => ("audio/wav", fs::read(wav).unwrap()),
         "/v1/endpoints" => ("application/json", br#"{"url":"http://127.0.0.1:9/"}"#.to_vec()),
         "/v1/notifications" => {

@@ -4,6 +4,7 @@
 - An `Idempotency-Key` belongs to one request and is rejected with another body. `If-Match` names one version.
 - A recording comes as `contentUri` or as `content`, and speakers as `speakerIds` or as `enrollmentIds`: exactly one of
   each, which `oneOf` could express, but it would spoil the types of every generated client.
+- An action is for the jobs that `ids` or a `filter` names, not both, and only one action takes names.
 - Some parameters depend on each other, a search needs a word to search for, and only speakers of a result can be named.
 - The service sends to what a URL names, so it must exist and be allowed. Nothing listens at the one used here.
 
@@ -67,6 +68,18 @@ def settle_stats(query):
             query.pop(other, None)
 
 
+def settle_action(body):
+    body.pop("cursor", None)
+    if body.get("filter") is not None:
+        body.pop("ids", None)
+    elif body.get("ids") is None:
+        body["filter"] = {}
+    if body["action"] == "nameSpeakers":
+        body["names"] = {"0": "Rachel"}
+    else:
+        body.pop("names", None)
+
+
 def settle_body(path, body):
     if isinstance(body.get("filter"), dict):
         body["filter"].pop("cursor", None)
@@ -75,6 +88,8 @@ def settle_body(path, body):
     if path == "/v1/jobs/batch":
         for recording in body["jobs"]:
             settle_recording(recording)
+    if path == "/v1/jobs/actions":
+        settle_action(body)
     if path.startswith(("/v1/endpoints", "/v1/notify")) and "url" in body:
         body["url"] = "https://127.0.0.1:9/hook"
     if path.endswith("/retry") and body.get("contentUri") is not None:

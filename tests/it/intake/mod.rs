@@ -1,4 +1,5 @@
 //! Submissions: what is accepted, and what is then sent to the provider.
+mod actions;
 mod batch;
 mod commands;
 mod dedupe;
@@ -69,6 +70,7 @@ async fn a_recording_is_answered_202_with_the_whole_job() {
         "insights": "/v1/jobs/…/insights",
         "transcript": "/v1/jobs/…/transcript",
         "shape": "/v1/jobs/…/shape",
+        "peaks": "/v1/jobs/…/peaks",
         "timeline": "/v1/jobs/…/timeline",
         "notifications": "/v1/jobs/…/notifications"
       }

@@ -3,6 +3,7 @@ mod bad_uploads;
 mod bucket;
 mod fetch;
 mod jobs;
+mod peaks;
 mod removal;
 mod stores;
 
