@@ -82,6 +82,7 @@ test("words are found in the text, in their order", () => {
 });
 
 test("the word at a character is the one that contains it, or the one before", () => {
+  /** @type {([number, number] | null)[]} */
   const ranges = [[0, 2], null, [4, 7]];
   assert.deepEqual(
     [0, 1, 3, 4, 9].map((offset) => wordAtOffset(ranges, offset)),

@@ -34,6 +34,6 @@ test("a bar has a part for each speaker who talks, and they fill it", () => {
 
 test("an insight about a speaker is found by its name", () => {
   const speaker = { insights: [{ name: "Energy", value: "61" }] };
-  assert.equal(insightOf(speaker, "Energy").value, "61");
+  assert.equal(insightOf(speaker, "Energy")?.value, "61");
   assert.equal(insightOf(speaker, "Pace"), undefined);
 });
