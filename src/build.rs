@@ -39,7 +39,11 @@ fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
     for path in files_in(Path::new(WEB))? {
         let name = path.strip_prefix(WEB)?.to_str().ok_or("a name that is not UTF-8")?.to_owned();
-        files.push((name, fs::read(path)?));
+        let content = fs::read(path)?;
+        let is_ours =
+            !name.starts_with("vendor/") && (name.ends_with(".js") || name.ends_with(".css"));
+        let content = if is_ours { lean(&String::from_utf8(content)?).into() } else { content };
+        files.push((name, content));
     }
     files.sort();
     let index = files.iter().position(|(name, _)| name == "index.html");
@@ -61,6 +65,24 @@ fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
     code.push_str("];\n");
     fs::write(out.join("console.rs"), code)?;
     Ok(())
+}
+
+/// Leaves out what browsers do not need: comments that begin a line, indentation, and empty lines.
+fn lean(text: &str) -> String {
+    let (mut lean, mut is_comment) = (String::with_capacity(text.len()), false);
+    for line in text.lines() {
+        let mut rest = line.trim();
+        if is_comment || rest.starts_with("/*") {
+            let end = rest.split_once("*/");
+            is_comment = end.is_none();
+            rest = end.map_or("", |(_, after)| after.trim_start());
+        }
+        if !rest.is_empty() && !rest.starts_with("//") {
+            lean.push_str(rest);
+            lean.push('\n');
+        }
+    }
+    lean
 }
 
 fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -4,9 +4,12 @@ import { Button } from "../../parts/button.js";
 import { Icon } from "../../parts/icon.js";
 
 /** @param {string} origin */
-const curl = (origin) => `curl -sS ${origin}/v1/jobs -H "Authorization: Bearer $AFTERCALL_API_KEY" \\
-  -H 'Content-Type: application/json' \\
-  -d '{"contentUri": "https://media.example/call.wav", "encoding": "Wav", "externalId": "call-1"}'`;
+const curl = (origin) =>
+  [
+    `curl -sS ${origin}/v1/jobs -H "Authorization: Bearer $AFTERCALL_API_KEY"`,
+    "  -H 'Content-Type: application/json'",
+    `  -d '{"contentUri": "https://media.example/call.wav", "encoding": "Wav", "externalId": "call-1"}'`,
+  ].join(" \\\n");
 
 /** @param {{maySubmit: boolean, onNew: () => void}} props */
 export function FirstCall({ maySubmit, onNew }) {
