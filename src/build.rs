@@ -40,8 +40,8 @@ fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
     for path in files_in(Path::new(WEB))? {
         let name = path.strip_prefix(WEB)?.to_str().ok_or("a name that is not UTF-8")?.to_owned();
         let content = fs::read(path)?;
-        let is_ours =
-            !name.starts_with("vendor/") && (name.ends_with(".js") || name.ends_with(".css"));
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+        let is_ours = !name.starts_with("vendor/") && matches!(ending, Some("js" | "css"));
         let content = if is_ours { lean(&String::from_utf8(content)?).into() } else { content };
         files.push((name, content));
     }

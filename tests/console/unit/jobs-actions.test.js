@@ -56,7 +56,7 @@ test("the question says what would be done and what would not", () => {
   assert.equal(asked.action, "Retry 118 jobs");
   assert.match(asked.text, /paid for again\. 2 jobs left out: the job is completed\.$/);
   assert.match(
-    question("cancel", { done: 0, refused: planned.refused }).text,
+    question("cancel", { done: 0, isExact: true, refused: planned.refused }).text,
     /^2 jobs left out: the job is completed\.$/,
   );
   assert.equal(

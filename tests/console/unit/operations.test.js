@@ -19,7 +19,7 @@ test("ages have their two largest units", () => {
     [86_400, "1 day"],
     [273_600, "3 days 4 hr"],
   ];
-  for (const [seconds, text] of expected) assert.equal(age(seconds), text);
+  for (const [seconds, text] of expected) assert.equal(age(Number(seconds)), text);
   assert.equal(counted(1, "job", "jobs"), "1 job");
   assert.equal(counted(0, "job", "jobs"), "0 jobs");
 });
