@@ -50,6 +50,7 @@ pub struct JobFilters {
     completed_before: Option<Timestamp>,
     /// Only recordings with at least this many speakers in the result.
     #[param(maximum = 65535)]
+    #[schema(maximum = 65535)]
     min_speakers: Option<u16>,
     /// Only jobs with a conversational insight of this name; if repeated, with all of them.
     #[serde(default)]
