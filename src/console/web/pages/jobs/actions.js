@@ -4,7 +4,7 @@ import { number } from "../../lib/format.js";
 /** @typedef {"retry" | "cancel" | "nameSpeakers"} Action */
 /** @typedef {{ id: string, code: string, detail: string }} Refusal */
 /** @typedef {{ matched: number, done: number, hasMore: boolean, nextCursor?: string | null, refused: Refusal[] }} Answer */
-/** @typedef {{ ids: string[] } | { filter: Record<string, string | string[]> }} Chosen */
+/** @typedef {{ ids: string[] } | { filter: Record<string, string | string[] | number> }} Chosen */
 /** @typedef {(path: string, body: object) => Promise<Answer>} Post */
 /** @typedef {{ done: number, refused: Map<string, number> }} Outcome `refused`: how many jobs, by reason */
 /** @typedef {Outcome & { isExact: boolean }} Plan with many jobs, only the first of them were tried out */
@@ -89,7 +89,11 @@ function count(refused, counts) {
 
 /** @param {Chosen} chosen @returns {Chosen[]} */
 function partsOf(chosen) {
-  if ("filter" in chosen) return [chosen];
+  if ("filter" in chosen) {
+    // In a URL everything is text; in a body a number is one.
+    const { minSpeakers, ...rest } = chosen.filter;
+    return [{ filter: minSpeakers ? { ...rest, minSpeakers: Number(minSpeakers) } : rest }];
+  }
   const { ids } = chosen;
   const count = Math.ceil(ids.length / JOBS_PER_REQUEST);
   return Array.from({ length: count }, (_, at) => ({
