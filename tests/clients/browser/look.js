@@ -47,9 +47,9 @@ try {
 
   // With a key, the list of jobs can be requested on the page itself.
   await page.locator(".auth-wrapper .authorize").first().click();
-  await page.locator(".auth-container input").fill(process.env.AFTERCALL_KEY);
-  await page.locator(".auth-btn-wrapper .authorize").click();
-  await page.locator(".auth-btn-wrapper .btn-done").click();
+  await page.locator("#auth-bearer-value").fill(process.env.AFTERCALL_KEY);
+  await page.locator(".auth-btn-wrapper .authorize").first().click();
+  await page.locator(".auth-btn-wrapper .btn-done").first().click();
   const list = page.locator("#operations-jobs-listJobs");
   await list.locator(".opblock-summary").click();
   await list.locator(".execute").click();
