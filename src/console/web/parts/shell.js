@@ -113,9 +113,9 @@ function Frame({ path, session, setSession }) {
 
   /** @param {string} caller */
   async function lookAt(caller) {
-    setSession(await patch("/console/session", { caller }));
-    // What is open belongs to the caller before.
+    // What is open belongs to the caller before, and must not be asked for as the next one.
     if (routeOf(path)?.name === "Call") navigate(HOME);
+    setSession(await patch("/console/session", { caller }));
   }
 
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the page</a>
