@@ -1,0 +1,111 @@
+//! Makes the database ready at the start: waits for it, migrates it, and checks who the service is there.
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sqlx::PgPool;
+
+use super::{open_seal, pool_options, published};
+use crate::{
+    config::{ConfigError, Settings},
+    db::{self, LoginRole, PoolOptions},
+    events, partitions, reporting,
+    seal::Seal,
+    supervise::Lifecycle,
+};
+
+/// A signal arrived before there was anything to run.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped while waiting for the database")]
+pub struct ToldToStop;
+
+pub(super) async fn wait_for_database(
+    db: &PgPool,
+    settings: &Settings,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
+    let options = db.connect_options();
+    tokio::select! {
+        there = db::wait_for(&options, settings.database.start_timeout) => {
+            there.context("cannot connect to the database")
+        }
+        () = lifecycle.draining.cancelled() => Err(ToldToStop.into()),
+    }
+}
+
+/// Migrates the schema, or checks that it is current, checks the keys, and creates this month's partitions.
+pub(super) async fn prepare(db: &PgPool, settings: &Settings) -> anyhow::Result<Seal> {
+    if !settings.database.allow_superuser {
+        refuse_superuser(db).await?;
+    }
+    migrate_at_start(settings, db).await?;
+    anyhow::ensure!(
+        db::is_migrated(db).await?,
+        "the database is not migrated and database.migrate is off; run `aftercall migrate`"
+    );
+    let seal = open_seal(settings, db).await?;
+    let adopted = events::adopt_foreign_xids(db).await?;
+    if adopted > 0 {
+        tracing::warn!(
+            events = adopted,
+            "the database was restored from another cluster; events were renumbered"
+        );
+    }
+    let made = partitions::ensure(db, settings.retention.partitions_ahead).await?;
+    reporting::publish(db, &published::settings(settings)).await?;
+    tracing::info!(partitions_made = made, "database ready");
+    Ok(seal)
+}
+
+/// Migrates the database if the settings say so and it is not current: a role that may not migrate can then start too.
+pub async fn migrate_at_start(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
+    if settings.migrates_at_start() && !db::is_migrated(db).await? {
+        migrate(settings, db).await?;
+    }
+    Ok(())
+}
+
+/// Creates the roles with their passwords and applies the migrations, through `database.migration_url` if set.
+pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
+    let database = &settings.database;
+    let direct = match &database.migration_url {
+        Some(url) => {
+            let one = PoolOptions { max_connections: 1, ..pool_options(settings) };
+            let options = db::options(url.expose_secret(), database.password.as_ref())?;
+            Some(db::connect(options, one).await?)
+        }
+        None => None,
+    };
+    let db = direct.as_ref().unwrap_or(db);
+    db::migrate(db).await.map_err(|error| {
+        let what = if db::is_forbidden_migration(&error) {
+            "the database's role may not migrate it: run `aftercall migrate` as aftercall_migrator, or set \
+             database.migration_url to a URL with that role"
+        } else {
+            "cannot migrate the database"
+        };
+        anyhow::Error::from(error).context(what)
+    })?;
+    let passwords = [
+        (LoginRole::Runtime, &database.runtime_password),
+        (LoginRole::Reader, &database.reader_password),
+    ];
+    for (role, password) in passwords {
+        if let Some(password) = password {
+            let set = db::set_password(db, role, password).await;
+            set.with_context(|| format!("cannot set the password of {}", role.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a role that could do more than any attacker should be able to.
+async fn refuse_superuser(db: &PgPool) -> anyhow::Result<()> {
+    if db::is_superuser(db).await? {
+        return Err(ConfigError(vec![
+            "database.url logs in as a superuser, which the service must not be in production: use aftercall_runtime, \
+             which `aftercall migrate` creates (docs/deployment.md, \"Database roles\"), or set database.allow_superuser"
+                .to_owned(),
+        ])
+        .into());
+    }
+    Ok(())
+}
