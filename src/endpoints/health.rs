@@ -83,10 +83,22 @@ pub async fn record_health(
         sums.iter().filter(|(_, sum)| sum.is_well && !sum.is_gone).map(|(id, _)| *id).collect();
     let ill: Vec<(Uuid, Sum)> =
         sums.into_iter().filter(|(_, sum)| !sum.is_well || sum.is_gone).collect();
+    if !well.is_empty() && !ill.is_empty() {
+        lock(tx, &column(healths, |health| health.endpoint_id)).await?;
+    }
     if !well.is_empty() {
         recover(tx, &well).await?;
     }
     if ill.is_empty() { Ok(Vec::new()) } else { fail(tx, &ill, rules).await }
+}
+
+/// Two batches, each with good news of what the other has bad news of, would otherwise wait for one another.
+async fn lock(tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
+    let locked = sqlx::query_scalar!(
+        "select id from aftercall.endpoints where id = any($1) order by id for update",
+        ids,
+    );
+    locked.fetch_all(&mut **tx).await.map(drop)
 }
 
 /// Most successes change nothing: the time of the last one is kept to the minute.

@@ -1,4 +1,7 @@
 //! Endpoints that are off: nothing that happens meanwhile vanishes.
+use std::time::Duration;
+
+use aftercall::endpoints::{self, Health, PauseRules, Sign};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -120,4 +123,34 @@ async fn pending_messages_of_a_paused_endpoint_are_skipped_whatever_their_number
         0
     );
     assert!(receiver.got().is_empty());
+}
+
+#[tokio::test]
+async fn batches_with_contrary_news_of_the_same_endpoints_do_not_wait_for_one_another() {
+    let app = TestApp::start().await;
+    let mut ids = [Uuid::nil(); 2];
+    for id in &mut ids {
+        *id = endpoint(&app, "http://127.0.0.1:9/", SUBMITTED).await.0;
+    }
+    let rules = PauseRules {
+        after: Duration::from_hours(120),
+        failures: 20,
+        failures_over: Duration::from_hours(24),
+        first_wait: Duration::from_secs(1),
+        longest_wait: Duration::from_secs(1),
+        probe_after: Duration::from_hours(1),
+    };
+    let record = async |well: Uuid, ill: Uuid| {
+        let news = [(well, Sign::Well), (ill, Sign::Rejects)];
+        let news = news.map(|(endpoint_id, sign)| Health { endpoint_id, sign });
+        let mut tx = app.db.runtime.begin().await.unwrap();
+        endpoints::record_health(&mut tx, &news, rules).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let [one, other] = ids;
+    for _ in 0..50 {
+        failing(&app, one, 1, 1).await;
+        failing(&app, other, 1, 1).await;
+        tokio::join!(record(one, other), record(other, one));
+    }
 }
