@@ -30,6 +30,7 @@ from aftercall.models import (
     MediaView,
     NewKeyView,
     NotificationState,
+    NotificationView,
     PageNotificationView,
     PageUtteranceView,
     Scope,
@@ -90,13 +91,22 @@ def main() -> None:
         assert {it.speaker_id for it in utterances} == {"0", "1"}, utterances
 
         forbidden = nothing_else(client)
-        delivered = [NotificationState.DELIVERED]
-        while not (sent := found(PageNotificationView, list_messages.sync(endpoint.id, client=client, state=delivered)).data):
-            time.sleep(0.05)  # until the service has stored what the receiver responded
+        sent = recorded(client, endpoint.id)
         assert len(sent) == 1 and receiver.messages.empty(), sent
         delete_endpoint.sync(endpoint.id, client=client)
     receiver.shutdown()
     print(f"job {job_id} was announced once, and {forbidden} operations are forbidden")
+
+
+def recorded(client: AuthenticatedClient, endpoint: UUID) -> list[NotificationView]:
+    """The delivered messages, once the service has stored what the receiver responded."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        delivered = list_messages.sync(endpoint, client=client, state=[NotificationState.DELIVERED])
+        if sent := found(PageNotificationView, delivered).data:
+            return sent
+        time.sleep(0.05)
+    raise TimeoutError("no message is recorded as delivered")
 
 
 def nothing_else(client: AuthenticatedClient) -> int:
