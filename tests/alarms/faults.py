@@ -97,6 +97,8 @@ MUST_NOT = {
     "AftercallPartitionsNotAhead": "created at startup",
     "AftercallPartitionsRunOut": "created at startup",
     "AftercallRetentionBehind": "nothing is a day old",
+    "AftercallNotificationsLate": "no caller has an endpoint",
+    "AftercallEndpointStopped": "as above",
 }
 CALLERS = 16
 
