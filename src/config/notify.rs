@@ -59,8 +59,9 @@ impl NotifySettings {
              notify.concurrency_per_endpoint at least 1",
         );
         faults.check(
-            self.lease >= self.timeout * 2,
-            "notify.lease must be at least twice notify.timeout: a message whose lease expires is sent again",
+            self.lease >= self.timeout * 4,
+            "notify.lease must be at least four times notify.timeout (claimed messages wait for their turn): a message \
+             whose lease expires is sent again",
         );
         faults.check(self.replay_max >= 1, "notify.replay_max must be at least 1");
     }

@@ -109,12 +109,14 @@ async fn candidates(
     sqlx::query_as!(
         Candidate,
         r#"
-        with lane as materialized (
-            select l.lane, coalesce(e.failures, 0) > 0 as fails, coalesce(e.failures > 0, true) as is_doubtful, (
-                select count(*) from aftercall.notifications d
-                where d.lane = l.lane and d.state = 'delivering'
-            ) as busy
+        with sending as materialized (
+            select lane, count(*) as messages from aftercall.notifications
+            where state = 'delivering' group by lane
+        ), lane as materialized (
+            select l.lane, coalesce(e.failures, 0) > 0 as fails, coalesce(e.failures > 0, true) as is_doubtful,
+                coalesce(sending.messages, 0) as busy
             from aftercall.pending_lanes() as l (lane)
+            left join sending on sending.lane = l.lane
             left join aftercall.endpoints e on e.id = l.lane
             where e.id is null or e.state = 'active' and e.deleted_at is null
                 and (e.failures = 0 or coalesce(e.slow_until <= now(), true))

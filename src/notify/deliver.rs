@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio::{
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -50,48 +50,95 @@ enum Claims {
     Later,
 }
 
+/// Claimed messages per message that may be sent at a time. While some are sent the others wait for their turn, so that
+/// nothing waits for a claim; their number is what makes a claim worth its cost. `notify.lease` covers as many timeouts and one more.
+const CLAIMED: usize = 3;
+
+/// The messages of this process that are claimed and not finished.
+struct Flight {
+    tasks: JoinSet<()>,
+    /// One permit per message that is being sent.
+    turns: Arc<Semaphore>,
+    /// One clone per message to an endpoint that failed last, or to the URL of a job.
+    doubtful: Arc<()>,
+    concurrency: usize,
+}
+
+impl Flight {
+    fn new(concurrency: usize) -> Self {
+        let turns = Arc::new(Semaphore::new(concurrency));
+        Self { tasks: JoinSet::new(), turns, doubtful: Arc::default(), concurrency }
+    }
+
+    /// Waits until no more are left than are sent at a time; false when `stop` is canceled.
+    async fn has_room(&mut self, stop: &CancellationToken) -> bool {
+        while let Some(joined) = self.tasks.try_join_next() {
+            log_panic(joined);
+        }
+        while self.is_full() && !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(joined) = self.tasks.join_next() => log_panic(joined),
+            }
+        }
+        !stop.is_cancelled()
+    }
+
+    /// How many more may be claimed.
+    fn room(&self) -> usize {
+        CLAIMED * self.concurrency - self.tasks.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.tasks.len() > self.concurrency
+    }
+
+    /// Waits for all of them.
+    async fn land(&mut self) {
+        while let Some(joined) = self.tasks.join_next().await {
+            log_panic(joined);
+        }
+    }
+
+    fn doubtful(&self) -> usize {
+        Arc::strong_count(&self.doubtful) - 1
+    }
+}
+
 impl Deliverer {
     /// Sends notifications until `stop` is canceled, then finishes those in progress.
     pub async fn run(self, stop: CancellationToken) -> TaskResult {
         self.announcer.metrics().starts(Task::Notify);
         let (done, ended) = mpsc::channel(ENDED);
         let recorder = tokio::spawn(self.recorder().run(ended));
-        let mut in_flight = JoinSet::new();
-        // One clone per message in flight to an endpoint that failed last, or to the URL of a job.
-        let doubtful = Arc::new(());
-        let mut swept = None;
-        while !stop.is_cancelled() {
-            while let Some(joined) = in_flight.try_join_next() {
-                log_panic(joined);
-            }
+        let mut flight = Flight::new(self.settings.concurrency);
+        let (mut swept, mut was_cut_short) = (None, false);
+        while flight.has_room(&stop).await {
             if swept.is_none_or(|at: Instant| at.elapsed() >= self.settings.poll_interval) {
                 self.sweep().await;
                 swept = Some(Instant::now());
             }
-            let (asked, mut pause) = (Instant::now(), IDLE_WAIT);
-            let free = self.settings.concurrency.saturating_sub(in_flight.len());
-            let wait = match self.claim(free, Arc::strong_count(&doubtful) - 1).await {
-                Claims::Later => jittered(TURN),
+            let (asked, room) = (Instant::now(), flight.room());
+            let claims = self.claim(room, flight.doubtful(), was_cut_short).await;
+            let (wait, pause) = match claims {
+                Claims::Later => (TURN, IDLE_WAIT),
                 Claims::Some(claimed) => {
-                    if !claimed.is_empty() {
-                        pause = LEAST_WAIT;
-                    }
-                    self.start(claimed, &mut in_flight, &done, &doubtful).await;
-                    jittered(self.settings.poll_interval)
+                    was_cut_short = claimed.len() == room;
+                    let pause = if claimed.is_empty() { IDLE_WAIT } else { LEAST_WAIT };
+                    self.start(claimed, &mut flight, &done).await;
+                    (self.settings.poll_interval, pause)
                 }
             };
-            let is_full = in_flight.len() >= self.settings.concurrency;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                Some(joined) = in_flight.join_next(), if is_full => log_panic(joined),
-                () = self.announcer.written(), if !is_full => {}
-                () = sleep(wait), if !is_full => {}
+            if !flight.is_full() {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.announcer.written() => {}
+                    () = sleep(jittered(wait)) => {}
+                }
+                sleep_until(asked + pause).await;
             }
-            sleep_until(asked + pause).await;
         }
-        while let Some(joined) = in_flight.join_next().await {
-            log_panic(joined);
-        }
+        flight.land().await;
         drop(done);
         recorder.await?;
         Ok(())
@@ -103,7 +150,8 @@ impl Deliverer {
         let recorder = self.recorder();
         let mut sent = 0;
         loop {
-            let claimed = match self.claim(self.settings.concurrency, 0).await {
+            let mut flight = Flight::new(self.settings.concurrency);
+            let claimed = match self.claim(flight.room(), 0, false).await {
                 Claims::Later => {
                     sleep(TURN).await;
                     continue;
@@ -115,10 +163,9 @@ impl Deliverer {
             }
             sent += claimed.len();
             let (done, mut ended) = mpsc::channel(claimed.len());
-            let mut in_flight = JoinSet::new();
-            self.start(claimed, &mut in_flight, &done, &Arc::new(())).await;
+            self.start(claimed, &mut flight, &done).await;
             drop(done);
-            in_flight.join_all().await;
+            flight.land().await;
             let mut batch = Vec::new();
             ended.recv_many(&mut batch, usize::MAX >> 1).await;
             recorder.record(&batch).await;
@@ -149,11 +196,9 @@ impl Deliverer {
         }
     }
 
-    async fn claim(&self, free: usize, doubtful: usize) -> Claims {
-        if free == 0 {
-            return Claims::Some(Vec::new());
-        }
-        match self.try_claim(free, doubtful).await {
+    /// Claims up to `room` messages. `there_are_more`: without looking first.
+    async fn claim(&self, room: usize, doubtful: usize, there_are_more: bool) -> Claims {
+        match self.try_claim(room, doubtful, there_are_more).await {
             Ok(claims) => {
                 self.announcer.metrics().succeeded(Task::Notify);
                 claims
@@ -166,12 +211,17 @@ impl Deliverer {
         }
     }
 
-    async fn try_claim(&self, free: usize, doubtful: usize) -> sqlx::Result<Claims> {
-        if !notifications::has_due(&self.db).await? {
+    async fn try_claim(
+        &self,
+        room: usize,
+        doubtful: usize,
+        there_are_more: bool,
+    ) -> sqlx::Result<Claims> {
+        if !there_are_more && !notifications::has_due(&self.db).await? {
             return Ok(Claims::Some(Vec::new()));
         }
         let limits = ClaimLimits {
-            total: free,
+            total: room,
             // Endpoints that hang must not take every request of this process.
             doubtful: (self.settings.concurrency / 2).saturating_sub(doubtful),
             per_lane: self.settings.concurrency_per_endpoint,
@@ -220,9 +270,8 @@ impl Deliverer {
     async fn start(
         &self,
         claimed: Vec<Claimed>,
-        in_flight: &mut JoinSet<()>,
+        flight: &mut Flight,
         done: &mpsc::Sender<Finished>,
-        doubtful: &Arc<()>,
     ) {
         if claimed.is_empty() {
             return;
@@ -251,10 +300,12 @@ impl Deliverer {
             .collect();
         for claimed in claimed {
             let target = targets.get(&claimed.endpoint_id).cloned();
-            let (this, done) = (self.clone(), done.clone());
-            let doubtful = claimed.is_doubtful.then(|| doubtful.clone());
-            in_flight.spawn(async move {
+            let (this, done, turns) = (self.clone(), done.clone(), flight.turns.clone());
+            let doubtful = claimed.is_doubtful.then(|| flight.doubtful.clone());
+            flight.tasks.spawn(async move {
+                let turn = turns.acquire_owned().await;
                 let finished = this.deliver(claimed, target).await;
+                drop(turn);
                 // Fails only when nothing is recorded any more; the lease then expires.
                 let _ = done.send(finished).await;
                 drop(doubtful);

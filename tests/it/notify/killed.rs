@@ -50,7 +50,7 @@ fn replica(app: &TestApp) -> Home {
         .set("AFTERCALL__SEAL__KEY", SEAL_KEY)
         .set("AFTERCALL__NOTIFY__ALLOW", "127.0.0.1")
         .set("AFTERCALL__NOTIFY__TIMEOUT", "1s")
-        .set("AFTERCALL__NOTIFY__LEASE", "2s")
+        .set("AFTERCALL__NOTIFY__LEASE", "4s")
         .set("AFTERCALL__NOTIFY__POLL_INTERVAL", "100ms")
         .set("AFTERCALL__NOTIFY__RETRIES", "100ms,200ms,400ms,1s,2s,4s")
         .set("AFTERCALL__NOTIFY__SLOW_DOWN_MAX", "1s")
