@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    thread,
 };
 
 use bytes::Bytes;
@@ -14,6 +15,9 @@ use uuid::Uuid;
 
 /// Chunks on their way to the disk; a chunk is at most what a connection reads at once.
 const WAITING: usize = 8;
+
+/// Bytes after which the disk is told to begin: otherwise it would only begin at the end, when the sender waits for it.
+const UNSYNCED: usize = 32 << 20;
 
 /// An upload in progress. Dropping it deletes the file.
 #[derive(Debug)]
@@ -36,10 +40,10 @@ pub struct Spooled {
 struct TemporaryFile(Option<PathBuf>);
 
 impl Spool {
-    /// Creates a file in `folder`, which is created if it is missing.
-    pub fn create(folder: PathBuf) -> Self {
+    /// Creates a file in `folder`, which is created if it is missing. `is_kept`: the file itself is to be stored.
+    pub(super) fn create(folder: PathBuf, is_kept: bool) -> Self {
         let (to_disk, received) = mpsc::channel(WAITING);
-        let writing = tokio::task::spawn_blocking(move || write(&folder, received));
+        let writing = tokio::task::spawn_blocking(move || write(&folder, received, is_kept));
         let (to_hash, received) = mpsc::channel(WAITING);
         let hashing = tokio::task::spawn_blocking(move || hash(received));
         Self { to_disk, to_hash, writing, hashing }
@@ -88,15 +92,35 @@ impl Spooled {
     }
 }
 
-fn write(folder: &Path, mut chunks: mpsc::Receiver<Bytes>) -> io::Result<TemporaryFile> {
+fn write(
+    folder: &Path,
+    mut chunks: mpsc::Receiver<Bytes>,
+    is_kept: bool,
+) -> io::Result<TemporaryFile> {
     fs::create_dir_all(folder)?;
     let path = folder.join(Uuid::now_v7().to_string());
     let mut file = File::create_new(&path)?;
     let temporary = TemporaryFile(Some(path));
+    let (mut unsynced, mut syncing) = (0, None);
     while let Some(chunk) = chunks.blocking_recv() {
         file.write_all(&chunk)?;
+        unsynced += chunk.len();
+        let is_idle = syncing.as_ref().is_none_or(thread::JoinHandle::is_finished);
+        if is_kept && unsynced >= UNSYNCED && is_idle {
+            synced(syncing)?;
+            let file = file.try_clone()?;
+            syncing = Some(thread::Builder::new().spawn(move || file.sync_data())?);
+            unsynced = 0;
+        }
     }
+    synced(syncing)?;
     Ok(temporary)
+}
+
+/// The kernel reports an error of the disk once, to whichever of the syncs comes first.
+fn synced(syncing: Option<thread::JoinHandle<io::Result<()>>>) -> io::Result<()> {
+    let done = syncing.map(thread::JoinHandle::join);
+    done.unwrap_or(Ok(Ok(()))).map_err(|_| io::Error::other("the disk's thread has ended"))?
 }
 
 fn hash(mut chunks: mpsc::Receiver<Bytes>) -> ([u8; 32], u64) {

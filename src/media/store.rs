@@ -23,7 +23,7 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 use uuid::Uuid;
 
-use super::Spooled;
+use super::{Spool, Spooled};
 use crate::config::StoreEnvironment;
 
 /// Bytes that are read from the store at once.
@@ -113,9 +113,11 @@ impl Store {
         Ok(Self(Arc::new(Inner { backend, spool, timeout })))
     }
 
-    /// The folder for uploads in progress.
-    pub fn spool(&self) -> PathBuf {
-        self.0.spool.clone()
+    /// Begins to receive an upload.
+    pub fn spool(&self) -> Spool {
+        // What goes to a bucket is a copy until it is there.
+        let is_kept = matches!(self.0.backend, Backend::Folder { .. });
+        Spool::create(self.0.spool.clone(), is_kept)
     }
 
     /// Begins a multipart upload, if the object is large and the store is a bucket; returns its id.
@@ -258,7 +260,7 @@ impl Store {
 
     /// Deletes files of the spool that nothing has been written to for this long: those of processes that were killed.
     pub async fn sweep_spool(&self, unchanged_for: Duration) -> Result<u64, StoreError> {
-        let folder = self.spool();
+        let folder = self.0.spool.clone();
         blocking(move || {
             let mut swept = 0;
             let entries = match std::fs::read_dir(&folder) {

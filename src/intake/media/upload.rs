@@ -23,7 +23,7 @@ use crate::{
     audio::{self, NotAudio},
     callers::Caller,
     http::{NoParameters, Patience},
-    media::{self, KeepError, Kept, NewMedia, Spool, Spooled, StoreError},
+    media::{self, KeepError, Kept, NewMedia, Spooled, StoreError},
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -100,7 +100,7 @@ async fn receive(state: &ApiState, caller: &Caller, request: Request) -> Result<
     }
     let mut upload = Upload {
         patience: Patience::new(state.media.pace()),
-        spool: Spool::create(store.spool()),
+        spool: store.spool(),
         left: limits.max_size.as_u64(),
     };
     upload.take_all(kind, request.into_body()).await?;
