@@ -14,13 +14,13 @@ import { fileURLToPath } from "node:url";
 import { HOSTILE, hostileCall, longCall, recordingOf } from "./calls.js";
 
 const { AFTERCALL_API, AFTERCALL_KEY, AFTERCALL_RECORDING, AFTERCALL_DATA_DIR, AFTERCALL__SANDBOX__LEDGER } =
-  process.env;
+  /** @type {Record<string, string>} */ (process.env);
 
 /** Sends a request to the service, and expects success. */
-export async function ask(method, path, body, type = "application/json") {
+export async function ask(method, path, body, { type = "application/json", key = AFTERCALL_KEY } = {}) {
   const response = await fetch(AFTERCALL_API + path, {
     method,
-    headers: { Authorization: `Bearer ${AFTERCALL_KEY}`, ...(body === undefined ? {} : { "Content-Type": type }) },
+    headers: { Authorization: `Bearer ${key}`, ...(body === undefined ? {} : { "Content-Type": type }) },
     body: body === undefined || body instanceof Buffer ? body : JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
@@ -40,13 +40,16 @@ async function eventually(what, look) {
 
 /**
  * A job that the provider has accepted, and whose result it never delivers by itself.
+ * @param {object} [more] members of the submission
+ * @param {string} [key] of its caller
  * @returns {Promise<{ id: string, webhook: string, providerJobId: string }>}
  */
-export async function silentJob(more = {}) {
+export async function silentJob(more = {}, key = AFTERCALL_KEY) {
   const mark = randomUUID();
   const contentUri = `${AFTERCALL_RECORDING}?sandbox-faults=lost&mark=${mark}`;
-  const { id } = await ask("POST", "/v1/jobs", { contentUri, encoding: "Wav", ...more });
-  await eventually("submitted job", async () => (await ask("GET", `/v1/jobs/${id}`)).state === "submitted");
+  const { id } = await ask("POST", "/v1/jobs", { contentUri, encoding: "Wav", ...more }, { key });
+  const state = async () => (await ask("GET", `/v1/jobs/${id}`, undefined, { key })).state;
+  await eventually("submitted job", async () => (await state()) === "submitted");
   const lines = (await readFile(AFTERCALL__SANDBOX__LEDGER, "utf8")).trim().split("\n");
   const { webhook, jobId } = lines
     .map((line) => JSON.parse(line))
@@ -54,23 +57,26 @@ export async function silentJob(more = {}) {
   return { id, webhook, providerJobId: jobId };
 }
 
+/** Sends something to a job's webhook. @param {string} webhook @param {string} body @param {Record<string, string>} [headers] */
+export async function send(webhook, body, headers) {
+  const type = { "Content-Type": "application/json" };
+  const sent = await fetch(webhook, { method: "POST", headers: { ...type, ...headers }, body });
+  if (!sent.ok) throw new Error(`the webhook answered with ${sent.status}`);
+}
+
 /**
  * A completed job with this result.
  * @param {object} result members of the provider's response
  * @param {object} [more] members of the submission
+ * @param {string} [key] of its caller
  * @returns {Promise<string>} its id
  */
-export async function deliver(result, more) {
-  const { id, webhook, providerJobId } = await silentJob(more);
-  const sent = await fetch(webhook, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ jobId: providerJobId, status: "Success", response: result }),
-  });
-  if (!sent.ok) throw new Error(`the webhook answered with ${sent.status}`);
-  const { state, completedVia, error } = await ask("GET", `/v1/jobs/${id}?wait=60`);
+export async function deliver(result, more, key = AFTERCALL_KEY) {
+  const { id, webhook, providerJobId } = await silentJob(more, key);
+  await send(webhook, JSON.stringify({ jobId: providerJobId, status: "Success", response: result }));
+  const { state, completedVia, error } = await ask("GET", `/v1/jobs/${id}?wait=60`, undefined, { key });
   if (state !== "completed" || completedVia !== "webhook") {
-    const { data } = await ask("GET", `/v1/jobs/${id}/timeline`);
+    const { data } = await ask("GET", `/v1/jobs/${id}/timeline`, undefined, { key });
     throw new Error(`the job is ${state} ${JSON.stringify(error)}, after ${JSON.stringify(data)}`);
   }
   return id;
@@ -83,7 +89,7 @@ export async function deliver(result, more) {
  * @param {Buffer} recording
  */
 export async function attachSound(id, recording) {
-  const media = await ask("POST", "/v1/media", recording, "audio/wav");
+  const media = await ask("POST", "/v1/media", recording, { type: "audio/wav" });
   sql(`update aftercall.jobs set media_id = '${media.id}' where id = '${id}'`);
   return media.id;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyEvent, applyJobs, applyPage, changedIds, newAbove, toRows } from "../web/pages/jobs/rows.js";
 
+/** As much of a job as matters here. @returns {any} */
 const job = (id, state = "queued", version = 1) => ({ id, state, version });
 const event = (jobId, seq, state) => ({
   jobId,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { groupsOf, momentOf } from "../web/pages/search/hits.js";
 
+/** As much of a hit as matters here. @param {string} jobId @param {number} seq @param {string} [externalId] @returns {any} */
 const hit = (jobId, seq, externalId) => ({ jobId, seq, externalId, start: seq * 1.005 });
 
 test("hits that follow one another in a call stand under its name, in the order of the service", () => {

@@ -20,7 +20,7 @@ import { QueuePlace } from "./queue-place.js";
  * @property {boolean} [isDefault] Shown unless the reader has chosen otherwise.
  */
 
-/** What a job is called: the app's name for it, or the end of its id, which is what differs. @param {Job} job */
+/** What a job is called: the app's name for it, or the end of its id, which is what differs. @param {Pick<Job, "externalId" | "id">} job */
 export const jobName = ({ externalId, id }) => externalId ?? `…${id.slice(-8)}`;
 
 /** The request has what the provider was sent; its members are only known to be JSON. @param {Job} job @param {string} member */

@@ -24,7 +24,7 @@ export function groupsOf(hits) {
   return groups;
 }
 
-/** The call, at the moment of the hit. @param {Hit} hit */
+/** The call, at the moment of the hit. @param {Pick<Hit, "jobId" | "start">} hit */
 export const momentOf = ({ jobId, start }) => `/console/jobs/${jobId}#t=${Math.round(start * 100) / 100}`;
 
 /** @type {{ key: string | null, hits: Hit[], cursor: string | null, error: Problem | null }} */
