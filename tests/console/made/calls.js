@@ -167,6 +167,7 @@ export const HOSTILE = [
   "javascript:alert(1)",
   "__proto__",
   "漢字かな交じり文でとても長い一文が続きますので折り返しが必要です。".repeat(8),
+  "closes \u2069\u2069 more than it opened \u202e",
 ];
 
 /** A call in which every text that comes from outside is hostile: what is said, ids, emotions, names and values of insights. */

@@ -107,8 +107,8 @@ function submittedWords(submitted) {
   if (submitted.length === 1) {
     const [job] = submitted;
     return known.length === 0
-      ? `${jobName(job)} was submitted.`
-      : `This recording had been submitted before, as ${jobName(job)}: ${inWords(job.state).toLowerCase()}.`;
+      ? html`<bdi>${jobName(job)}</bdi> was submitted.`
+      : html`This recording had been submitted before, as <bdi>${jobName(job)}</bdi>: ${inWords(job.state).toLowerCase()}.`;
   }
   const before = known.length > 0 ? ` ${number(known.length)} of them had been submitted before.` : "";
   return `${jobs(submitted.length)} submitted.${before}`;

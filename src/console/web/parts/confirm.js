@@ -5,7 +5,7 @@ import { Dialog } from "./dialog.js";
 
 /**
  * @typedef {object} Question
- * @property {string} title what would happen, as a question: "Retry 120 jobs?"
+ * @property {any} title what would happen, as a question: "Retry 120 jobs?"
  * @property {any} [text] what to know before
  * @property {string} action what the button says: "Retry 120 jobs"
  * @property {boolean} [isDangerous] whether it deletes or ends something

@@ -4,7 +4,7 @@ import { Icon } from "./icon.js";
 /**
  * A modal dialog: the browser keeps the focus inside, closes it on Escape, and gives the focus back. The focus begins at
  * the element with `data-focus`, or at the first one that takes it.
- * @param {{ title: string, onClose: () => void, children?: any, class?: string }} props
+ * @param {{ title: any, onClose: () => void, children?: any, class?: string }} props
  */
 export function Dialog({ title, onClose, children, class: name = "" }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));

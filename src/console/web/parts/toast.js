@@ -4,13 +4,13 @@ import { createStore, useStore } from "../lib/store.js";
 import { words } from "../lib/words.js";
 import { Icon } from "./icon.js";
 
-/** @typedef {{ id: number, text: string, isBad: boolean }} Message */
+/** @typedef {{ id: number, text: any, isBad: boolean }} Message */
 
 const messages = createStore(/** @type {Message[]} */ ([]));
 const SHOWN_FOR = 6000;
 let lastId = 0;
 
-/** @param {string} text @param {{ isBad?: boolean }} [options] bad ones stay until they are closed */
+/** @param {any} text in which texts of others are in `<bdi>` @param {{ isBad?: boolean }} [options] bad ones stay until they are closed */
 function toast(text, { isBad = false } = {}) {
   lastId += 1;
   messages.set([...messages.get().slice(-3), { id: lastId, text, isBad }]);

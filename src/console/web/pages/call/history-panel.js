@@ -68,12 +68,19 @@ function Attempts({ events }) {
             return html`<li key=${event.seq} class=${`event ${tone}`}>
               <span class="event-title">${title}</span>
               <span class="muted numbers"><${Time} at=${event.at} />${after(first, event.at)}</span>
-              ${facts.length > 0 && html`<p class="muted any-text">${facts.join(" · ")}</p>`}
+              <${Line} facts=${facts} />
             </li>`;
           })}
         </ol>
       </div>`,
   );
+}
+
+/** Short texts in a line, of which some are not ours. @param {{ facts: any[] }} props */
+function Line({ facts }) {
+  const known = facts.filter(Boolean);
+  if (known.length === 0) return null;
+  return html`<p class="muted any-text">${known.map((fact, index) => html`${index > 0 && " · "}<bdi>${fact}</bdi>`)}</p>`;
 }
 
 /** How long after the first event another one was. @param {number} first @param {string} at */
@@ -88,7 +95,7 @@ const delivery = ({ id, outcome, reason, via, attempt, receivedAt, bodyBytes, qu
   html`<li key=${id}>
     <span class=${quarantined ? "bad" : ""}>${outcome.replaceAll("_", " ")}</span>
     <span class="muted"><${Time} at=${receivedAt} /></span>
-    <p class="muted any-text">${[viaText(via), `attempt ${number(attempt)}`, bytes(bodyBytes), reason].filter(Boolean).join(" · ")}</p>
+    <${Line} facts=${[viaText(via), `attempt ${number(attempt)}`, bytes(bodyBytes), reason]} />
   </li>`;
 
 /** @param {any} notification */
@@ -103,14 +110,13 @@ const notification = ({ id, type, state, endpointId, occurredAt, nextAttemptAt, 
       html`<ol class="tries">
       ${attempts.map(
         (/** @type {any} */ { number: nth, outcome, status, latencyMs, response, endedAt }) =>
-          html`<li key=${nth} class="muted any-text">
-            ${number(nth)}. <${Time} at=${endedAt} /> ${[
+          html`<li key=${nth} class="muted">
+            ${number(nth)}. <${Time} at=${endedAt} />
+            <${Line} facts=${[
               status ? `status ${status}` : outcome.replaceAll("_", " "),
               typeof latencyMs === "number" && `${number(latencyMs)} ms`,
               response,
-            ]
-              .filter(Boolean)
-              .join(" · ")}
+            ]} />
           </li>`,
       )}
     </ol>`

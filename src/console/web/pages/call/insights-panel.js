@@ -56,7 +56,7 @@ function Insights({ call, insights, speakers, onGo }) {
 /** @param {{ name: string, own: import("./insights.js").Insight[], call: CallData, onGo: Go }} props */
 function Section({ name, own, call, onGo }) {
   return html`<section>
-    <h2 class="one-line">${TITLES[name] ?? spaced(name)} ${own.length > 1 && html`<span class="count">${number(own.length)}</span>`}</h2>
+    <h2 class="one-line"><bdi>${TITLES[name] ?? spaced(name)}</bdi> ${own.length > 1 && html`<span class="count">${number(own.length)}</span>`}</h2>
     ${
       PHRASES.includes(name)
         ? html`<${Phrases} own=${own} call=${call} onGo=${onGo} />`

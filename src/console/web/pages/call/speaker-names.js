@@ -29,8 +29,8 @@ export function SpeakerNames({ job, speakers, cast, mayName, onNamed }) {
       await put(`/v1/jobs/${job.id}/speakers`, Cast.renamed(speakerId, name, speakers), undefined, { headers });
       toast(
         name.trim() === ""
-          ? `Speaker ${speakerId} has no name now.`
-          : `Speaker ${speakerId} is now called ${name.trim()}.`,
+          ? html`Speaker <bdi>${speakerId}</bdi> has no name now.`
+          : html`Speaker <bdi>${speakerId}</bdi> is now called <bdi>${name.trim()}</bdi>.`,
       );
     } catch (error) {
       toast(words(error).join(" "), { isBad: true });

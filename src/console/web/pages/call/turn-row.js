@@ -87,9 +87,12 @@ function utteranceOf({ text }, index, detail, heard, hits, selected) {
   const tag = emotion && emotion.toLowerCase() !== "neutral" && html`<${EmotionTag} emotion=${emotion} />`;
   // The text is alone in its element, so that a place in it is a place in the utterance.
   return html`<span key=${index} class=${index === heard ? "utterance is-heard" : "utterance"}
-    >${tag}<bdi data-utterance=${index}>${pieces}</bdi> </span
+    >${tag}<bdi data-utterance=${index} class=${ISOLATES.test(text) ? "has-controls" : ""}>${pieces}</bdi> </span
   >`;
 }
+
+/** Controls that may end the isolation of the text, or go on after it. */
+const ISOLATES = /[\u2066-\u2069]/;
 
 /** @param {{ emotion: string }} props */
 function EmotionTag({ emotion }) {

@@ -61,11 +61,11 @@ function Failed({ job, onChange }) {
       error &&
       (error.code || error.parameter) &&
       html`<p class="muted any-text">
-        ${error.code && html`Code <code>${error.code}</code>`}${error.parameter && html` Parameter <code>${error.parameter}</code>`}
+        ${error.code && html`Code <code><bdi>${error.code}</bdi></code>`}${error.parameter && html` Parameter <code><bdi>${error.parameter}</bdi></code>`}
       </p>`
     }
     ${error?.cause && html`<p class="muted any-text">Before that: ${error.cause.message}</p>`}
-    ${error?.others?.length > 0 && html`<ul>${error.others.map((/** @type {any} */ { code, message }) => html`<li class="muted any-text">${code}: ${message}</li>`)}</ul>`}
+    ${error?.others?.length > 0 && html`<ul>${error.others.map((/** @type {any} */ { code, message }) => html`<li class="muted any-text"><bdi>${code}</bdi>: <bdi>${message}</bdi></li>`)}</ul>`}
     <p>${adviceFor(error)}</p>
     ${state === "timed_out" && html`<p>A result that arrives all the same still completes the job.</p>`}
     <${Retry} job=${job} onChange=${onChange} />

@@ -139,7 +139,7 @@ export function Emotions({ shown, stats, set }) {
   return html`
     <section class="charts" aria-labelledby="emotions">
       <h2 id="emotions">Emotions</h2>
-      <${TimeChart} title=${shown.emotion ? `${shown.emotion} over time` : "Emotions over time"}
+      <${TimeChart} title=${`Emotions over time${shown.emotion ? `: ${shown.emotion}` : ""}`}
         about="Share of each emotion in the time of all utterances that have one." starts=${buckets} bucket=${shown.bucket}
         lines=${lines} kind="bars" format=${(/** @type {number | null} */ value) => (value === null ? "–" : percent(value))}
         top=${shown.emotion ? undefined : 1} notes=${notes} onPick=${picker(shown, set)}

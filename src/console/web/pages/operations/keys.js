@@ -32,7 +32,7 @@ export function Keys() {
   /** @param {Api["KeyView"]} key */
   async function revoke(key) {
     const asked = {
-      title: `Revoke the key “${key.name}” of ${key.caller}?`,
+      title: html`Revoke the key <bdi>${key.name}</bdi> of ${key.caller}?`,
       text: "It is rejected within a second, and what uses it stops working. This cannot be undone.",
       action: "Revoke 1 key",
       isDangerous: true,
@@ -40,7 +40,7 @@ export function Keys() {
     if (!(await confirm(asked))) return;
     try {
       await del(`/v1/admin/keys/${encodeURIComponent(key.id)}`);
-      toast(`Revoked the key “${key.name}” of ${key.caller}.`);
+      toast(html`Revoked the key <bdi>${key.name}</bdi> of ${key.caller}.`);
     } catch (error) {
       toast(words(error).join(" "), { isBad: true });
     }
@@ -68,7 +68,7 @@ export function Keys() {
       key: "name",
       title: "Name",
       render: (/** @type {Api["KeyView"]} */ it) =>
-        html`<div><span class="any-text">${it.name}</span> <code class="muted nowrap">ac_${it.id}_…</code></div>`,
+        html`<div><bdi class="any-text">${it.name}</bdi> <code class="muted nowrap">ac_${it.id}_…</code></div>`,
     },
     { key: "state", title: "State", render: (/** @type {Api["KeyView"]} */ it) => html`<${KeyState} state=${it} />` },
     {
@@ -111,7 +111,7 @@ export function Keys() {
   return html`
     ${
       made &&
-      html`<${ShownOnce} title=${`New key “${made.name}” of ${made.caller}`} secret=${made.key} onDone=${() => setMade(null)}>
+      html`<${ShownOnce} title=${`New key of ${made.caller}: ${made.name}`} secret=${made.key} onDone=${() => setMade(null)}>
       <p>Give it to ${made.caller} in a way that only ${made.caller} can read.</p>
     <//>`
     }
@@ -171,7 +171,7 @@ function Roll({ old, onClose, onMade }) {
     }
   }
   return html`
-    <${Dialog} title=${`Roll the key “${old.name}” of ${old.caller}?`} onClose=${onClose}>
+    <${Dialog} title=${html`Roll the key <bdi>${old.name}</bdi> of ${old.caller}?`} onClose=${onClose}>
       <form class="form" onSubmit=${roll}>
         <p>A new key with the same scopes is made, and shown once. The old one stays valid for a while, so that ${old.caller} can change over.</p>
         <label for=${overlap}>The old key stays valid</label>
