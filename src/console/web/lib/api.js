@@ -1,4 +1,5 @@
 // Requests to the service. The browser sends the session cookie by itself.
+import { takeEarly } from "./early.js";
 import { useCallback, useEffect, useRef, useState } from "./html.js";
 import { withQuery } from "./query.js";
 import { createStore } from "./store.js";
@@ -84,7 +85,7 @@ export async function open(path) {
 /** @param {string} url @param {RequestInit} init */
 async function reach(url, init) {
   try {
-    const response = await fetch(url, init);
+    const response = await (takeEarly(init.method, url) ?? fetch(url, init));
     isOnline.set(true);
     return response;
   } catch (error) {

@@ -77,6 +77,8 @@ export function VirtualList({ count, estimate, row, label, pinned = -1, handle, 
     const own = list.current;
     if (!own) return;
     const { from } = visible();
+    const page = document.documentElement;
+    const isAtEnd = window.scrollY + window.innerHeight >= page.scrollHeight - 1;
     const anchor = known().indexAt(Math.max(0, from + covered()));
     let moved = 0;
     for (const element of own.querySelectorAll(":scope > [data-row]")) {
@@ -86,6 +88,8 @@ export function VirtualList({ count, estimate, row, label, pinned = -1, handle, 
       if (index < anchor) moved += change;
     }
     place();
+    // Who has gone to the end stays there, however high the last rows turn out to be.
+    if (isAtEnd) moved = page.scrollHeight - window.innerHeight - window.scrollY;
     if (Math.abs(moved) < 0.5 || from + covered() < 0) return;
     onMove(window.scrollY + moved);
     window.scrollBy(0, moved);

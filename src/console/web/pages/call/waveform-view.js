@@ -79,7 +79,14 @@ export function Waveform({ call, player, channels, hits, onGo }) {
     own.height = Math.round(layout.height * density);
     context.scale(density, density);
     const styles = getComputedStyle(own);
-    draw(context, width, picture, layout, (property) => styles.getPropertyValue(property).trim() || "gray");
+    // Looking one up for each of thousands of utterances would take longer than drawing them.
+    /** @type {Map<string, string>} */
+    const colors = new Map();
+    draw(context, width, picture, layout, (property) => {
+      const known = colors.get(property) ?? (styles.getPropertyValue(property).trim() || "gray");
+      colors.set(property, known);
+      return known;
+    });
   }, [picture, layout, width, scheme]);
 
   usePosition(box, player, total);
