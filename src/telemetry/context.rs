@@ -65,9 +65,9 @@ fn is_hex(text: &str) -> bool {
 pub fn continue_trace(span: &Span, parent: Option<&TraceParent>) {
     let parent = parent.map(|TraceParent(parent)| parent);
     let trace = if PIPELINE.get().is_some() {
-        layer::set_parent(span, parent.cloned());
+        let context = layer::place_below(span, parent.cloned());
         // A trace of our own that is not exported is nowhere to be found by its id.
-        let context = layer::context(span).filter(|it| it.is_sampled() || parent.is_some());
+        let context = context.filter(|it| it.is_sampled() || parent.is_some());
         context.map(|context| context.trace_id())
     } else {
         parent.map(SpanContext::trace_id)

@@ -140,9 +140,18 @@ pub(super) fn context(span: &tracing::Span) -> Option<SpanContext> {
     of_span(span, |it| it.context(pipeline).cloned()).flatten()
 }
 
-/// Gives the span a parent, or makes it the first of a new trace, unless it has taken its place.
-pub(super) fn set_parent(span: &tracing::Span, parent: Option<SpanContext>) {
-    of_span(span, |it| it.set_place(Place::Free(parent)));
+/// Gives the span a parent, or makes it the first of a new trace, unless it has taken its place; then the same as
+/// [`context`].
+pub(super) fn place_below(
+    span: &tracing::Span,
+    parent: Option<SpanContext>,
+) -> Option<SpanContext> {
+    let pipeline = PIPELINE.get()?;
+    let place = |it: &mut Traced| {
+        it.set_place(Place::Free(parent));
+        it.context(pipeline).cloned()
+    };
+    of_span(span, place).flatten()
 }
 
 /// Keeps the span from being exported, unless it has taken its place.
