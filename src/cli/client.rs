@@ -42,7 +42,7 @@ impl ApiClient {
         self.send(self.http.post(format!("{}/v1/jobs", self.base)).json(body)).await
     }
 
-    /// Uploads a recording; returns what is known of it.
+    /// Uploads a recording from a file; returns what is known of it.
     pub async fn upload(&self, path: &Path) -> anyhow::Result<Value> {
         let opened = async {
             let file = tokio::fs::File::open(path).await?;
@@ -70,6 +70,17 @@ impl ApiClient {
                 }
             }
         }
+    }
+
+    /// Uploads a recording that is part of the binary.
+    pub async fn upload_bytes(&self, recording: &'static [u8]) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}/v1/media", self.base));
+        let request = request.header(header::CONTENT_TYPE, "application/octet-stream");
+        self.send(request.body(recording)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(self.http.put(format!("{}{path}", self.base)).json(body)).await
     }
 
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {

@@ -14,6 +14,7 @@ use crate::{
     callers::{self, KeyTerms},
     config::Settings,
     console::{Entrance, Link},
+    sandbox::SUPPORT_CALL,
     telemetry,
 };
 
@@ -80,14 +81,26 @@ async fn show(client: &ApiClient, addresses: &Addresses) -> anyhow::Result<Value
          provider.base_url, or use `aftercall serve` and `aftercall submit`",
     )?;
     println!("\nSending the bundled recording: a support call, one speaker per channel.");
-    let body = json!({
-        "contentUri": sandbox.recording_url, "encoding": "Wav", "languageCode": "en-US",
-        "audioType": "CallCenter", "separateSpeakerPerChannel": true,
-        "enableVoiceActivityDetection": true, "insights": ["All"],
+    let mut body = json!({
+        "languageCode": "en-US", "audioType": "CallCenter", "separateSpeakerPerChannel": true,
+        "enableVoiceActivityDetection": true, "enableWordTimings": true, "insights": ["All"],
         "externalId": "demo-support-call", "tags": ["demo"],
     });
+    match client.upload_bytes(SUPPORT_CALL).await {
+        Ok(media) => body["media"] = media["id"].clone(),
+        // With a database of one's own, there may be no folder for recordings.
+        Err(error) => {
+            println!("The console will not play it, as it cannot be stored: {error:#}");
+            body["contentUri"] = sandbox.recording_url.as_str().into();
+            body["encoding"] = "Wav".into();
+        }
+    }
     let job = client.submit(&body).await?;
     let job = submit::wait(client, &job).await?;
+    if job["state"] == "completed" {
+        let path = format!("/v1/jobs/{}/speakers", job["id"].as_str().unwrap_or_default());
+        client.put(&path, &json!({ "0": "Agent", "1": "Customer" })).await?;
+    }
     submit::print(client, &job, false).await?;
     Ok(job)
 }

@@ -47,6 +47,7 @@ pub async fn print(client: &ApiClient, job: &Value) -> anyhow::Result<()> {
 
 fn print_speakers(out: &mut String, speakers: &[Value]) -> fmt::Result {
     writeln!(out, "\nWho spoke")?;
+    let width = speakers.iter().map(|speaker| who(speaker).chars().count()).max().unwrap_or(0);
     for speaker in speakers {
         let percent = speaker["talkPercent"].as_f64().unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 24")]
@@ -62,12 +63,7 @@ fn print_speakers(out: &mut String, speakers: &[Value]) -> fmt::Result {
         if let Some(energy) = insight("Energy") {
             facts.push(format!("energy {}", text(&energy["value"])));
         }
-        writeln!(
-            out,
-            "  speaker {}  {bar} {percent:>5.1} %  {}",
-            text(&speaker["speakerId"]),
-            facts.join(", "),
-        )?;
+        writeln!(out, "  {:width$}  {bar} {percent:>5.1} %  {}", who(speaker), facts.join(", "))?;
     }
     Ok(())
 }
@@ -94,9 +90,9 @@ fn print_questions(out: &mut String, speakers: &[Value]) -> fmt::Result {
         for question in list(&speaker["questions"]) {
             writeln!(
                 out,
-                "  {}  speaker {}: {}",
+                "  {}  {}: {}",
                 clock(question["start"].as_f64().unwrap_or_default()),
-                text(&speaker["speakerId"]),
+                who(speaker),
                 text(&question["text"]),
             )?;
         }
@@ -150,7 +146,7 @@ fn print_transcript(out: &mut String, utterances: &[Value]) -> fmt::Result {
             out,
             "  {}  {}: {}",
             clock(utterance["start"].as_f64().unwrap_or_default()),
-            text(&utterance["speakerId"]),
+            utterance["speaker"].as_str().unwrap_or(text(&utterance["speakerId"])),
             text(&utterance["text"]),
         )?;
     }
@@ -158,6 +154,12 @@ fn print_transcript(out: &mut String, utterances: &[Value]) -> fmt::Result {
         writeln!(out, "  … and {} more", utterances.len() - MOST_LINES)?;
     }
     Ok(())
+}
+
+/// A speaker's name, or else their id.
+fn who(speaker: &Value) -> String {
+    let name = speaker["speaker"].as_str().map(str::to_owned);
+    name.unwrap_or_else(|| format!("speaker {}", text(&speaker["speakerId"])))
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -48,6 +48,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 use uuid::Uuid;
 
+pub use self::samples::SUPPORT_CALL;
+
 use self::{
     auth::Sessions,
     connection::{Cut, Cuttable},

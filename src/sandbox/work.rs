@@ -10,7 +10,7 @@ use super::{
     ledger::{Finished, Job},
     media, now,
     refusal::CaiError,
-    request,
+    request, samples,
     transcript::TranscriptCue,
 };
 
@@ -61,6 +61,7 @@ async fn analyse(emulator: &Emulator, job: &Job) -> Result<Value, CaiError> {
         parameter_name: Some(name.to_owned()),
     };
     let (bytes, cues) = recording(emulator, job).await?;
+    let cues = cues.or_else(|| samples::words_of(&bytes));
     let request = job.request.clone();
     let longest = settings.media_max_length;
     let for_analysis = settings.clone();

@@ -183,7 +183,10 @@ async fn submit_sends_a_file_or_a_url_and_shows_the_result() {
     let file = home.run(&["submit", SAMPLE, "--separate-speaker-per-channel"]).await;
     assert!(file.err.contains("completed"), "the progress is on standard error: {}", file.err);
     let report = file.success();
-    assert!(report.contains("2 speakers") && report.contains("sandbox text"), "{report}");
+    assert!(
+        report.contains("2 speakers") && report.contains("Why was I charged twice?"),
+        "{report}"
+    );
 
     let url = home.run(&["submit", &service.recording, "--json", "--external-id", "e-1"]).await;
     let result: Value = serde_json::from_str(&url.success()).unwrap();

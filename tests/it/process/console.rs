@@ -71,6 +71,11 @@ async fn the_demo_ends_with_a_link_to_its_call() {
     let id = page.strip_prefix("/console/jobs/").unwrap();
     let (status, job) = get(&format!("{base}/v1/jobs/{id}"), &cookie).await;
     assert_eq!((status, &job["externalId"]), (200, &"demo-support-call".into()), "{job}");
+    // There is something to listen to.
+    let sound = format!("{base}/v1/media/{}", job["media"].as_str().unwrap());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let response = http.get(sound).header(header::COOKIE, cookie).send().await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "audio/wav");
     demo.signal(Signal::SIGTERM);
     demo.ended().await.success();
 }

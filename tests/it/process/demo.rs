@@ -15,7 +15,8 @@ use crate::embedded::server_pid;
 fn check_report(out: &str) {
     for fact in [
         "2 speakers, 18 utterances, completed via webhook",
-        "speaker 0  ",
+        "  Agent     ███",
+        "  0:18  Customer: Sure, the invoice number is four four seven one. Why was I charged twice?",
         "energy 65.7",
         "Emotions\n  Neutral 14, Anger 1",
         "Will I get my money back?",

@@ -7,7 +7,7 @@ use aftercall::{config::Envelope, provider::wire};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use self::support::{Receiver, Running, fixture, settings};
+use self::support::{Receiver, Running, base64, bytes_of, fixture, settings};
 
 #[tokio::test]
 async fn a_submission_is_accepted_and_its_result_delivered() {
@@ -127,6 +127,17 @@ async fn every_format_is_decoded_and_words_without_a_transcript_are_marked() {
         let start = utterances[0]["start"].as_f64().unwrap();
         assert!((start - 0.5).abs() < 0.12, "{file}: {start}");
     }
+}
+
+#[tokio::test]
+async fn the_bundled_recording_has_its_words_wherever_it_comes_from() {
+    let sandbox = Running::start(settings()).await;
+    let mut request = sandbox.sample();
+    request["content"] = base64(&bytes_of(&sandbox.url("/media/support-call.wav")).await).into();
+    request.as_object_mut().unwrap().remove("contentUri");
+    let result = sandbox.result(request).await;
+    assert_eq!(result["sandbox"]["words"], "webvtt");
+    assert_eq!(result["utteranceInsights"][7]["text"], "Why was I charged twice?");
 }
 
 #[tokio::test]
