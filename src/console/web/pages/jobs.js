@@ -193,7 +193,7 @@ function Content({ list, filter, sort, columns, counts, onCounts, nothing }) {
       rowClass=${(/** @type {Row} */ { hasLeft }) => (hasLeft ? "has-left" : "")} />
     ${
       hasSelection &&
-      html`<${BulkBar} selection=${selection} rows=${rows} filter=${filter} total=${totalOf(counts, statesOf(filter))}
+      html`<${BulkBar} selection=${selection} filter=${filter} total=${totalOf(counts, statesOf(filter))}
       onSelectAll=${() => setSelection(EVERYTHING)} onClear=${clear} onDone=${onCounts} />`
     }
   </div>`;

@@ -1,4 +1,4 @@
-import { html } from "../lib/html.js";
+import { html, useLayoutEffect, useRef } from "../lib/html.js";
 import { Link } from "../lib/router.js";
 
 /** @typedef {{ id: string, title: string, count?: string | number, href?: string }} Tab */
@@ -8,8 +8,17 @@ import { Link } from "../lib/router.js";
  * @param {{ label: string, tabs: Tab[], selected: string, onSelect?: (id: string) => void, children?: any }} props
  */
 export function Tabs({ label, tabs, selected, onSelect, children }) {
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    const own = list.current;
+    const tab = /** @type {HTMLElement | null | undefined} */ (
+      own?.querySelector("[aria-current], [aria-selected=true]")
+    );
+    // On a phone there is no room for all of them.
+    if (own && tab) own.scrollLeft = tab.offsetLeft - own.offsetLeft - (own.clientWidth - tab.offsetWidth) / 2;
+  }, [selected]);
   if (tabs[0]?.href) {
-    return html`<nav class="tabs" aria-label=${label}>
+    return html`<nav ref=${list} class="tabs" aria-label=${label}>
         ${tabs.map(
           (tab) =>
             html`<${Link} key=${tab.id} class="tab" href=${tab.href} aria-current=${tab.id === selected ? "page" : undefined}>
@@ -33,7 +42,7 @@ export function Tabs({ label, tabs, selected, onSelect, children }) {
     /** @type {HTMLElement | null} */ (list.querySelector(`[data-tab="${next.id}"]`))?.focus();
   }
 
-  return html`<div class="tabs" role="tablist" aria-label=${label} onKeyDown=${onKeyDown}>
+  return html`<div ref=${list} class="tabs" role="tablist" aria-label=${label} onKeyDown=${onKeyDown}>
       ${tabs.map(
         (tab) =>
           html`<button

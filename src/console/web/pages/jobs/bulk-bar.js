@@ -13,7 +13,6 @@ import { download, linesOf, save } from "./exports.js";
 import { NameSpeakers } from "./name-speakers.js";
 
 /** @typedef {import("./actions.js").Action} Action */
-/** @typedef {import("./rows.js").Row} Row */
 /** @typedef {import("./selection.js").Selection} Selection */
 
 /** @type {Record<import("./exports.js").Kind, string>} */
@@ -25,7 +24,6 @@ const EXPORTS = {
 /**
  * @param {{
  *   selection: Selection,
- *   rows: readonly Row[],
  *   filter: Record<string, string | string[]>,
  *   total: number | null,
  *   onSelectAll: () => void,
@@ -33,7 +31,7 @@ const EXPORTS = {
  *   onDone: () => void,
  * }} props `total`: how many jobs match the filters, if known
  */
-export function BulkBar({ selection, rows, filter, total, onSelectAll, onClear, onDone }) {
+export function BulkBar({ selection, filter, total, onSelectAll, onClear, onDone }) {
   const session = useSession();
   const confirm = useConfirm();
   const toast = useToast();
@@ -42,8 +40,7 @@ export function BulkBar({ selection, rows, filter, total, onSelectAll, onClear, 
 
   const { ids, isAll } = selection;
   const chosen = isAll ? { filter } : { ids: [...ids] };
-  const isPageSelected = rows.length > 0 && rows.every(({ job }) => ids.has(job.id));
-  const offersAll = !isAll && isPageSelected && total !== null && total > ids.size;
+  const offersAll = !isAll && total !== null && total > ids.size;
 
   /** Says why it failed, as the dialogs it may have come from are closed by then. @param {() => Promise<void>} action */
   async function safely(action) {

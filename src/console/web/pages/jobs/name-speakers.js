@@ -23,9 +23,9 @@ export function NameSpeakers({ onNames, onClose }) {
       submit();
     }}>
       <p>All selected jobs get the same names, by the ids that their speakers have in transcripts.</p>
-      <div class="speaker-names">
+      <div class="name-rows">
         ${speakers.map(
-          ({ id, name }, at) => html`<div key=${at} class="speaker-name">
+          ({ id, name }, at) => html`<div key=${at} class="name-row">
           <label><span>Speaker id</span>
             <input value=${id} maxlength="200" onInput=${(/** @type {InputEvent} */ event) => change(at, { id: value(event) })} /></label>
           <label><span>Name</span>

@@ -36,7 +36,7 @@ export function Provider() {
     <section class="panel" aria-label="Submissions">
       <h2>
         ${
-          takesSubmissions
+          takesSubmissions && !blockedUntil
             ? html`<${Status} level="good">Jobs are submitted as fast as the rate limit allows<//>`
             : html`<${Status} level="bad">Jobs are held back<//>`
         }
@@ -48,7 +48,7 @@ export function Provider() {
         The provider's rate limit was exceeded. No calls are made before <${Time} at=${blockedUntil} /> (<${Time} at=${blockedUntil} relative />).
       </p>`
       }
-      ${!takesSubmissions && html`<p class="muted">Jobs stay queued until their deadline, and are submitted by themselves once this is over.</p>`}
+      ${(!takesSubmissions || blockedUntil) && html`<p class="muted">Jobs stay queued until their deadline, and are submitted by themselves once this is over.</p>`}
     </section>
     <div class="bar-grid">
       <section class="panel" aria-label="Rate limit">
