@@ -44,7 +44,7 @@ const EMOTIONS = [
 const rounded = (seconds) => Math.round(seconds * 100) / 100;
 
 /** Words spread evenly over an utterance. */
-function timed(text, start, end) {
+export function timed(text, start, end) {
   const words = text.split(" ");
   const each = (end - start) / words.length;
   return words.map((word, index) => ({

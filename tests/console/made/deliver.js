@@ -28,7 +28,7 @@ export async function ask(method, path, body, { type = "application/json", key =
 }
 
 /** What `look` finds, as soon as it finds something. */
-async function eventually(what, look) {
+export async function eventually(what, look) {
   const end = Date.now() + 30_000;
   while (Date.now() < end) {
     const found = await look();
@@ -79,6 +79,27 @@ export async function deliver(result, more, key = AFTERCALL_KEY) {
     const { data } = await ask("GET", `/v1/jobs/${id}/timeline`, undefined, { key });
     throw new Error(`the job is ${state} ${JSON.stringify(error)}, after ${JSON.stringify(data)}`);
   }
+  return id;
+}
+
+/** The recording that the sandbox has: 48 seconds of a support call, with a speaker on each channel. */
+export async function shippedCall() {
+  const response = await fetch(AFTERCALL_RECORDING);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+/**
+ * A job that has analyzed an uploaded recording: it can be played.
+ * @param {Buffer} recording
+ * @param {object} more members of the submission
+ * @returns {Promise<string>} its id
+ */
+export async function analyze(recording, more) {
+  const media = await ask("POST", "/v1/media", recording, { type: "audio/wav" });
+  const wanted = { media: media.id, separateSpeakerPerChannel: true, enableWordTimings: true };
+  const { id } = await ask("POST", "/v1/jobs", { ...wanted, ...more });
+  const { state, error } = await ask("GET", `/v1/jobs/${id}?wait=60`);
+  if (state !== "completed") throw new Error(`the job is ${state} ${JSON.stringify(error)}`);
   return id;
 }
 
