@@ -1,5 +1,6 @@
 //! The store of the recordings' bytes: a folder, or a bucket of an S3-compatible service.
 use std::{
+    borrow::Borrow,
     fs::File,
     io,
     ops::Range,
@@ -26,8 +27,11 @@ use uuid::Uuid;
 use super::{Spool, Spooled};
 use crate::config::StoreEnvironment;
 
-/// Bytes that are read from the store at once.
+/// Bytes that are read from a bucket at once: each is a request.
 const CHUNK: u64 = 1 << 20;
+/// Bytes that are read from a file at once. A download is read by one thread of the runtime and sent by another; of larger
+/// buffers, the allocator keeps many for each.
+const FILE_CHUNK: u64 = 64 << 10;
 /// Bytes of one part of an upload to S3, unless there would be too many; smaller objects are not divided.
 const PART: u64 = 8 << 20;
 /// S3 allows 10,000.
@@ -153,7 +157,7 @@ impl Store {
                 let file = Arc::new(file.open()?);
                 match upload_id {
                     None => {
-                        let whole = read(&file, 0..bytes).await?;
+                        let whole = read(|| Ok(file), 0..bytes).await?;
                         self.in_time(objects.put(&path, whole.into())).await.map(drop)
                     }
                     Some(id) => self.put_parts(objects, &path, &id, &file, bytes).await,
@@ -175,7 +179,8 @@ impl Store {
         let mut from = 0;
         while from < bytes {
             let to = bytes.min(from + size);
-            let part = read(file, from..to).await?;
+            let file = file.clone();
+            let part = read(|| Ok(file), from..to).await?;
             parts.push(self.in_time(objects.put_part(path, id, parts.len(), part.into())).await?);
             from = to;
         }
@@ -231,13 +236,19 @@ impl Store {
         name: &ObjectName,
         range: &Range<u64>,
     ) -> Result<Bytes, StoreError> {
-        let chunk = range.start..range.end.min(range.start + CHUNK);
-        let path = self.path(name)?;
-        let bytes = self.in_time(self.objects().get_range(&path, chunk.clone())).await?;
-        if bytes.len() as u64 == chunk.end - chunk.start {
-            Ok(bytes)
-        } else {
-            Err(StoreError::Missing)
+        let first = |bytes| range.start..range.end.min(range.start + bytes);
+        match &self.0.backend {
+            Backend::Folder { root, .. } => {
+                let (path, chunk) = (root.join(&name.0), first(FILE_CHUNK));
+                let read = tokio::time::timeout(self.0.timeout, read(|| File::open(path), chunk));
+                read.await.unwrap_or(Err(StoreError::TimedOut)).map_err(missing)
+            }
+            Backend::Bucket { objects, .. } => {
+                let (path, chunk) = (self.path(name)?, first(CHUNK));
+                let bytes = self.in_time(objects.get_range(&path, chunk.clone())).await?;
+                let is_whole = bytes.len() as u64 == chunk.end - chunk.start;
+                if is_whole { Ok(bytes) } else { Err(StoreError::Missing) }
+            }
         }
     }
 
@@ -340,11 +351,28 @@ fn bucket(url: &Url, timeout: Duration, environment: &StoreEnvironment) -> anyho
     Ok(Backend::Bucket { prefix: ObjectPath::from_url_path(url.path())?, objects })
 }
 
-async fn read(file: &Arc<File>, range: Range<u64>) -> Result<Bytes, StoreError> {
-    let file = file.clone();
+/// A file that is not there, or not whole, is a missing object.
+fn missing(error: StoreError) -> StoreError {
+    use io::ErrorKind::{NotFound, UnexpectedEof};
+    match error {
+        StoreError::File(error) if matches!(error.kind(), NotFound | UnexpectedEof) => {
+            StoreError::Missing
+        }
+        other => other,
+    }
+}
+
+/// Reads a part of a file, all of which it must have.
+///
+/// The buffer is made here, and not on the thread that blocks, which is mostly another one each time: the allocator keeps
+/// memory for each thread that ever made one.
+async fn read<F: Borrow<File>>(
+    open: impl FnOnce() -> io::Result<F> + Send + 'static,
+    range: Range<u64>,
+) -> Result<Bytes, StoreError> {
+    let mut part = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
     blocking(move || {
-        let mut part = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut part, range.start)?;
+        open()?.borrow().read_exact_at(&mut part, range.start)?;
         Ok(part.into())
     })
     .await

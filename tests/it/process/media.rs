@@ -150,6 +150,42 @@ async fn a_large_upload_takes_no_memory() {
 }
 
 #[tokio::test]
+async fn reading_a_long_recording_takes_no_memory() {
+    const SIZE: usize = 64 * MIB;
+    let db = TestDb::new().await;
+    // Without the sandbox, which would fetch the recording into this process.
+    let home = Home::on(&db).set("AFTERCALL__ROLES", "api");
+    let service = Service::start(&home).await;
+    let recording = wav(2, 8000, 16, SIZE, u32::try_from(SIZE).unwrap());
+    let (status, media) = service.upload(recording).await;
+    assert_eq!(status, 201, "{media}");
+    let body = json!({ "media": media["id"] });
+    let (_, job) = service.send(Method::POST, "/v1/jobs", Some(&body)).await;
+    let before = service.process.memory("VmRSS");
+    let path = format!("/v1/jobs/{}/peaks?points=50", job["id"].as_str().unwrap());
+    let peaks = eventually("peaks", async || {
+        // A 504 where decoding takes longer than a request.
+        let (status, peaks) = service.send(Method::GET, &path, None).await;
+        (status == 200).then_some(peaks)
+    })
+    .await;
+    assert_eq!(peaks["channels"].as_array().unwrap().len(), 2, "{peaks}");
+    let url = format!("{}/v1/media/{}", service.api, media["id"].as_str().unwrap());
+    for _ in 0..4 {
+        let mut download = service.http.get(&url).bearer_auth(&service.key).send().await.unwrap();
+        let mut bytes = 0;
+        while let Some(chunk) = download.chunk().await.unwrap() {
+            bytes += chunk.len();
+        }
+        assert_eq!(bytes, SIZE + 44);
+    }
+    let grown = service.process.memory("VmHWM").saturating_sub(before);
+    eprintln!("grown by {} KiB", grown / 1024);
+    assert!(grown < 24 * MIB, "{grown}");
+    service.stop().await.success();
+}
+
+#[tokio::test]
 async fn a_full_disk_costs_nothing_but_a_503() {
     let db = TestDb::new().await;
     let home = Home::on(&db);
