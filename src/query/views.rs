@@ -182,9 +182,9 @@ impl From<ConversationInsightRow> for InsightView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "externalId": "call-42", "seq": 3,
-    "start": 8.88, "end": 11.65, "speakerId": "1", "speaker": null, "emotion": "Anger",
-    "text": "My invoice shows a double charge.",
+    "jobId": "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203", "externalId": "call-42",
+    "createdAt": "2026-05-01T09:30:00.120Z", "seq": 3, "start": 8.88, "end": 11.65, "speakerId": "1",
+    "speaker": null, "emotion": "Anger", "text": "My invoice shows a double charge.",
     "snippet": "My invoice shows a <mark>double charge</mark>.", "rank": 0.1,
     "links": Links::of(uuid!("0199f0c2-a4b8-7c3e-9a4d-5e6f70819203").into()),
 }))]
@@ -192,6 +192,8 @@ pub struct HitView {
     #[schema(value_type = Uuid)]
     pub job_id: JobId,
     pub external_id: Option<String>,
+    /// When the job was created: soon after the conversation, if recordings are submitted as they are made.
+    pub created_at: DateTime<Utc>,
     /// Index of the utterance in the job, from 0.
     pub seq: i32,
     pub start: f64,
@@ -214,6 +216,7 @@ impl From<HitRow> for HitView {
         Self {
             job_id: row.key.job_id,
             external_id: row.external_id,
+            created_at: row.created_at,
             seq: row.key.seq,
             start: row.start_seconds,
             end: row.end_seconds,

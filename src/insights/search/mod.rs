@@ -7,7 +7,7 @@ mod index;
 pub mod statements;
 mod words;
 
-use chrono::{DateTime, Datelike as _, Days, NaiveTime};
+use chrono::{DateTime, Datelike as _, Days, NaiveTime, Utc};
 use sqlx::{Executor as _, FromRow, PgPool, PgTransaction, QueryBuilder};
 use uuid::Uuid;
 
@@ -116,6 +116,8 @@ pub struct HitRow {
     #[sqlx(flatten)]
     pub key: UtteranceKey,
     pub external_id: Option<String>,
+    /// When the job was created.
+    pub created_at: DateTime<Utc>,
     pub start_seconds: f64,
     pub end_seconds: f64,
     pub speaker_id: Option<String>,

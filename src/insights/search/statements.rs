@@ -80,7 +80,7 @@ pub fn push_indexed(
 /// Reads the details of those matches that are the caller's, in order.
 pub fn push_hits(sql: &mut Sql, caller_id: CallerId, words: &Words, matches: &[Match]) {
     sql.push(
-        "select m.rank, u.job_id, u.seq, j.external_id, u.start_seconds, u.end_seconds, u.speaker_id,
+        "select m.rank, u.job_id, u.seq, j.external_id, j.created_at, u.start_seconds, u.end_seconds, u.speaker_id,
             n.name as speaker, u.emotion, u.text, aftercall.search_snippet(
                 aftercall.search_config(j.request ->> 'languageCode'), u.text, ",
     );

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { groupsOf, momentOf } from "../web/pages/search/hits.js";
 
 /** As much of a hit as matters here. @param {string} jobId @param {number} seq @param {string} [externalId] @returns {any} */
-const hit = (jobId, seq, externalId) => ({ jobId, seq, externalId, start: seq * 1.005 });
+const hit = (jobId, seq, externalId) => ({ jobId, seq, externalId, createdAt: `at ${jobId}`, start: seq * 1.005 });
 
 test("hits that follow one another in a call stand under its name, in the order of the service", () => {
   const groups = groupsOf([hit("a", 1, "call-a"), hit("a", 5, "call-a"), hit("b", 2), hit("a", 9, "call-a")]);
@@ -14,6 +14,10 @@ test("hits that follow one another in a call stand under its name, in the order 
   assert.deepEqual(
     groups.map(({ externalId }) => externalId),
     ["call-a", null, "call-a"],
+  );
+  assert.deepEqual(
+    groups.map(({ at }) => at),
+    ["at a", "at b", "at a"],
   );
   assert.deepEqual(groupsOf([]), []);
 });

@@ -1,5 +1,5 @@
 // Search in what was said in all conversations.
-import { duration, number } from "../lib/format.js";
+import { duration, number, Time } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
 import { Marked } from "../lib/marks.js";
@@ -181,7 +181,7 @@ function Results({ found, hasFilters, onWithoutFilters }) {
     <div class=${isLoading ? "hits is-loading" : "hits"} aria-busy=${isLoading}>
       ${groupsOf(hits).map(
         (group, at) => html`<div key=${`${at} ${group.job}`} class="hit-group">
-        <h2><${Link} href=${`/console/jobs/${group.job}`} class="one-line">${nameOf(group)}<//></h2>
+        <h2><${Link} href=${`/console/jobs/${group.job}`} class="one-line">${nameOf(group)}<//><${Time} at=${group.at} /></h2>
         <ul>${group.hits.map((hit) => html`<li key=${hit.seq}><${HitLink} hit=${hit} /></li>`)}</ul>
       </div>`,
       )}

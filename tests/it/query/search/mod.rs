@@ -83,6 +83,7 @@ async fn a_hit_tells_where_and_by_whom() {
     assert_eq!(answer.header("cache-control"), "private, no-store");
     let mut page = answer.json();
     let hit = page["data"][0].as_object_mut().unwrap();
+    assert_eq!(hit.remove("createdAt").unwrap(), app.job(id).await["createdAt"]);
     assert!(hit.remove("rank").unwrap().as_f64().unwrap() > 0.0);
     assert_eq!(hit.remove("links").unwrap()["utterances"], format!("/v1/jobs/{id}/utterances"));
     let expected = json!({

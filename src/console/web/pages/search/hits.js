@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "../../lib/html.js";
 import { useStore } from "../../lib/store.js";
 
 /** @typedef {Api["HitView"]} Hit */
-/** @typedef {{ job: string, externalId: string | null, hits: Hit[] }} Group */
+/** @typedef {{ job: string, externalId: string | null, at: string, hits: Hit[] }} Group */
 
 const PAGE_SIZE = 50;
 
@@ -19,7 +19,7 @@ export function groupsOf(hits) {
   for (const hit of hits) {
     const last = groups[groups.length - 1];
     if (last?.job === hit.jobId) last.hits.push(hit);
-    else groups.push({ job: hit.jobId, externalId: hit.externalId ?? null, hits: [hit] });
+    else groups.push({ job: hit.jobId, externalId: hit.externalId ?? null, at: hit.createdAt, hits: [hit] });
   }
   return groups;
 }
