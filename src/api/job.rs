@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::{Uuid, uuid};
 
 use super::Links;
-use crate::jobs::{self, Channel, Job, JobError, JobId, State};
+use crate::jobs::{self, Channel, Job, JobError, JobId, NotifyChoice, State};
 
 /// A recording and its analysis, from submission to a final state.
 ///
@@ -43,6 +43,9 @@ pub struct JobView {
     /// The uploaded recording; absent if the recording was not uploaded to `/v1/media`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<Uuid>,
+    /// Who is told about the job; absent if it is every endpoint of yours that wants an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifyChoice>,
     /// Position in the queue while the job is queued; not part of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueView>,
@@ -120,6 +123,7 @@ impl JobView {
             metadata: job.metadata.0,
             request: jobs::masked(job.request.0),
             media: job.media_id,
+            notify: job.notify.map(|choice| choice.0),
             queue: None,
             attempts: job.attempts,
             completed_via: job.completed_via,

@@ -11,7 +11,7 @@ use crate::{
     callers::Caller,
     egress, endpoints,
     http::{Fault, Faults, closest},
-    jobs::{JobId, JobNotify},
+    jobs::{JobId, JobNotify, NotifyChoice},
     seal::Place,
 };
 
@@ -98,17 +98,11 @@ impl Notify {
 
 /// What is stored in the job, in the names of the trigger that reads it.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Stored {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<Uuid>,
-    /// Without credentials.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
+    #[serde(flatten)]
+    choice: NotifyChoice,
     #[serde(skip_serializing_if = "Option::is_none")]
     lane: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    silent: Option<bool>,
 }
 
 /// Finds the endpoint and vets the URL, before the transaction begins: names must be resolved.
@@ -123,7 +117,8 @@ pub async fn resolve(
     let (endpoint, url) = match &submission.notify {
         None => return Ok(Ok(())),
         Some(Notify::Silent) => {
-            let silent = Stored { endpoint: None, url: None, lane: None, silent: Some(true) };
+            let choice = NotifyChoice { silent: Some(true), ..NotifyChoice::default() };
+            let silent = Stored { choice, lane: None };
             submission.told = Some(stored(JobId::generate(), &silent, None)?);
             return Ok(Ok(()));
         }
@@ -146,18 +141,15 @@ pub async fn resolve(
     let job_id = JobId::generate();
     let place = Place { table: "jobs", row: job_id.uuid() };
     let sealed = url.as_ref().map(|url| state.seal.seal(place, url.as_str().as_bytes()));
-    let choice = Stored {
-        endpoint: Some(id),
-        url: url.as_ref().map(egress::masked),
-        lane: url.as_ref().map(|url| lane(id, url)),
-        silent: None,
-    };
-    submission.told = Some(stored(job_id, &choice, sealed)?);
+    let url_shown = url.as_ref().map(egress::masked);
+    let choice = NotifyChoice { endpoint: Some(id), url: url_shown, silent: None };
+    let to = Stored { choice, lane: url.as_ref().map(|url| lane(id, url)) };
+    submission.told = Some(stored(job_id, &to, sealed)?);
     Ok(Ok(()))
 }
 
-fn stored(job_id: JobId, choice: &Stored, url: Option<Vec<u8>>) -> Result<JobNotify, ApiError> {
-    let json = serde_json::to_string(choice).map_err(|error| ApiError::Internal(error.into()))?;
+fn stored(job_id: JobId, to: &Stored, url: Option<Vec<u8>>) -> Result<JobNotify, ApiError> {
+    let json = serde_json::to_string(to).map_err(|error| ApiError::Internal(error.into()))?;
     Ok(JobNotify { job_id, json, url })
 }
 

@@ -2,7 +2,7 @@
 use serde_json::value::RawValue;
 use sqlx::{PgTransaction, types::Json};
 
-use super::{Channel, Job, JobError, JobId, State};
+use super::{Channel, Job, JobError, JobId, NotifyChoice, State};
 use crate::callers::CallerId;
 
 /// SHA-256 of a caller, a recording and what is asked of the provider.
@@ -51,7 +51,7 @@ pub async fn same_recording(
             metadata as "metadata!: Json<Box<RawValue>>", request as "request!: Json<Box<RawValue>>", media_id,
             state as "state!: State", version as "version!", completed_via as "completed_via: Channel",
             error as "error: Json<JobError>", created_at as "created_at!", deadline_at as "deadline_at!",
-            submitted_at, finished_at, result_expired_at,
+            submitted_at, finished_at, result_expired_at, notify as "notify: Json<NotifyChoice>",
             (select count(*) from aftercall.attempts a where a.job_id = same.id) as "attempts!"
         from same
         where caller_id = $1

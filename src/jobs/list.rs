@@ -20,7 +20,7 @@ pub enum ListPosition {
 
 const COLUMNS: &str = "select j.id, j.external_id, j.tags, j.metadata, j.request, \
     j.media_id, j.state, j.version, j.completed_via, j.error, j.created_at, j.deadline_at, j.submitted_at, \
-    j.finished_at, j.result_expired_at, (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts";
+    j.finished_at, j.result_expired_at, j.notify, (select count(*) from aftercall.attempts a where a.job_id = j.id) as attempts";
 
 /// The statement of [`list`] and [`JobExport`](super::JobExport).
 pub fn statement(

@@ -162,8 +162,24 @@ pub struct Job {
     pub finished_at: Option<DateTime<Utc>>,
     /// When its result was deleted because of its age.
     pub result_expired_at: Option<DateTime<Utc>>,
+    /// `None`: all endpoints of the caller that want an event are told.
+    pub notify: Option<Json<NotifyChoice>>,
     /// Attempts to submit it to the provider so far.
     pub attempts: i64,
+}
+
+/// Who is told about a job, by the request that created it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NotifyChoice {
+    /// Only this endpoint, or `url` with its secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Uuid>,
+    /// Only this URL; credentials and query values in it are masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `true`: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent: Option<bool>,
 }
 
 /// Why a job failed, or why its last attempt did.

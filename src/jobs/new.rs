@@ -5,7 +5,9 @@ use serde_json::{Map, Value, value::RawValue};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{Announcer, Change, Channel, Job, JobError, JobId, RecordingSha, State, recording};
+use super::{
+    Announcer, Change, Channel, Job, JobError, JobId, NotifyChoice, RecordingSha, State, recording,
+};
 use crate::{callers::CallerId, metrics::Tally, seal::Seal};
 
 #[derive(Debug)]
@@ -90,7 +92,8 @@ async fn insert(db: &mut PgConnection, seal: &Seal, new: &NewJob<'_>) -> sqlx::R
         select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
             request as "request: Json<Box<RawValue>>", media_id, state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
-            created_at, deadline_at, submitted_at, finished_at, result_expired_at, 0::bigint as "attempts!"
+            created_at, deadline_at, submitted_at, finished_at, result_expired_at,
+            notify as "notify: Json<NotifyChoice>", 0::bigint as "attempts!"
         from job
         "#,
         new.id as JobId,

@@ -2,7 +2,7 @@
 use serde_json::value::RawValue;
 use sqlx::{PgExecutor, types::Json};
 
-use super::{Channel, Job, JobError, JobId, State};
+use super::{Channel, Job, JobError, JobId, NotifyChoice, State};
 use crate::callers::CallerId;
 
 /// Finds a job; `None` also when it belongs to another caller.
@@ -18,6 +18,7 @@ pub async fn find(
             request as "request: Json<Box<RawValue>>", media_id, state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at, result_expired_at,
+            notify as "notify: Json<NotifyChoice>",
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = $2 and caller_id = $1
         "#,
@@ -40,6 +41,7 @@ pub async fn finished(db: impl PgExecutor<'_>, ids: &[JobId]) -> sqlx::Result<Ve
             request as "request: Json<Box<RawValue>>", media_id, state as "state: State", version,
             completed_via as "completed_via: Channel", error as "error: Json<JobError>",
             created_at, deadline_at, submitted_at, finished_at, result_expired_at,
+            notify as "notify: Json<NotifyChoice>",
             (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
         from aftercall.jobs where id = any($1) and finished_at is not null
         "#,

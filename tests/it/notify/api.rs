@@ -194,6 +194,8 @@ async fn a_jobs_own_url_is_sealed_and_its_failures_are_its_own() {
     .await
     .unwrap();
     assert!(!stored.0.contains("hush") && !stored.1, "{stored:?}");
+    let masked = gone.url().replace("hush", "***");
+    assert_eq!(app.job(job).await["notify"], json!({ "endpoint": id, "url": masked }));
     let endpoint = app.get(&format!("/v1/endpoints/{id}")).await.json();
     assert_eq!((&endpoint["state"], &endpoint["failures"]), (&json!("active"), &json!(0)));
 }
@@ -218,6 +220,9 @@ async fn a_batch_names_who_is_told_item_by_item() {
         .map(|it| it["status"].as_u64().unwrap())
         .collect();
     assert_eq!(statuses, [202, 202, 422]);
+    let list = app.get("/v1/jobs").await.json();
+    assert_eq!(list["data"][0]["notify"], json!({ "silent": true }));
+    assert_eq!(list["data"][1]["notify"], json!({ "endpoint": id }));
     app.dispatcher.drain().await;
     assert_eq!(app.deliverer().drain().await, 1);
 }
