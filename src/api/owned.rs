@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 use super::{ApiError, ApiPath, ApiState};
 use crate::{
     callers::Caller,
-    jobs::{self, Job, JobId, State},
+    jobs::{self, Job, JobId},
 };
 
 /// The caller and the id of the requested job. [`OwnedJob::find`] looks the job up once the rest of the request is
@@ -47,10 +47,6 @@ impl OwnedJob {
     /// `job-not-found`, `result-not-available` before there is a result, or `result-expired` after.
     pub async fn completed(&self, db: impl PgExecutor<'_>) -> Result<Job, ApiError> {
         let job = self.find(db).await?;
-        if job.state == State::Completed && job.result_expired_at.is_none() {
-            Ok(job)
-        } else {
-            Err(ApiError::no_result(&job))
-        }
+        if job.has_result() { Ok(job) } else { Err(ApiError::no_result(&job)) }
     }
 }

@@ -27,7 +27,7 @@ pub use loader::ResultLoader;
 pub use prepared::Prepared;
 pub use read::{StoredResult, result, results};
 pub use replace::{Outdated, outdated, replace, versions_below};
-pub use speakers::{SpeakersView, name_speakers, speakers};
+pub use speakers::{SpeakersView, name_speakers, speaker_ids, speakers};
 pub use utterances::{
     InsightRef, Spoken, UtteranceFilter, UtteranceRow, select_utterances, spoken, utterances,
 };

@@ -1,5 +1,5 @@
 //! The speakers of a recording: counts, insights, and the names given by callers.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor, PgTransaction};
@@ -118,35 +118,58 @@ async fn counted(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Vec<Spe
         .collect())
 }
 
-/// Sets the names of a job's speakers, by id, replacing all earlier ones. `false` if nothing
-/// changed.
+/// The ids of the speakers of each of these jobs.
+pub async fn speaker_ids(
+    db: impl PgExecutor<'_>,
+    jobs: &[JobId],
+) -> sqlx::Result<HashMap<JobId, Vec<String>>> {
+    let rows = sqlx::query!(
+        r#"
+        select job_id as "job_id: JobId", speaker_id
+        from aftercall.speakers where job_id = any($1) order by speaker_id
+        "#,
+        jobs as &[JobId],
+    );
+    let mut ids: HashMap<JobId, Vec<String>> = HashMap::new();
+    for row in rows.fetch_all(db).await? {
+        ids.entry(row.job_id).or_default().push(row.speaker_id);
+    }
+    Ok(ids)
+}
+
+/// Sets the names of the speakers of these jobs, by id, replacing all earlier ones. Returns the jobs whose names changed.
 pub async fn name_speakers(
     tx: &mut PgTransaction<'_>,
-    job_id: JobId,
+    jobs: &[JobId],
     names: &BTreeMap<String, String>,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<BTreeSet<JobId>> {
     let ids: Vec<&str> = names.keys().map(String::as_str).collect();
     let texts: Vec<&str> = names.values().map(String::as_str).collect();
-    let removed = sqlx::query!(
-        "delete from aftercall.speaker_names where job_id = $1 and speaker_id <> all($2::text[])",
-        job_id as JobId,
+    let removed = sqlx::query_scalar!(
+        r#"
+        delete from aftercall.speaker_names where job_id = any($1) and speaker_id <> all($2::text[])
+        returning job_id as "job_id: JobId"
+        "#,
+        jobs as &[JobId],
         &ids as &[&str],
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    let added = sqlx::query!(
+    let added = sqlx::query_scalar!(
         r#"
         insert into aftercall.speaker_names as old (job_id, speaker_id, name)
-        select $1, given.speaker_id, given.name
-        from unnest($2::text[], $3::text[]) as given (speaker_id, name)
+        select job_id, given.speaker_id, given.name
+        from unnest($1::uuid[]) as job_id
+        cross join unnest($2::text[], $3::text[]) as given (speaker_id, name)
         on conflict (job_id, speaker_id) do update set name = excluded.name
             where old.name <> excluded.name
+        returning job_id as "job_id: JobId"
         "#,
-        job_id as JobId,
+        jobs as &[JobId],
         &ids as &[&str],
         &texts as &[&str],
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(removed.rows_affected() + added.rows_affected() > 0)
+    Ok(removed.into_iter().chain(added).collect())
 }

@@ -1,26 +1,31 @@
 //! `POST /v1/jobs/actions`: one command for many jobs, each of which takes or refuses it on its own.
 use std::{collections::BTreeMap, time::Instant};
 
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{commands, speakers, validation::no_nul};
+use super::{
+    commands::{self, Refused},
+    speakers,
+    validation::no_nul,
+};
 use crate::{
     api::{
-        ApiError, ApiJson, ApiQuery, ApiState, Code, JobFilters, OwnedJob,
+        ApiError, ApiJson, ApiQuery, ApiState, Code, JobFilters,
         problems::{OF_BODY, Problems, codes},
     },
-    callers::Caller,
+    callers::{Caller, CallerId},
     http::{self, Fault, Faults, NoParameters, shortened},
     jobs::{self, JobFilter, JobId, ListPosition, State as JobState},
 };
 
 /// Jobs that one request looks at.
 const MOST_JOBS: usize = 500;
+/// Jobs of one transaction: enough of them cost little more than one, and few are locked for long.
+const AT_ONCE: usize = 100;
 /// Bytes of the detail of a refusal: there may be many.
 const MAX_DETAIL: usize = 300;
 
@@ -103,8 +108,8 @@ struct Refusal {
 
 /// Retry, cancel or name the speakers of many jobs.
 ///
-/// Each job takes the action as the single request would have it, in a transaction of its own, or refuses it; oldest jobs come
-/// first. One request looks at up to 500 jobs, or fewer if they take long: repeat it with `nextCursor` while `hasMore`.
+/// Each job takes the action as the single request would have it, or refuses it; oldest jobs come first. One request looks
+/// at up to 500 jobs, or fewer if they take long: repeat it with `nextCursor` while `hasMore`.
 /// A request that got no response can be repeated as it was: what has been retried or canceled takes it only once.
 #[utoipa::path(
     post, path = "/v1/jobs/actions", operation_id = "actOnJobs", tag = "jobs",
@@ -141,9 +146,8 @@ async fn act(
     // Leaves time to respond.
     let longest = state.request_timeout / 2;
     let mut acted = Acted::default();
-    for id in ids.iter().copied().take(MOST_JOBS) {
-        let job = OwnedJob { caller: caller.clone(), id };
-        acted.add(id, command.apply(&state, &job, asked.dry_run).await)?;
+    for some in ids[..ids.len().min(MOST_JOBS)].chunks(AT_ONCE) {
+        acted.add(some, command.apply(&state, caller.id, some, asked.dry_run).await?);
         if since.elapsed() > longest {
             break;
         }
@@ -190,23 +194,25 @@ impl Command {
         }
     }
 
-    /// Does it to one job, as the route for one job does.
-    async fn apply(&self, state: &ApiState, job: &OwnedJob, dry_run: bool) -> Result<(), ApiError> {
+    /// Does it to those of the jobs that take it, as the route for one job does.
+    async fn apply(
+        &self,
+        state: &ApiState,
+        caller_id: CallerId,
+        ids: &[JobId],
+        dry_run: bool,
+    ) -> Result<Refused, ApiError> {
         let mut tx = state.announcer.begin(&state.db).await?;
-        match self {
-            Self::Retry => drop(commands::retry_job(state, &mut tx, job, None).await?),
-            Self::Cancel => drop(commands::cancel_job(&mut tx, job).await?),
-            Self::NameSpeakers(names) => {
-                let names = names.iter().map(|(id, name)| (id.clone(), name.as_str().into()));
-                let names = Value::Object(names.collect());
-                drop(speakers::name(&mut tx, job, names, &HeaderMap::new()).await?);
-            }
+        let refused = match self {
+            Self::Retry => commands::retry_jobs(state, &mut tx, caller_id, ids, None).await?,
+            Self::Cancel => commands::cancel_jobs(&mut tx, caller_id, ids).await?,
+            Self::NameSpeakers(names) => speakers::name_all(&mut tx, caller_id, ids, names).await?,
+        };
+        // Otherwise dropping the transaction rolls it back.
+        if !dry_run {
+            tx.commit().await?;
         }
-        if dry_run {
-            // Dropping the transaction rolls it back.
-            return Ok(());
-        }
-        Ok(tx.commit().await?)
+        Ok(refused)
     }
 }
 
@@ -295,24 +301,18 @@ struct Acted {
 }
 
 impl Acted {
-    /// # Errors
-    /// The service's own, such as a database that is not available: the other jobs would fail as well.
-    fn add(&mut self, id: JobId, result: Result<(), ApiError>) -> Result<(), ApiError> {
-        self.last = Some(id);
-        match result {
-            Ok(()) => self.done += 1,
-            Err(error) if error.code().status().is_client_error() => {
-                let code = error.code();
-                let detail = match error {
-                    // Says only how many there are.
-                    ApiError::ValidationFailed(faults) => told(&faults),
-                    error => error.to_string(),
-                };
-                self.refused.push(Refusal { id, code, detail: shortened(detail, MAX_DETAIL) });
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
+    fn add(&mut self, ids: &[JobId], refused: Refused) {
+        self.last = ids.last().copied().or(self.last);
+        self.done += ids.len() - refused.len();
+        self.refused.extend(refused.into_iter().map(|(id, error)| {
+            let code = error.code();
+            let detail = match error {
+                // Says only how many there are.
+                ApiError::ValidationFailed(faults) => told(&faults),
+                error => error.to_string(),
+            };
+            Refusal { id, code, detail: shortened(detail, MAX_DETAIL) }
+        }));
     }
 
     fn count(&self) -> usize {

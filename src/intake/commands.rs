@@ -1,4 +1,6 @@
 //! `POST /v1/jobs/{id}/cancel` and `/retry`.
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::State,
@@ -19,10 +21,14 @@ use crate::{
         ApiError, ApiJson, ApiQuery, ApiState, JobView, OwnedJob,
         problems::{Code, OF_BODY, OF_JOB, Problems, codes},
     },
+    callers::CallerId,
     http::{Fault, Faults, NoParameters},
-    jobs::{self, Change, RecordingUrl},
+    jobs::{self, Change, JobId, QueuePlace, RecordingUrl, State as JobState},
     partitions,
 };
+
+/// Jobs that did not take a command, each for a reason of its own, which is no error of the service.
+pub type Refused = BTreeMap<JobId, ApiError>;
 
 pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(cancel)).routes(routes!(retry))
@@ -47,17 +53,21 @@ async fn cancel(
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<JobView>, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
-    let view = cancel_job(&mut tx, &asked).await?;
+    alone(cancel_jobs(&mut tx, asked.caller.id, &[asked.id]).await?)?;
+    let view = JobView::from(asked.find(&mut **tx).await?);
     tx.commit().await?;
     Ok(Json(view))
 }
 
-/// # Errors
-/// `state-conflict` if it is final already.
-pub async fn cancel_job(tx: &mut Change<'_>, asked: &OwnedJob) -> Result<JobView, ApiError> {
-    let applied = jobs::cancel(tx, asked.caller.id, asked.id).await?;
-    let view = JobView::from(asked.find(&mut ***tx).await?);
-    if applied { Ok(view) } else { Err(ApiError::StateConflict("cancel", view.state.name())) }
+/// Cancels those of the jobs that can be. Refuses the others with `job-not-found`, or `state-conflict` if they are final.
+pub async fn cancel_jobs(
+    tx: &mut Change<'_>,
+    caller_id: CallerId,
+    ids: &[JobId],
+) -> Result<Refused, ApiError> {
+    let (open, refused) = locked(tx, caller_id, ids, "cancel", |state| !state.is_final()).await?;
+    jobs::cancel(tx, caller_id, &open).await?;
+    Ok(refused)
 }
 
 /// Retry a failed or timed-out job.
@@ -90,62 +100,118 @@ async fn retry(
     let fresh = body.map(|body| fresh_url(body.value)).transpose();
     let fresh = fresh.map_err(ApiError::ValidationFailed)?.flatten();
     let mut tx = state.announcer.begin(&state.db).await?;
-    let view = retry_job(&state, &mut tx, &asked, fresh.as_deref()).await?;
+    let ids = [asked.id];
+    alone(retry_jobs(&state, &mut tx, asked.caller.id, &ids, fresh.as_deref()).await?)?;
+    let view = JobView::from(asked.find(&mut **tx).await?);
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(view)).into_response())
 }
 
-/// `fresh`: the new URL of the recording, if there is one. After an error, the transaction must not be committed.
+/// Retries those of the jobs that can be. Refuses the others with `job-not-found`, `state-conflict` if they cannot be
+/// retried, `recording-expired` or `expires-too-soon` if the provider could not fetch the recording.
 ///
-/// # Errors
-/// `state-conflict` if it cannot be retried, `recording-expired` or `expires-too-soon` if the provider could not fetch
-/// the recording.
-pub async fn retry_job(
+/// `fresh`: the new URL of their recordings, if there is one. Refused jobs may have it, too: then the transaction must not be
+/// committed.
+pub async fn retry_jobs(
     state: &ApiState,
     tx: &mut Change<'_>,
-    asked: &OwnedJob,
+    caller_id: CallerId,
+    ids: &[JobId],
     fresh: Option<&str>,
-) -> Result<JobView, ApiError> {
-    partitions::ensure_of(tx, &[asked.id]).await?;
-    let (caller_id, id) = (asked.caller.id, asked.id);
-    let before = asked.find(&mut ***tx).await?.state.name();
-    // Before the job is queued, so that it does not wait for itself.
-    let in_time = is_in_time(state, tx, asked, fresh).await;
-    if !jobs::retry(tx, caller_id, id, state.deadline).await? {
-        return Err(ApiError::StateConflict("retry", before));
+) -> Result<Refused, ApiError> {
+    partitions::ensure_of(tx, ids).await?;
+    let can_be = |state| matches!(state, JobState::Failed | JobState::TimedOut);
+    let (open, mut refused) = locked(tx, caller_id, ids, "retry", can_be).await?;
+    if let Some(uri) = fresh {
+        replace_urls(state, tx, &open, uri).await?;
     }
-    if let Some(uri) = fresh
-        && !jobs::replace_url(tx, &state.seal, id, uri).await?
-    {
-        let detail = "the recording of this job was uploaded; submit the URL as a new job";
-        let fault = Fault::at("#/contentUri", "conflict", detail);
-        return Err(ApiError::ValidationFailed(fault.into()));
+    let recorded = jobs::with_recording(tx, &open).await?;
+    let urls = jobs::recording_urls(tx, &state.seal, &open).await?;
+    // Of the first of them; each next one is behind those that are retried before it.
+    let mut place = jobs::place_of_next(&mut ***tx, caller_id).await?;
+    let mut retried = Vec::new();
+    for id in open {
+        let checked = if recorded.contains(&id) {
+            is_in_time(state, tx, place, urls.get(&id)).await
+        } else {
+            Err(ApiError::RecordingExpired)
+        };
+        match checked {
+            Ok(()) => {
+                retried.push(id);
+                place.position += 1;
+            }
+            Err(error) if error.code().status().is_client_error() => {
+                refused.insert(id, error);
+            }
+            // Not this job's fault, but the service's own, such as a database that is not available.
+            Err(error) => return Err(error),
+        }
     }
-    if !jobs::has_recording(&mut ***tx, id).await? {
-        return Err(ApiError::RecordingExpired);
-    }
-    in_time?;
-    Ok(JobView::from(asked.find(&mut ***tx).await?))
+    jobs::retry(tx, caller_id, &retried, state.deadline).await?;
+    Ok(refused)
 }
 
-/// Whether the job, if it were queued now, would be submitted before its URL expires.
+async fn replace_urls(
+    state: &ApiState,
+    tx: &mut Change<'_>,
+    ids: &[JobId],
+    uri: &str,
+) -> Result<(), ApiError> {
+    for id in ids {
+        if !jobs::replace_url(tx, &state.seal, *id, uri).await? {
+            let detail = "the recording of this job was uploaded; submit the URL as a new job";
+            let fault = Fault::at("#/contentUri", "conflict", detail);
+            return Err(ApiError::ValidationFailed(fault.into()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a job, if it were queued at this place, would be submitted before its URL expires.
 async fn is_in_time(
     state: &ApiState,
     tx: &mut Change<'_>,
-    asked: &OwnedJob,
-    fresh: Option<&str>,
+    place: QueuePlace,
+    url: Option<&RecordingUrl>,
 ) -> Result<(), ApiError> {
-    let expiry = match fresh {
-        Some(uri) => recording::expiry_of(state, uri)?,
-        None => match jobs::recording_urls(tx, &state.seal, &[asked.id]).await?.remove(&asked.id) {
-            Some(RecordingUrl::Given(uri)) => recording::expiry_of(state, &uri)?,
-            Some(RecordingUrl::Unreadable) | None => None,
-        },
+    let expiry = match url {
+        Some(RecordingUrl::Given(uri)) => recording::expiry_of(state, uri)?,
+        Some(RecordingUrl::Unreadable) | None => None,
     };
     match expiry {
-        Some(at) => recording::in_time(state, tx, asked.caller.id, at).await,
+        Some(at) => recording::in_time_at(state, tx, place, at).await,
         None => Ok(()),
     }
+}
+
+/// Locks the jobs. Returns those in a state that the command is for; the others are refused.
+async fn locked(
+    tx: &mut Change<'_>,
+    caller_id: CallerId,
+    ids: &[JobId],
+    command: &'static str,
+    takes: impl Fn(JobState) -> bool,
+) -> Result<(Vec<JobId>, Refused), ApiError> {
+    let own = jobs::lock_own(tx, caller_id, ids).await?;
+    let (mut open, mut refused) = (Vec::new(), Refused::new());
+    for id in ids.iter().copied() {
+        let error = match own.get(&id).map(|job| job.state) {
+            Some(state) if takes(state) => {
+                open.push(id);
+                continue;
+            }
+            Some(state) => ApiError::StateConflict(command, state.name()),
+            None => ApiError::JobNotFound(id.to_string()),
+        };
+        refused.insert(id, error);
+    }
+    Ok((open, refused))
+}
+
+/// The only job of a command took it.
+fn alone(mut refused: Refused) -> Result<(), ApiError> {
+    refused.pop_first().map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// A retry may bring a fresh URL of the recording.

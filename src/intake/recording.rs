@@ -8,7 +8,7 @@ use crate::{
     api::{ApiError, ApiState, UrlExpiry},
     callers::CallerId,
     http::{Fault, Faults},
-    jobs,
+    jobs::{self, QueuePlace},
     provider::gate,
 };
 
@@ -48,6 +48,16 @@ pub async fn in_time(
     expires_at: DateTime<Utc>,
 ) -> Result<(), ApiError> {
     let place = jobs::place_of_next(&mut *db, caller_id).await?;
+    in_time_at(state, db, place, expires_at).await
+}
+
+/// The same for a job at this place in the queue.
+pub async fn in_time_at(
+    state: &ApiState,
+    db: &mut PgConnection,
+    place: QueuePlace,
+    expires_at: DateTime<Utc>,
+) -> Result<(), ApiError> {
     let forecast = gate::forecast(&mut *db, &state.gate, place.position).await?.at;
     let eta = place.quota_resets_at.map_or(forecast, |at| at.max(forecast));
     let margin = TimeDelta::from_std(state.url_margin).unwrap_or(TimeDelta::MAX);

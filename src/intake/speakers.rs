@@ -17,15 +17,19 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::validation::{member, no_nul, text};
+use super::{
+    commands::Refused,
+    validation::{member, no_nul, text},
+};
 use crate::{
     api::{
         ApiError, ApiJson, ApiQuery, ApiState, JobView, OwnedJob, paths,
         problems::{Code, OF_BODY, OF_RESULT, Problems, codes},
     },
+    callers::CallerId,
     http::{self, Fault, Faults, NoParameters},
     insights::{self, SpeakersView},
-    jobs::{self, Change, EventKind, Note},
+    jobs::{self, Change, EventKind, JobId, Note},
     partitions,
 };
 
@@ -78,28 +82,73 @@ async fn name_speakers(
 ///
 /// # Errors
 /// If there is no result, if the names are not valid or not of its speakers, or `precondition-failed`.
-pub async fn name(
+async fn name(
     tx: &mut Change<'_>,
     asked: &OwnedJob,
     given: Value,
     headers: &HeaderMap,
 ) -> Result<JobView, ApiError> {
     partitions::ensure_of(tx, &[asked.id]).await?;
-    jobs::lock_own(tx, asked.caller.id, asked.id).await?;
+    jobs::lock_own(tx, asked.caller.id, &[asked.id]).await?;
     let mut job = JobView::from(asked.completed(&mut ***tx).await?);
-    let known = insights::speakers(tx, job.id).await?;
-    let names = names(given, &known).map_err(ApiError::ValidationFailed)?;
+    let known = insights::speaker_ids(&mut ***tx, &[job.id]).await?.remove(&job.id);
+    let names = names(given, &known.unwrap_or_default()).map_err(ApiError::ValidationFailed)?;
     // The last check: RFC 9110, section 13.2.1.
     if !http::if_match(headers, &job.etag()) {
         return Err(ApiError::PreconditionFailed(job.etag()));
     }
-    if insights::name_speakers(tx, job.id, &names).await? {
-        let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
-        let kind = EventKind::SpeakersNamed;
-        jobs::note(tx, &[Note { job_id: job.id, kind, detail }]).await?;
+    if set_names(tx, &[job.id], &names).await? > 0 {
         job.version += 1;
     }
     Ok(job)
+}
+
+/// Names the speakers of those of the jobs that have such speakers, and refuses the others. The names must be valid.
+pub async fn name_all(
+    tx: &mut Change<'_>,
+    caller_id: CallerId,
+    ids: &[JobId],
+    names: &BTreeMap<String, String>,
+) -> Result<Refused, ApiError> {
+    partitions::ensure_of(tx, ids).await?;
+    let own = jobs::lock_own(tx, caller_id, ids).await?;
+    let known = insights::speaker_ids(&mut ***tx, ids).await?;
+    let (mut open, mut refused) = (Vec::new(), Refused::new());
+    for id in ids.iter().copied() {
+        let error = match own.get(&id) {
+            None => ApiError::JobNotFound(id.to_string()),
+            Some(job) if !job.has_result() => ApiError::no_result(job),
+            Some(_) => {
+                let known = known.get(&id).map_or(&[][..], Vec::as_slice);
+                let mut faults = Faults::default();
+                for name in names.keys().filter(|name| !known.contains(name)) {
+                    faults.add(|| not_a_speaker(member("#", name), known));
+                }
+                if faults.is_empty() {
+                    open.push(id);
+                    continue;
+                }
+                ApiError::ValidationFailed(faults)
+            }
+        };
+        refused.insert(id, error);
+    }
+    set_names(tx, &open, names).await?;
+    Ok(refused)
+}
+
+/// Stores the names, and notes it in the timelines of the jobs where they were others; returns how many these are.
+async fn set_names(
+    tx: &mut Change<'_>,
+    ids: &[JobId],
+    names: &BTreeMap<String, String>,
+) -> Result<usize, ApiError> {
+    let changed = insights::name_speakers(tx, ids, names).await?;
+    let detail = json!({ "speakerIds": names.keys().collect::<Vec<_>>() });
+    let note = |job_id| Note { job_id, kind: EventKind::SpeakersNamed, detail: detail.clone() };
+    let notes: Vec<Note> = changed.into_iter().map(note).collect();
+    jobs::note(tx, &notes).await?;
+    Ok(notes.len())
 }
 
 /// Describes the body: names by `speakerId`.
@@ -126,22 +175,17 @@ impl utoipa::PartialSchema for Names {
 
 /// # Errors
 /// All errors of the body, in its order.
-fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String>, Faults> {
+fn names(body: Value, known: &[String]) -> Result<BTreeMap<String, String>, Faults> {
     let Value::Object(body) = body else {
         return Err(Fault::at("#", "type", "the body must be a JSON object").into());
     };
-    let known: Vec<&str> = speakers.data.iter().map(|it| it.speaker_id.as_str()).collect();
     let mut faults = Faults::default();
     for (id, value) in &body {
         let at = member("#", id);
-        if known.contains(&id.as_str()) {
+        if known.contains(id) {
             check_name(&at, value, &mut faults);
         } else {
-            faults.add(|| {
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                let detail = format!("is not a speaker of this result; known are: {known}");
-                Fault::at(at, "unknown", detail)
-            });
+            faults.add(|| not_a_speaker(at, known));
         }
     }
     if !faults.is_empty() {
@@ -149,6 +193,12 @@ fn names(body: Value, speakers: &SpeakersView) -> Result<BTreeMap<String, String
     }
     let names = body.into_iter();
     Ok(names.filter_map(|(id, name)| Some((id, name.as_str()?.to_owned()))).collect())
+}
+
+fn not_a_speaker(at: String, known: &[String]) -> Fault {
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let detail = format!("is not a speaker of this result; known are: {known}");
+    Fault::at(at, "unknown", detail)
 }
 
 /// What is wrong with names, whosever they are.

@@ -2,6 +2,8 @@
 //!
 //! A job is due (`aftercall.is_due`) once it ended before a cutoff and no webhook token of it is valid any more.
 //! Statements that lock rows skip those that others have locked; the next run gets them.
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgTransaction};
 
@@ -158,22 +160,25 @@ pub async fn remove_contents(tx: &mut PgTransaction<'_>, ids: &[JobId]) -> sqlx:
     Ok(done.execute(&mut **tx).await?.rows_affected())
 }
 
-/// Whether the recording of the job can still be sent: it is at a URL, or was uploaded, and neither was deleted since. Exact in
-/// a transaction that has changed the job; nobody else can delete the recording until that ends.
-pub async fn has_recording(db: impl PgExecutor<'_>, id: JobId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
+/// The jobs among these whose recording can still be sent: it is at a URL, or was uploaded, and neither was deleted since.
+/// Exact in a transaction that has locked the jobs; nobody else can delete a recording until that ends.
+pub async fn with_recording(
+    tx: &mut PgTransaction<'_>,
+    ids: &[JobId],
+) -> sqlx::Result<HashSet<JobId>> {
+    let ids = sqlx::query_scalar!(
         r#"
-        select j.request ->> 'contentUri' is not null and j.content_uri_sealed is distinct from ''
+        select j.id as "id: JobId" from aftercall.jobs j
+        where j.id = any($1) and (
+            j.request ->> 'contentUri' is not null and j.content_uri_sealed is distinct from ''
             or exists (select from aftercall.job_contents c where c.job_id = j.id)
             or exists (select from aftercall.media m
                 where m.id = j.media_id and m.stored_at is not null and m.removed_at is null
-                for share) as "has!"
-        from aftercall.jobs j where j.id = $1
+                for share))
         "#,
-        id as JobId,
-    )
-    .fetch_one(db)
-    .await
+        ids as &[JobId],
+    );
+    Ok(ids.fetch_all(&mut **tx).await?.into_iter().collect())
 }
 
 /// How many rows of each table would be deleted with the jobs that ended before `jobs`, and how many recordings with

@@ -8,7 +8,7 @@ use super::{
     Change, Channel, JobError, JobId, State,
     finished::{count_finished, finished},
 };
-use crate::{callers::CallerId, db::column, metrics::Spent};
+use crate::{db::column, metrics::Spent};
 
 /// A job whose result is stored.
 #[derive(Debug, Clone, Copy)]
@@ -45,21 +45,6 @@ impl JobStanding {
     pub fn ended(state: State) -> Self {
         Self { state, awaits_result: false }
     }
-}
-
-/// Locks the row of a job of this caller, if it exists.
-pub async fn lock_own(
-    tx: &mut PgTransaction<'_>,
-    caller_id: CallerId,
-    id: JobId,
-) -> sqlx::Result<()> {
-    let row = sqlx::query!(
-        "select id from aftercall.jobs where id = $2 and caller_id = $1 for update",
-        caller_id as CallerId,
-        id as JobId,
-    );
-    row.fetch_optional(&mut **tx).await?;
-    Ok(())
 }
 
 /// Locks the rows of these jobs, in the order of their ids so that no two batches deadlock, and returns their standing.

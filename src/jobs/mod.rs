@@ -49,12 +49,12 @@ pub use dedupe::{RecordingSha, lock_recordings, same_recording};
 pub use event_kind::EventKind;
 pub use events::{Note, TimelineEvent, note, timeline};
 pub use expiry::{
-    contents_overdue, count_due, due_timelines, expire_results, has_recording, lock_due,
-    lock_due_contents, overdue, remove, remove_contents, remove_timelines,
+    contents_overdue, count_due, due_timelines, expire_results, lock_due, lock_due_contents,
+    overdue, remove, remove_contents, remove_timelines, with_recording,
 };
 pub use export::JobExport;
 pub use filter::{JobFilter, Period};
-pub use finish::{Completion, Failure, JobStanding, complete, fail, lock, lock_own};
+pub use finish::{Completion, Failure, JobStanding, complete, fail, lock};
 pub use id::JobId;
 pub use list::{ListPosition, ids, list, statement};
 pub use new::{JobNotify, NewJob, enqueue, enqueue_alone};
@@ -63,7 +63,7 @@ pub use overdue::{
     requeue_unconfirmed,
 };
 pub use queue::{QueuePlace, QuotaReset, place, place_of_next, quota_reset};
-pub use read::{find, finished, owner};
+pub use read::{find, finished, lock_own, owner};
 pub use recording::{
     RecordingUrl, UrlFault, comparable, delete_urls, masked, masked_uri, recording_urls,
     replace_url, seal_stored,
@@ -166,6 +166,12 @@ pub struct Job {
     pub notify: Option<Json<NotifyChoice>>,
     /// Attempts to submit it to the provider so far.
     pub attempts: i64,
+}
+
+impl Job {
+    pub fn has_result(&self) -> bool {
+        self.state == State::Completed && self.result_expired_at.is_none()
+    }
 }
 
 /// Who is told about a job, by the request that created it.

@@ -1,6 +1,8 @@
 //! Jobs as their callers see them. Jobs of other callers do not exist.
+use std::collections::HashMap;
+
 use serde_json::value::RawValue;
-use sqlx::{PgExecutor, types::Json};
+use sqlx::{PgExecutor, PgTransaction, types::Json};
 
 use super::{Channel, Job, JobError, JobId, NotifyChoice, State};
 use crate::callers::CallerId;
@@ -27,6 +29,31 @@ pub async fn find(
     )
     .fetch_optional(db)
     .await
+}
+
+/// Those of the jobs that are the caller's, locked in the order of their ids.
+pub async fn lock_own(
+    tx: &mut PgTransaction<'_>,
+    caller_id: CallerId,
+    ids: &[JobId],
+) -> sqlx::Result<HashMap<JobId, Job>> {
+    let jobs = sqlx::query_as!(
+        Job,
+        r#"
+        select id, external_id, tags, metadata as "metadata: Json<Box<RawValue>>",
+            request as "request: Json<Box<RawValue>>", media_id, state as "state: State", version,
+            completed_via as "completed_via: Channel", error as "error: Json<JobError>",
+            created_at, deadline_at, submitted_at, finished_at, result_expired_at,
+            notify as "notify: Json<NotifyChoice>",
+            (select count(*) from aftercall.attempts a where a.job_id = jobs.id) as "attempts!"
+        from aftercall.jobs where id = any($2) and caller_id = $1 order by id for update
+        "#,
+        caller_id as CallerId,
+        ids as &[JobId],
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(jobs.into_iter().map(|job| (job.id, job)).collect())
 }
 
 /// The jobs among these that are final, for any caller.

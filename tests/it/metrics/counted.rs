@@ -24,12 +24,12 @@ async fn what_is_rolled_back_is_not_counted() {
     let caller = sqlx::query_scalar("select id from aftercall.callers");
     let caller: uuid::Uuid = caller.fetch_one(&app.db.pool).await.unwrap();
     let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
-    assert!(jobs::cancel(&mut tx, caller.into(), id).await.unwrap());
+    assert_eq!(jobs::cancel(&mut tx, caller.into(), &[id]).await.unwrap(), [id]);
     drop(tx);
     let canceled = finished("canceled", "none", "none");
     assert_eq!(scraped(&app).await.get(FINISHED, &canceled), Some(0.0));
     let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
-    assert!(jobs::cancel(&mut tx, caller.into(), id).await.unwrap());
+    assert_eq!(jobs::cancel(&mut tx, caller.into(), &[id]).await.unwrap(), [id]);
     tx.commit().await.unwrap();
     assert_eq!(scraped(&app).await.get(FINISHED, &canceled), Some(1.0));
 }

@@ -265,17 +265,17 @@ impl World {
 
     pub async fn cancel(&self, job: usize) -> bool {
         let mut tx = self.begin().await;
-        let applied = jobs::cancel(&mut tx, self.caller.into(), self.jobs[job]).await.unwrap();
+        let done = jobs::cancel(&mut tx, self.caller.into(), &[self.jobs[job]]).await.unwrap();
         tx.commit().await.unwrap();
-        applied
+        !done.is_empty()
     }
 
     pub async fn retry(&self, job: usize) -> bool {
         let (mut tx, deadline) = (self.begin().await, minutes(DEADLINE));
-        let applied =
-            jobs::retry(&mut tx, self.caller.into(), self.jobs[job], deadline).await.unwrap();
+        let done =
+            jobs::retry(&mut tx, self.caller.into(), &[self.jobs[job]], deadline).await.unwrap();
         tx.commit().await.unwrap();
-        applied
+        !done.is_empty()
     }
 
     /// Ages every timestamp. Works job by job, so that it waits for at most one row lock.

@@ -43,7 +43,8 @@ async fn an_event_that_is_rolled_back_is_not_told() {
         .fetch_one(&app.db.pool)
         .await
         .unwrap();
-    assert!(aftercall::jobs::cancel(&mut tx, caller.into(), id.into()).await.unwrap());
+    let done = aftercall::jobs::cancel(&mut tx, caller.into(), &[id.into()]).await.unwrap();
+    assert_eq!(done, [id.into()]);
     drop(tx);
     assert_eq!(app.deliverer().drain().await, 0);
 }

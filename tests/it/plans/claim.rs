@@ -2,9 +2,9 @@
 use std::time::Duration;
 
 use aftercall::jobs;
-use sqlx::{PgPool, PgTransaction};
+use sqlx::PgPool;
 
-use super::{MANY, scanned};
+use super::reads_little;
 use crate::support::{
     app::{TestApp, seal},
     seed::seed,
@@ -12,13 +12,6 @@ use crate::support::{
 
 /// Queued jobs among the seeded ones of each caller, all of them due.
 const QUEUED: i64 = 2000;
-
-/// Rows of jobs that this transaction has fetched by an index.
-async fn fetched(tx: &mut PgTransaction<'_>) -> i64 {
-    let query = "select coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
-        where schemaname = 'aftercall' and relname = 'jobs'";
-    sqlx::query_scalar(query).fetch_one(&mut **tx).await.unwrap()
-}
 
 async fn seeded(db: &PgPool) {
     for caller in ["app", "other"] {
@@ -62,20 +55,4 @@ async fn a_place_in_the_queue_reads_the_jobs_ahead_by_their_index() {
     let place = jobs::place(&mut *tx, id.into()).await.unwrap().unwrap();
     assert_eq!(place.position, 200);
     reads_little(&mut tx, 250).await;
-}
-
-/// Asserts that no large table was read from end to end, and at most `rows` rows of jobs by an index.
-async fn reads_little(tx: &mut PgTransaction<'_>, rows: i64) {
-    let large: Vec<String> = sqlx::query_scalar(
-        "select relname::text from pg_class where relnamespace = 'aftercall'::regnamespace
-            and relname = any($1) and reltuples > $2",
-    )
-    .bind(scanned(tx).await)
-    .bind(MANY)
-    .fetch_all(&mut **tx)
-    .await
-    .unwrap();
-    assert!(large.is_empty(), "reads all of {large:?}");
-    let fetched = fetched(tx).await;
-    assert!(fetched <= rows, "fetches {fetched} rows of jobs");
 }

@@ -1,4 +1,6 @@
-//! Listing and exporting jobs.
+//! Listing and exporting jobs, and commands for many of them.
+use std::time::Duration;
+
 use aftercall::{
     callers::{self, KeyTerms},
     insights,
@@ -8,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{assert_selective, nodes, plan};
+use super::{assert_selective, nodes, plan, reads_little};
 use crate::support::{app::TestApp, seed::seed};
 
 const JOBS: i32 = 20_000;
@@ -158,4 +160,27 @@ async fn a_suggestion_takes_one_step_through_an_index() {
         assert_eq!(indexes(&plan), [index; 3], "{plan:#}");
         assert!(nodes(&plan).iter().all(|node| node["Node Type"] != "Sort"), "{plan:#}");
     }
+}
+
+#[tokio::test]
+async fn a_command_for_many_jobs_reads_only_these() {
+    let (app, caller_id) = seeded().await;
+    let some = "select j.id from aftercall.jobs j join aftercall.callers c on c.id = j.caller_id
+        where c.name = 'app' and j.state = $1 order by j.id offset 500 limit 100";
+    let of_state = async |state: &str| -> Vec<JobId> {
+        sqlx::query_scalar(some).bind(state).fetch_all(&app.db.pool).await.unwrap()
+    };
+    let (failed, completed) = (of_state("failed").await, of_state("completed").await);
+    let caller_id = caller_id.into();
+    let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
+    assert_eq!(jobs::lock_own(&mut tx, caller_id, &failed).await.unwrap().len(), 100);
+    assert_eq!(jobs::with_recording(&mut tx, &failed).await.unwrap().len(), 100);
+    let deadline = Duration::from_hours(1);
+    assert_eq!(jobs::retry(&mut tx, caller_id, &failed, deadline).await.unwrap().len(), 100);
+    assert_eq!(jobs::cancel(&mut tx, caller_id, &failed).await.unwrap().len(), 100);
+    let names = [("0".to_owned(), "Rachel".to_owned())].into();
+    let changed = insights::name_speakers(&mut tx, &completed, &names).await.unwrap();
+    assert_eq!(changed.len(), 100);
+    insights::speaker_ids(&mut **tx, &completed).await.unwrap();
+    reads_little(&mut tx, 1500).await;
 }

@@ -54,3 +54,26 @@ pub async fn scanned(tx: &mut PgTransaction<'_>) -> Vec<String> {
         where schemaname = 'aftercall' and seq_tup_read > 0 order by relname";
     sqlx::query_scalar(query).fetch_all(&mut **tx).await.unwrap()
 }
+
+/// Asserts that no large table was read from end to end, and at most `rows` rows of jobs by an index.
+pub async fn reads_little(tx: &mut PgTransaction<'_>, rows: i64) {
+    let large: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_class where relnamespace = 'aftercall'::regnamespace
+            and relname = any($1) and reltuples > $2",
+    )
+    .bind(scanned(tx).await)
+    .bind(MANY)
+    .fetch_all(&mut **tx)
+    .await
+    .unwrap();
+    assert!(large.is_empty(), "reads all of {large:?}");
+    let fetched = fetched(tx).await;
+    assert!(fetched <= rows, "fetches {fetched} rows of jobs");
+}
+
+/// Rows of jobs that this transaction has fetched by an index.
+async fn fetched(tx: &mut PgTransaction<'_>) -> i64 {
+    let query = "select coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+        where schemaname = 'aftercall' and relname = 'jobs'";
+    sqlx::query_scalar(query).fetch_one(&mut **tx).await.unwrap()
+}

@@ -138,7 +138,7 @@ impl Case {
             }
             Step::Cancel(which) => {
                 let mut tx = Announcer::default().begin(&self.db).await.unwrap();
-                jobs::cancel(&mut tx, self.caller.into(), job(which)).await.unwrap();
+                jobs::cancel(&mut tx, self.caller.into(), &[job(which)]).await.unwrap();
                 tx.commit().await.unwrap();
             }
             Step::Expire(which) => {
@@ -150,7 +150,7 @@ impl Case {
             Step::Retry(which) => {
                 let mut tx = Announcer::default().begin(&self.db).await.unwrap();
                 let deadline = Duration::from_hours(1);
-                jobs::retry(&mut tx, self.caller.into(), job(which), deadline).await.unwrap();
+                jobs::retry(&mut tx, self.caller.into(), &[job(which)], deadline).await.unwrap();
                 tx.commit().await.unwrap();
             }
             Step::Reparse(which, analysis) => self.reparse(job(which), analysis).await,
