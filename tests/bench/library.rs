@@ -64,6 +64,7 @@ impl Library {
         }
         while sqlx::query_scalar::<_, i32>(MERGE).fetch_one(pool).await? > 0 {}
         sqlx::raw_sql(FINISH).execute(pool).await?;
+        sqlx::query(FAILED).bind(i32::try_from(jobs / 50)?).execute(pool).await?;
         sqlx::raw_sql("vacuum analyze").execute(pool).await?;
         let foreign: i64 = sqlx::query_scalar(FOREIGN).fetch_one(pool).await?;
         anyhow::ensure!(
@@ -116,6 +117,11 @@ impl Library {
         moment(self.newest_ms - u64::from(days) * 24 * 3600 * 1000)
     }
 
+    /// A pseudo-random job whose recording is stored, with its peaks.
+    pub fn recorded(&self, n: u32) -> Uuid {
+        self.id(self.some(n) / 1000 * 1000)
+    }
+
     pub fn id(&self, n: u32) -> Uuid {
         let ms = self.newest_ms - self.step_ms * u64::from(self.jobs - n);
         Uuid::from_u128(u128::from(ms) << 80 | 0x7000_8000 << 48 | u128::from(n))
@@ -144,6 +150,11 @@ impl Library {
             tables.results,
             "{id}\t{{\"jobId\":\"{id}\",\"utteranceInsights\":\"{document}\"}}\t\\\\x{}\t2\tf\t2",
             "11".repeat(32)
+        )?;
+        let sha = "22".repeat(32);
+        writeln!(
+            tables.deliveries,
+            "{id}\t{id}\t1\twebhook\taccepted\t{{}}\t\\\\x7b7d\t\\\\x{sha}\t2\t{at}"
         )?;
         self.write_conversation(id, &mut chance, tables)
     }
@@ -217,6 +228,7 @@ struct Tables {
     attempts: String,
     job_events: String,
     results: String,
+    deliveries: String,
     utterances: String,
     speakers: String,
     speaker_insights: String,
@@ -225,7 +237,7 @@ struct Tables {
 }
 
 impl Tables {
-    fn in_order(self) -> [(&'static str, Vec<u8>); 8] {
+    fn in_order(self) -> [(&'static str, Vec<u8>); 9] {
         [
             (
                 "jobs (id, caller_id, external_id, tags, request, state, version, completed_via, \
@@ -237,6 +249,10 @@ impl Tables {
             (
                 "results (job_id, document, document_sha, parser_version, is_partial, speaker_count)",
                 self.results,
+            ),
+            (
+                "deliveries (job_id, id, attempt, via, outcome, headers, body, body_sha, body_bytes, received_at)",
+                self.deliveries,
             ),
             (
                 "utterances (job_id, seq, start_seconds, end_seconds, text, confidence, speaker_id, \
@@ -266,7 +282,22 @@ insert into aftercall.caller_configs (caller_id, config)
 select id, 'pg_catalog.english' from aftercall.callers on conflict do nothing;
 set maintenance_work_mem = '1GB';
 create index utterances_fts on aftercall.utterances using gin (fts);
-reset maintenance_work_mem
+reset maintenance_work_mem;
+insert into aftercall.media (id, caller_id, sha256, bytes, encoding, container, codec, channels, sample_rate,
+    duration_seconds, stored_at)
+select id, caller_id, sha256(id::text::bytea), 1000, 'Wav', 'wav', 'pcm_s16le', 2, 8000, 10800, now()
+from aftercall.jobs where external_id ~ '^call-(0|.*000)$';
+insert into aftercall.media_peaks (media_id, claimed_until, computed_at, channels, peaks, duration_seconds)
+select id, now(), now(), 2, decode(repeat('2a', 16000), 'hex'), 10800 from aftercall.media;
+update aftercall.jobs j set media_id = m.id from aftercall.media m where m.id = j.id
+";
+/// Failed jobs, spread over the last days.
+const FAILED: &str = "
+insert into aftercall.jobs (id, caller_id, tags, request, state, created_at, finished_at, deadline_at)
+select (left(aftercall.uuid_floor(at)::text, 14) || '7' || substr(gen_random_uuid()::text, 16))::uuid,
+    (select id from aftercall.callers), array['topic-' || n % 40],
+    '{\"contentUri\": \"https://media.example/failed.wav\", \"encoding\": \"Wav\"}', 'failed', at, at, at
+from generate_series(1, $1) n cross join lateral (select now() - interval '26 days' * n / $1 as at) moment
 ";
 /// Of the first thousand utterances, those that the service would have stored differently.
 const FOREIGN: &str = "

@@ -1,6 +1,7 @@
 //! The benchmark: Aftercall against bare SQL on the same Postgres, side by side in one run, and the
 //! budgets it must meet. Starts everything it needs and removes it afterwards. See
 //! docs/benchmark.md.
+mod actions;
 mod bare;
 mod calls;
 mod captured;
@@ -198,6 +199,9 @@ async fn ask(stand: &Stand, plan: &Plan, only: &[String], table: &mut Table) -> 
     queries::questions(stand, &few, &many, plan, wants, |line| table.add(line)).await?;
     if wants("export") {
         exports::exports(&many, plan.rounds.min(3), |line| table.add(line)).await?;
+    }
+    if wants("actions") {
+        actions::actions(&many, |line| table.add(line)).await?;
     }
     Ok(())
 }

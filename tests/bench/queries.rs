@@ -116,7 +116,43 @@ const QUESTIONS: &[Question] = &[
     timed("suggestions, language", |_, _| "/v1/suggestions?field=language".to_owned(), 20.0),
     timed("counts", |_, _| "/v1/jobs/counts".to_owned(), 50.0),
     timed("counts, by tag", |_, n| format!("/v1/jobs/counts?tag=topic-{}", n % 40), 100.0),
+    timed("counts, by emotion", |_, _| "/v1/jobs/counts?hasEmotion=Fear".to_owned(), 200.0),
+    timed("call, job", |library, n| of_job(library, n, ""), 20.0),
+    timed("call, timeline", |library, n| of_job(library, n, "/timeline"), 20.0),
+    timed("call, speakers", |library, n| of_job(library, n, "/speakers"), 20.0),
+    timed("call, insights", |library, n| of_job(library, n, "/insights"), 20.0),
+    timed("call, shape", |library, n| of_job(library, n, "/shape"), 20.0),
+    timed("call, transcript", |library, n| of_job(library, n, "/transcript?format=txt"), 20.0),
+    timed("call, notifications", |library, n| of_job(library, n, "/notifications"), 20.0),
+    timed("call, peaks", |library, n| format!("/v1/jobs/{}/peaks", library.recorded(n)), 20.0),
+    timed("charts, all", |_, _| "/v1/stats/jobs?bucket=day".to_owned(), 50.0),
+    timed("charts, tags", |_, _| "/v1/stats/jobs?groupBy=tag&bucket=day&limit=6".to_owned(), 100.0),
+    timed("charts, emotions", |_, _| "/v1/stats/jobs?groupBy=emotion&bucket=day".to_owned(), 50.0),
+    timed("operations, deliveries", |_, _| "/v1/admin/deliveries".to_owned(), 20.0),
+    timed(
+        "operations, deliveries of a job",
+        |library, n| format!("/v1/admin/deliveries?jobId={}", library.id(library.some(n))),
+        20.0,
+    ),
+    timed(
+        "operations, quarantine",
+        |_, _| "/v1/admin/deliveries?quarantined=true".to_owned(),
+        20.0,
+    ),
+    timed(
+        "operations, job",
+        |library, n| format!("/v1/admin/jobs/{}", library.id(library.some(n))),
+        20.0,
+    ),
+    timed("operations, storage", |_, _| "/v1/admin/storage".to_owned(), 500.0),
+    timed("operations, callers", |_, _| "/v1/admin/callers".to_owned(), 50.0),
+    timed("operations, provider", |_, _| "/v1/admin/provider".to_owned(), 20.0),
+    timed("operations, drift", |_, _| "/v1/admin/drift".to_owned(), 20.0),
 ];
+
+fn of_job(library: &Library, n: u32, rest: &str) -> String {
+    format!("/v1/jobs/{}{rest}", library.id(library.some(n)))
+}
 
 const fn listed(
     name: &'static str,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aftercall::{
-    callers::{self, KeyTerms},
+    callers::{self, KeyTerms, Scope},
     config::EmbeddedEnvironment,
     db::{self, PoolOptions},
     embedded::{Cluster, Options},
@@ -92,7 +92,9 @@ impl Stand {
         cluster.create_database(name).await?;
         let pool = db::connect(cluster.connect_options(name), pool_options()).await?;
         db::migrate(&pool).await?;
-        let key = callers::create(&pool, "bench", "bench", KeyTerms::default()).await?;
+        let scopes = [Scope::PLAIN, &[Scope::AdminRead]].concat();
+        let terms = KeyTerms { scopes: &scopes, ..KeyTerms::default() };
+        let key = callers::create(&pool, "bench", "bench", terms).await?;
         let sockets = self.sockets().display();
         let url = format!("postgres://aftercall@localhost:5432/{name}?host={sockets}");
         Ok(Database { name, pool, key: key.text.expose_secret().to_owned(), url })
