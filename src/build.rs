@@ -67,7 +67,7 @@ fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Leaves out what browsers do not need: comments that begin a line, indentation, and empty lines.
+/// Leaves out what browsers do not need: comments that begin a line or say a type, indentation, and empty lines.
 fn lean(text: &str) -> String {
     let (mut lean, mut is_comment) = (String::with_capacity(text.len()), false);
     for line in text.lines() {
@@ -78,6 +78,13 @@ fn lean(text: &str) -> String {
             rest = end.map_or("", |(_, after)| after.trim_start());
         }
         if !rest.is_empty() && !rest.starts_with("//") {
+            // Of an argument, or of an expression.
+            while let Some((before, after)) = rest.split_once("/** @")
+                && let Some((_, after)) = after.split_once("*/")
+            {
+                lean.push_str(before);
+                rest = after.trim_start();
+            }
             lean.push_str(rest);
             lean.push('\n');
         }

@@ -98,7 +98,7 @@ async fn every_file_is_served_in_the_smallest_form_that_is_accepted() {
     assert!(brotli <= 150 << 10, "the console has grown to {brotli} bytes");
 }
 
-/// Our own scripts and styles are served without comments and indentation: with every line of code, and no other.
+/// Our own scripts and styles are served without comments, types and indentation: with every line of code, and no other.
 fn is_the_same(name: &str, served: &[u8], file: &[u8]) -> bool {
     let ending = name.rsplit_once('.').unwrap().1;
     if name.starts_with("vendor/") || !matches!(ending, "js" | "css") {
@@ -108,7 +108,7 @@ fn is_the_same(name: &str, served: &[u8], file: &[u8]) -> bool {
     let mut left = served.lines();
     let mut next = left.next();
     for line in file.lines() {
-        let code = line.trim();
+        let code = &without_types(line.trim());
         let is_whole = next == Some(code);
         if is_whole || next.is_some_and(|next| code.starts_with("/*") && code.ends_with(next)) {
             next = left.next();
@@ -117,6 +117,13 @@ fn is_the_same(name: &str, served: &[u8], file: &[u8]) -> bool {
         }
     }
     next.is_none()
+}
+
+/// The line without the comments within it that say types.
+fn without_types(line: &str) -> String {
+    let Some((before, comment)) = line.split_once("/** @") else { return line.to_owned() };
+    let Some((_, after)) = comment.split_once("*/ ") else { return line.to_owned() };
+    before.to_owned() + &without_types(after)
 }
 
 async fn forms_type(browser: &Browser, path: &str) -> String {
