@@ -21,7 +21,8 @@ pub fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(show))
 }
 
-/// The state of the whole service, sampled every 15 seconds. The numbers are those of the sampled metrics.
+/// The state of the whole service, sampled every 15 seconds. The numbers are those of the sampled metrics; `lastDay` is
+/// counted at each request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -33,6 +34,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
         "submitted": { "count": 37, "oldestSeconds": 241.0 },
         "unconfirmedAttempts": 0,
     },
+    "lastDay": { "completed": 4107, "failed": 2 },
     "deadlines": { "nextSeconds": 82_800.0, "dueWithinHour": 0, "lateJobs": 0 },
     "queue": { "oldestDueSeconds": 12.3, "etaSeconds": 90.0 },
     "provider": {
@@ -46,6 +48,7 @@ pub fn router() -> OpenApiRouter<ApiState> {
             "testedAt": "2026-05-01T09:28:00.000Z", "isUp": true, "seconds": 0.042, "fault": null,
         },
     },
+    "notifications": { "backlog": 3, "oldestDueSeconds": 0.0, "stoppedEndpoints": 0 },
     "database": {
         "connections": 14, "connectionsMax": 100, "oldestTransactionSeconds": 0.0,
         "bytes": 1_288_490_188, "tables": [{ "table": "deliveries", "bytes": 734_003_200 }],
@@ -59,10 +62,12 @@ pub struct Overview {
     /// What needs attention, the most urgent first; empty if all is well.
     pub problems: Vec<String>,
     pub jobs: Jobs,
+    pub last_day: LastDay,
     pub deadlines: Deadlines,
     pub queue: Queue,
     pub provider: Provider,
     pub webhook: Webhook,
+    pub notifications: Notifications,
     pub database: Database,
     pub retention: Retention,
 }
@@ -87,6 +92,16 @@ pub struct InState {
     pub count: u64,
     /// Time since the oldest one was created; 0 if there is none.
     pub oldest_seconds: f64,
+}
+
+/// Jobs that ended in the last 24 hours, and since the hour (UTC) in which these began. Canceled ones do not count.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OverviewLastDay)]
+pub struct LastDay {
+    pub completed: u64,
+    /// Jobs that failed or timed out, those that the provider rejected as invalid left out.
+    pub failed: u64,
 }
 
 /// Deadlines of unfinished jobs.
@@ -154,6 +169,20 @@ pub struct SelfTest {
     pub fault: Option<String>,
 }
 
+/// Messages to the endpoints of all callers.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OverviewNotifications)]
+pub struct Notifications {
+    /// Messages that are to be sent, counted up to 100,000.
+    pub backlog: u64,
+    /// For how long the message that has waited longest has been due; 0 if none is. Those to endpoints that failed last do
+    /// not count.
+    pub oldest_due_seconds: f64,
+    /// Endpoints that were paused because they kept failing, or responded with 410.
+    pub stopped_endpoints: u64,
+}
+
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = OverviewDatabase)]
@@ -197,7 +226,7 @@ pub struct Overdue {
     pub seconds: f64,
 }
 
-/// Show the state of the whole service: jobs, deadlines, queue, provider, webhook, database.
+/// Show the state of the whole service: jobs, deadlines, queue, provider, webhook, notifications, database.
 ///
 /// The numbers are at most 15 seconds old.
 #[utoipa::path(

@@ -3,10 +3,13 @@ use std::time::Duration;
 
 use super::Overview;
 
-/// A due job is submitted within seconds while the provider can be called.
+/// A due job is submitted within seconds while the provider can be called, and a due message is sent within seconds.
 const STUCK: f64 = 300.0;
 /// Retention runs every hour.
 const OVERDUE: f64 = 3.0 * 3600.0;
+/// Of the jobs that ended, and how many have to before the share says something.
+const FAILED_PERCENT: u64 = 5;
+const ENDED: u64 = 20;
 const LONG_TRANSACTION: f64 = 900.0;
 const FEW_DAYS: f64 = 14.0;
 
@@ -22,6 +25,15 @@ pub fn of(overview: &Overview) -> Vec<String> {
         let oldest = age(webhook.quarantine_oldest_seconds);
         let deliveries = counted(webhook.quarantined, "delivery", "deliveries");
         found.push(format!("{deliveries} in quarantine, the oldest for {oldest}"));
+    }
+    let notifications = &overview.notifications;
+    if notifications.oldest_due_seconds > STUCK {
+        let waits = age(notifications.oldest_due_seconds);
+        found.push(format!("a message to an endpoint has been due for {waits}"));
+    }
+    if notifications.stopped_endpoints > 0 {
+        let endpoints = counted(notifications.stopped_endpoints, "endpoint", "endpoints");
+        found.push(format!("{endpoints} paused after failing: nothing is sent there"));
     }
     let database = &overview.database;
     if database.connections * 5 > database.connections_max * 4 {
@@ -72,6 +84,11 @@ fn work(overview: &Overview, found: &mut Vec<String>) {
     if deadlines.due_within_hour > 0 {
         let jobs = counted(deadlines.due_within_hour, "job", "jobs");
         found.push(format!("{jobs} will time out within the hour"));
+    }
+    let failed = overview.last_day.failed;
+    let ended = overview.last_day.completed + failed;
+    if ended >= ENDED && failed * 100 > ended * FAILED_PERCENT {
+        found.push(format!("{failed} of the {ended} jobs that ended in the last day failed"));
     }
     if overview.jobs.unconfirmed_attempts > 0 {
         let attempts = counted(overview.jobs.unconfirmed_attempts, "attempt", "attempts");

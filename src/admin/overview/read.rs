@@ -3,12 +3,13 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use super::{
-    Database, Deadlines, InState, Jobs, Overdue, Overview, Provider, Queue, Retention, SelfTest,
-    TableSize, Webhook, problems,
+    Database, Deadlines, InState, Jobs, LastDay, Notifications, Overdue, Overview, Provider, Queue,
+    Retention, SelfTest, TableSize, Webhook, problems,
 };
 use crate::{
     config::GateSettings,
     public_hook::{self, LastTest},
+    reporting::{self, Ended},
     samples::{self, Samples, Values},
 };
 
@@ -27,12 +28,13 @@ pub async fn read(db: &PgPool, gate: &GateSettings) -> sqlx::Result<Overview> {
         sample = samples::latest(db).await?;
     }
     let sample = sample.ok_or(sqlx::Error::RowNotFound)?;
-    let mut overview = of_sample(&sample, public_hook::last(db).await?);
+    let ended = reporting::ended(db).await?;
+    let mut overview = of_sample(&sample, ended, public_hook::last(db).await?);
     overview.problems = problems::of(&overview);
     Ok(overview)
 }
 
-fn of_sample(sample: &Samples, self_test: Option<LastTest>) -> Overview {
+fn of_sample(sample: &Samples, ended: Ended, self_test: Option<LastTest>) -> Overview {
     let values = &sample.values;
     let of = |name: &str| values.get(name, &[]).unwrap_or_default();
     let in_state = |state: &str| InState {
@@ -54,6 +56,10 @@ fn of_sample(sample: &Samples, self_test: Option<LastTest>) -> Overview {
             submitted: in_state("submitted"),
             unconfirmed_attempts: count("aftercall_unconfirmed_attempts"),
         },
+        last_day: LastDay {
+            completed: ended.good.unsigned_abs(),
+            failed: ended.bad.unsigned_abs(),
+        },
         deadlines: Deadlines {
             next_seconds: values.get("aftercall_next_deadline_seconds", &[]),
             due_within_hour: count("aftercall_jobs_due_within_hour"),
@@ -71,16 +77,11 @@ fn of_sample(sample: &Samples, self_test: Option<LastTest>) -> Overview {
             refused_upstream_seconds: refused("upstream"),
             newest_drift_at: time(of("aftercall_contract_drift_newest_timestamp_seconds")),
         },
-        webhook: Webhook {
-            last_delivery_at: time(of("aftercall_last_webhook_timestamp_seconds")),
-            quarantined: count("aftercall_quarantined"),
-            quarantine_oldest_seconds: of("aftercall_quarantine_oldest_seconds"),
-            self_test: self_test.map(|test| SelfTest {
-                tested_at: test.tested_at,
-                is_up: test.is_up,
-                seconds: test.seconds,
-                fault: test.fault,
-            }),
+        webhook: webhook(values, self_test),
+        notifications: Notifications {
+            backlog: count("aftercall_notify_backlog"),
+            oldest_due_seconds: of("aftercall_notify_oldest_due_seconds"),
+            stopped_endpoints: count("aftercall_notify_stopped_endpoints"),
         },
         database: database(values),
         retention: Retention {
@@ -88,6 +89,21 @@ fn of_sample(sample: &Samples, self_test: Option<LastTest>) -> Overview {
                 .map(|(kind, seconds)| Overdue { kind, seconds })
                 .collect(),
         },
+    }
+}
+
+fn webhook(values: &Values, self_test: Option<LastTest>) -> Webhook {
+    let of = |name: &str| values.get(name, &[]).unwrap_or_default();
+    Webhook {
+        last_delivery_at: time(of("aftercall_last_webhook_timestamp_seconds")),
+        quarantined: whole(values.get("aftercall_quarantined", &[])),
+        quarantine_oldest_seconds: of("aftercall_quarantine_oldest_seconds"),
+        self_test: self_test.map(|test| SelfTest {
+            tested_at: test.tested_at,
+            is_up: test.is_up,
+            seconds: test.seconds,
+            fault: test.fault,
+        }),
     }
 }
 

@@ -107,6 +107,7 @@ const WELL = {
     submitted: { count: 2, oldestSeconds: 9 },
     unconfirmedAttempts: 0,
   },
+  lastDay: { completed: 18, failed: 1 },
   deadlines: { nextSeconds: 82_800, dueWithinHour: 0, lateJobs: 0 },
   queue: { oldestDueSeconds: 0, etaSeconds: 0 },
   provider: {
@@ -118,6 +119,7 @@ const WELL = {
     newestDriftAt: null,
   },
   webhook: { lastDeliveryAt: null, quarantined: 0, quarantineOldestSeconds: 0, selfTest: null },
+  notifications: { backlog: 3, oldestDueSeconds: 0, stoppedEndpoints: 0 },
   database: {
     connections: 14,
     connectionsMax: 100,
@@ -149,6 +151,7 @@ test("each alarm has its number", () => {
       { penalty: "bad" },
     ],
     [changed("deadlines", { dueWithinHour: 1, lateJobs: 1 }), { deadline: "bad", late: "bad" }],
+    [changed("lastDay", { failed: 2 }), { succeeded: "bad" }],
     [changed("jobs", { unconfirmedAttempts: 1 }), { unconfirmed: "warn" }],
     [changed("provider", { rateRemaining: 0 }), { gate: "warn" }],
     [changed("provider", { refusedUpstreamSeconds: 1 }), { refusals: "bad" }],
@@ -157,12 +160,28 @@ test("each alarm has its number", () => {
       changed("webhook", { selfTest: { isUp: false, seconds: 1, fault: "no route", testedAt: "" } }),
       { selfTest: "bad" },
     ],
+    [changed("notifications", { oldestDueSeconds: 301 }), { messageDue: "bad" }],
+    [changed("notifications", { stoppedEndpoints: 1 }), { stopped: "bad" }],
     [changed("database", { connections: 81 }), { connections: "bad" }],
     [changed("database", { oldestTransactionSeconds: 901 }), { transaction: "bad" }],
     [changed("database", { partitionDaysAhead: 13 }), { partitions: "bad" }],
     [{ ...WELL, retention: { overdue: [{ kind: "jobs", seconds: 10_801 }] } }, { retention: "bad" }],
   ];
   for (const [overview, expected] of cases) assert.deepEqual(levels(overview), expected);
+});
+
+test("what is ahead or past is shown as a time, which has one in UTC", () => {
+  const at = (overview) =>
+    Object.fromEntries(
+      vitals(overview)
+        .flatMap((group) => group.vitals)
+        .filter((it) => it.at)
+        .map((it) => [it.name, it.at]),
+    );
+  assert.deepEqual(at(WELL), { deadline: "2026-05-02T08:31:12.000Z" });
+  assert.deepEqual(at({ ...WELL, deadlines: { ...WELL.deadlines, nextSeconds: null } }), {});
+  const lastDeliveryAt = "2026-05-01T09:00:00Z";
+  assert.equal(at({ ...WELL, webhook: { ...WELL.webhook, lastDeliveryAt } }).lastDelivery, lastDeliveryAt);
 });
 
 test("a line over time needs two values", () => {

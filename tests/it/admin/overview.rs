@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use super::{OPERATOR, Operator};
-use crate::support::app::TestApp;
+use crate::{notify, support::app::TestApp};
 
 const PATH: &str = "/v1/admin/overview";
 
@@ -31,10 +31,13 @@ async fn an_idle_service_has_no_problems() {
         "queued": none, "submitting": none, "submitted": none, "unconfirmedAttempts": 0,
     });
     assert_eq!(view["jobs"], jobs);
+    assert_eq!(view["lastDay"], json!({ "completed": 0, "failed": 0 }));
     let deadlines = json!({ "nextSeconds": null, "dueWithinHour": 0, "lateJobs": 0 });
     assert_eq!(view["deadlines"], deadlines);
     assert_eq!(view["provider"]["rateRemaining"], 10);
     assert_eq!(view["webhook"]["selfTest"], Value::Null);
+    let notifications = json!({ "backlog": 0, "oldestDueSeconds": 0.0, "stoppedEndpoints": 0 });
+    assert_eq!(view["notifications"], notifications);
     assert!(view["database"]["bytes"].as_u64().unwrap() > 1_000_000);
     assert!(view["database"]["partitionDaysAhead"].as_f64().unwrap() > 28.0);
 }
@@ -85,6 +88,52 @@ async fn what_waits_and_what_failed_is_counted_and_named_as_a_problem() {
     now(&app, &[]).await;
     let view = reader.get(PATH).await.json();
     assert!(problems(&view)[0].starts_with("the provider has rejected every job"), "{view:#}");
+}
+
+#[tokio::test]
+async fn messages_that_are_late_and_endpoints_that_stopped_are_problems() {
+    let app = TestApp::start().await;
+    let reader = Operator::new(&app, OPERATOR).await;
+    notify::endpoint(&app, "https://one.example/", &["job.submitted"]).await;
+    app.submitted().await;
+    let (stopped, _) = notify::endpoint(&app, "https://two.example/", &["job.failed"]).await;
+    sqlx::query(
+        "update aftercall.endpoints set state = 'disabled', paused_at = now(), pause_reason = 'gone'
+            where id = $1",
+    )
+    .bind(stopped)
+    .execute(&app.db.pool)
+    .await
+    .unwrap();
+    now(&app, &["update aftercall.notifications set due_at = now() - interval '301 s'"]).await;
+    let view = reader.get(PATH).await.json();
+    assert_eq!(view["notifications"]["backlog"], 1);
+    assert!(view["notifications"]["oldestDueSeconds"].as_f64().unwrap() > 300.0);
+    assert_eq!(view["notifications"]["stoppedEndpoints"], 1);
+    let told = problems(&view);
+    assert!(told[0].starts_with("a message to an endpoint has been due for 5 min"), "{told:#?}");
+    assert_eq!(told[1], "1 endpoint paused after failing: nothing is sent there");
+}
+
+#[tokio::test]
+async fn what_ended_in_the_last_day_is_counted_and_many_failures_are_a_problem() {
+    let app = TestApp::start().await;
+    let reader = Operator::new(&app, OPERATOR).await;
+    let ended = "insert into aftercall.hour_changes (subject, hour, caller_id, outcome, error_class, counted)
+        select 'job_ended', date_trunc('hour', now(), 'UTC') - ago, c.id, outcome, class, counted
+        from aftercall.callers c, (values
+            (interval '0', 'completed', '', 18), ('23 hours', 'timed_out', 'timeout', 1),
+            ('2 hours', 'failed', 'validation', 7), ('0', 'canceled', '', 5), ('26 hours', 'failed', 'media', 9)
+        ) as of (ago, outcome, class, counted)
+        where c.name = 'app'";
+    now(&app, &[ended]).await;
+    let view = reader.get(PATH).await.json();
+    assert_eq!(view["lastDay"], json!({ "completed": 18, "failed": 1 }));
+    assert_eq!(problems(&view), <[&str; 0]>::default(), "of so few, one says nothing");
+    let another = "update aftercall.hour_changes set counted = 2 where outcome = 'timed_out'";
+    now(&app, &[another]).await;
+    let view = reader.get(PATH).await.json();
+    assert_eq!(problems(&view), ["2 of the 20 jobs that ended in the last day failed"]);
 }
 
 #[tokio::test]

@@ -163,6 +163,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "partitions",
             "provider",
             "public_hook",
+            "reporting",
             "samples",
             "seal",
         ],

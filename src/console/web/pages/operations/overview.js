@@ -35,7 +35,7 @@ export function Overview() {
         (group) => html`<section key=${group.title} class="panel" aria-label=${group.title}>
           <h2>${group.title}</h2>
           <dl class="vitals">
-            ${group.vitals.map((it) => html`<${Tile} key=${it.name} vital=${it} overview=${data} samples=${samples.get(it.name) ?? []} />`)}
+            ${group.vitals.map((it) => html`<${Tile} key=${it.name} vital=${it} samples=${samples.get(it.name) ?? []} />`)}
           </dl>
         </section>`,
       )}
@@ -71,30 +71,21 @@ function Problems({ problems, sampledAt, isOld }) {
   `;
 }
 
-/** @param {{vital: Vital, overview: Api["Overview"], samples: number[]}} props */
-function Tile({ vital, overview, samples }) {
-  const { label, level, part } = vital;
+/** @param {{vital: Vital, samples: number[]}} props */
+function Tile({ vital: { label, level, part, value, at, detail }, samples }) {
+  const shown = at ? html`<${Time} at=${at} relative />` : value;
   const line = sparkline(samples);
   const name = part ? html`<${Link} href=${`/console/operations/${part}`}>${label}<//>` : label;
   return html`
     <div class=${`vital is-${level}`}>
       <dt>${name}</dt>
       <dd>
-        <span class="vital-value">${level === "bad" || level === "warn" ? html`<${Status} level=${level}>${value(vital, overview)}<//>` : value(vital, overview)}</span>
-        ${vital.detail && html`<span class="vital-detail">${vital.detail}</span>`}
+        <span class="vital-value">${level === "bad" || level === "warn" ? html`<${Status} level=${level}>${shown}<//>` : shown}</span>
+        ${detail && html`<span class="vital-detail">${detail}</span>`}
         ${line && html`<svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true"><path d=${line} /></svg>`}
       </dd>
     </div>
   `;
-}
-
-/** Times are shown as elsewhere, in the reader's zone. @param {Vital} vital @param {Api["Overview"]} overview */
-function value(vital, overview) {
-  const { newestDriftAt } = overview.provider;
-  const { lastDeliveryAt } = overview.webhook;
-  if (vital.name === "drift" && newestDriftAt) return html`<${Time} at=${newestDriftAt} relative />`;
-  if (vital.name === "lastDelivery" && lastDeliveryAt) return html`<${Time} at=${lastDeliveryAt} relative />`;
-  return vital.value;
 }
 
 /**

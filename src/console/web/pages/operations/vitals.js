@@ -1,5 +1,5 @@
 // The numbers of an overview, and which of them need attention. The limits are those of the alarms.
-import { bytes, number } from "../../lib/format.js";
+import { bytes, number, percent } from "../../lib/format.js";
 import { age, counted } from "./ages.js";
 
 /** @typedef {"good" | "warn" | "bad" | "none"} Level `none`: nothing to judge */
@@ -11,17 +11,21 @@ import { age, counted } from "./ages.js";
  * @property {string} value
  * @property {string} detail
  * @property {Level} level
+ * @property {string | null} [at] a time, shown in place of the value
  * @property {string} [part] page of operations about it
  * @property {number} [trend] what a line over time shows
  */
 
-/** A due job is submitted within seconds while the provider can be called. */
+/** A due job is submitted within seconds while the provider can be called, and a due message is sent within seconds. */
 const STUCK = 300;
 /** Retention runs every hour. */
 const OVERDUE = 3 * 3600;
 const LONG_TRANSACTION = 900;
 const FEW_DAYS = 14;
 const MANY_CONNECTIONS = 0.8;
+const MANY_FAILED = 0.05;
+/** Of fewer jobs, the share that failed says little. */
+const ENDED = 20;
 
 /** @param {boolean} isBad @param {Level} [otherwise] @returns {Level} */
 const bad = (isBad, otherwise = "good") => (isBad ? "bad" : otherwise);
@@ -35,18 +39,27 @@ export function vitals(it) {
     { title: "Jobs", vitals: jobs(it) },
     { title: "Provider", vitals: provider(it.provider) },
     { title: "Webhook", vitals: webhook(it) },
+    { title: "Notifications", vitals: notifications(it.notifications) },
     { title: "Database", vitals: database(it) },
   ];
 }
 
 /** @param {Api["Overview"]} it @returns {Vital[]} */
-function jobs({ jobs: { queued, submitting, submitted, unconfirmedAttempts }, queue, deadlines, provider }) {
+function jobs({
+  sampledAt,
+  jobs: { queued, submitting, submitted, unconfirmedAttempts },
+  lastDay: { completed, failed },
+  queue,
+  deadlines,
+  provider,
+}) {
   const inState = (/** @type {Api["OverviewInState"]} */ state) =>
     state.count ? `the oldest for ${age(state.oldestSeconds)}` : "";
   const isHeldUp =
     provider.penaltySeconds > 0 || provider.refusedAuthSeconds > 0 || provider.refusedUpstreamSeconds > 0;
   const isStuck = queue.oldestDueSeconds > STUCK && provider.rateRemaining > 0 && !isHeldUp;
   const next = deadlines.nextSeconds;
+  const ended = completed + failed;
   return [
     {
       name: "queued",
@@ -73,9 +86,18 @@ function jobs({ jobs: { queued, submitting, submitted, unconfirmedAttempts }, qu
       trend: queue.oldestDueSeconds,
     },
     {
+      name: "succeeded",
+      label: "Succeeded, 24 h",
+      value: ended > 0 ? percent(completed / ended) : "none ended",
+      detail: ended > 0 ? `${number(failed)} of ${counted(ended, "job", "jobs")} failed` : "",
+      level: bad(ended >= ENDED && failed / ended > MANY_FAILED),
+      trend: ended > 0 ? completed / ended : undefined,
+    },
+    {
       name: "deadline",
       label: "Next deadline",
-      value: next === null || next === undefined ? "none" : next < 0 ? "passed" : `in ${age(next)}`,
+      value: "none",
+      at: typeof next === "number" ? new Date(Date.parse(sampledAt) + next * 1000).toISOString() : null,
       detail: counted(deadlines.dueWithinHour, "job within the hour", "jobs within the hour"),
       level: bad(deadlines.dueWithinHour > 0),
     },
@@ -136,7 +158,8 @@ function provider({
     {
       name: "drift",
       label: "Newest difference",
-      value: newestDriftAt ? "" : "none",
+      value: "none",
+      at: newestDriftAt,
       detail: "from the provider's contract",
       level: "none",
       part: "drift",
@@ -145,9 +168,17 @@ function provider({
 }
 
 /** @param {Api["Overview"]} it @returns {Vital[]} */
-function webhook({ webhook: { quarantined, quarantineOldestSeconds, selfTest } }) {
+function webhook({ webhook: { lastDeliveryAt, quarantined, quarantineOldestSeconds, selfTest } }) {
   return [
-    { name: "lastDelivery", label: "Last delivery", value: "none yet", detail: "", level: "none", part: "deliveries" },
+    {
+      name: "lastDelivery",
+      label: "Last delivery",
+      value: "none yet",
+      at: lastDeliveryAt,
+      detail: "",
+      level: "none",
+      part: "deliveries",
+    },
     {
       name: "quarantine",
       label: "In quarantine",
@@ -162,6 +193,35 @@ function webhook({ webhook: { quarantined, quarantineOldestSeconds, selfTest } }
       value: selfTest ? (selfTest.isUp ? "reachable" : "fails") : "not tested",
       detail: selfTest ? (selfTest.fault ?? `responded in ${age(selfTest.seconds)}`) : "webhook.public_url is not set",
       level: selfTest ? bad(!selfTest.isUp) : "none",
+    },
+  ];
+}
+
+/** @param {Api["OverviewNotifications"]} it @returns {Vital[]} */
+function notifications({ backlog, oldestDueSeconds, stoppedEndpoints }) {
+  return [
+    {
+      name: "backlog",
+      label: "To send",
+      value: number(backlog),
+      detail: "messages, to all endpoints",
+      level: "none",
+      trend: backlog,
+    },
+    {
+      name: "messageDue",
+      label: "Oldest due message",
+      value: oldestDueSeconds > 0 ? age(oldestDueSeconds) : "none waits",
+      detail: "",
+      level: bad(oldestDueSeconds > STUCK),
+      trend: oldestDueSeconds,
+    },
+    {
+      name: "stopped",
+      label: "Stopped endpoints",
+      value: number(stoppedEndpoints),
+      detail: "kept failing, or responded with 410",
+      level: bad(stoppedEndpoints > 0),
     },
   ];
 }
