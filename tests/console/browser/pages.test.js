@@ -1,16 +1,6 @@
 import { assertAccessible, assertFits, base, DESKTOP, job, PHONE, scenario, signIn } from "./browser.js";
 
-const OPERATIONS = [
-  "",
-  "/provider",
-  "/deliveries",
-  "/drift",
-  "/storage",
-  "/callers",
-  "/keys",
-  "/endpoints",
-  "/configuration",
-];
+const OPERATIONS = ["", "/provider", "/deliveries", "/drift", "/storage", "/callers", "/keys", "/configuration"];
 
 /** @type {[string, string][]} path and heading */
 const PAGES = [
@@ -18,6 +8,7 @@ const PAGES = [
   [`/console/jobs/${job}`, "call-2"],
   ["/console/search?q=invoice", "Search"],
   ["/console/conversations", "Conversations"],
+  ["/console/endpoints", "Endpoints"],
   ...OPERATIONS.map((part) => /** @type {[string, string]} */ ([`/console/operations${part}`, "Operations"])),
 ];
 

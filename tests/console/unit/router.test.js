@@ -69,6 +69,8 @@ test("every path has the page that its address says, or none", () => {
   assert.deepEqual(shown("/console/jobs/0198"), ["Call", { id: "0198" }]);
   assert.deepEqual(shown("/console/search"), ["Search", {}]);
   assert.deepEqual(shown("/console/conversations"), ["Conversations", {}]);
+  assert.deepEqual(shown("/console/endpoints"), ["Endpoints", {}]);
+  assert.deepEqual(shown("/console/endpoints/0199"), ["Endpoint", { id: "0199" }]);
   assert.deepEqual(shown("/console/operations"), ["Operations", { part: undefined }]);
   assert.deepEqual(shown("/console/operations/keys"), ["Operations", { part: "keys" }]);
   assert.equal(shown("/console/jobs/0198/more"), null);

@@ -13,6 +13,8 @@ const ROUTES = [
   [/^\/console\/jobs\/(?<id>[^/]+)$/, "Call", () => import("../pages/call/call.js")],
   [/^\/console\/search$/, "Search", () => import("../pages/search.js")],
   [/^\/console\/conversations$/, "Conversations", () => import("../pages/conversations.js")],
+  [/^\/console\/endpoints$/, "Endpoints", () => import("../pages/endpoints/endpoints.js")],
+  [/^\/console\/endpoints\/(?<id>[^/]+)$/, "Endpoint", () => import("../pages/endpoints/endpoint.js")],
   [/^\/console\/operations(?:\/(?<part>[^/]+))?$/, "Operations", () => import("../pages/operations/operations.js")],
 ];
 

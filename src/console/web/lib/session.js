@@ -22,10 +22,20 @@ export function useSession() {
 }
 
 /**
- * Whether the key has the scope and, for changes, the console is not read-only.
+ * The scope that the key lacks, if it does. What changes the data of another caller also takes `admin:write`.
+ * @param {Session} session
+ * @param {string} scope
+ */
+export function lacks({ scopes, caller, ownCaller }, scope) {
+  const needed = scope.endsWith(":write") && caller !== ownCaller ? [scope, "admin:write"] : [scope];
+  return needed.find((one) => !scopes.includes(one));
+}
+
+/**
+ * Whether the key has the scopes that it takes and, for changes, the console is not read-only.
  * @param {Session} session
  * @param {string} scope
  */
 export function may(session, scope) {
-  return session.scopes.includes(scope) && !(session.readOnly && scope.endsWith(":write"));
+  return !lacks(session, scope) && !(session.readOnly && scope.endsWith(":write"));
 }

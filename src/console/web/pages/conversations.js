@@ -4,7 +4,7 @@ import { withQuery } from "../lib/query.js";
 import { Link, useQuery } from "../lib/router.js";
 import { may, useSession } from "../lib/session.js";
 import { Page } from "../parts/page.js";
-import { Empty, Failure, Loading } from "../parts/states.js";
+import { Empty, Failure, Loading, NoScope } from "../parts/states.js";
 import { Controls } from "./conversations/controls.js";
 import { today as dayOfToday } from "./conversations/days.js";
 import { Facets } from "./conversations/facets.js";
@@ -25,9 +25,7 @@ export function Conversations() {
   const { shown, stats, error, isLoading, reload } = useStats(mayRead ? wanted : null);
   if (!mayRead) {
     return html`<${Page} title="Conversations">
-      <${Empty} title="This key may not read statistics">
-        Sign in with a key that has the scope <code>stats:read</code>.
-      <//>
+      <${NoScope} scope="stats:read" what="statistics" />
     <//>`;
   }
   return html`

@@ -1,4 +1,4 @@
-import { del } from "../lib/api.js";
+import { del, useGet } from "../lib/api.js";
 import { Time } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
 import { Button } from "./button.js";
@@ -37,7 +37,11 @@ export function Account({ session, onCaller, onHelp }) {
 /** @param {{ session: Session, onCaller: (caller: string) => Promise<void>, onClose: () => void }} props */
 function Callers({ session, onCaller, onClose }) {
   const [text, setText] = useState("");
-  const callers = (session.callers ?? []).filter((name) => name.toLowerCase().includes(text.toLowerCase()));
+  // Since the session was loaded, keys may have been made for new callers.
+  const { data = session } = useGet("/console/session");
+  const callers = (data.callers ?? []).filter((/** @type {string} */ name) =>
+    name.toLowerCase().includes(text.toLowerCase()),
+  );
   /** @param {string} caller */
   async function choose(caller) {
     await onCaller(caller);
@@ -63,7 +67,7 @@ function Callers({ session, onCaller, onClose }) {
     </form>
     <ul class="callers">
       ${callers.map(
-        (caller) =>
+        (/** @type {string} */ caller) =>
           html`<li key=${caller}>
             <${Button} kind="quiet" aria-current=${caller === session.caller} onClick=${() => choose(caller)}>
               <span>${caller}</span>

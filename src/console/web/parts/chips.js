@@ -1,5 +1,5 @@
 // Filters as chips, with an input that suggests fields and their values.
-import { absoluteTime, day } from "../lib/format.js";
+import { absoluteTime, day, number, utc } from "../lib/format.js";
 import { html, useEffect, useId, useRef, useState } from "../lib/html.js";
 import { Icon } from "./icon.js";
 
@@ -38,7 +38,7 @@ export function Chips({ fields, values, onChange }) {
     ${chosen.map(
       ({ field, value }) =>
         html`<span class="chip" key=${`${field.name}=${value}`}>
-          <span class="muted">${field.label}</span> <span class="chip-value">${shown(field, value)}</span>
+          <span class="muted">${field.label}</span> <span class="chip-value" title=${field.isDate ? utcOf(value) : value}>${shown(field, value)}</span>
           <button type="button" aria-label=${`Remove filter ${field.label} ${shown(field, value)}`} onClick=${() => remove(field, value)}>
             <${Icon} name="close" />
           </button>
@@ -193,7 +193,7 @@ function useSuggestions(fields, text, isOpen) {
           field: asked[index],
           value,
           text: value,
-          note: typeof jobs === "number" ? new Intl.NumberFormat().format(jobs) : undefined,
+          note: typeof jobs === "number" ? number(jobs) : undefined,
         })),
       );
       setFound({ text, suggestions });
@@ -249,6 +249,12 @@ export function typedValue(field, text) {
   if (field.options)
     return field.options.find((value) => [value, shown(field, value)].includes(text.toLowerCase())) ?? null;
   return text;
+}
+
+/** @param {string} value of a date, which a URL may have from anywhere */
+function utcOf(value) {
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? value : utc(date);
 }
 
 /** @param {Field} field @param {string} value */

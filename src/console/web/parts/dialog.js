@@ -3,7 +3,7 @@ import { Icon } from "./icon.js";
 
 /**
  * A modal dialog: the browser keeps the focus inside, closes it on Escape, and gives the focus back. The focus begins at
- * the element with `data-focus`, or at the first one that takes it.
+ * the element with `data-focus`, at the first field of a form, or at the first element that takes it.
  * @param {{ title: any, onClose: () => void, children?: any, class?: string }} props
  */
 export function Dialog({ title, onClose, children, class: name = "" }) {
@@ -11,7 +11,9 @@ export function Dialog({ title, onClose, children, class: name = "" }) {
   const id = useId();
   useEffect(() => {
     dialog.current?.showModal();
-    /** @type {HTMLElement | null | undefined} */ (dialog.current?.querySelector("[data-focus]"))?.focus();
+    /** @type {HTMLElement | null | undefined} */ (
+      dialog.current?.querySelector("[data-focus], .form :is(input, select)")
+    )?.focus();
   }, []);
   /** @param {MouseEvent} event */
   const onClick = (event) => event.target === dialog.current && dialog.current?.close();

@@ -4,7 +4,7 @@ import { html, useEffect, useErrorBoundary, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
 import { Link, navigate, usePath } from "../lib/router.js";
 import { routeOf } from "../lib/routes.js";
-import { may, SessionContext } from "../lib/session.js";
+import { SessionContext } from "../lib/session.js";
 import { useStore } from "../lib/store.js";
 import { SignIn } from "../pages/sign-in.js";
 import { Account } from "./account.js";
@@ -74,12 +74,12 @@ export function Shell() {
     setError(null);
     setSession(signedIn);
     const now = window.location.pathname;
-    if (now === SIGN_IN || !routeOf(now)) navigate(HOME, { replace: true });
+    if (now === SIGN_IN || !routeOf(now)) navigate(homeOf(signedIn), { replace: true });
   }
 
   const isHome = path.replace(/\/+$/, "") === "/console";
   useEffect(() => {
-    if (session && !isOver && (isHome || path === SIGN_IN)) navigate(HOME, { replace: true });
+    if (session && !isOver && (isHome || path === SIGN_IN)) navigate(homeOf(session), { replace: true });
   }, [session, isOver, isHome, path]);
 
   let content;
@@ -114,7 +114,7 @@ function Frame({ path, session, setSession }) {
   /** @param {string} caller */
   async function lookAt(caller) {
     // What is open belongs to the caller before, and must not be asked for as the next one.
-    if (routeOf(path)?.name === "Call") navigate(HOME);
+    if (routeOf(path)?.params.id) navigate(path.replace(/\/[^/]+\/*$/, ""));
     setSession(await patch("/console/session", { caller }));
   }
 
@@ -156,9 +156,13 @@ function placesOf(session) {
     { title: "Jobs", href: HOME, icon: "jobs", key: "g j", scope: "jobs:read" },
     { title: "Search", href: "/console/search", icon: "search", key: "g s", scope: "search:read" },
     { title: "Conversations", href: "/console/conversations", icon: "conversations", key: "g c", scope: "stats:read" },
+    { title: "Endpoints", href: "/console/endpoints", icon: "bell", key: "g e", scope: "notify:write" },
     { title: "Operations", href: "/console/operations", icon: "operations", key: "g o", scope: "admin:read" },
-  ].filter(({ scope }) => may(session, scope));
+  ].filter(({ scope }) => session.scopes.includes(scope));
 }
+
+/** The first page that the key may see. @param {Session} session */
+const homeOf = (session) => placesOf(session)[0]?.href ?? HOME;
 
 /** The page of the path, loaded when it is shown for the first time. @param {{ path: string }} props */
 function Content({ path }) {

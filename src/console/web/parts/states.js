@@ -1,5 +1,6 @@
 // What a page shows while it has nothing to show: loading, empty, failed.
-import { html } from "../lib/html.js";
+import { isOnline } from "../lib/api.js";
+import { html, useEffect } from "../lib/html.js";
 import { words } from "../lib/words.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
@@ -20,9 +21,19 @@ export function Empty({ title, children }) {
   </div>`;
 }
 
-/** @param {{ error: any, retry?: () => any }} props */
+/** The key may not see what the page shows. @param {{ scope: string, what: string }} props */
+export function NoScope({ scope, what }) {
+  return html`<${Empty} title=${`This key may not see ${what}`}>
+    <p>Sign in with a key that has the scope <code>${scope}</code>.</p>
+  <//>`;
+}
+
+/** Tries again by itself once the service is reached again. @param {{ error: any, retry?: () => any }} props */
 export function Failure({ error, retry }) {
   const [title, text] = words(error);
+  useEffect(() => {
+    if (error?.isOffline) return isOnline.subscribe(() => isOnline.get() && retry?.());
+  }, [error, retry]);
   return html`<div class="state failure" role="alert">
     <${Icon} name=${error?.isOffline ? "offline" : "warning"} />
     <h2>${title}</h2>
@@ -41,7 +52,7 @@ export function Failure({ error, retry }) {
 }
 
 /** @param {import("../lib/api.js").Fault} fault */
-function faultWords({ parameter, pointer, detail }) {
+export function faultWords({ parameter, pointer, detail }) {
   const where = parameter ?? pointer?.replace(/^#\/?/, "");
-  return where ? `${where}: ${detail}` : detail;
+  return `${where ? `${where}: ` : ""}${detail}.`;
 }

@@ -1,6 +1,7 @@
 // Everything that happened to the job: attempts, deliveries, and messages to endpoints.
 import { bytes, duration, number, Time } from "../../lib/format.js";
 import { html } from "../../lib/html.js";
+import { Link } from "../../lib/router.js";
 import { may, useSession } from "../../lib/session.js";
 import { Failure, Loading } from "../../parts/states.js";
 import { byAttempt, told, viaText } from "./events.js";
@@ -99,11 +100,11 @@ const delivery = ({ id, outcome, reason, via, attempt, receivedAt, bodyBytes, qu
   </li>`;
 
 /** @param {any} notification */
-const notification = ({ id, type, state, endpointId, occurredAt, nextAttemptAt, attempts, attemptCount }) =>
+const notification = ({ id, type, state, endpointId, toJobUrl, occurredAt, nextAttemptAt, attempts, attemptCount }) =>
   html`<li key=${id}>
     <span class=${state === "exhausted" ? "bad" : state === "delivered" ? "good" : ""}>${type}: ${state}</span>
     <span class="muted"><${Time} at=${occurredAt} /></span>
-    <p class="muted any-text">to endpoint ${endpointId}, ${number(attemptCount)} ${attemptCount === 1 ? "attempt" : "attempts"}</p>
+    <p class="muted any-text">to ${toJobUrl ? "the URL of the job" : html`<${Link} href=${`/console/endpoints/${endpointId}`}>an endpoint<//>`}, ${number(attemptCount)} ${attemptCount === 1 ? "attempt" : "attempts"}</p>
     ${nextAttemptAt && html`<p class="muted">next attempt <${Time} at=${nextAttemptAt} relative /></p>`}
     ${
       attempts.length > 0 &&

@@ -1,7 +1,6 @@
 // One page of the list, kept fresh by the stream of events.
-import { follow, get, isOnline, Problem } from "../../lib/api.js";
+import { follow, get, Problem } from "../../lib/api.js";
 import { useCallback, useEffect, useRef, useState } from "../../lib/html.js";
-import { useStore } from "../../lib/store.js";
 import { applyEvent, applyJobs, applyPage, changedIds, newAbove, toRows } from "./rows.js";
 
 /** @typedef {import("./rows.js").Row} Row */
@@ -142,11 +141,6 @@ export function useLiveJobs(params, onEvents) {
       controller.abort();
     };
   }, [key]);
-
-  const online = useStore(isOnline);
-  useEffect(() => {
-    if (online && error?.isOffline) reload();
-  }, [online]);
 
   return { ...list, error, isLoading: shown !== key, reload };
 }

@@ -1,11 +1,12 @@
 // The dialog for new jobs: recordings from files and URLs, their uploads, and the options for all of them.
 import { Problem, post } from "../../lib/api.js";
-import { bytes, duration, percent } from "../../lib/format.js";
+import { bytes, duration, number, percent } from "../../lib/format.js";
 import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { words } from "../../lib/words.js";
 import { Button } from "../../parts/button.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Icon } from "../../parts/icon.js";
+import { faultWords } from "../../parts/states.js";
 import { useFileDrop } from "./drop.js";
 import { AUDIO_TYPES, inWords } from "./filters.js";
 import { ALL_ENCODINGS, likelyEncoding, likelyName, toRequest } from "./recordings.js";
@@ -158,7 +159,7 @@ export function NewJob({ files, onClose, onSubmitted }) {
     else onClose();
   }
 
-  const count = ready.length > 1 ? `${ready.length} recordings` : "";
+  const count = ready.length > 1 ? `${number(ready.length)} recordings` : "";
   return html`<${Dialog} title="New job" class="new-job" onClose=${close}>
     <form noValidate onSubmit=${(/** @type {SubmitEvent} */ event) => event.preventDefault()}>
       <${Sources} isEmpty=${items.length === 0} isOver=${isOver} onFiles=${addFiles}
@@ -267,7 +268,7 @@ function Rejection({ problem, onRetry }) {
     <div>
       ${
         problem.errors.length > 0
-          ? html`<ul>${problem.errors.map(({ pointer, parameter, detail }) => html`<li>${(pointer ?? parameter ?? "").replace("#/", "")} ${detail}</li>`)}</ul>`
+          ? html`<ul>${problem.errors.map((fault) => html`<li>${faultWords(fault)}</li>`)}</ul>`
           : html`<p><strong>${title}</strong> ${text}</p>`
       }
       ${onRetry && isPassing && html`<button type="button" class="button small" onClick=${onRetry}>Try again</button>`}

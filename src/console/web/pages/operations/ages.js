@@ -1,4 +1,5 @@
 // Times until or since something, in the two largest units.
+import { number } from "../../lib/format.js";
 
 /** @param {number} count @param {"second" | "minute" | "hour" | "day"} unit */
 const of = (count, unit) =>
@@ -17,4 +18,4 @@ export function age(seconds) {
 }
 
 /** "1 job", "3 jobs" @param {number} count @param {string} one @param {string} many */
-export const counted = (count, one, many) => `${new Intl.NumberFormat().format(count)} ${count === 1 ? one : many}`;
+export const counted = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;

@@ -1,14 +1,13 @@
 // Callers: their weights, their quotas, and what is used of them.
 import { patch } from "../../lib/api.js";
 import { number, Time } from "../../lib/format.js";
-import { html, useId, useState } from "../../lib/html.js";
+import { html, useState } from "../../lib/html.js";
 import { may, useSession } from "../../lib/session.js";
 import { Button } from "../../parts/button.js";
-import { Dialog } from "../../parts/dialog.js";
 import { Empty, Failure, Loading } from "../../parts/states.js";
 import { Table } from "../../parts/table.js";
 import { useToast } from "../../parts/toast.js";
-import { Ago, FormError, Meter, More, Rights, usePages } from "./parts.js";
+import { Ago, FormDialog, Meter, More, Rights, usePages } from "./parts.js";
 
 export function Callers() {
   const session = useSession();
@@ -92,45 +91,33 @@ function Quota({ used, of, until }) {
 /** @param {{caller: Api["CallerView"], onClose: () => void, onChanged: () => unknown}} props */
 function Change({ caller, onClose, onChanged }) {
   const toast = useToast();
-  const ids = { weight: useId(), daily: useId(), monthly: useId() };
-  const [error, setError] = useState(/** @type {any} */ (null));
-  /** @param {SubmitEvent} event */
-  async function save(event) {
-    event.preventDefault();
-    const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
+  /** @param {FormData} form */
+  async function save(form) {
     const quota = (/** @type {string} */ name) => (form.get(name) === "" ? null : Number(form.get(name)));
     const body = { weight: Number(form.get("weight")), dailyQuota: quota("daily"), monthlyQuota: quota("monthly") };
-    try {
-      await patch(`/v1/admin/callers/${encodeURIComponent(caller.name)}`, body);
-      onClose();
-      toast(
-        `Changed ${caller.name}: weight ${number(body.weight)}, ${quotaWords(body.dailyQuota, "day")}, ${quotaWords(body.monthlyQuota, "month")}.`,
-      );
-      onChanged();
-    } catch (problem) {
-      setError(problem);
-    }
+    await patch(`/v1/admin/callers/${encodeURIComponent(caller.name)}`, body);
+    onClose();
+    toast(
+      `Changed ${caller.name}: weight ${number(body.weight)}, ${quotaWords(body.dailyQuota, "day")}, ${quotaWords(body.monthlyQuota, "month")}.`,
+    );
+    onChanged();
   }
   const field = (
     /** @type {string} */ name,
-    /** @type {string} */ id,
     /** @type {string} */ label,
     /** @type {any} */ value,
     /** @type {any} */ more,
-  ) => html`
-    <label for=${id}>${label}</label>
-    <input id=${id} name=${name} type="number" inputmode="numeric" min="0" step="1" defaultValue=${value ?? ""} ...${more} />
-  `;
+  ) => html`<label>
+    <span>${label}</span>
+    <input name=${name} type="number" inputmode="numeric" min="1" step="1" defaultValue=${value ?? ""} ...${more} />
+  </label>`;
+  const title = `Change ${caller.name}`;
   return html`
-    <${Dialog} title=${`Change ${caller.name}`} onClose=${onClose}>
-      <form class="form" onSubmit=${save}>
-        <p class="muted">The change holds from the next submission on, on all replicas. Jobs that wait for a quota continue once it is raised.</p>
-        ${field("weight", ids.weight, "Weight, 1 to 1000", caller.weight, { required: true, min: 1, max: 1000 })}
-        ${field("daily", ids.daily, "Submissions per day, empty for no quota", caller.dailyQuota, {})}
-        ${field("monthly", ids.monthly, "Submissions per month, empty for no quota", caller.monthlyQuota, {})}
-        <${FormError} error=${error} />
-        <footer><button type="button" class="button plain" onClick=${onClose}>Cancel</button><button class="button primary">Change ${caller.name}</button></footer>
-      </form>
+    <${FormDialog} title=${title} action=${title} onClose=${onClose} onSubmit=${save}>
+      <p class="muted">The change holds from the next submission on, on all replicas. Jobs that wait for a quota continue once it is raised.</p>
+      ${field("weight", "Weight, 1 to 1000", caller.weight, { required: true, max: 1000 })}
+      ${field("daily", "Submissions per day, empty for no quota", caller.dailyQuota, {})}
+      ${field("monthly", "Submissions per month, empty for no quota", caller.monthlyQuota, {})}
     <//>
   `;
 }

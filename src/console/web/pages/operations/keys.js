@@ -1,20 +1,18 @@
 // API keys: who has them, what they may do, and their whole life.
 import { del, post } from "../../lib/api.js";
-import { html, useId, useState } from "../../lib/html.js";
+import { html, useState } from "../../lib/html.js";
 import { useQuery } from "../../lib/router.js";
 import { may, useSession } from "../../lib/session.js";
-import { words } from "../../lib/words.js";
 import { Button } from "../../parts/button.js";
 import { Chips } from "../../parts/chips.js";
 import { Choice } from "../../parts/choice.js";
 import { useConfirm } from "../../parts/confirm.js";
-import { Dialog } from "../../parts/dialog.js";
 import { Menu } from "../../parts/menu.js";
 import { Empty, Failure, Loading } from "../../parts/states.js";
 import { Table } from "../../parts/table.js";
 import { useToast } from "../../parts/toast.js";
-import { chosenSpans, NewKey, SpanSelect } from "./new-key.js";
-import { Ago, FormError, More, Rights, ShownOnce, Status, usePages } from "./parts.js";
+import { chosenSpans, LIFETIMES, NewKey, SpanSelect } from "./new-key.js";
+import { Ago, FormDialog, More, Rights, ShownOnce, Status, usePages } from "./parts.js";
 
 export function Keys() {
   const session = useSession();
@@ -38,12 +36,8 @@ export function Keys() {
       isDangerous: true,
     };
     if (!(await confirm(asked))) return;
-    try {
-      await del(`/v1/admin/keys/${encodeURIComponent(key.id)}`);
-      toast(html`Revoked the key <bdi>${key.name}</bdi> of ${key.caller}.`);
-    } catch (error) {
-      toast(words(error).join(" "), { isBad: true });
-    }
+    await del(`/v1/admin/keys/${encodeURIComponent(key.id)}`);
+    toast(html`Revoked the key <bdi>${key.name}</bdi> of ${key.caller}.`);
     list.reload();
   }
   /** @param {Api["KeyView"]} key */
@@ -143,44 +137,27 @@ function KeyState({ state: { state, successorId } }) {
   return html`<span><${Status} level=${level}>${state}<//>${isRolled && html` <span class="muted">rolled</span>`}</span>`;
 }
 
+/** @type {[string, string][]} */
 const OVERLAPS = [
-  { value: "", label: "as configured (keys.overlap)" },
-  { value: "0", label: "not at all" },
-  { value: "3600", label: "1 hour" },
-  { value: "86400", label: "1 day" },
-  { value: "604800", label: "7 days" },
+  ["", "as configured (keys.overlap)"],
+  ["0", "not at all"],
+  ["3600", "1 hour"],
+  ["86400", "1 day"],
+  ["604800", "7 days"],
 ];
 
 /** @param {{old: Api["KeyView"], onClose: () => void, onMade: (key: Api["NewKeyView"]) => void}} props */
 function Roll({ old, onClose, onMade }) {
-  const [error, setError] = useState(/** @type {any} */ (null));
-  const [overlap, lifetime] = [useId(), useId()];
-  /** @param {SubmitEvent} event */
-  async function roll(event) {
-    event.preventDefault();
-    const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
-    try {
-      onMade(
-        await post(
-          `/v1/admin/keys/${encodeURIComponent(old.id)}/roll`,
-          chosenSpans(form, ["overlapSeconds", "expiresInSeconds"]),
-        ),
-      );
-    } catch (problem) {
-      setError(problem);
-    }
-  }
+  /** @param {FormData} form */
+  const roll = async (form) => {
+    const spans = chosenSpans(form, ["overlapSeconds", "expiresInSeconds"]);
+    onMade(await post(`/v1/admin/keys/${encodeURIComponent(old.id)}/roll`, spans));
+  };
   return html`
-    <${Dialog} title=${html`Roll the key <bdi>${old.name}</bdi> of ${old.caller}?`} onClose=${onClose}>
-      <form class="form" onSubmit=${roll}>
-        <p>A new key with the same scopes is made, and shown once. The old one stays valid for a while, so that ${old.caller} can change over.</p>
-        <label for=${overlap}>The old key stays valid</label>
-        <select id=${overlap} name="overlapSeconds">${OVERLAPS.map((it) => html`<option value=${it.value}>${it.label}</option>`)}</select>
-        <label for=${lifetime}>The new key expires</label>
-        <${SpanSelect} id=${lifetime} name="expiresInSeconds" />
-        <${FormError} error=${error} />
-        <footer><button type="button" class="button plain" onClick=${onClose}>Cancel</button><button class="button primary">Roll 1 key</button></footer>
-      </form>
+    <${FormDialog} title=${html`Roll the key <bdi>${old.name}</bdi> of ${old.caller}?`} action="Roll 1 key" onClose=${onClose} onSubmit=${roll}>
+      <p>A new key with the same scopes is made, and shown once. The old one stays valid for a while, so that ${old.caller} can change over.</p>
+      <label><span>The old key stays valid</span><${SpanSelect} name="overlapSeconds" options=${OVERLAPS} /></label>
+      <label><span>The new key expires</span><${SpanSelect} name="expiresInSeconds" options=${LIFETIMES} /></label>
     <//>
   `;
 }

@@ -1,9 +1,8 @@
 // A new API key.
 import { post } from "../../lib/api.js";
-import { html, useId, useState } from "../../lib/html.js";
+import { html, useId } from "../../lib/html.js";
 import { useSession } from "../../lib/session.js";
-import { Dialog } from "../../parts/dialog.js";
-import { FormError } from "./parts.js";
+import { Checks, FormDialog } from "./parts.js";
 
 /** @type {[string, string][]} */
 const SCOPES = [
@@ -20,19 +19,20 @@ const SCOPES = [
 ];
 const USUAL = ["jobs:write", "jobs:read", "transcript:read", "search:read", "stats:read"];
 
-const LIFETIMES = [
-  { value: "", label: "as configured (keys.lifetime)" },
-  { value: "86400", label: "in 1 day" },
-  { value: "604800", label: "in 7 days" },
-  { value: "2592000", label: "in 30 days" },
-  { value: "7776000", label: "in 90 days" },
-  { value: "31536000", label: "in 1 year" },
-  { value: "never", label: "never" },
+/** @type {[string, string][]} */
+export const LIFETIMES = [
+  ["", "as configured (keys.lifetime)"],
+  ["86400", "in 1 day"],
+  ["604800", "in 7 days"],
+  ["2592000", "in 30 days"],
+  ["7776000", "in 90 days"],
+  ["31536000", "in 1 year"],
+  ["never", "never"],
 ];
 
-/** @param {{id: string, name: string}} props */
-export function SpanSelect({ id, name }) {
-  return html`<select id=${id} name=${name}>${LIFETIMES.map((it) => html`<option value=${it.value}>${it.label}</option>`)}</select>`;
+/** @param {{name: string, options: [string, string][]}} props */
+export function SpanSelect({ name, options }) {
+  return html`<select name=${name}>${options.map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select>`;
 }
 
 /**
@@ -48,12 +48,9 @@ export function chosenSpans(form, names) {
 /** @param {{onClose: () => void, onMade: (key: Api["NewKeyView"]) => void}} props */
 export function NewKey({ onClose, onMade }) {
   const { callers = [] } = useSession();
-  const [error, setError] = useState(/** @type {any} */ (null));
-  const ids = { caller: useId(), callers: useId(), name: useId(), rate: useId(), expires: useId() };
-  /** @param {SubmitEvent} event */
-  async function create(event) {
-    event.preventDefault();
-    const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
+  const known = useId();
+  /** @param {FormData} form */
+  const create = async (form) => {
     const body = {
       caller: String(form.get("caller")),
       name: String(form.get("name")) || undefined,
@@ -61,36 +58,22 @@ export function NewKey({ onClose, onMade }) {
       rate: form.get("rate") ? Number(form.get("rate")) : undefined,
       ...chosenSpans(form, ["expiresInSeconds"]),
     };
-    try {
-      onMade(await post("/v1/admin/keys", body));
-    } catch (problem) {
-      setError(problem);
-    }
-  }
+    onMade(await post("/v1/admin/keys", body));
+  };
   return html`
-    <${Dialog} title="New key" onClose=${onClose}>
-      <form class="form" onSubmit=${create}>
-        <label for=${ids.caller}>Caller, the app that will use it; a new name registers it</label>
-        <input id=${ids.caller} name="caller" list=${ids.callers} required maxlength="64" autocapitalize="none" autocomplete="off" spellcheck=${false} />
-        <datalist id=${ids.callers}>${callers.map((name) => html`<option value=${name} />`)}</datalist>
-        <label for=${ids.name}>Name, such as a host or a person</label>
-        <input id=${ids.name} name="name" placeholder="default" autocomplete="off" />
-        <fieldset>
-          <legend>It may</legend>
-          ${SCOPES.map(
-            ([scope, what]) => html`<label class="check" key=${scope}>
-              <input type="checkbox" name="scopes" value=${scope} defaultChecked=${USUAL.includes(scope)} />
-              <span><code>${scope}</code> <span class="muted">${what}</span></span>
-            </label>`,
-          )}
-        </fieldset>
-        <label for=${ids.expires}>It expires</label>
-        <${SpanSelect} id=${ids.expires} name="expiresInSeconds" />
-        <label for=${ids.rate}>Requests per window, empty for the usual number</label>
-        <input id=${ids.rate} name="rate" type="number" inputmode="numeric" min="1" step="1" />
-        <${FormError} error=${error} />
-        <footer><button type="button" class="button plain" onClick=${onClose}>Cancel</button><button class="button primary">Create 1 key</button></footer>
-      </form>
+    <${FormDialog} title="New key" action="Create 1 key" onClose=${onClose} onSubmit=${create}>
+      <label>
+        <span>Caller, the app that will use it; a new name registers it</span>
+        <input name="caller" list=${known} required maxlength="64" autocapitalize="none" autocomplete="off" spellcheck=${false} />
+      </label>
+      <datalist id=${known}>${callers.map((name) => html`<option key=${name} value=${name} />`)}</datalist>
+      <label><span>Name, such as a host or a person</span><input name="name" placeholder="default" autocomplete="off" /></label>
+      <${Checks} legend="It may" name="scopes" options=${SCOPES} checked=${USUAL} />
+      <label><span>It expires</span><${SpanSelect} name="expiresInSeconds" options=${LIFETIMES} /></label>
+      <label>
+        <span>Requests per window, empty for the usual number</span>
+        <input name="rate" type="number" inputmode="numeric" min="1" step="1" />
+      </label>
     <//>
   `;
 }

@@ -4,10 +4,12 @@ import { Time } from "../../lib/format.js";
 import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { withQuery } from "../../lib/query.js";
 import { Link } from "../../lib/router.js";
-import { may, useSession } from "../../lib/session.js";
+import { lacks, may, useSession } from "../../lib/session.js";
 import { words } from "../../lib/words.js";
 import { Button } from "../../parts/button.js";
+import { Dialog } from "../../parts/dialog.js";
 import { Icon } from "../../parts/icon.js";
+import { faultWords } from "../../parts/states.js";
 import { useToast } from "../../parts/toast.js";
 
 /** @import { Params } from "../../lib/query.js" */
@@ -20,9 +22,10 @@ import { useToast } from "../../parts/toast.js";
 export function Rights({ scope, what }) {
   const session = useSession();
   if (may(session, scope)) return null;
-  const text = session.scopes.includes(scope)
-    ? html`This console is read-only: it never ${what}.`
-    : html`Only a key with the scope <code>${scope}</code> ${what}. Yours shows what there is.`;
+  const lacking = lacks(session, scope);
+  const text = lacking
+    ? html`Only a key with the scope <code>${lacking}</code> ${what}. Yours shows what there is.`
+    : html`This console is read-only: it never ${what}.`;
   return html`<p class="rights"><${Icon} name="key" /><span>${text}</span></p>`;
 }
 
@@ -38,15 +41,59 @@ export function Facts({ facts }) {
   return html`<dl class="facts">${known.map(([name, value]) => html`<dt key=${name}>${name}</dt><dd class="any-text">${value}</dd>`)}</dl>`;
 }
 
-/** Why a form was not accepted. @param {{error: any}} props */
-export function FormError({ error }) {
-  if (!error) return null;
-  /** @type {import("../../lib/api.js").Fault[]} */
-  const faults = error.errors ?? [];
-  const texts = faults.map(({ pointer, parameter, detail }) =>
-    `${parameter ?? pointer?.replace("#/", "") ?? ""} ${detail}.`.trim(),
-  );
-  return html`<p class="form-error" role="alert">${texts.length > 0 ? texts.join(" ") : words(error).join(" ")}</p>`;
+/**
+ * A form in a dialog. It can be sent once at a time, and says why it was not accepted.
+ * @param {{title: any, action: any, onClose: () => void, onSubmit: (form: FormData) => Promise<unknown>, children?: any}} props
+ *   without an action, there is nothing to send
+ */
+export function FormDialog({ title, action, onClose, onSubmit, children }) {
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const [isBusy, setBusy] = useState(false);
+  /** @param {SubmitEvent} event */
+  async function submit(event) {
+    event.preventDefault();
+    if (isBusy) return;
+    setBusy(true);
+    setError(null);
+    try {
+      await onSubmit(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)));
+    } catch (problem) {
+      setError(problem);
+    } finally {
+      setBusy(false);
+    }
+  }
+  const faults = error?.errors ?? [];
+  const why = faults.length > 0 ? faults.map(faultWords) : words(error);
+  return html`
+    <${Dialog} title=${title} onClose=${onClose}>
+      <form class="form" onSubmit=${submit}>
+        ${children}
+        ${error && html`<p class="form-error" role="alert">${why.join(" ")}</p>`}
+        <footer>
+          <button type="button" class="button plain" onClick=${onClose}>Cancel</button>
+          ${action && html`<button class="button primary" aria-busy=${isBusy}>${action}</button>`}
+        </footer>
+      </form>
+    <//>
+  `;
+}
+
+/**
+ * Several options of a form, of which some are chosen.
+ * @param {{legend: string, name: string, options: [string, string][], checked: readonly string[]}} props `options`: values,
+ *   and what they mean
+ */
+export function Checks({ legend, name, options, checked }) {
+  return html`<fieldset>
+    <legend>${legend}</legend>
+    ${options.map(
+      ([value, what]) => html`<label class="check" key=${value}>
+        <input type="checkbox" name=${name} value=${value} defaultChecked=${checked.includes(value)} />
+        <span><code>${value}</code> <span class="muted">${what}</span></span>
+      </label>`,
+    )}
+  </fieldset>`;
 }
 
 /** How much of something is used. @param {{used: number, of: number, label: string}} props */

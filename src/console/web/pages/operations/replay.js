@@ -1,4 +1,5 @@
 // Replays of many deliveries: one request does a part, and says where to continue.
+import { number } from "../../lib/format.js";
 import { counted } from "./ages.js";
 
 /** @typedef {{outcomes: {[outcome: string]: number}, failed: number}} Replayed */
@@ -36,8 +37,8 @@ export const count = ({ outcomes, failed }) => Object.values(outcomes).reduce((s
 
 /** "12 deliveries replayed: 11 accepted, 1 mismatch." @param {Replayed} replayed */
 export function sentence(replayed) {
-  const parts = Object.entries(replayed.outcomes).map(([outcome, number]) => `${number} ${outcome}`);
-  if (replayed.failed > 0) parts.push(`${replayed.failed} could not be stored`);
+  const parts = Object.entries(replayed.outcomes).map(([outcome, count]) => `${number(count)} ${outcome}`);
+  if (replayed.failed > 0) parts.push(`${number(replayed.failed)} could not be stored`);
   const replays = counted(count(replayed), "delivery", "deliveries");
   return parts.length > 0 ? `${replays} replayed: ${parts.join(", ")}.` : "No delivery matched.";
 }

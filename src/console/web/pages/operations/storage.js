@@ -1,6 +1,6 @@
 // What is stored, how long it is kept, and what goes next.
 import { useGet } from "../../lib/api.js";
-import { bytes, number, Time } from "../../lib/format.js";
+import { bytes, number, Time, utc } from "../../lib/format.js";
 import { html } from "../../lib/html.js";
 import { Bars } from "../../parts/bars.js";
 import { Failure, Loading } from "../../parts/states.js";
@@ -20,7 +20,7 @@ const columns = [
     key: "month",
     title: "Month",
     render: (/** @type {Api["StoredMonth"]} */ it) =>
-      html`<span class="nowrap">${months.format(new Date(it.startsAt))}</span>`,
+      html`<time class="nowrap" dateTime=${it.startsAt} title=${utc(new Date(it.startsAt))}>${months.format(new Date(it.startsAt))}</time>`,
   },
   {
     key: "rows",

@@ -1,7 +1,6 @@
 // Hits of a search, page after page.
-import { get, isOnline, Problem } from "../../lib/api.js";
+import { get, Problem } from "../../lib/api.js";
 import { useCallback, useEffect, useRef, useState } from "../../lib/html.js";
-import { useStore } from "../../lib/store.js";
 
 /** @typedef {Api["HitView"]} Hit */
 /** @typedef {{ job: string, externalId: string | null, at: string, hits: Hit[] }} Group */
@@ -68,11 +67,6 @@ export function useHits(params) {
     load();
     return () => running.current?.abort();
   }, [load]);
-
-  const online = useStore(isOnline);
-  useEffect(() => {
-    if (online && found.error?.isOffline) load();
-  }, [online]);
 
   return {
     hits: found.hits,

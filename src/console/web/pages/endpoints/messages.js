@@ -10,8 +10,9 @@ import { useConfirm } from "../../parts/confirm.js";
 import { Empty, Failure, Loading } from "../../parts/states.js";
 import { Table } from "../../parts/table.js";
 import { useToast } from "../../parts/toast.js";
-import { counted } from "./ages.js";
-import { Ago, JobLink, More, Status, usePages } from "./parts.js";
+import { counted } from "../operations/ages.js";
+import { visible } from "../operations/body.js";
+import { Ago, JobLink, More, Status, usePages } from "../operations/parts.js";
 
 const STATES = ["waiting", "pending", "probe", "delivering", "delivered", "exhausted", "skipped"];
 const TYPES = [
@@ -32,7 +33,7 @@ const FIELDS = [
   { name: "occurredBefore", label: "before", isDate: true },
 ];
 
-/** @type {Record<string, import("./vitals.js").Level>} */
+/** @type {Record<string, import("../operations/vitals.js").Level>} */
 const LEVELS = { delivered: "good", exhausted: "bad", skipped: "warn" };
 
 /** The filter of the messages, as a list and a replay take it. @param {URLSearchParams} query */
@@ -112,7 +113,7 @@ export function Messages({ endpoint, path }) {
   ];
   return html`
     <div class="detail-header">
-      <h3>Messages</h3>
+      <h2>Messages</h2>
       <${Button} kind="quiet" class="small" icon="reload" onClick=${list.reload}>Refresh<//>
     </div>
     <${Chips} fields=${FIELDS} values=${query} onChange=${set} />
@@ -151,7 +152,7 @@ function Attempts({ message: { attemptCount, attempts, webhookId } }) {
         ${attempts.map(
           (/** @type {Api["NotificationAttemptView"]} */ it) => html`<li key=${it.number}>
             <span class="muted">${it.number}.</span> <${Time} at=${it.endedAt} /> ${attemptWords(it)}
-            ${it.response && html`<pre tabindex="0" aria-label=${`Response to attempt ${it.number}`}>${it.response}</pre>`}
+            ${it.response && html`<pre tabindex="0" aria-label=${`Response to attempt ${it.number}`}>${visible(it.response)}</pre>`}
           </li>`,
         )}
       </ol>
