@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { DESKTOP, scenario, signIn } from "./browser.js";
+import { DESKTOP, key, scenario, signIn } from "./browser.js";
+import { recorded } from "./service.js";
 
 scenario("keys open pages, whose heading then has the focus, and ? lists them", DESKTOP, async (page) => {
   await signIn(page);
@@ -46,4 +47,32 @@ scenario("keys that are typed into a field do nothing else", DESKTOP, async (pag
   await page.keyboard.type("g s?");
   assert.equal(new URL(page.url()).pathname, "/console/jobs");
   assert.equal(await page.getByRole("dialog").count(), 0);
+});
+
+scenario("a call is played, stopped and moved in by keys, and ? lists them", DESKTOP, async (page) => {
+  const id = await recorded(key, { externalId: "by-keys" });
+  await signIn(page, `/console/jobs/${id}`);
+  await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+  const clock = page.locator(".clock");
+  for (let times = 0; times < 4; times += 1) await page.keyboard.press("ArrowRight");
+  await clock.getByText("0:20", { exact: true }).waitFor();
+  await page.keyboard.press("ArrowLeft");
+  await clock.getByText("0:15", { exact: true }).waitFor();
+  await page.keyboard.press(" ");
+  await page.getByRole("button", { name: "Pause", exact: true }).waitFor();
+  await clock.getByText("0:16", { exact: true }).waitFor();
+  await page.keyboard.press(" ");
+  await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+  await page.keyboard.press("?");
+  const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+  for (const what of [
+    "play or pause",
+    "5 seconds back",
+    "5 seconds ahead",
+    "find words in the call",
+    "next hit",
+    "previous hit",
+  ]) {
+    await help.getByText(what, { exact: true }).waitFor();
+  }
 });

@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "../../lib/html.js";
 import UPlot from "../../vendor/uplot.js";
 import { seconds } from "./days.js";
-import { bucketName, shortDay } from "./formats.js";
+import { bucketName, longDay, shortDay } from "./formats.js";
 import { stacked } from "./series.js";
 
 /** @import { Bucket } from "./days.js" */
@@ -172,7 +172,7 @@ function Numbers({ title, starts, bucket, lines, format }) {
           <tbody>
             ${starts.map(
               (start, i) => html`<tr key=${start}>
-                <th scope="row">${start}</th>
+                <th scope="row">${longDay(start)}</th>
                 ${lines.map((line) => html`<td key=${line.name}>${format(line.values[i])}</td>`)}
               </tr>`,
             )}

@@ -1,4 +1,5 @@
 // The numbers of all conversations shown, and how they differ from the days before.
+import { number } from "../../lib/format.js";
 import { html } from "../../lib/html.js";
 import { daysBetween } from "./days.js";
 import { formatOf, signedPercent } from "./formats.js";
@@ -14,7 +15,7 @@ export function Figures({ shown, stats }) {
   const now = stats.all.data[0].measures;
   const earlier = stats.earlier.data[0]?.measures;
   const days = daysBetween(shown.from, shown.to);
-  const than = days === 1 ? "the day before" : `the ${days} days before`;
+  const than = days === 1 ? "the day before" : `the ${number(days)} days before`;
   return html`
     <section aria-label="All conversations shown">
     <dl class="figures">
