@@ -10,56 +10,64 @@ const statusOf = async (withKey) =>
 /** @param {string} [name] @returns {Promise<any[]>} */
 const keysOf = async (name) => (await ask("GET", `/v1/admin/keys?caller=${name}`)).data;
 
+/** What a form has wrong. */
+const REFUSED = { failures: /status of 422/ };
+
 for (const [screen, options] of /** @type {const} */ ([
   ["desktop", DESKTOP],
   ["phone", PHONE],
 ])) {
-  scenario(`a key is created, rolled and revoked (${screen})`, options, async (page) => {
-    const caller = `keys-${screen}`;
-    await signIn(page, `/console/operations/keys?caller=${caller}`);
-    await page.getByText("No key matches").waitFor();
-    await page.getByRole("button", { name: "New key…" }).click();
-    const form = page.getByRole("dialog", { name: "New key" });
-    await form.getByLabel("Caller, the app").fill("Not a name");
-    await form.getByRole("button", { name: "Create 1 key" }).click();
-    await form.getByRole("alert").getByText("caller:").waitFor();
-    await form.getByLabel("Caller, the app").fill(caller);
-    await form.getByLabel("Name, such as").fill("host 7");
-    for (const scope of ["jobs:write", "transcript:read", "search:read", "stats:read"]) {
-      await form.getByRole("checkbox", { name: scope }).uncheck();
-    }
-    await form.getByLabel("It expires").selectOption("in 30 days");
-    await form.getByRole("button", { name: "Create 1 key" }).click();
+  scenario(
+    `a key is created, rolled and revoked (${screen})`,
+    options,
+    async (page) => {
+      const caller = `keys-${screen}`;
+      await signIn(page, `/console/operations/keys?caller=${caller}`);
+      await page.getByText("No key matches").waitFor();
+      await page.getByRole("button", { name: "New key…" }).click();
+      const form = page.getByRole("dialog", { name: "New key" });
+      await form.getByLabel("Caller, the app").fill("Not a name");
+      await form.getByRole("button", { name: "Create 1 key" }).click();
+      await form.getByRole("alert").getByText("caller:").waitFor();
+      await form.getByLabel("Caller, the app").fill(caller);
+      await form.getByLabel("Name, such as").fill("host 7");
+      for (const scope of ["jobs:write", "transcript:read", "search:read", "stats:read"]) {
+        await form.getByRole("checkbox", { name: scope }).uncheck();
+      }
+      await form.getByLabel("It expires").selectOption("in 30 days");
+      await form.getByRole("button", { name: "Create 1 key" }).click();
 
-    const shown = page.getByRole("textbox", { name: /New key/ });
-    const first = await shown.inputValue();
-    assert.equal(await statusOf(first), 200);
-    const [made] = await keysOf(caller);
-    assert.deepEqual([made.name, made.scopes], ["host 7", ["jobs:read"]]);
-    const days = (Date.parse(made.expiresAt) - Date.now()) / 86_400_000;
-    assert.ok(days > 29.9 && days <= 30, made.expiresAt);
-    await page.getByRole("button", { name: "I have stored it" }).click();
-    assert.ok(!(await page.content()).includes(first), "the key is gone");
+      const shown = page.getByRole("textbox", { name: /New key/ });
+      const first = await shown.inputValue();
+      assert.equal(await statusOf(first), 200);
+      const [made] = await keysOf(caller);
+      assert.deepEqual([made.name, made.scopes], ["host 7", ["jobs:read"]]);
+      const days = (Date.parse(made.expiresAt) - Date.now()) / 86_400_000;
+      assert.ok(days > 29.9 && days <= 30, made.expiresAt);
+      await page.getByRole("button", { name: "I have stored it" }).click();
+      assert.ok(!(await page.content()).includes(first), "the key is gone");
 
-    const actions = page.getByRole("button", { name: `Actions for the key host 7 of ${caller}` });
-    await actions.click();
-    await page.getByRole("menuitem", { name: "Roll…" }).click();
-    await page.getByLabel("The old key stays valid").selectOption("not at all");
-    await page.getByRole("button", { name: "Roll 1 key" }).click();
-    const second = await shown.inputValue();
-    assert.notEqual(second, first);
-    // A key is remembered for a second.
-    await until(async () => (await statusOf(first)) === 401);
-    assert.equal(await statusOf(second), 200);
-    await page.getByRole("button", { name: "I have stored it" }).click();
+      const actions = page.getByRole("button", { name: `Actions for the key host 7 of ${caller}` });
+      await actions.click();
+      await page.getByRole("menuitem", { name: "Roll…" }).click();
+      await page.getByLabel("The old key stays valid").selectOption("not at all");
+      await page.getByRole("button", { name: "Roll 1 key" }).click();
+      const second = await shown.inputValue();
+      assert.notEqual(second, first);
+      // A key is remembered for a second.
+      await until(async () => (await statusOf(first)) === 401);
+      assert.equal(await statusOf(second), 200);
+      await page.getByRole("button", { name: "I have stored it" }).click();
 
-    await actions.first().click();
-    await page.getByRole("menuitem", { name: "Revoke…" }).click();
-    await page.getByRole("button", { name: "Revoke 1 key" }).click();
-    await page.getByText(/^Revoked the key/).waitFor();
-    await until(async () => (await statusOf(second)) === 401);
-    await page.getByText("revoked").first().waitFor();
-  });
+      await actions.first().click();
+      await page.getByRole("menuitem", { name: "Revoke…" }).click();
+      await page.getByRole("button", { name: "Revoke 1 key" }).click();
+      await page.getByText(/^Revoked the key/).waitFor();
+      await until(async () => (await statusOf(second)) === 401);
+      await page.getByText("revoked").first().waitFor();
+    },
+    REFUSED,
+  );
 }
 
 scenario("a caller gets another weight and quotas, which can be taken away again", DESKTOP, async (page) => {

@@ -1,5 +1,6 @@
 // What tests need besides a browser: requests to the service, and a server that receives its messages.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { base, key, newKey } from "./browser.js";
 
@@ -25,7 +26,11 @@ const SCOPES = [
 export async function ask(method, path, body, withKey = key) {
   const response = await fetch(base + path, {
     method,
-    headers: { Authorization: `Bearer ${withKey}`, "Content-Type": "application/json" },
+    headers: {
+      Authorization: `Bearer ${withKey}`,
+      "Content-Type": "application/json",
+      ...(method === "POST" ? { "Idempotency-Key": randomUUID() } : {}),
+    },
     body: body && JSON.stringify(body),
   });
   const text = await response.text();

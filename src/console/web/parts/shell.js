@@ -60,10 +60,12 @@ export function Shell() {
     return () => clearInterval(timer);
   }, [online]);
   useEffect(() => {
-    window.addEventListener("offline", checkConnection);
+    // A request that was made at once could still arrive.
+    const lost = () => isOnline.set(false);
+    window.addEventListener("offline", lost);
     window.addEventListener("online", checkConnection);
     return () => {
-      window.removeEventListener("offline", checkConnection);
+      window.removeEventListener("offline", lost);
       window.removeEventListener("online", checkConnection);
     };
   }, []);
