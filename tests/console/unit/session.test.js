@@ -3,7 +3,17 @@ import { test } from "node:test";
 
 import { lacks, may } from "../web/lib/session.js";
 
-const SESSION = { scopes: ["jobs:read", "jobs:write"], caller: "app", ownCaller: "app", readOnly: false };
+/** @type {import("../web/lib/session.js").Session} */
+const SESSION = {
+  caller: "app",
+  ownCaller: "app",
+  keyName: "laptop",
+  scopes: ["jobs:read", "jobs:write"],
+  expiresAt: "2026-05-01T21:30:00Z",
+  readOnly: false,
+  environment: "dev",
+  version: "0.1.0",
+};
 
 test("a key may what its scopes say", () => {
   assert.equal(may(SESSION, "jobs:write"), true);

@@ -67,7 +67,7 @@ export function Provider() {
           ["Will be late", number(deadlines.lateJobs)],
           ["At the provider", number(jobs.submitting.count + jobs.submitted.count)],
           ["Unconfirmed attempts", number(jobs.unconfirmedAttempts)],
-          ["Newest difference from its contract", html`<${Ago} at=${newestDriftAt} never="none" />`],
+          ["Newest difference", html`<${Ago} at=${newestDriftAt} never="none" />`],
         ]} />
       </section>
     </div>
