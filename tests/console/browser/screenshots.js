@@ -44,6 +44,8 @@ const PAGES = [
   ["search-refund", "/console/search?q=refund+or+cancel"],
   ["conversations", "/console/conversations"],
   ["conversations-by-tag", "/console/conversations?split=tag&days=90"],
+  ["endpoints", "/console/endpoints"],
+  ["endpoint", "/console/endpoints", (page) => page.getByRole("table").getByRole("link").first().click()],
   ["operations", "/console/operations"],
   ["operations-provider", "/console/operations/provider"],
   ["operations-deliveries", "/console/operations/deliveries"],
@@ -59,12 +61,6 @@ const PAGES = [
   ["operations-storage", "/console/operations/storage"],
   ["operations-callers", "/console/operations/callers"],
   ["operations-keys", "/console/operations/keys"],
-  ["operations-endpoints", "/console/operations/endpoints"],
-  [
-    "operations-endpoint",
-    "/console/operations/endpoints",
-    (page) => page.getByRole("table").getByRole("link").first().click(),
-  ],
   ["operations-configuration", "/console/operations/configuration"],
   ["keys", "/console/jobs", (page) => page.keyboard.press("?")],
 ];
