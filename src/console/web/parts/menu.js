@@ -3,7 +3,7 @@ import { Link } from "../lib/router.js";
 import { Icon } from "./icon.js";
 import { toastFailure } from "./toast.js";
 
-/** @typedef {{ text: any, run?: () => any, href?: string, download?: string | boolean, isChecked?: boolean }} Item */
+/** @typedef {{ text: any, run?: () => any, href?: string, download?: string | boolean }} Item */
 
 /** Pixels between the button and the menu, and between the menu and the edge of the screen. */
 const GAP = 4;
@@ -28,7 +28,7 @@ export function Menu({ label, items, icon, kind = "plain", name }) {
     return () => window.removeEventListener("resize", close);
   }, [isOpen]);
 
-  const all = () => /** @type {HTMLElement[]} */ ([...(list.current?.querySelectorAll("[role^=menuitem]") ?? [])]);
+  const all = () => /** @type {HTMLElement[]} */ ([...(list.current?.querySelectorAll("[role=menuitem]") ?? [])]);
 
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
@@ -96,7 +96,7 @@ function place(menu, at) {
 }
 
 /** @param {{ item: Item, onChosen: () => void }} props */
-function MenuItem({ item: { text, run, href, download, isChecked }, onChosen }) {
+function MenuItem({ item: { text, run, href, download }, onChosen }) {
   async function choose() {
     onChosen();
     await Promise.resolve(run?.()).catch(toastFailure);
@@ -105,6 +105,5 @@ function MenuItem({ item: { text, run, href, download, isChecked }, onChosen }) 
     const isPage = href.startsWith("/console/") && download === undefined;
     return html`<${isPage ? Link : "a"} role="menuitem" tabindex="-1" href=${href} download=${download} onClick=${choose}>${text}<//>`;
   }
-  const check = isChecked === undefined ? {} : { role: "menuitemcheckbox", "aria-checked": isChecked };
-  return html`<button type="button" role="menuitem" tabindex="-1" onClick=${choose} ...${check}>${text}</button>`;
+  return html`<button type="button" role="menuitem" tabindex="-1" onClick=${choose}>${text}</button>`;
 }
