@@ -10,6 +10,15 @@ function ask(path) {
   // Who takes it learns that it failed.
   response.catch(() => undefined);
   responses.set(path, response);
+  return response;
+}
+
+/** What was said takes longest, and is there only for some. @param {string} path of the job @param {Promise<Response>[]} asked */
+async function askTranscript(path, ...asked) {
+  // Before anyone reads the responses, as they can be read once.
+  const [session, job] = await Promise.all(asked.map(async (response) => (await response).clone().json()));
+  const isThere = job.state === "completed" && !job.resultExpiredAt;
+  if (isThere && session.scopes.includes("transcript:read")) ask(`${path}/transcript?format=json`);
 }
 
 // Unit tests have no page.
@@ -17,8 +26,11 @@ const route = routeOf(globalThis.location?.pathname ?? "");
 if (route) {
   // If it does not arrive, the shell says so.
   route.load().catch(() => undefined);
-  ask("/console/session");
-  if (route.name === "Call") ask(`/v1/jobs/${route.params.id}`);
+  const session = ask("/console/session");
+  if (route.name === "Call") {
+    const path = `/v1/jobs/${route.params.id}`;
+    askTranscript(path, session, ask(path)).catch(() => undefined);
+  }
 }
 
 /** @param {string | undefined} method @param {string} path */
