@@ -53,15 +53,13 @@ for (const [screen, options] of /** @type {const} */ ([
       );
       await assertFewRows(page);
     }
-    await page.keyboard.press("End");
-    const last = page.locator(`[data-row="${turns - 1}"]`);
-    await last.getByText(result.utteranceInsights[11_999].text).last().waitFor();
     // As readers do who see that it goes on: rows may turn out higher than they were taken to be.
     await page.waitForFunction((row) => {
       window.scrollTo(0, document.documentElement.scrollHeight);
       const element = document.querySelector(`[data-row="${row}"]`);
       return element !== null && element.getBoundingClientRect().bottom <= window.innerHeight;
     }, turns - 1);
+    const last = page.locator(`[data-row="${turns - 1}"]`);
     await assertInView(page, last.getByText(result.utteranceInsights[11_999].text).last());
     await assertFewRows(page);
   });
