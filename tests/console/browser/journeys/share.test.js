@@ -13,7 +13,7 @@ journey("a speaker gets a name in place, which stands wherever they do", async (
   await toast(page, "Speaker 1 is now called Dana.");
   await page.getByRole("article", { name: "Dana, 0:06" }).waitFor();
   await press(page.getByRole("tab", { name: "Numbers" }));
-  await page.getByRole("listitem").filter({ hasText: "Dana" }).getByText("35%").waitFor();
+  await page.getByRole("tabpanel").getByRole("listitem").filter({ hasText: "Dana" }).getByText("35%").waitFor();
   await assertFits(page);
   await page.reload();
   await page.getByRole("article", { name: "Dana, 0:06" }).waitFor();

@@ -1,5 +1,6 @@
 // The speakers with their names, which can be changed in place.
 import { put } from "../../lib/api.js";
+import { percent } from "../../lib/format.js";
 import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { words } from "../../lib/words.js";
 import { Icon } from "../../parts/icon.js";
@@ -40,7 +41,7 @@ export function SpeakerNames({ job, speakers, cast, mayName, onNamed }) {
   }
 
   return html`<ul class="speaker-names" aria-label="Speakers">
-    ${speakers.map(({ speakerId, speaker }) => {
+    ${speakers.map(({ speakerId, speaker, talkPercent }) => {
       const dot = html`<span class="speaker-dot" style=${{ background: `var(${cast.colorOf(speakerId)})` }}></span>`;
       return html`<li key=${speakerId}>
         ${
@@ -62,6 +63,7 @@ export function SpeakerNames({ job, speakers, cast, mayName, onNamed }) {
                 </button>`
               : html`<span class="speaker-name">${dot}<bdi class="one-line">${cast.nameOf(speakerId)}</bdi></span>`
         }
+        ${typeof talkPercent === "number" && html`<span class="muted numbers" title="Share of the talk">${percent(Math.round(talkPercent) / 100)}</span>`}
       </li>`;
     })}
   </ul>`;

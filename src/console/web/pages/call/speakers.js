@@ -3,7 +3,7 @@
 /** Colors that `style/base.css` has. */
 const COLORS = 8;
 
-/** @typedef {{ speakerId: string, speaker?: string | null }} Speaker */
+/** @typedef {{ speakerId: string, speaker?: string | null, talkPercent?: number | null }} Speaker */
 
 /** The place of each speaker among all, which decides the color. */
 export class Cast {
