@@ -60,11 +60,25 @@ fn script(log: &str) -> String {
         }
         let detail = records.get(n + 1).and_then(|next| next.split_once("DETAIL:  parameters: "));
         let values = detail.map(|(_, values)| values).unwrap_or_default();
-        let statement = in_place(statement.trim(), values);
+        let statement = in_place(&plain(statement.trim()), values);
         script.push_str(statement.trim_end_matches(';'));
         script.push_str(";\n");
     }
     script
+}
+
+/// With a space where `pgbench` would take the end of a slice, as in `seqs[first:last]`, for a variable.
+fn plain(statement: &str) -> String {
+    let mut plain = String::with_capacity(statement.len());
+    let mut chars = statement.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_slice = c == ':' && !plain.ends_with(':');
+        plain.push(c);
+        if is_slice && chars.peek().is_some_and(|next| next.is_alphabetic()) {
+            plain.push(' ');
+        }
+    }
+    plain
 }
 
 /// `values`: `$1 = 'a', $2 = NULL`. Replaces the last first, so that `$1` does not match part of `$10`.
