@@ -5,12 +5,11 @@ use super::Overview;
 
 /// A due job is submitted within seconds while the provider can be called, and a due message is sent within seconds.
 const STUCK: f64 = 300.0;
-/// Retention runs every hour.
-const OVERDUE: f64 = 3.0 * 3600.0;
+const OVERDUE: f64 = 86_400.0;
 /// Of the jobs that ended, and how many have to before the share says something.
 const FAILED_PERCENT: u64 = 5;
 const ENDED: u64 = 20;
-const LONG_TRANSACTION: f64 = 900.0;
+const LONG_TRANSACTION: f64 = 3600.0;
 const FEW_DAYS: f64 = 14.0;
 
 pub fn of(overview: &Overview) -> Vec<String> {
