@@ -1,5 +1,5 @@
 // A chart over time: drawn by uPlot, and beside it the same numbers as text, for the keyboard and as a table.
-import { html, useEffect, useMemo, useRef, useState } from "../../lib/html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../lib/html.js";
 import UPlot from "../../vendor/uplot.js";
 import { seconds } from "./days.js";
 import { bucketName, longDay, shortDay } from "./formats.js";
@@ -57,7 +57,8 @@ export function TimeChart({
   const pick = useRef(onPick);
   pick.current = onPick;
 
-  useEffect(() => {
+  // With the text beside it: a key that is pressed between the two would move in the drawing before.
+  useLayoutEffect(() => {
     const parent = holder.current;
     if (!parent) return;
     const data = { starts, lines, kind, format, top, isTime, isNarrow };
