@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    jobs,
+    db, jobs,
     seal::{self, COLUMNS, Column, KeyFault, Resealed, Seal},
     supervise::TaskResult,
 };
@@ -55,7 +55,7 @@ impl Rotation {
         seal::register(&self.db, &self.seal).await?;
         let mut sealed = 0;
         loop {
-            let mut tx = self.db.begin().await?;
+            let mut tx = db::begin(&self.db).await?;
             let batch = jobs::seal_stored(&mut tx, &self.seal, BATCH).await?;
             tx.commit().await?;
             sealed += batch;

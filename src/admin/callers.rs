@@ -15,6 +15,7 @@ use crate::{
         problems::{Code, OF_BODY, Problems, codes},
     },
     callers::{self, Caller, CallerRow, LimitsChange, QUOTAS, WEIGHTS},
+    db,
     http::{Fault, Faults, Limit, NoParameters, Page, closest},
     json,
 };
@@ -143,7 +144,7 @@ async fn change(
     body: ApiJson,
 ) -> Result<Json<CallerView>, ApiError> {
     let change = limits(&body.value).map_err(ApiError::ValidationFailed)?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     if !callers::set_limits(&mut *tx, &name, &change).await? {
         return Err(ApiError::CallerNotFound);
     }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 
 use super::{CallerId, Scope};
-use crate::http::hex;
+use crate::{db, http::hex};
 
 /// Longest validity of a key and longest overlap: beyond it, a mistake is more likely.
 pub const LONGEST_LIFETIME: Duration = Duration::from_hours(50 * 365 * 24);
@@ -119,7 +119,7 @@ pub async fn roll(
     overlap: Duration,
     lifetime: Option<Duration>,
 ) -> sqlx::Result<Rolled> {
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     let old = sqlx::query!(
         "select successor_id from aftercall.api_keys
         where id = $1 and revoked_at is null and (expires_at is null or expires_at > now())

@@ -3,6 +3,7 @@ mod applied;
 mod load;
 mod partitions;
 mod roles;
+mod transaction;
 
 use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 
@@ -22,6 +23,7 @@ pub use self::{
     load::{ServerLoad, TableSize, server_load, table_sizes},
     partitions::days_until_no_partition,
     roles::{LoginRole, ROLES, is_superuser, set_password},
+    transaction::{begin, begin_with},
 };
 
 /// The files in `migrations/`, built into the binary. Applied versions are recorded in our own schema.

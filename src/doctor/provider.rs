@@ -6,6 +6,7 @@ use tokio::time::timeout;
 use super::{Examined, Finding, chain, unchecked};
 use crate::{
     config::GateSettings,
+    db,
     provider::{
         Client, StatusError, TokenError,
         gate::{self, Purpose},
@@ -96,7 +97,7 @@ async fn granted(db: &PgPool, settings: &GateSettings) -> sqlx::Result<Option<St
     if let Some(until) = gate::state(db).await?.blocked_until {
         return Ok(Some(format!("the rate limit was exceeded, a penalty lasts until {until:.0}")));
     }
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     let calls = gate::take(&mut tx, settings, Purpose::Poll { share: 1.0 }, 1).await?;
     tx.commit().await?;
     Ok((calls == 0).then(|| "the rate limit is used up".to_owned()))

@@ -64,7 +64,7 @@ async fn missing(db: &PgPool) -> sqlx::Result<Vec<String>> {
 
 /// Calls the function for the current month, and undoes it.
 async fn create_partitions(db: &PgPool) -> sqlx::Result<()> {
-    let mut tx = db.begin().await?;
+    let mut tx = crate::db::begin(db).await?;
     sqlx::query!("set local lock_timeout = '2s'").execute(&mut *tx).await?;
     sqlx::query_scalar!(r#"select aftercall.ensure_partitions(0) as "made!""#)
         .fetch_one(&mut *tx)

@@ -6,12 +6,12 @@ use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
 
 use super::{Counts, Drift, Key, Kind, MOST_ROWS, add as count, other};
-use crate::jobs::JobId;
+use crate::{db, jobs::JobId};
 
 /// Adds counts to the table; returns the keys that are new. Beyond [`MOST_ROWS`] rows, new keys are
 /// counted as `other`; rows not seen for 90 days are deleted.
 pub async fn add(db: &PgPool, counted: &Counts) -> sqlx::Result<Vec<Key>> {
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     // One writer at a time, so that the row count is exact; readers are not blocked.
     sqlx::query!("lock table aftercall.contract_drift in share row exclusive mode")
         .execute(&mut *tx)

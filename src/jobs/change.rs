@@ -4,10 +4,13 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::{Acquire, PgTransaction, Postgres};
+use sqlx::{Connection as _, PgConnection, PgPool, PgTransaction};
 use tokio::sync::Notify;
 
-use crate::metrics::{Metrics, Tally};
+use crate::{
+    db,
+    metrics::{Metrics, Tally},
+};
 
 /// Announces changes of jobs to the rest of the process, and counts them. Clones reach the same listeners.
 ///
@@ -38,13 +41,17 @@ impl Announcer {
         Self { metrics, ..Self::default() }
     }
 
-    /// Begins a transaction on a connection or a pool.
-    pub async fn begin<'c>(
-        &self,
-        db: impl Acquire<'c, Database = Postgres>,
-    ) -> sqlx::Result<Change<'c>> {
-        let (tx, announcer) = (db.begin().await?, self.clone());
-        Ok(Change { tx, announcer, queues: false, tally: Tally::default() })
+    pub async fn begin(&self, db: &PgPool) -> sqlx::Result<Change<'static>> {
+        Ok(self.change(db::begin(db).await?))
+    }
+
+    /// Begins a transaction on a connection that is closed if that is canceled.
+    pub async fn begin_on<'c>(&self, connection: &'c mut PgConnection) -> sqlx::Result<Change<'c>> {
+        Ok(self.change(connection.begin().await?))
+    }
+
+    fn change<'c>(&self, tx: PgTransaction<'c>) -> Change<'c> {
+        Change { tx, announcer: self.clone(), queues: false, tally: Tally::default() }
     }
 
     /// Returns once jobs have changed since the last call.

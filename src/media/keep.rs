@@ -9,7 +9,7 @@ use super::{
     read::{find_for_caller, find_same, held_bytes},
     store::ObjectName,
 };
-use crate::{audio::Audio, callers::CallerId};
+use crate::{audio::Audio, callers::CallerId, db};
 
 /// A recording to store.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub async fn keep(db: &PgPool, store: &Store, new: NewMedia) -> Result<Kept, Kee
 /// Inserts the row, if the caller's quota allows.
 async fn reserve(db: &PgPool, id: Uuid, new: &NewMedia) -> Result<(), KeepError> {
     let bytes = i64::try_from(new.file.bytes).unwrap_or(i64::MAX);
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     // Uploads of one caller are counted one after another.
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('media ' || $1::text, 0))",

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{record::Recorder, verdict::Judgment};
 use crate::{
     config::NotifySettings,
+    db,
     egress::{Outcome, Sender, Sent},
     endpoints::{self, EndpointTarget, PauseRules},
     jobs::Announcer,
@@ -226,7 +227,7 @@ impl Deliverer {
             doubtful: (self.settings.concurrency / 2).saturating_sub(doubtful),
             per_lane: self.settings.concurrency_per_endpoint,
         };
-        let mut tx = self.db.begin().await?;
+        let mut tx = db::begin(&self.db).await?;
         if !notifications::reserve(&mut tx).await? {
             return Ok(Claims::Later);
         }
@@ -251,7 +252,7 @@ impl Deliverer {
 
     /// Returns whether there may be more to sweep.
     async fn try_sweep(&self) -> sqlx::Result<bool> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = db::begin(&self.db).await?;
         if !notifications::reserve(&mut tx).await? {
             return Ok(false);
         }

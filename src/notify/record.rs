@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use crate::{
+    db,
     endpoints::PauseRules,
     jobs::Announcer,
     notifications::{self, Finished},
@@ -65,7 +66,7 @@ impl Recorder {
     }
 
     async fn try_record(&self, batch: &[Finished]) -> sqlx::Result<()> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = db::begin(&self.db).await?;
         let arrivals = notifications::finish(&mut tx, batch, self.rules).await?;
         tx.commit().await?;
         // Their successors are due, and their lanes have room.

@@ -85,7 +85,7 @@ impl Reconciler {
         }
         let share = if jobs::has_due(&self.db).await? { self.gate.poll_share } else { 1.0 };
         let purpose = Purpose::Poll { share };
-        let mut tx = self.db.begin().await?;
+        let mut tx = db::begin(&self.db).await?;
         if gate::take(&mut tx, &self.gate, purpose, 1).await? == 0 {
             return Ok(None);
         }
@@ -136,7 +136,7 @@ impl Reconciler {
                     error = &error as &dyn std::error::Error,
                     "unusable status response"
                 );
-                let mut tx = self.db.begin().await?;
+                let mut tx = db::begin(&self.db).await?;
                 jobs::poll_later(&mut tx, target, self.settings.after).await?;
                 tx.commit().await?;
             }

@@ -129,7 +129,7 @@ async fn show(
 
 /// What is due; `None` if there is too much to count.
 async fn planned_in_time(db: &PgPool, settings: &RetentionSettings) -> sqlx::Result<Option<Plan>> {
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     db::limit_statements(&mut tx, COUNTING).await?;
     match tokio::time::timeout(COUNTING, plan::plan(&mut tx, settings)).await {
         Ok(Err(error)) if db::is_canceled(&error) => Ok(None),

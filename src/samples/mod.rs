@@ -13,7 +13,7 @@ use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
 
 pub use gather::{gather, timestamp};
 
-use crate::config::GateSettings;
+use crate::{config::GateSettings, db};
 
 /// No replica samples again within this time, in seconds; each tries every 15.
 const FRESH_SECS: f64 = 14.0;
@@ -100,7 +100,7 @@ pub async fn take_with(
     gate: &GateSettings,
     overdue: Option<impl Future<Output = sqlx::Result<Overdue>> + Send>,
 ) -> sqlx::Result<bool> {
-    let mut tx = db.begin().await?;
+    let mut tx = db::begin(db).await?;
     let Some(previous) = claim(&mut tx).await? else { return Ok(false) };
     let mut values = gather(&mut tx, gate, &previous).await?;
     match overdue {

@@ -53,7 +53,7 @@ pub async fn prove(db: impl PgExecutor<'_>, seal: &Seal) -> Result<(), KeyFault>
 /// # Errors
 /// When a key is missing or different; nothing is noted then.
 pub async fn register(db: &PgPool, seal: &Seal) -> Result<(), KeyFault> {
-    let mut tx = db.begin().await?;
+    let mut tx = crate::db::begin(db).await?;
     // Two processes with keys of their own, which have never met, must not both start.
     sqlx::query!("lock table aftercall.seal_keys in share row exclusive mode")
         .execute(&mut *tx)

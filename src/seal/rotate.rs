@@ -84,7 +84,7 @@ impl Column {
             where {id} > $1 and {is_sealed} and aftercall.seal_key_id({name}) is distinct from $2
             order by {id} limit $3 for update skip locked"
         );
-        let mut tx = db.begin().await?;
+        let mut tx = crate::db::begin(db).await?;
         let select = sqlx::query(AssertSqlSafe(select)).bind(after).bind(current).bind(*batch);
         let rows = select.fetch_all(&mut *tx).await?;
         let mut done = Resealed::default();

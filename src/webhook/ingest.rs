@@ -246,7 +246,7 @@ impl Store {
         if arrivals.is_empty() {
             return Ok(Vec::new());
         }
-        let mut tx = self.announcer.begin(db).await?;
+        let mut tx = self.announcer.begin_on(db).await?;
         let outcomes = outcome::apply(&mut tx, &self.seal, arrivals, self.quota).await?;
         tx.commit().await?;
         Ok(outcomes)

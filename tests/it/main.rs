@@ -45,5 +45,6 @@ mod spine;
 mod stats;
 mod support;
 mod test_db;
+mod transactions;
 mod upgrade;
 mod webhook;

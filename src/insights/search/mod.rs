@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     callers::CallerId,
+    db,
     jobs::{JobFilter, JobId},
 };
 
@@ -145,7 +146,7 @@ impl Search {
         q: &str,
         scope: SearchScope,
     ) -> sqlx::Result<Result<Self, Unsearchable>> {
-        let mut tx = db.begin_with(BEGIN).await?;
+        let mut tx = db::begin_with(db, BEGIN).await?;
         let words = Words::read(&mut tx, caller_id, q).await?;
         Ok(words.map(|words| Self { tx, caller_id, words, scope }))
     }

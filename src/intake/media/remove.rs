@@ -9,6 +9,7 @@ use crate::{
         problems::{Code, Problems, codes},
     },
     callers::Caller,
+    db,
     http::NoParameters,
     media::{self, Removal},
 };
@@ -36,7 +37,7 @@ async fn remove(
     ApiPath(id): ApiPath<Uuid>,
     _query: ApiQuery<NoParameters>,
 ) -> Result<StatusCode, ApiError> {
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     match media::remove(&mut tx, caller.id, id).await? {
         Removal::NotFound => Err(ApiError::MediaNotFound(id)),
         Removal::InUse => Err(ApiError::MediaInUse),

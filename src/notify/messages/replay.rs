@@ -17,6 +17,7 @@ use crate::{
         problems::{Code, OF_BODY, OF_ENDPOINT, Problems, codes},
     },
     callers::Caller,
+    db,
     endpoints::{Endpoint, EndpointState},
     http::{NoParameters, Timestamp},
     notifications::{self, NotificationFilter, Replayed},
@@ -87,7 +88,7 @@ async fn recover(
         let found = notifications::recoverable(&state.db, endpoint.id, since, limit).await?;
         return Ok(accepted(found, true));
     }
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     let found = notifications::recover(&mut tx, endpoint.id, since, limit).await?;
     tx.commit().await?;
     state.announcer.tell_written();
@@ -121,7 +122,7 @@ async fn replay_all(
         let found = notifications::replayable(&state.db, endpoint.id, &filter, limit).await?;
         return Ok(accepted(found, true));
     }
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     let found = notifications::replay_many(&mut tx, endpoint.id, &filter, &nonce(), limit).await?;
     tx.commit().await?;
     state.announcer.tell_written();
@@ -153,7 +154,7 @@ async fn replay(
     let asked = OwnedEndpoint { caller: caller.clone(), id: found.endpoint_id };
     let endpoint = active(&state, &asked).await?;
     room(&state, &endpoint).await?;
-    let mut tx = state.db.begin().await?;
+    let mut tx = db::begin(&state.db).await?;
     let made = notifications::replay(&mut tx, id, &nonce()).await?.ok_or_else(missing)?;
     let row = notifications::find(&mut *tx, caller.id, made).await?.ok_or_else(missing)?;
     tx.commit().await?;

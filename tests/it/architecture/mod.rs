@@ -8,7 +8,7 @@ use self::sources::{files, named_modules, sources, src};
 /// Module → the only sibling modules it may import. `app` and `cli` assemble the others.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("supervise", &[]),
-    ("seal", &[]),
+    ("seal", &["db"]),
     ("config", &["seal"]),
     ("metrics", &["telemetry"]),
     ("telemetry", &["config"]),
@@ -17,9 +17,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("audio", &[]),
     ("http", &["db", "metrics", "telemetry"]),
-    ("callers", &["http", "supervise"]),
+    ("callers", &["db", "http", "supervise"]),
     ("jobs", &["callers", "db", "metrics", "seal"]),
-    ("media", &["audio", "callers", "config"]),
+    ("media", &["audio", "callers", "config", "db"]),
     ("egress", &["config", "http"]),
     ("endpoints", &["callers", "db", "egress", "seal"]),
     ("partitions", &["jobs"]),
@@ -61,9 +61,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "api",
             "audio",
             "callers",
+            "db",
             "egress",
             "endpoints",
-            "seal",
             "http",
             "insights",
             "jobs",
@@ -71,6 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "media",
             "partitions",
             "provider",
+            "seal",
             "telemetry",
         ],
     ),
@@ -135,6 +136,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "api",
             "callers",
             "config",
+            "db",
             "egress",
             "endpoints",
             "http",
@@ -153,6 +155,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "api",
             "callers",
             "config",
+            "db",
             "deliveries",
             "drift",
             "http",
@@ -169,7 +172,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("console", &["api", "callers", "http"]),
-    ("rotation", &["jobs", "seal", "supervise"]),
+    ("rotation", &["db", "jobs", "seal", "supervise"]),
     ("rollup", &["metrics", "reporting", "stats", "supervise"]),
     (
         "retention",
@@ -220,6 +223,12 @@ const MAY_HOLD_SQL: &[&str] = &[
     "doctor",      // asks the catalogs, and owns nothing
 ];
 
+/// Begins a transaction that a canceled request would leave open; `db::begin` is there instead.
+const BEGINS: [&str; 2] = [".begin()", "db.begin_with("];
+
+/// Where a transaction begins on a connection that no pool gets back, and where the retention's own begins.
+const MAY_BEGIN: [&str; 2] = ["jobs/change.rs", "retention/"];
+
 /// A statement that makes a change of a job visible to everyone.
 const WRITES_EVENTS: &str = "insert into aftercall.job_events";
 
@@ -236,6 +245,20 @@ fn modules_import_downwards_only() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn transactions_on_the_pool_begin_in_one_place() {
+    let mut wrong = Vec::new();
+    for (module, _) in MAY_IMPORT.iter().filter(|(module, _)| *module != "db") {
+        for (file, text) in sources(module) {
+            let may = MAY_BEGIN.iter().any(|it| file.contains(it));
+            if !may && BEGINS.iter().any(|it| text.contains(it)) {
+                wrong.push(file);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use db::begin: {wrong:#?}");
 }
 
 #[test]
