@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Writes `console.rs`, which `src/console/assets.rs` includes: every file with its compressed forms.
 fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
-    let mut files = Vec::new();
+    let mut files: Vec<File> = Vec::new();
     for path in files_in(Path::new(WEB))? {
         let name = path.strip_prefix(WEB)?.to_str().ok_or("a name that is not UTF-8")?.to_owned();
         let content = fs::read(path)?;
@@ -45,16 +45,16 @@ fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
         let content = if is_ours { lean(&String::from_utf8(content)?).into() } else { content };
         files.push((name, content));
     }
+    let index = String::from_utf8(taken(&mut files, "index.html")?)?;
+    let index = with_one_stylesheet(&index, &mut files)?;
     files.sort();
-    let index = files.iter().position(|(name, _)| name == "index.html");
-    let (_, index) = files.remove(index.ok_or("no index.html")?);
     let mut hash = Sha256::new();
     for (name, content) in &files {
         hash.update(format!("{name}\0{}\0", content.len()));
         hash.update(content);
     }
     let version = short(&hash.finalize());
-    let index = String::from_utf8(index)?.replace(ASSETS, &format!("{ASSETS}{version}/"));
+    let index = index.replace(ASSETS, &format!("{ASSETS}{version}/"));
 
     let mut code = format!("const VERSION: &str = {version:?};\n");
     writeln!(code, "const INDEX: Asset = {};", asset(out, "index.html", index.as_bytes())?)?;
@@ -65,6 +65,36 @@ fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
     code.push_str("];\n");
     fs::write(out.join("console.rs"), code)?;
     Ok(())
+}
+
+type File = (String, Vec<u8>);
+
+fn taken(files: &mut Vec<File>, name: &str) -> Result<Vec<u8>, String> {
+    let at = files.iter().position(|(known, _)| known == name);
+    at.map(|at| files.swap_remove(at).1).ok_or_else(|| format!("no {name}"))
+}
+
+/// Joins the stylesheets that the page names: a browser shows nothing before it has all of them.
+fn with_one_stylesheet(index: &str, files: &mut Vec<File>) -> Result<String, String> {
+    let (mut page, mut joined) = (String::new(), Vec::new());
+    for line in index.lines() {
+        let named = line.trim().strip_prefix(&format!("<link rel=\"stylesheet\" href=\"{ASSETS}"));
+        if let Some(name) = named.and_then(|rest| rest.strip_suffix("\" />")) {
+            if joined.is_empty() {
+                page.push_str(&line.replace(name, "style.css"));
+                page.push('\n');
+            }
+            joined.extend(taken(files, name)?);
+            if !joined.ends_with(b"\n") {
+                joined.push(b'\n');
+            }
+        } else {
+            page.push_str(line);
+            page.push('\n');
+        }
+    }
+    files.push(("style.css".to_owned(), joined));
+    Ok(page)
 }
 
 /// Leaves out what browsers do not need: comments that begin a line or say a type, indentation, and empty lines.

@@ -1,6 +1,6 @@
 //! The files of the console: what browsers may keep, and what they are told to allow.
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Read as _,
     path::{Path, PathBuf},
@@ -13,6 +13,18 @@ use crate::support::app::TestApp;
 
 fn web() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console/web")
+}
+
+/// Names and contents of what the page loads: all files but index.html, the stylesheets as one.
+fn assets() -> Vec<(String, Vec<u8>)> {
+    let (styles, mut assets): (Vec<_>, Vec<_>) =
+        files(&web()).into_iter().partition(|(name, _)| name.rsplit_once('.').unwrap().1 == "css");
+    let index = fs::read_to_string(web().join("index.html")).unwrap();
+    let place = |name: &String| index.find(name.as_str()).unwrap();
+    let styles: BTreeMap<_, _> =
+        styles.iter().map(|(name, content)| (place(name), content.as_slice())).collect();
+    assets.push(("style.css".to_owned(), styles.into_values().collect::<Vec<_>>().join(&b'\n')));
+    assets
 }
 
 /// Names and contents of all files but index.html.
@@ -63,7 +75,7 @@ async fn every_file_is_served_in_the_smallest_form_that_is_accepted() {
     let browser = Browser::at(&app);
     let base = base(&browser).await;
     let mut sizes = [0; 3];
-    for (name, content) in files(&web()) {
+    for (name, content) in assets() {
         let path = format!("{base}/{name}");
         let forms = [
             encoded(&browser, &path, "identity").await,
@@ -153,7 +165,11 @@ async fn every_page_is_index_html_which_is_never_kept() {
     let app = TestApp::start().await;
     let browser = Browser::at(&app);
     let index = fs::read_to_string(web().join("index.html")).unwrap();
-    let index = index.replace("/console/assets", &base(&browser).await);
+    let base = base(&browser).await;
+    let (before, styles) = index.split_once("/console/assets/vendor/uplot.css").unwrap();
+    let (_, after) = styles.rsplit_once(".css").unwrap();
+    let index = format!("{before}/console/assets/style.css{after}");
+    let index = index.replace("/console/assets", &base);
     let id = "0199f0c2-a4b8-7c3e-9a4d-5e6f70819203";
     for path in ["", "jobs", &format!("jobs/{id}"), "operations/keys", "sign-in", "no/such/page"] {
         let page = encoded(&browser, &format!("/console/{path}"), "br, gzip").await;
