@@ -2,9 +2,9 @@
 use std::time::Duration;
 
 use aftercall::jobs;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 
-use super::reads_little;
+use super::{fresh, reads_little};
 use crate::support::{
     app::{TestApp, seal},
     seed::seed,
@@ -27,7 +27,8 @@ async fn seeded(db: &PgPool) {
 async fn a_claim_reads_what_it_claims_and_none_of_what_waits_for_a_quota() {
     let app = TestApp::start().await;
     seeded(&app.db.pool).await;
-    let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
+    let mut own = fresh(&app.db.pool).await;
+    let mut tx = app.announcer.begin_on(&mut own).await.unwrap();
     assert!(jobs::has_due(&mut **tx).await.unwrap());
     assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 10);
     reads_little(&mut tx, 100).await;
@@ -35,7 +36,8 @@ async fn a_claim_reads_what_it_claims_and_none_of_what_waits_for_a_quota() {
 
     let used_up = "update aftercall.callers set daily_quota = 1 where name = 'other'";
     sqlx::query(used_up).execute(&app.db.pool).await.unwrap();
-    let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
+    let mut own = fresh(&app.db.pool).await;
+    let mut tx = app.announcer.begin_on(&mut own).await.unwrap();
     assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 10);
     reads_little(&mut tx, 80).await;
     sqlx::query("update aftercall.callers set daily_quota = 1").execute(&mut **tx).await.unwrap();
@@ -51,7 +53,8 @@ async fn a_place_in_the_queue_reads_the_jobs_ahead_by_their_index() {
     let query = "select j.id from aftercall.jobs j join aftercall.callers c on c.id = j.caller_id
         where c.name = 'app' and state = 'queued' order by j.due_at offset 99 limit 1";
     let id: uuid::Uuid = sqlx::query_scalar(query).fetch_one(&app.db.pool).await.unwrap();
-    let mut tx = app.db.pool.begin().await.unwrap();
+    let mut own = fresh(&app.db.pool).await;
+    let mut tx = own.begin().await.unwrap();
     let place = jobs::place(&mut *tx, id.into()).await.unwrap().unwrap();
     assert_eq!(place.position, 200);
     reads_little(&mut tx, 250).await;

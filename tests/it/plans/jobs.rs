@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{assert_selective, nodes, plan, reads_little};
+use super::{assert_selective, fresh, nodes, plan, reads_little};
 use crate::support::{app::TestApp, seed::seed};
 
 const JOBS: i32 = 20_000;
@@ -172,7 +172,8 @@ async fn a_command_for_many_jobs_reads_only_these() {
     };
     let (failed, completed) = (of_state("failed").await, of_state("completed").await);
     let caller_id = caller_id.into();
-    let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
+    let mut own = fresh(&app.db.pool).await;
+    let mut tx = app.announcer.begin_on(&mut own).await.unwrap();
     assert_eq!(jobs::lock_own(&mut tx, caller_id, &failed).await.unwrap().len(), 100);
     assert_eq!(jobs::with_recording(&mut tx, &failed).await.unwrap().len(), 100);
     let deadline = Duration::from_hours(1);

@@ -10,7 +10,10 @@ mod search;
 mod stats;
 
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Execute as _, PgPool, PgTransaction, Postgres, QueryBuilder};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Execute as _, PgConnection, PgPool, PgTransaction, Postgres,
+    QueryBuilder,
+};
 
 /// Minimum row count of a large table or partition.
 const MANY: f32 = 100.0;
@@ -53,6 +56,11 @@ pub async fn scanned(tx: &mut PgTransaction<'_>) -> Vec<String> {
     let query = "select relname::text from pg_stat_xact_user_tables
         where schemaname = 'aftercall' and seq_tup_read > 0 order by relname";
     sqlx::query_scalar(query).fetch_all(&mut **tx).await.unwrap()
+}
+
+/// A connection of its own: what a transaction has read includes what its connection read before and has not reported yet.
+pub async fn fresh(db: &PgPool) -> PgConnection {
+    PgConnection::connect_with(&db.connect_options()).await.unwrap()
 }
 
 /// Asserts that no large table was read from end to end, and at most `rows` rows of jobs by an index.
