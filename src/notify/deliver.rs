@@ -52,7 +52,8 @@ enum Claims {
 }
 
 /// Claimed messages per message that may be sent at a time. While some are sent the others wait for their turn, so that
-/// nothing waits for a claim; their number is what makes a claim worth its cost. `notify.lease` covers as many timeouts and one more.
+/// nothing waits for a claim; their number is what makes a claim worth its cost. `notify.lease` covers as many timeouts
+/// and one more.
 const CLAIMED: usize = 3;
 
 /// The messages of this process that are claimed and not finished.
