@@ -3,7 +3,6 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
-    path::{Path, PathBuf},
 };
 
 use aftercall::{
@@ -14,7 +13,11 @@ use nix::unistd::{User, chown, geteuid};
 use sqlx::Connection as _;
 
 use super::{connect, is_running, options, processes, server_pid, start};
-use crate::support::{eventually, scratch::Scratch, ward::Ward};
+use crate::support::{
+    eventually,
+    scratch::{Scratch, binary_for_all},
+    ward::Ward,
+};
 
 async fn refusal(options: Options) -> StartError {
     Cluster::start(options).await.unwrap_err()
@@ -98,14 +101,6 @@ async fn root_may_name_the_user_of_the_server() {
     };
     assert_eq!(words("Uid:"), [nobody.uid.as_raw(); 4]);
     assert_eq!(words("Groups:"), [nobody.gid.as_raw()], "none of root's groups is left");
-}
-
-/// A copy of the binary: its build folder may be closed to other users.
-fn binary_for_all(folder: &Path) -> PathBuf {
-    let copy = folder.join("aftercall");
-    fs::copy(env!("CARGO_BIN_EXE_aftercall"), &copy).unwrap();
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    copy
 }
 
 #[tokio::test]

@@ -1,15 +1,10 @@
 //! `aftercall demo --once`: from nothing to insights, leaving nothing behind.
-use std::{
-    fs,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
-    path::Path,
-    process::Command,
-};
+use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 
 use nix::unistd::{User, chown, geteuid};
 
 use super::Home;
-use crate::embedded::server_pid;
+use crate::{embedded::server_pid, support::scratch::binary_for_all};
 
 /// Checks what the demo reports about the bundled recording.
 fn check_report(out: &str) {
@@ -60,12 +55,7 @@ async fn an_ordinary_user_sees_the_same() {
     let home = Home::new();
     fs::create_dir(home.data()).unwrap();
     chown(&home.data(), Some(nobody.uid), Some(nobody.gid)).unwrap();
-    // The folder it was built in may be closed to other users.
-    let binary = home.path().join("aftercall");
-    fs::copy(env!("CARGO_BIN_EXE_aftercall"), &binary).unwrap();
-    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-
-    let mut command = Command::new(binary);
+    let mut command = Command::new(binary_for_all(home.path()));
     let usual = home.command(["demo", "--once"]);
     command.args(usual.get_args()).current_dir(home.path());
     for (name, value) in usual.get_envs() {

@@ -3,6 +3,7 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -44,4 +45,15 @@ impl Drop for Scratch {
         // Killed servers may still be stopping.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// A copy of the binary under test for other users: its build folder may be closed to them.
+pub fn binary_for_all(folder: &Path) -> PathBuf {
+    let copy = folder.join("aftercall");
+    // By another process: what a test that forks just now inherits must not be open for writing,
+    // or the copy cannot be run ("text file busy").
+    let mut install = Command::new("install");
+    install.args(["-m", "755", env!("CARGO_BIN_EXE_aftercall")]).arg(&copy);
+    assert!(install.status().unwrap().success());
+    copy
 }
