@@ -37,6 +37,7 @@ scenario(
   DESKTOP,
   async (page) => {
     await signIn(page);
+    await page.clock.install();
     for (const [path, , request] of [...PAGES, [`/console/jobs/${job}`, "", `/v1/jobs/${job}`]]) {
       const isAsked = (/** @type {URL} */ url) => (url.pathname + url.search).startsWith(request.replace("?", ""));
       let isReached = false;
@@ -46,6 +47,7 @@ scenario(
       await page.getByRole("button", { name: "Try again" }).first().waitFor();
       isReached = true;
       // Nobody presses anything.
+      await page.clock.fastForward("00:10");
       await page.getByRole("alert").first().waitFor({ state: "detached" });
       await page.unroute(isAsked);
     }
