@@ -1,9 +1,17 @@
 //! Which traces are exported.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
 use opentelemetry::{
     Context, KeyValue,
     trace::{Link, SpanKind, TraceId},
 };
-use opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
 
 use super::export::METHOD;
 use crate::config::TracesEnvironment;
@@ -11,6 +19,11 @@ use crate::config::TracesEnvironment;
 /// The share of reads that is exported unless the environment has a sampler. There are many more of them than of jobs, and
 /// one is like the other.
 const READS: f64 = 0.1;
+
+/// Traces that this process begins per second unless the environment has a sampler. Many more would overflow the queue of
+/// the exporter, which drops spans from the middle of traces; and the exporter's work would slow down the service when it
+/// has most to do.
+const MOST_PER_SECOND: u32 = 100;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
@@ -32,7 +45,7 @@ pub fn sampler(environment: &TracesEnvironment) -> Result<Box<dyn ShouldSample>,
     };
     let below = |root: Sampler| Sampler::ParentBased(Box::new(root));
     let sampler = match environment.sampler.as_deref() {
-        None => Sampler::ParentBased(Box::new(JobsFirst)),
+        None => Sampler::ParentBased(Box::new(JobsFirst::default())),
         Some("always_on") => Sampler::AlwaysOn,
         Some("always_off") => Sampler::AlwaysOff,
         Some("traceidratio") => ratio()?,
@@ -44,9 +57,9 @@ pub fn sampler(environment: &TracesEnvironment) -> Result<Box<dyn ShouldSample>,
     Ok(Box::new(sampler))
 }
 
-/// Samples everything but reads, and of these a share.
-#[derive(Debug, Clone)]
-struct JobsFirst;
+/// Samples everything but reads, and of these a share; of both, not more than [`MOST_PER_SECOND`].
+#[derive(Debug, Clone, Default)]
+struct JobsFirst(Arc<PerSecond>);
 
 impl ShouldSample for JobsFirst {
     fn should_sample(
@@ -63,14 +76,48 @@ impl ShouldSample for JobsFirst {
                 && matches!(attribute.value.as_str().as_ref(), "GET" | "HEAD")
         });
         let sampler = if is_read { Sampler::TraceIdRatioBased(READS) } else { Sampler::AlwaysOn };
-        sampler.should_sample(parent, trace, name, kind, attributes, links)
+        let mut result = sampler.should_sample(parent, trace, name, kind, attributes, links);
+        if result.decision == SamplingDecision::RecordAndSample && !self.0.take() {
+            result.decision = SamplingDecision::Drop;
+        }
+        result
+    }
+}
+
+/// Counts within each second.
+#[derive(Debug)]
+struct PerSecond {
+    since: Instant,
+    /// The second in the upper half, and how many were taken in it in the lower.
+    taken: AtomicU64,
+}
+
+impl Default for PerSecond {
+    fn default() -> Self {
+        Self { since: Instant::now(), taken: AtomicU64::new(0) }
+    }
+}
+
+impl PerSecond {
+    fn take(&self) -> bool {
+        self.take_at(self.since.elapsed().as_secs())
+    }
+
+    /// Whether one more may be taken in that second.
+    fn take_at(&self, second: u64) -> bool {
+        let next = |taken: u64| {
+            if taken >> 32 != second {
+                return Some(second << 32 | 1);
+            }
+            (taken & u64::from(u32::MAX) < u64::from(MOST_PER_SECOND)).then_some(taken + 1)
+        };
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceState};
-    use opentelemetry_sdk::trace::SamplingDecision;
 
     use super::*;
 
@@ -112,6 +159,13 @@ mod tests {
         assert!(is_sampled(none, None, "GET", FEW));
         assert!(!is_sampled(none, None, "GET", MANY));
         assert!(!is_sampled(none, None, "HEAD", MANY));
+    }
+
+    #[test]
+    fn each_second_has_room_for_some() {
+        let (per_second, most) = (PerSecond::default(), MOST_PER_SECOND as usize);
+        let taken = |second| (0..most + 10).filter(|_| per_second.take_at(second)).count();
+        assert_eq!([taken(0), taken(0), taken(7)], [most, 0, most]);
     }
 
     #[test]
