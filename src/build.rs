@@ -1,5 +1,6 @@
 //! Cargo's build script: the version of the compiler, and the files of the console.
 use std::{
+    collections::BTreeSet,
     env,
     error::Error,
     fmt::Write as _,
@@ -18,6 +19,8 @@ const WEB: &str = "src/console/web";
 /// Where index.html finds all other files. The hash over them is inserted behind it, so that a browser can keep them for
 /// ever.
 const ASSETS: &str = "/console/assets/";
+/// The page with the most modules.
+const CALL: &str = "pages/call/call.js";
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Both folders are built into the binary; cargo does not see new files in them by itself.
@@ -54,10 +57,11 @@ fn embed_console(out: &Path) -> Result<(), Box<dyn Error>> {
         hash.update(content);
     }
     let version = short(&hash.finalize());
-    let index = index.replace(ASSETS, &format!("{ASSETS}{version}/"));
-
     let mut code = format!("const VERSION: &str = {version:?};\n");
-    writeln!(code, "const INDEX: Asset = {};", asset(out, "index.html", index.as_bytes())?)?;
+    for (name, page) in [("CALL", with_preloads(&index, CALL, &files)?), ("INDEX", index)] {
+        let page = page.replace(ASSETS, &format!("{ASSETS}{version}/"));
+        writeln!(code, "const {name}: Asset = {};", asset(out, "index.html", page.as_bytes())?)?;
+    }
     writeln!(code, "const ASSETS: &[Asset] = &[")?;
     for (name, content) in &files {
         writeln!(code, "    {},", asset(out, name, content)?)?;
@@ -95,6 +99,46 @@ fn with_one_stylesheet(index: &str, files: &mut Vec<File>) -> Result<String, Str
     }
     files.push(("style.css".to_owned(), joined));
     Ok(page)
+}
+
+/// Has a browser ask at once for a module and all that it imports, instead of finding them one import after another.
+fn with_preloads(index: &str, module: &str, files: &[File]) -> Result<String, Box<dyn Error>> {
+    let (mut found, mut left) = (BTreeSet::new(), vec![PathBuf::from(module)]);
+    while let Some(path) = left.pop() {
+        let name = path.to_str().ok_or("a name that is not UTF-8")?;
+        if !found.insert(name.to_owned()) {
+            continue;
+        }
+        let content = files.iter().find(|(known, _)| known == name).map(|(_, content)| content);
+        let content = str::from_utf8(content.ok_or_else(|| format!("no module {name}"))?)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for line in content.lines() {
+            let imported = line.strip_suffix("\";").and_then(|line| line.rsplit_once(" from \"."));
+            if let Some((_, imported)) = imported {
+                left.push(resolved(folder, &format!(".{imported}")));
+            }
+        }
+    }
+    let links: String = found
+        .iter()
+        .map(|name| format!("<link rel=\"modulepreload\" href=\"{ASSETS}{name}\" />"))
+        .filter(|link| !index.contains(link))
+        .map(|link| format!("    {link}\n"))
+        .collect();
+    let (before, after) = index.split_once("    <script").ok_or("no script in index.html")?;
+    Ok(format!("{before}{links}    <script{after}"))
+}
+
+fn resolved(folder: &Path, path: &str) -> PathBuf {
+    let mut found = folder.to_path_buf();
+    for part in path.split('/') {
+        match part {
+            "." => {}
+            ".." => _ = found.pop(),
+            name => found.push(name),
+        }
+    }
+    found
 }
 
 /// Leaves out what browsers do not need: comments that begin a line or say a type, indentation, and empty lines.

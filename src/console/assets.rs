@@ -21,12 +21,22 @@ struct Asset {
     encodings: &'static [(&'static str, &'static [u8])],
 }
 
-// `INDEX`, all other files as `ASSETS`, by name, and the hash over these as `VERSION`.
+// `INDEX`, the same for the page of a call as `CALL`, all other files as `ASSETS`, by name, and the hash over these as
+// `VERSION`.
 include!(concat!(env!("OUT_DIR"), "/console.rs"));
 
 /// Every page: which one it is, the script reads from the path.
 pub async fn page(headers: HeaderMap) -> Response {
-    let (_, mut response) = INDEX.encoded(&headers);
+    shell(&INDEX, &headers)
+}
+
+/// The same, which also names the modules of the page of a call.
+pub async fn call(headers: HeaderMap) -> Response {
+    shell(&CALL, &headers)
+}
+
+fn shell(page: &Asset, headers: &HeaderMap) -> Response {
+    let (_, mut response) = page.encoded(headers);
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, no_store);
     response

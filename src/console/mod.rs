@@ -53,6 +53,7 @@ pub fn router(state: ConsoleState) -> Router {
         .route("/console", get(async || Redirect::temporary(ROOT)))
         .route(ROOT, get(assets::page))
         .route("/console/{*page}", get(assets::page))
+        .route("/console/jobs/{id}", get(assets::call))
         .route("/console/assets/", get(async || ApiError::NoSuchRoute))
         .route("/console/assets/{*asset}", get(assets::asset))
         .route("/console/sign-in", get(sign_in::by_link))

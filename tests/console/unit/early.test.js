@@ -32,16 +32,17 @@ async function begun(pathname, answers = ANSWERS) {
   return { asked, ...early };
 }
 
-test("a call is asked for with the session, and what was said once it is known that it can be read", async () => {
+test("a call is asked for with the session, and its result once it is known that it can be read", async () => {
   const { asked, takeEarly } = await begun("/console/jobs/a");
   const transcript = "/v1/jobs/a/transcript?format=json";
-  assert.deepEqual(asked, ["/console/session", "/v1/jobs/a", transcript]);
+  const result = [transcript, "/v1/jobs/a/speakers", "/v1/jobs/a/insights"];
+  assert.deepEqual(asked, ["/console/session", "/v1/jobs/a", ...result]);
   assert.deepEqual(await (await takeEarly("GET", "/v1/jobs/a")).json(), ANSWERS["/v1/jobs/a"]);
   assert.equal(takeEarly("GET", "/v1/jobs/a"), undefined, "later ones are asked for anew");
   assert.notEqual(takeEarly("GET", transcript), undefined);
 });
 
-test("what was said is not asked for where it cannot be read", async () => {
+test("a result is not asked for where it cannot be read", async () => {
   assert.deepEqual((await begun("/console/jobs/b")).asked, ["/console/session", "/v1/jobs/b"]);
   const blind = { ...ANSWERS, "/console/session": { scopes: ["jobs:read"] } };
   assert.deepEqual((await begun("/console/jobs/a", blind)).asked.length, 2);

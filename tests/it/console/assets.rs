@@ -244,3 +244,28 @@ async fn a_console_that_is_off_does_not_exist() {
     said.problem(404, "no-such-route");
     assert!(said.cookie().is_none());
 }
+
+#[tokio::test]
+async fn the_page_of_a_call_asks_for_its_modules_at_once() {
+    let app = TestApp::start().await;
+    let browser = Browser::at(&app);
+    let preloads = async |path: &str| -> Vec<String> {
+        let page = browser.get(path).await.text();
+        let named = page
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("<link rel=\"modulepreload\" href=\""));
+        named.map(|rest| rest.split_once('"').unwrap().0.to_owned()).collect()
+    };
+    let base = base(&browser).await;
+    let (jobs, call) = (preloads("/console/jobs").await, preloads("/console/jobs/1").await);
+    let unique: BTreeSet<_> = call.iter().collect();
+    assert_eq!(unique.len(), call.len());
+    assert!(jobs.iter().all(|path| unique.contains(path)));
+    for name in ["pages/call/call.js", "pages/call/transcript.js", "pages/call/virtual-list.js"] {
+        let path = format!("{base}/{name}");
+        assert!(unique.contains(&path) && !jobs.contains(&path), "{name}");
+    }
+    for path in &call {
+        assert_eq!(browser.get(path).await.status, 200, "{path}");
+    }
+}

@@ -13,12 +13,13 @@ function ask(path) {
   return response;
 }
 
-/** What was said takes longest, and is there only for some. @param {string} path of the job @param {Promise<Response>[]} asked */
-async function askTranscript(path, ...asked) {
+/** What was said, which is there only for some. @param {string} path of the job @param {Promise<Response>[]} asked */
+async function askResult(path, ...asked) {
   // Before anyone reads the responses, as they can be read once.
   const [session, job] = await Promise.all(asked.map(async (response) => (await response).clone().json()));
   const isThere = job.state === "completed" && !job.resultExpiredAt;
-  if (isThere && session.scopes.includes("transcript:read")) ask(`${path}/transcript?format=json`);
+  if (!isThere || !session.scopes.includes("transcript:read")) return;
+  for (const part of ["transcript?format=json", "speakers", "insights"]) ask(`${path}/${part}`);
 }
 
 // Unit tests have no page.
@@ -29,7 +30,7 @@ if (route) {
   const session = ask("/console/session");
   if (route.name === "Call") {
     const path = `/v1/jobs/${route.params.id}`;
-    askTranscript(path, session, ask(path)).catch(() => undefined);
+    askResult(path, session, ask(path)).catch(() => undefined);
   }
 }
 

@@ -6,13 +6,12 @@ import { Link, navigate, usePath } from "../lib/router.js";
 import { routeOf } from "../lib/routes.js";
 import { SessionContext } from "../lib/session.js";
 import { useStore } from "../lib/store.js";
-import { SignIn } from "../pages/sign-in.js";
 import { Account } from "./account.js";
 import { Confirmation } from "./confirm.js";
 import { Icon, Logo } from "./icon.js";
 import { KeyHelp } from "./key-help.js";
 import { Page } from "./page.js";
-import { Empty, Failure, Loading } from "./states.js";
+import { Empty, Failure, Loaded, Loading } from "./states.js";
 import { Toasts } from "./toast.js";
 
 /** @typedef {import("../lib/session.js").Session} Session */
@@ -86,7 +85,8 @@ export function Shell() {
 
   let content;
   if (isOver) {
-    content = html`<${SignIn} hasEnded=${session !== null} onSignedIn=${onSignedIn} />`;
+    const props = { hasEnded: session !== null, onSignedIn };
+    content = html`<${Loaded} load=${() => import("../pages/sign-in.js")} name="SignIn" props=${props} />`;
   } else if (session) {
     content = html`<${SessionContext.Provider} value=${session}>
       <${Frame} path=${path} session=${session} setSession=${setSession} />
@@ -94,7 +94,11 @@ export function Shell() {
   } else if (error) {
     content = html`<main class="alone"><${Failure} error=${error} retry=${load} /></main>`;
   } else {
-    content = html`<main class="alone"><${Loading} /></main>`;
+    // As index.html shows it before.
+    content = html`<div class="frame">
+      <header class="side"><span class="brand"><${Logo} />Aftercall</span></header>
+      <div class="main-column"><main><${Loading} /></main></div>
+    </div>`;
   }
   return html`${content}<${Toasts} /><${Confirmation} />`;
 }
@@ -168,21 +172,8 @@ const homeOf = (session) => placesOf(session)[0]?.href ?? HOME;
 
 /** The page of the path, loaded when it is shown for the first time. @param {{ path: string }} props */
 function Content({ path }) {
-  const [shown, setShown] = useState(/** @type {{ component?: any, error?: any }} */ ({}));
   const [crash] = useErrorBoundary((error) => console.error(error));
   const route = routeOf(path);
-  const load = async () => {
-    if (!route) return;
-    try {
-      const module = await route.load();
-      setShown({ component: module[route.name] });
-    } catch (error) {
-      setShown({ error });
-    }
-  };
-  useEffect(() => {
-    load();
-  }, []);
   if (!route) {
     return html`<${Page} title="Page not found">
       <${Empty} title="There is no page here.">
@@ -190,10 +181,8 @@ function Content({ path }) {
       <//>
     <//>`;
   }
-  const error = crash ?? shown.error;
-  if (error) return html`<${Failure} error=${error} retry=${() => window.location.reload()} />`;
-  if (!shown.component) return html`<${Loading} />`;
-  return html`<${shown.component} ...${route.params} />`;
+  if (crash) return html`<${Failure} error=${crash} retry=${() => window.location.reload()} />`;
+  return html`<${Loaded} load=${route.load} name=${route.name} props=${route.params} />`;
 }
 
 /** @param {{ session: Session, onBack: () => Promise<void> }} props */

@@ -1,6 +1,6 @@
 // What a page shows while it has nothing to show: loading, empty, failed.
 import { isOnline } from "../lib/api.js";
-import { html, useEffect } from "../lib/html.js";
+import { html, useEffect, useState } from "../lib/html.js";
 import { words } from "../lib/words.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
@@ -11,6 +11,23 @@ export function Loading({ lines = 3 }) {
     <span class="visually-hidden">Loading…</span>
     ${Array.from({ length: lines }, () => html`<div class="skeleton" aria-hidden="true" />`)}
   </div>`;
+}
+
+/**
+ * A component of a module that is loaded when it is shown for the first time.
+ * @param {{ load: () => Promise<any>, name: string, props?: object }} props
+ */
+export function Loaded({ load, name, props }) {
+  const [shown, setShown] = useState(/** @type {{ component?: any, error?: any }} */ ({}));
+  useEffect(() => {
+    load().then(
+      (module) => setShown({ component: module[name] }),
+      (error) => setShown({ error }),
+    );
+  }, []);
+  if (shown.error) return html`<${Failure} error=${shown.error} retry=${() => window.location.reload()} />`;
+  if (!shown.component) return html`<${Loading} />`;
+  return html`<${shown.component} ...${props} />`;
 }
 
 /** @param {{ title: string, children?: any }} props `children`: what to do */

@@ -10,18 +10,16 @@ import { useConfirm } from "../../parts/confirm.js";
 import { Menu } from "../../parts/menu.js";
 import { Page } from "../../parts/page.js";
 import { StateBadge } from "../../parts/state-badge.js";
-import { Empty, Failure, Loading } from "../../parts/states.js";
+import { Empty, Failure, Loaded, Loading } from "../../parts/states.js";
 import { Tabs } from "../../parts/tabs.js";
 import { useToast } from "../../parts/toast.js";
 import { isFinal } from "./advice.js";
 import { useCallData } from "./call-data.js";
 import { viaText } from "./events.js";
 import { Finder, hitFrom } from "./find.js";
-import { HistoryPanel } from "./history-panel.js";
 import { InsightsPanel } from "./insights-panel.js";
 import { hasResult, useJob, useResult } from "./load.js";
 import { hashOf, momentOf } from "./moment.js";
-import { NumbersPanel } from "./numbers-panel.js";
 import { createPlayer } from "./player.js";
 import { PlayerBar } from "./player-bar.js";
 import { SpeakerNames } from "./speaker-names.js";
@@ -54,7 +52,7 @@ function JobPage({ job, changes, reload }) {
   if (!hasResult(job) || !mayRead) {
     content = html`<${Facts} job=${job} />
       ${hasResult(job) ? html`<${NotAllowed} />` : html`<${Waiting} job=${job} onChange=${reload} />`}
-      <div class="panel"><${HistoryPanel} job=${job} changes=${changes} /></div>`;
+      <div class="panel"><${History} job=${job} changes=${changes} /></div>`;
   } else if (result.utterances) {
     content = html`<${FinishedCall} job=${job} result=${result} player=${player} utterances=${result.utterances} changes=${changes} reload=${reload} />`;
   } else if (result.error?.code === "result-expired") {
@@ -218,12 +216,20 @@ function FinishedCall({ job, result, utterances, player, changes, reload }) {
         <${Tabs} label="About this call" tabs=${tabs} selected=${tab} onSelect=${setChosen}>
           ${tab === "transcript" && transcript}
           ${tab === "insights" && html`<${InsightsPanel} call=${call} error=${result.insights.error} retry=${result.insights.reload} onGo=${go} />`}
-          ${tab === "numbers" && html`<${NumbersPanel} call=${call} error=${result.shape.error} retry=${result.shape.reload} onGo=${go} />`}
-          ${tab === "history" && html`<${HistoryPanel} job=${job} changes=${changes} />`}
+          ${tab === "numbers" && html`<${Numbers} call=${call} error=${result.shape.error} retry=${result.shape.reload} onGo=${go} />`}
+          ${tab === "history" && html`<${History} job=${job} changes=${changes} />`}
         <//>
       </section>
     </div>`;
 }
+
+// What few readers look at is not loaded before.
+/** @param {object} props of the panel */
+const Numbers = (props) =>
+  html`<${Loaded} load=${() => import("./numbers-panel.js")} name="NumbersPanel" props=${props} />`;
+/** @param {object} props of the panel */
+const History = (props) =>
+  html`<${Loaded} load=${() => import("./history-panel.js")} name="HistoryPanel" props=${props} />`;
 
 /** @typedef {(utterance: number, follows: boolean) => void} Reveal brings an utterance into view */
 
