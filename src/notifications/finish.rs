@@ -105,22 +105,23 @@ async fn settle(tx: &mut PgTransaction<'_>, done: &[&Finished]) -> sqlx::Result<
     sqlx::query_as!(
         Arrival,
         r#"
-        with ended as (
-            select d.id, d.wait, case
-                when d.state = 'pending' and n.lane = n.endpoint_id and (
-                    select e.state <> 'active' or e.deleted_at is not null
-                    from aftercall.endpoints e where e.id = n.endpoint_id
-                ) then 'skipped'
-                else d.state end as state
+        with settled as (
+            update aftercall.notifications n set lease_id = null, (state, retries, due_at, finished_at) = (
+                select s.state,
+                    n.retries + case when s.state = 'pending' then 1 else 0 end,
+                    case when s.state = 'pending' then now() + make_interval(secs => d.wait) end,
+                    case when s.state <> 'pending' then now() end
+                from (
+                    select case
+                        when d.state = 'pending' and n.lane = n.endpoint_id and (
+                            select e.state <> 'active' or e.deleted_at is not null
+                            from aftercall.endpoints e where e.id = n.endpoint_id
+                        ) then 'skipped'
+                        else d.state end as state
+                ) s
+            )
             from unnest($1::uuid[], $2::text[], $3::float8[]) as d (id, state, wait)
-            join aftercall.notifications n on n.id = d.id
-        ), settled as (
-            update aftercall.notifications n set
-                state = ended.state, lease_id = null,
-                retries = retries + case when ended.state = 'pending' then 1 else 0 end,
-                due_at = case when ended.state = 'pending' then now() + make_interval(secs => ended.wait) end,
-                finished_at = case when ended.state <> 'pending' then now() end
-            from ended where n.id = ended.id
+            where n.id = d.id
             returning n.type, n.nonce, n.state, n.occurred_at
         )
         select type as "kind!", nonce as "nonce!",

@@ -15,7 +15,10 @@ use crate::{
 };
 
 /// Attempts per transaction.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
+/// How long a batch gathers after its first attempt has ended: a transaction costs much of what it costs however few it
+/// records, and only lanes that are full wait for it.
+const GATHER: Duration = Duration::from_millis(5);
 /// Pause before a batch is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -38,7 +41,7 @@ impl Recorder {
 
     async fn record_all(&self, ended: &Mutex<mpsc::Receiver<Finished>>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while ended.lock().await.recv_many(&mut batch, BATCH).await > 0 {
+        while gather(&mut *ended.lock().await, &mut batch).await {
             self.record(&batch).await;
             batch.clear();
         }
@@ -78,4 +81,20 @@ impl Recorder {
         }
         Ok(())
     }
+}
+
+/// False once all senders are gone.
+async fn gather(ended: &mut mpsc::Receiver<Finished>, batch: &mut Vec<Finished>) -> bool {
+    if ended.recv_many(batch, BATCH).await == 0 {
+        return false;
+    }
+    if batch.len() < BATCH {
+        sleep(GATHER).await;
+    }
+    while batch.len() < BATCH
+        && let Ok(one) = ended.try_recv()
+    {
+        batch.push(one);
+    }
+    true
 }
