@@ -19,6 +19,7 @@ mod queries;
 mod report;
 mod stand;
 mod store;
+mod wal;
 mod words;
 
 use std::{path::PathBuf, time::Duration};
@@ -47,9 +48,9 @@ struct Args {
     /// Leave out the comparison of a million jobs with ten thousand.
     #[arg(long)]
     no_growth: bool,
-    /// Only these, separated by commas: start, clip, call, submit, read,
-    /// growth, overhead, notify; or queries, which
-    /// are left out otherwise, and of them only those whose names begin with one of the others.
+    /// Only these, separated by commas: start, clip, call, submit, read, growth, overhead, notify; or
+    /// wal, which is left out otherwise; or queries, which are, too, and of them only those whose
+    /// names begin with one of the others.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table there as JSON, too.
@@ -152,6 +153,13 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let most = Budget::AtMost(40.0);
     table.add(Line::figure("memory, idle", service.process.resident_mib()?, "MiB", most));
+    if args.only.iter().any(|only| only == "wal") {
+        let mut lines = Vec::new();
+        wal::of_deliveries(&subject, &payload::clip(), plan.clips, &mut lines).await?;
+        wal::of_deliveries(&subject, &payload::call(), plan.calls, &mut lines).await?;
+        wal::of_submissions(&subject, plan, &mut lines).await?;
+        table.extend(lines);
+    }
     for (payload, count, reads) in
         [(payload::clip(), plan.clips, plan.reads), (payload::call(), plan.calls, plan.call_reads)]
     {

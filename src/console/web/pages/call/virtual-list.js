@@ -75,7 +75,8 @@ export function VirtualList({ count, estimate, row, label, pinned = -1, handle, 
   /** Notes the heights of the rows that exist, and keeps what is visible where it is. */
   function measure() {
     const own = list.current;
-    if (!own) return;
+    // While it is not laid out, its rows have no height.
+    if (!own?.clientWidth) return;
     const { from } = visible();
     const page = document.documentElement;
     const isAtEnd = window.scrollY + window.innerHeight >= page.scrollHeight - 1;
