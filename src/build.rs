@@ -119,12 +119,13 @@ fn with_preloads(index: &str, module: &str, files: &[File]) -> Result<String, Bo
             }
         }
     }
-    let links: String = found
-        .iter()
-        .map(|name| format!("<link rel=\"modulepreload\" href=\"{ASSETS}{name}\" />"))
-        .filter(|link| !index.contains(link))
-        .map(|link| format!("    {link}\n"))
-        .collect();
+    let mut links = String::new();
+    for name in found {
+        let link = format!("<link rel=\"modulepreload\" href=\"{ASSETS}{name}\" />");
+        if !index.contains(&link) {
+            writeln!(links, "    {link}")?;
+        }
+    }
     let (before, after) = index.split_once("    <script").ok_or("no script in index.html")?;
     Ok(format!("{before}{links}    <script{after}"))
 }

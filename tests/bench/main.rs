@@ -155,9 +155,7 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     table.add(Line::figure("memory, idle", service.process.resident_mib()?, "MiB", most));
     if args.only.iter().any(|only| only == "wal") {
         let mut lines = Vec::new();
-        wal::of_deliveries(&subject, &payload::clip(), plan.clips, &mut lines).await?;
-        wal::of_deliveries(&subject, &payload::call(), plan.calls, &mut lines).await?;
-        wal::of_submissions(&subject, plan, &mut lines).await?;
+        wal::written(&subject, plan, &mut lines).await?;
         table.extend(lines);
     }
     for (payload, count, reads) in

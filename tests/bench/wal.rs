@@ -7,7 +7,7 @@ use super::{
     Plan,
     calls::Subject,
     load::{self, Requests},
-    payload::Payload,
+    payload,
     report::{Budget, Line},
 };
 
@@ -36,28 +36,22 @@ with record as (
 select replace(name, 'aftercall.', ''), sum(bytes)::float8 / $3, count(*)::float8 / $3, sum(images)::float8 / $3
 from named group by 1 order by 2 desc";
 
-/// Deliveries of this payload.
-pub async fn of_deliveries(
-    subject: &Subject<'_>,
-    payload: &Payload,
-    count: u32,
-    lines: &mut Vec<Line>,
-) -> anyhow::Result<()> {
-    let requests = async || subject.deliveries(payload, subject.store.submitted(count).await?);
-    written(subject, payload.name, &[requests().await?, requests().await?], count, lines).await
-}
-
-pub async fn of_submissions(
+pub async fn written(
     subject: &Subject<'_>,
     plan: &Plan,
     lines: &mut Vec<Line>,
 ) -> anyhow::Result<()> {
-    let requests = [subject.submissions(), subject.submissions()];
-    written(subject, "submit", &requests, plan.submissions, lines).await
+    for (payload, count) in [(payload::clip(), plan.clips), (payload::call(), plan.calls)] {
+        let requests = async || subject.deliveries(&payload, subject.store.submitted(count).await?);
+        let both = [requests().await?, requests().await?];
+        written_by(subject, payload.name, &both, count, lines).await?;
+    }
+    let both = [subject.submissions(), subject.submissions()];
+    written_by(subject, "submit", &both, plan.submissions, lines).await
 }
 
 /// The first requests warm up.
-async fn written(
+async fn written_by(
     subject: &Subject<'_>,
     name: &str,
     [first, then]: &[Requests; 2],
