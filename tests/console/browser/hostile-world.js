@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { HOSTILE, hostileCall } from "../made/calls.js";
 import { ask, deliver, send, silentJob } from "../made/deliver.js";
 import { newKey } from "./browser.js";
+import { end } from "./service.js";
 
 const SCOPES =
   "jobs:write jobs:read transcript:read transcript:raw search:read stats:read notify:write admin:read admin:write";
@@ -37,7 +38,7 @@ async function receiver() {
   const server = createServer((_request, response) => response.writeHead(500).end(BODY));
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+  return { url: `http://127.0.0.1:${port}/`, close: () => end(server) };
 }
 
 /** @param {string} key @param {string} text @param {number} index */

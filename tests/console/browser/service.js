@@ -69,6 +69,12 @@ export async function recorded(withKey, more) {
 /** Until a job has ended. @param {string} withKey @param {string} id */
 export const ended = (withKey, id) => ask("GET", `/v1/jobs/${id}?wait=60`, undefined, withKey);
 
+/** Ends a server at once: a client may have opened a connection that it never used, and would keep it for minutes. @param {import("node:http").Server} server */
+export function end(server) {
+  server.close();
+  server.closeAllConnections();
+}
+
 /**
  * Receives messages, and responds as it is told.
  * @param {{ status: number, body: string }} answer may be changed meanwhile
@@ -84,5 +90,5 @@ export async function receiver(answer) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  return { url: `http://127.0.0.1:${port}/hook`, received, close: () => server.close() };
+  return { url: `http://127.0.0.1:${port}/hook`, received, close: () => end(server) };
 }

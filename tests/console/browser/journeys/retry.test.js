@@ -4,6 +4,7 @@ import { after } from "node:test";
 import { recordingOf } from "../../made/calls.js";
 import { ask } from "../../made/deliver.js";
 import { assertFits, signIn } from "../browser.js";
+import { end } from "../service.js";
 import { journey, toast } from "./journey.js";
 
 /** More than a page of the list. */
@@ -16,7 +17,7 @@ const server = createServer(({ url }, response) => {
   else response.writeHead(404).end();
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-after(() => server.close());
+after(() => end(server));
 const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 
 journey("all jobs that failed are retried at once, and complete under one's eyes", async ({ page, at, press }) => {
