@@ -169,6 +169,20 @@ mod tests {
     }
 
     #[test]
+    fn of_many_traces_in_a_moment_some_are_exported() {
+        let sampler = sampler(&TracesEnvironment::default()).unwrap();
+        let is_sampled = |number: u64| {
+            let trace = TraceId::from(u128::from(number));
+            let result = sampler.should_sample(None, trace, "request", &SpanKind::Server, &[], &[]);
+            result.decision == SamplingDecision::RecordAndSample
+        };
+        let asked = 100 * u64::from(MOST_PER_SECOND);
+        let sampled = (1..=asked).filter(|number| is_sampled(*number)).count() as u64;
+        // A second may end meanwhile.
+        assert!((u64::from(MOST_PER_SECOND)..asked / 2).contains(&sampled), "{sampled}");
+    }
+
+    #[test]
     fn callers_decide_for_their_traces() {
         assert!(is_sampled(("", ""), Some(true), "GET", MANY));
         assert!(!is_sampled(("", ""), Some(false), "POST", FEW));
