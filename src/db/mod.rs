@@ -10,7 +10,7 @@ use std::{str::FromStr as _, sync::LazyLock, time::Duration};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    Connection as _, PgConnection, PgExecutor, PgPool, PgTransaction, Postgres,
+    AssertSqlSafe, Connection as _, PgConnection, PgExecutor, PgPool, PgTransaction, Postgres,
     error::DatabaseError,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
@@ -187,9 +187,29 @@ pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
         );
     }
     roles::become_owner(&mut connection).await?;
+    drop_unfinished_indexes(&mut connection).await?;
     MIGRATOR.run(&mut *connection).await?;
     sqlx::raw_sql("reset role").execute(&mut *connection).await?;
     roles::grant(&mut connection).await?;
+    Ok(())
+}
+
+/// Drops what a `create index concurrently` that was interrupted has left: an index that no query uses, and that
+/// `if not exists` would take for the finished one when the migration is repeated.
+async fn drop_unfinished_indexes(db: &mut PgConnection) -> sqlx::Result<()> {
+    let unfinished: Vec<String> = sqlx::query_scalar(
+        "select format('%I.%I', c.relnamespace::regnamespace::text, c.relname)
+        from pg_index i join pg_class c on c.oid = i.indexrelid and c.relkind = 'i'
+        where not i.indisvalid and c.relnamespace = to_regnamespace('aftercall')
+            and not exists (select from pg_stat_progress_create_index p where p.index_relid = c.oid)",
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for index in unfinished {
+        tracing::warn!(index, "an index was not finished; dropping it, to be created again");
+        let statement = AssertSqlSafe(format!("drop index concurrently if exists {index}"));
+        sqlx::raw_sql(statement).execute(&mut *db).await?;
+    }
     Ok(())
 }
 

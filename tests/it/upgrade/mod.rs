@@ -113,3 +113,16 @@ async fn what_an_earlier_version_stored_is_served_as_it_was() {
         assert!(!result["utteranceInsights"].as_array().unwrap().is_empty());
     }
 }
+
+#[tokio::test]
+async fn an_index_that_an_interrupted_migration_left_unfinished_is_created_again() {
+    let db = TestDb::at(51).await;
+    let left = "create index jobs_not_completed_facets on aftercall.jobs (id);
+        update pg_index set indisvalid = false
+        where indexrelid = 'aftercall.jobs_not_completed_facets'::regclass";
+    sqlx::raw_sql(left).execute(&db.pool).await.unwrap();
+    db::migrate(&db.pool).await.unwrap();
+    let found = "select indisvalid and pg_get_indexdef(indexrelid) like '% INCLUDE %' from pg_index
+        where indexrelid = 'aftercall.jobs_not_completed_facets'::regclass";
+    assert!(sqlx::query_scalar::<_, bool>(found).fetch_one(&db.pool).await.unwrap());
+}
