@@ -56,11 +56,12 @@ scenario("a call is played, stopped and moved in by keys, and ? lists them", DES
   const clock = page.locator(".clock");
   for (let times = 0; times < 4; times += 1) await page.keyboard.press("ArrowRight");
   await clock.getByText("0:20", { exact: true }).waitFor();
-  await page.keyboard.press("ArrowLeft");
-  await clock.getByText("0:15", { exact: true }).waitFor();
+  for (let times = 0; times < 3; times += 1) await page.keyboard.press("ArrowLeft");
+  await clock.getByText("0:05", { exact: true }).waitFor();
   await page.keyboard.press(" ");
   await page.getByRole("button", { name: "Pause", exact: true }).waitFor();
-  await clock.getByText("0:16", { exact: true }).waitFor();
+  // A busy browser may not show every second.
+  await clock.getByText(/^0:(0[6-9]|1\d|2\d)$/).waitFor();
   await page.keyboard.press(" ");
   await page.getByRole("button", { name: "Play", exact: true }).waitFor();
   await page.keyboard.press("?");
