@@ -206,3 +206,14 @@ async fn keys_that_no_one_uses_are_found_page_by_page() {
     operator.get(&format!("{KEYS}?caller=other{cursor}")).await.problem(400, "cursor-mismatch");
     operator.get(&format!("{KEYS}?unusedDays=-1")).await.problem(400, "invalid-parameter");
 }
+
+/// Jobs name callers without a foreign key, which would lock the caller's row for each job.
+#[tokio::test]
+async fn no_one_deletes_a_caller_in_the_database() {
+    let app = TestApp::start().await;
+    Operator::new(&app, super::OPERATOR).await;
+    for statement in ["delete from aftercall.callers", "truncate aftercall.callers cascade"] {
+        let error = sqlx::query(statement).execute(&app.db.pool).await.unwrap_err();
+        assert!(error.to_string().contains("revoke their keys instead"), "{error}");
+    }
+}
