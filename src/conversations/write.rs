@@ -25,7 +25,7 @@ async fn store_conversations(
             speaker_count, utterances, words, questions, interruptions,
             duration_ms, talk_ms, silence_ms, overlap_ms, longest_silence_ms, longest_monologue_ms,
             emotions, emotion_utterances, emotion_ms, insight_names)
-        select j.id, j.caller_id, j.created_at, j.request ->> 'languageCode', j.request ->> 'audioType',
+        select j.id, j.caller_id, j.created_at, j.language, j.audio_type,
             j.tags,
             s.speaker_count, s.utterances, s.words, s.questions, s.interruptions,
             s.duration, s.talk, s.silence, s.overlap, s.longest_silence, s.longest_monologue,

@@ -72,7 +72,7 @@ async fn store_utterances(
             select id, caller_id, config, config::regconfig as parser,
                 aftercall.search_scope(caller_id, config) as scope
             from aftercall.jobs
-            cross join lateral aftercall.search_config(request ->> 'languageCode') as config
+            cross join lateral aftercall.search_config(language) as config
             where id = any($1)
         ), known as (
             insert into aftercall.caller_configs
