@@ -87,7 +87,8 @@ impl JobFilter {
             sql.push(" and j.tags @> ").push_bind(tags[1..].to_vec());
         }
         push_states(sql, states, *completed);
-        push_equal(sql, "external_id", external_id.as_deref());
+        // In the order of its index.
+        push_equal(sql, "external_id collate \"C\"", external_id.as_deref());
         push_equal(sql, "language", language.as_deref());
         if language.as_ref().is_some_and(|language| language != "en-US") {
             sql.push(" and j.language <> 'en-US'");

@@ -54,7 +54,7 @@ fn filters(at: DateTime<Utc>) -> Vec<(JobFilter, Option<&'static str>)> {
             Some("jobs_not_completed_facets"),
         ),
         (JobFilter { states: vec![State::Completed], ..none() }, Some("jobs_of_caller")),
-        (JobFilter { external_id: Some("call-7".into()), ..none() }, Some("jobs_by_external_id")),
+        (JobFilter { external_id: Some("call-7".into()), ..none() }, Some("jobs_external_ids")),
         (JobFilter { tags: vec!["of-50-7".into()], ..none() }, Some("job_tags_pkey")),
         (
             JobFilter { tags: vec!["of-50-7".into(), "of-2-1".into()], ..none() },
@@ -151,8 +151,8 @@ async fn a_suggestion_takes_one_step_through_an_index() {
     for (statement, index) in [
         (jobs::suggesting_tags(caller_id.into(), "of-", 10), "job_tags_prefix"),
         (jobs::suggesting_tags(caller_id.into(), "", 10), "job_tags_prefix"),
-        (jobs::suggesting_external_ids(caller_id.into(), "call-1", 10), "jobs_external_id_prefix"),
-        (jobs::suggesting_external_ids(caller_id.into(), "", 10), "jobs_external_id_prefix"),
+        (jobs::suggesting_external_ids(caller_id.into(), "call-1", 10), "jobs_external_ids"),
+        (jobs::suggesting_external_ids(caller_id.into(), "", 10), "jobs_external_ids"),
     ] {
         let plan = plan(&app.db.pool, statement).await;
         assert_selective(&app.db.pool, &plan).await;
