@@ -2,7 +2,6 @@
 use std::pin::Pin;
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use url::Url;
@@ -10,7 +9,7 @@ use url::Url;
 use super::probe;
 use crate::{
     config::{self, ConfigError, EmbeddedEnvironment, Role, Settings, StoreEnvironment},
-    db::{self, PoolOptions},
+    db::{PoolOptions, Primary, Servers},
     embedded::{self, Cluster},
     media::{self, Store},
     provider::{Client, Credentials, gate},
@@ -44,17 +43,17 @@ pub fn pool_options(settings: &Settings) -> PoolOptions {
 }
 
 /// The configured database, which may not be up yet, or the private cluster.
-pub async fn database(settings: &Settings) -> anyhow::Result<(PgPool, BackingServices)> {
-    if let Some(url) = &settings.database.url {
-        let options = db::options(url.expose_secret(), settings.database.password.as_ref())?;
-        let db = db::connect_later(options, pool_options(settings));
-        return Ok((db, BackingServices { database: "as configured".to_owned(), cluster: None }));
+pub async fn database(settings: &Settings) -> anyhow::Result<(Primary, BackingServices)> {
+    if let Some(servers) = settings.database.servers()? {
+        let primary = Primary::later(servers, pool_options(settings));
+        let database = "as configured".to_owned();
+        return Ok((primary, BackingServices { database, cluster: None }));
     }
     let cluster = private_cluster(settings).await?;
-    let options = cluster.connect_options(embedded::DATABASE);
-    let db = db::connect(options, pool_options(settings)).await?;
+    let servers = Servers::one(cluster.connect_options(embedded::DATABASE));
+    let primary = Primary::open(servers, pool_options(settings)).await?;
     let database = format!("a private Postgres, socket in {}", cluster.sockets().display());
-    Ok((db, BackingServices { database, cluster: Some(cluster) }))
+    Ok((primary, BackingServices { database, cluster: Some(cluster) }))
 }
 
 /// The store of uploaded recordings: the configured one, or a folder in the data directory if there is one.

@@ -1,12 +1,11 @@
 //! Makes the database ready at the start: waits for it, migrates it, and checks who the service is there.
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 
 use super::{open_seal, pool_options, published};
 use crate::{
     config::{ConfigError, Settings},
-    db::{self, LoginRole, PoolOptions},
+    db::{self, LoginRole, PoolOptions, Primary},
     events, partitions, reporting,
     seal::Seal,
     supervise::Lifecycle,
@@ -18,13 +17,12 @@ use crate::{
 pub struct ToldToStop;
 
 pub(super) async fn wait_for_database(
-    db: &PgPool,
+    primary: &Primary,
     settings: &Settings,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
-    let options = db.connect_options();
     tokio::select! {
-        there = db::wait_for(&options, settings.database.start_timeout) => {
+        there = primary.wait_for(settings.database.start_timeout) => {
             there.context("cannot connect to the database")
         }
         () = lifecycle.draining.cancelled() => Err(ToldToStop.into()),
@@ -66,15 +64,14 @@ pub async fn migrate_at_start(settings: &Settings, db: &PgPool) -> anyhow::Resul
 /// Creates the roles with their passwords and applies the migrations, through `database.migration_url` if set.
 pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
     let database = &settings.database;
-    let direct = match &database.migration_url {
-        Some(url) => {
+    let direct = match database.migration_servers()? {
+        Some(servers) => {
             let one = PoolOptions { max_connections: 1, ..pool_options(settings) };
-            let options = db::options(url.expose_secret(), database.password.as_ref())?;
-            Some(db::connect(options, one).await?)
+            Some(Primary::open(servers, one).await?)
         }
         None => None,
     };
-    let db = direct.as_ref().unwrap_or(db);
+    let db = direct.as_ref().map_or(db, Primary::pool);
     db::migrate(db).await.map_err(|error| {
         let what = if db::is_forbidden_migration(&error) {
             "the database's role may not migrate it: run `aftercall migrate` as aftercall_migrator, or set \

@@ -43,6 +43,7 @@ pub use seal_keys::open as open_seal;
 use crate::{
     config::{Role, Settings},
     console::{Entrance, Links},
+    db::Primary,
     events,
     http::{self, OpsState, Terms},
     insights::search,
@@ -64,6 +65,7 @@ pub struct App {
     pub console: Option<Entrance>,
     pub db: PgPool,
     pub lifecycle: Lifecycle,
+    primary: Primary,
     parts: JoinSet<TaskResult>,
     timeouts: ShutdownTimeouts,
     backing: BackingServices,
@@ -99,8 +101,9 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let listeners = Listeners::bind(settings)?;
     let mut addresses = listeners.addresses()?;
     let store = media_store(settings)?;
-    let (db, backing) = backing_services::database(settings).await?;
+    let (primary, backing) = backing_services::database(settings).await?;
     addresses.database.clone_from(&backing.database);
+    let db = primary.pool().clone();
     let started = Arc::new(AtomicBool::new(false));
     let health =
         OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone(), takes_submissions);
@@ -109,7 +112,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let terms = files::terms(settings, granted, &metrics);
     let router = http::ops(health.clone(), metrics.clone());
     parts.spawn(serve("ops", ops, router, terms.ops, lifecycle.clone()));
-    wait_for_database(&db, settings, &lifecycle).await?;
+    wait_for_database(&primary, settings, &lifecycle).await?;
+    follow(&primary, &lifecycle, &mut parts);
     let seal = prepare(&db, settings).await?;
     let (provider, sandbox) = backing_services::provider(settings, &lifecycle, &mut parts).await?;
     addresses.sandbox = sandbox;
@@ -146,9 +150,16 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     }
     test_public_hook(&common, &mut parts).await?;
     started.store(true, Ordering::Release);
-    let timeouts = shutdown_timeouts(settings);
     let console = entrance(settings, &addresses, &common.links)?;
-    Ok(App { addresses, console, db, lifecycle, parts, timeouts, backing, provider, seal })
+    let timeouts = shutdown_timeouts(settings);
+    Ok(App { addresses, console, db, lifecycle, primary, parts, timeouts, backing, provider, seal })
+}
+
+/// Keeps the pool on the server that accepts writes, if the database has several.
+fn follow(primary: &Primary, lifecycle: &Lifecycle, parts: &mut JoinSet<TaskResult>) {
+    if primary.is_followed() {
+        parts.spawn(primary.clone().follow(lifecycle.stop.clone()));
+    }
 }
 
 fn start_sampling(common: &Parts, metrics: Metrics, parts: &mut JoinSet<TaskResult>) {
@@ -175,8 +186,8 @@ fn shutdown_timeouts(settings: &Settings) -> ShutdownTimeouts {
 impl App {
     /// Has the process reload its settings when it is asked to.
     pub fn reload_on(&mut self, reloads: Reloads) {
-        let (db, lifecycle) = (self.db.clone(), self.lifecycle.clone());
-        self.parts.spawn(reloads.run(db, self.seal.clone(), self.provider.clone(), lifecycle));
+        let (primary, lifecycle) = (self.primary.clone(), self.lifecycle.clone());
+        self.parts.spawn(reloads.run(primary, self.seal.clone(), self.provider.clone(), lifecycle));
     }
 
     /// Runs until `lifecycle` requests a stop or a part fails.

@@ -4,14 +4,13 @@ use std::io::IsTerminal as _;
 
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
-use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgPool, postgres::PgConnectOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use url::Url;
 
 use super::{backing_services, seal_keys};
 use crate::{
     config::{ConfigError, Loaded, Settings},
-    db,
+    db::{Primary, Servers, is_same_but_password},
     provider::{self, gate},
     seal::Seal,
     supervise::{Lifecycle, TaskResult},
@@ -47,7 +46,7 @@ impl Reloads {
     /// Reloads at each request until the process shuts down.
     pub(super) async fn run(
         mut self,
-        db: PgPool,
+        primary: Primary,
         seal: Seal,
         provider: Option<provider::Client>,
         lifecycle: Lifecycle,
@@ -62,7 +61,7 @@ impl Reloads {
                 lifecycle.draining.cancel();
                 return Ok(());
             }
-            if let Err(error) = self.reload(&db, &seal, provider.as_ref()).await {
+            if let Err(error) = self.reload(&primary, &seal, provider.as_ref()).await {
                 let error = &*error as &dyn std::error::Error;
                 tracing::error!(error, "settings not reloaded; the previous ones stay in use");
             }
@@ -72,7 +71,7 @@ impl Reloads {
     /// Replaces all settings that can be replaced, or none.
     async fn reload(
         &mut self,
-        db: &PgPool,
+        primary: &Primary,
         seal: &Seal,
         provider: Option<&provider::Client>,
     ) -> anyhow::Result<()> {
@@ -87,21 +86,21 @@ impl Reloads {
             .collect();
         let of = |section: &str| replaced.iter().any(|key| key.starts_with(section));
 
-        let options = if of("database.") { Some(database(&new.settings).await?) } else { None };
+        let database = if of("database.") { Some(found(&new.settings).await?) } else { None };
         let credentials = backing_services::credentials(&new.settings)?;
         if of("seal.") {
-            replace_keys(db, seal, &new.settings).await?;
+            replace_keys(primary.pool(), seal, &new.settings).await?;
         }
         if of("log.") && !telemetry::set_filter(&new.settings.log.filter)? {
             tracing::warn!("log.filter has no effect, because RUST_LOG is set");
         }
-        if let Some(options) = options {
-            db.set_connect_options(options);
+        if let Some((servers, options)) = database {
+            primary.replace(servers, options);
         }
         if let Some(provider) = provider.filter(|_| of("provider.") || of("sandbox.")) {
             provider.replace_credentials(credentials).await;
             // The old credentials may have been the reason for rejections.
-            if let Err(error) = gate::retry_now(db).await {
+            if let Err(error) = gate::retry_now(primary.pool()).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "the next submission waits for provider.gate.probe");
             }
@@ -136,12 +135,10 @@ fn is_replaceable(key: &str, at_start: &Loaded, new: &Loaded) -> bool {
 
 /// Whether the URLs differ only in the password.
 fn is_same_server(old: &Settings, new: &Settings) -> bool {
-    let without_password = |settings: &Settings| {
-        let mut url = Url::parse(settings.database.url.as_ref()?.expose_secret()).ok()?;
-        url.set_password(None).ok()?;
-        Some(url)
-    };
-    without_password(old).is_some_and(|old| without_password(new).is_some_and(|new| old == new))
+    let url = |settings: &'_ Settings| settings.database.url.clone();
+    url(old)
+        .zip(url(new))
+        .is_some_and(|(old, new)| is_same_but_password(old.expose_secret(), new.expose_secret()))
 }
 
 /// Takes over the keys if they open what is sealed. Processes reload one after the other: add a new key below the others
@@ -154,14 +151,13 @@ async fn replace_keys(db: &PgPool, seal: &Seal, settings: &Settings) -> anyhow::
     Ok(())
 }
 
-/// The options for new connections, tried once.
-async fn database(settings: &Settings) -> anyhow::Result<PgConnectOptions> {
+/// The servers with the new password, and the one of them that was connected to as a trial.
+async fn found(settings: &Settings) -> anyhow::Result<(Servers, PgConnectOptions)> {
     let configured = &settings.database;
-    let url = configured.url.as_ref().context("database.url is not set")?;
-    let options = db::options(url.expose_secret(), configured.password.as_ref())?;
-    let connecting = PgConnection::connect_with(&options);
-    let connected = tokio::time::timeout(configured.acquire_timeout, connecting).await;
-    let connection = connected.context("connecting with the new database password timed out")?;
-    connection.context("cannot connect with the new database password")?.close().await?;
-    Ok(options)
+    let servers = configured.servers()?.context("database.url is not set")?;
+    let found = tokio::time::timeout(configured.acquire_timeout, servers.find()).await;
+    let found = found.context("connecting with the new database password timed out")?;
+    let (options, connection) = found.context("cannot connect with the new database password")?;
+    connection.close().await?;
+    Ok((servers, options))
 }

@@ -1,12 +1,11 @@
 //! Opens the service's database for a command; joins the embedded one if it is running.
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 
 use crate::{
     app,
     config::Settings,
-    db,
+    db::{Primary, Servers},
     embedded::{self, Cluster},
 };
 
@@ -17,16 +16,16 @@ pub struct Database {
 
 impl Database {
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let (options, cluster) = if let Some(url) = &settings.database.url {
-            (db::options(url.expose_secret(), settings.database.password.as_ref())?, None)
+        let (servers, cluster) = if let Some(servers) = settings.database.servers()? {
+            (servers, None)
         } else {
             let cluster = app::private_cluster(settings).await?;
-            (cluster.connect_options(embedded::DATABASE), Some(cluster))
+            (Servers::one(cluster.connect_options(embedded::DATABASE)), Some(cluster))
         };
-        let pool = db::connect(options, app::pool_options(settings))
+        let primary = Primary::open(servers, app::pool_options(settings))
             .await
             .context("cannot connect to the database")?;
-        Ok(Self { pool, cluster })
+        Ok(Self { pool: primary.pool().clone(), cluster })
     }
 
     pub async fn close(self) {

@@ -2,13 +2,14 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::{
     validate::SettingFaults,
     values::{Automatic, HumanDuration, OptionalSecret},
 };
+use crate::db::Servers;
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +35,31 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
+    /// The servers of `url`, if that is set.
+    pub fn servers(&self) -> anyhow::Result<Option<Servers>> {
+        self.servers_of("database.url", self.url.as_ref())
+    }
+
+    /// The servers of `migration_url`, if that is set.
+    pub fn migration_servers(&self) -> anyhow::Result<Option<Servers>> {
+        self.servers_of("database.migration_url", self.migration_url.as_ref())
+    }
+
+    fn servers_of(&self, key: &str, url: Option<&SecretString>) -> anyhow::Result<Option<Servers>> {
+        let parse =
+            |url: &SecretString| Servers::parse(url.expose_secret(), self.password.as_ref());
+        let parsed = url.map(parse).transpose();
+        parsed.map_err(|faults| anyhow::anyhow!("{key} {}", faults.join(", and ")))
+    }
+
     pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.max_connections >= 2, "database.max_connections must be at least 2");
+        let urls = [("url", &self.url), ("migration_url", &self.migration_url)];
+        for (key, url) in urls {
+            let Some(url) = url else { continue };
+            for fault in Servers::parse(url.expose_secret(), None).err().unwrap_or_default() {
+                faults.check(false, &format!("database.{key} {fault}"));
+            }
+        }
     }
 }

@@ -2,27 +2,29 @@
 mod applied;
 mod load;
 mod partitions;
+mod primary;
 mod roles;
+mod servers;
 mod transaction;
 
-use std::{str::FromStr as _, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgExecutor, PgPool, PgTransaction, Postgres,
+    AssertSqlSafe, PgConnection, PgExecutor, PgPool, PgTransaction, Postgres,
     error::DatabaseError,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::PgConnectOptions,
 };
-use url::Url;
 
 pub use self::{
     applied::{MigrationDifferences, migration_differences},
     load::{ServerLoad, TableSize, server_load, table_sizes},
     partitions::days_until_no_partition,
+    primary::{Primary, replaced},
     roles::{LoginRole, ROLES, is_superuser, set_password},
+    servers::{Servers, is_same_but_password},
     transaction::{begin, begin_with},
 };
 
@@ -41,81 +43,19 @@ pub struct PoolOptions {
     pub acquire_timeout: Duration,
 }
 
-/// Parses a `postgres://` URL. The error never quotes the URL, which may contain a password. `password` is used when
-/// the URL has none.
-pub fn options(url: &str, password: Option<&SecretString>) -> anyhow::Result<PgConnectOptions> {
-    let not_a_url = || anyhow::anyhow!("database.url is not a postgres:// URL");
-    let has_password = Url::parse(url).map_err(|_| not_a_url())?.password().is_some();
-    let mut options = PgConnectOptions::from_str(url).map_err(|_| not_a_url())?;
-    if let Some(password) = password.filter(|_| !has_password) {
-        options = options.password(password.expose_secret());
-    }
-    Ok(options.application_name("aftercall"))
-}
-
-/// A connection used within this time is assumed to be alive.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// Opens the pool and its first connection, so that a wrong URL fails at startup.
+/// Opens a pool on one server and its first connection, so that a wrong URL fails at startup.
 pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Result<PgPool> {
-    let pool = connect_later(options, pool);
-    pool.acquire().await?;
-    Ok(pool)
+    let primary = Primary::open(Servers::one(options), pool).await?;
+    Ok(primary.pool().clone())
 }
 
-/// A pool that opens connections on demand.
-///
-/// A connection that has been idle is pinged before it is handed out; one in steady use is not, since a ping costs as
-/// much as most statements.
+/// A pool on one server that opens connections on demand.
 pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(pool.max_connections)
-        .acquire_timeout(pool.acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                let is_alive = meta.idle_for < FRESH || connection.ping().await.is_ok();
-                Ok(is_alive)
-            })
-        })
-        .after_release(|connection, _| {
-            // Otherwise each connection keeps a buffer as large as the largest statement it ever sent.
-            connection.shrink_buffers();
-            Box::pin(std::future::ready(Ok(true)))
-        })
-        .connect_lazy_with(options)
+    Primary::later(Servers::one(options), pool).pool().clone()
 }
 
 /// Pause between two attempts to reach a server that is not up yet, or to migrate while another process does.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-/// Returns once the server accepts a connection; tries for up to `limit`.
-///
-/// # Errors
-/// The last connection error when `limit` runs out; immediately for errors that waiting does not fix, such as a
-/// wrong password or a missing database.
-pub async fn wait_for(options: &PgConnectOptions, limit: Duration) -> sqlx::Result<()> {
-    let since = tokio::time::Instant::now();
-    let mut is_logged = false;
-    loop {
-        let left = limit.saturating_sub(since.elapsed());
-        let tried = tokio::time::timeout(left, PgConnection::connect_with(options)).await;
-        let error = match tried {
-            Ok(Ok(connection)) => return connection.close().await,
-            Ok(Err(error)) if !may_come(&error) => return Err(error),
-            Ok(Err(error)) => error,
-            Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
-        };
-        if since.elapsed() + LOOK_EVERY > limit {
-            return Err(error);
-        }
-        if !std::mem::replace(&mut is_logged, true) {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "waiting for the database");
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
 
 /// Whether the server may still come up: the connection was refused, its name does not resolve, or it has no free
 /// connection.
@@ -302,21 +242,4 @@ pub async fn service_secret(db: &PgPool, name: &str) -> sqlx::Result<Vec<u8>> {
 /// One field of every row, as an array for `unnest`.
 pub fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(member).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::ConnectOptions as _;
-
-    use super::*;
-
-    #[test]
-    fn the_password_comes_from_the_url_or_from_beside_it() {
-        let password = SecretString::from("a/b@c");
-        let used = |url: &str| options(url, Some(&password)).unwrap().to_url_lossy();
-        assert_eq!(used("postgres://user@host/db").password(), Some("a%2Fb%40c"));
-        assert_eq!(used("postgres://user:own@host/db").password(), Some("own"));
-        let error = options("postgres://user:hush@host:port/db", None).unwrap_err().to_string();
-        assert!(!error.contains("hush"), "{error}");
-    }
 }

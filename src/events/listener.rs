@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::{
     CHANNEL, Event, Snapshot,
     hub::{Hub, Look},
-    read,
+    moved, read,
 };
 use crate::{
+    db,
     jobs::{self, JobId, State},
     supervise::TaskResult,
 };
@@ -62,25 +63,27 @@ impl Listener {
 
     async fn listen(&self) -> sqlx::Result<Infallible> {
         // A new pool each time, so that a dead connection is not reused.
+        let options = self.db.connect_options();
         let one = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(self.db.connect_options().as_ref().clone());
-        let mut db = PgListener::connect_with(&one).await?;
-        db.listen(CHANNEL).await?;
+            .connect_lazy_with(options.as_ref().clone());
+        let mut listener = PgListener::connect_with(&one).await?;
+        listener.listen(CHANNEL).await?;
         loop {
             let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-            timeout(TIMEOUT, self.look(db.acquire().await?)).await.map_err(late)??;
+            timeout(TIMEOUT, self.look(listener.acquire().await?)).await.map_err(late)??;
             let earliest = Instant::now() + LEAST_WAIT;
             tokio::select! {
-                notified = db.try_recv() => { notified?; }
+                notified = listener.try_recv() => { notified?; }
                 () = self.hub.wake.notified() => {}
+                () = db::replaced(&self.db, &options) => return Err(moved()),
                 () = sleep(LOOK_EVERY), if self.hub.is_watching() => {}
             }
             sleep_until(earliest).await;
-            while db.next_buffered().is_some() {}
+            while listener.next_buffered().is_some() {}
         }
     }
 

@@ -23,3 +23,9 @@ pub use snapshot::{Point, Snapshot};
 
 /// The `LISTEN`/`NOTIFY` channel; notifications have no payload.
 const CHANNEL: &str = "aftercall_events";
+
+/// Why a connection that listens is given up although it still works.
+fn moved() -> sqlx::Error {
+    let why = "new connections lead to another server, or have another password";
+    sqlx::Error::Io(std::io::Error::other(why))
+}

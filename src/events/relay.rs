@@ -8,8 +8,8 @@ use sqlx::{
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::CHANNEL;
-use crate::{jobs::Announcer, supervise::TaskResult};
+use super::{CHANNEL, moved};
+use crate::{db, jobs::Announcer, supervise::TaskResult};
 
 /// Minimum time between two wake-ups, so that changes close together cause one.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
@@ -38,19 +38,23 @@ pub async fn relay(db: PgPool, announcer: Announcer, stop: CancellationToken) ->
 
 async fn listen(db: &PgPool, announcer: &Announcer) -> sqlx::Result<Infallible> {
     // A new pool each time, so that a dead connection is not reused.
+    let options = db.connect_options();
     let one = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(db.connect_options().as_ref().clone());
-    let mut db = PgListener::connect_with(&one).await?;
-    db.listen(CHANNEL).await?;
+        .connect_lazy_with(options.as_ref().clone());
+    let mut listener = PgListener::connect_with(&one).await?;
+    listener.listen(CHANNEL).await?;
     loop {
         announcer.tell_written();
         let earliest = Instant::now() + LEAST_WAIT;
-        db.try_recv().await?;
+        tokio::select! {
+            notified = listener.try_recv() => { notified?; }
+            () = db::replaced(db, &options) => return Err(moved()),
+        }
         sleep_until(earliest).await;
-        while db.next_buffered().is_some() {}
+        while listener.next_buffered().is_some() {}
     }
 }

@@ -12,6 +12,7 @@ mod embedded;
 mod endings;
 mod endpoints;
 mod events;
+mod failover;
 mod fairness;
 mod fuzz;
 mod healthcheck;

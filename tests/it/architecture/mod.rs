@@ -9,7 +9,7 @@ use self::sources::{files, named_modules, sources, src};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("supervise", &[]),
     ("seal", &["db"]),
-    ("config", &["seal"]),
+    ("config", &["db", "seal"]),
     ("metrics", &["telemetry"]),
     ("telemetry", &["config"]),
     ("db", &[]),
@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("endpoints", &["callers", "db", "egress", "seal"]),
     ("partitions", &["jobs"]),
     ("deliveries", &["db", "jobs", "seal"]),
-    ("events", &["callers", "jobs", "supervise"]),
+    ("events", &["callers", "db", "jobs", "supervise"]),
     ("stats", &["callers", "jobs"]),
     ("reporting", &[]),
     ("conversations", &["db", "jobs"]),

@@ -47,6 +47,7 @@ async fn a_bad_configuration_is_78_with_all_its_faults() {
         .set("AFTERCALL_API__LISTEN", "127.0.0.1:1")
         .set("DATABASE_URL", "postgres://u:hush@h/d")
         .set("DATABASE_URL_FILE", "url")
+        .set("AFTERCALL__DATABASE__MIGRATION_URL", "postgres://u:hush@one,:port/d")
         .set("AFTERCALL__DATABASE__MAX_CONNECTIONS", "1");
     for command in [&["serve"][..], &["demo", "--once"], &["config", "print"], &["migrate"]] {
         let told = home.run(command).await.failure(78);
@@ -56,6 +57,8 @@ async fn a_bad_configuration_is_78_with_all_its_faults() {
             "two underscores",
             "both set",
             "max_connections must be at least 2",
+            "database.migration_url has a list of hosts whose number 2 is not host or host:port",
+            "database.migration_url names several hosts: append target_session_attrs=read-write",
         ] {
             assert!(told.contains(fault), "no {fault:?} in:\n{told}");
         }

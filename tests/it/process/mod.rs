@@ -28,6 +28,7 @@ mod unknown_tokens;
 mod uploads;
 mod writes;
 
+pub use backup::postgres;
 pub use home::{Ended, Home, Process, free_port};
 pub use service::Service;
 
