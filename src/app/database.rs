@@ -61,7 +61,8 @@ pub async fn migrate_at_start(settings: &Settings, db: &PgPool) -> anyhow::Resul
     Ok(())
 }
 
-/// Creates the roles with their passwords and applies the migrations, through `database.migration_url` if set.
+/// Creates the roles with their passwords, applies the migrations and distributes the tables, through
+/// `database.migration_url` if set.
 pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
     let database = &settings.database;
     let direct = match database.migration_servers()? {
@@ -72,6 +73,10 @@ pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
         None => None,
     };
     let db = direct.as_ref().map_or(db, Primary::pool);
+    if database.distributed {
+        // Migrations of distributed tables reach the other nodes as the owner, who must be able to log in there.
+        db::distribute(db).await.context("cannot distribute the database")?;
+    }
     db::migrate(db).await.map_err(|error| {
         let what = if db::is_forbidden_migration(&error) {
             "the database's role may not migrate it: run `aftercall migrate` as aftercall_migrator, or set \
@@ -81,6 +86,9 @@ pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
         };
         anyhow::Error::from(error).context(what)
     })?;
+    if database.distributed {
+        db::distribute(db).await.context("cannot distribute the database")?;
+    }
     let passwords = [
         (LoginRole::Runtime, &database.runtime_password),
         (LoginRole::Reader, &database.reader_password),

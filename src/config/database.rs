@@ -20,6 +20,7 @@ pub struct DatabaseSettings {
     pub password: Option<SecretString>,
     pub embedded: Automatic,
     pub migrate: Automatic,
+    pub distributed: bool,
     #[serde(with = "OptionalSecret")]
     pub migration_url: Option<SecretString>,
     #[serde(with = "OptionalSecret")]
@@ -61,5 +62,9 @@ impl DatabaseSettings {
                 faults.check(false, &format!("database.{key} {fault}"));
             }
         }
+        faults.check(
+            !self.distributed || self.url.is_some(),
+            "database.distributed needs database.url: the embedded database has no Citus",
+        );
     }
 }

@@ -86,7 +86,7 @@ pub async fn speakers(db: impl PgExecutor<'_>, job_id: JobId) -> sqlx::Result<Ve
             (s.longest_monologue_ms / 1000.0)::float8 as "longest_monologue_seconds!",
             s.interrupts, s.interrupted
         from aftercall.conversation_speakers s
-        left join aftercall.speaker_names n on n.job_id = s.job_id and n.speaker_id = s.speaker_id
+        left join aftercall.speaker_names n on n.job_id = $1 and n.speaker_id = s.speaker_id
         where s.job_id = $1 order by s.speaker_id
         "#,
         job_id as JobId,

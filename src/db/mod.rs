@@ -1,5 +1,6 @@
 //! The connection pool, the migrations, and the meaning of database errors.
 mod applied;
+mod citus;
 mod load;
 mod partitions;
 mod primary;
@@ -20,6 +21,7 @@ use sqlx::{
 
 pub use self::{
     applied::{MigrationDifferences, migration_differences},
+    citus::distribute,
     load::{ServerLoad, TableSize, server_load, table_sizes},
     partitions::days_until_no_partition,
     primary::{Primary, replaced},

@@ -12,22 +12,41 @@ pub async fn lock_due(
     (after, before): (JobId, JobId),
     limit: i64,
 ) -> sqlx::Result<Vec<JobId>> {
-    sqlx::query_scalar!(
-        r#"
-        select r.job_id as "job_id: JobId"
-        from aftercall.results r join aftercall.jobs j on j.id = r.job_id
-        where r.job_id > $2 and r.job_id < least($3, aftercall.uuid_floor($1))
-          and aftercall.is_due(j.finished_at, j.deadline_at, $1)
-        order by r.job_id limit $4
-        for update of j skip locked
-        "#,
-        cutoff,
-        after as JobId,
-        before as JobId,
-        limit,
-    )
-    .fetch_all(&mut **tx)
-    .await
+    let mut after = after;
+    loop {
+        // Apart from the lock, since results may be on other servers than jobs.
+        let stored = sqlx::query_scalar!(
+            r#"
+            select job_id as "job_id: JobId" from aftercall.results
+            where job_id > $2 and job_id < least($3, aftercall.uuid_floor($1))
+            order by job_id limit $4
+            "#,
+            cutoff,
+            after as JobId,
+            before as JobId,
+            limit * 10,
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        let Some(last) = stored.last() else { return Ok(Vec::new()) };
+        after = *last;
+        let locked = sqlx::query_scalar!(
+            r#"
+            select id as "id: JobId" from aftercall.jobs
+            where id = any($2) and aftercall.is_due(finished_at, deadline_at, $1)
+            order by id limit $3
+            for update skip locked
+            "#,
+            cutoff,
+            &stored as &[JobId],
+            limit,
+        )
+        .fetch_all(&mut **tx)
+        .await?;
+        if !locked.is_empty() {
+            return Ok(locked);
+        }
+    }
 }
 
 /// Deletes the results of these jobs, with all their rows and the names of their speakers. Returns how many rows of

@@ -43,7 +43,7 @@ pub async fn results(
         from unnest($1::uuid[], $2::uuid[]) with ordinality as w (caller_id, job_id, n)
         join aftercall.jobs j on j.id = w.job_id and j.caller_id = w.caller_id
             and j.result_expired_at is null
-        join aftercall.results r on r.job_id = w.job_id
+        join aftercall.results r on r.job_id = w.job_id and r.job_id = any($2)
         "#,
         &callers as &[CallerId],
         &jobs as &[JobId],

@@ -4,6 +4,7 @@ mod admin;
 mod architecture;
 mod attempts;
 mod chaos;
+mod citus;
 mod connections;
 mod console;
 mod dispatch;
