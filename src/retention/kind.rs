@@ -116,6 +116,7 @@ pub const KEPT: &[(&str, &str)] = &[
     ("hour_changes", "seconds, until they are merged into hour_sums"),
     ("hour_sums", "sums by the hour, which say what happened"),
     ("idempotency_keys", "24 hours, whatever the settings"),
+    ("provider_calls", "a window of the provider gate; later calls delete them"),
     ("provider_gate", "one row per rate group"),
     ("published_settings", "one row per setting"),
     ("schema_migrations", "one row per migration"),

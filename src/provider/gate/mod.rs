@@ -1,5 +1,5 @@
 //! The provider gate: one row in Postgres that decides for all replicas when the provider may be
-//! called.
+//! called. Each grant of calls is a row in `provider_calls`, with the totals of all calls until then.
 //!
 //! RingCentral counts submissions, status polls and more in one rate group, "Heavy": by default 10
 //! calls in a sliding window of 60 s, then a penalty of 60 s that restarts with every call sent
@@ -10,12 +10,12 @@ mod usage;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgExecutor, PgTransaction};
+use sqlx::{PgExecutor, PgPool, PgTransaction};
 
 pub use self::refusing::{Blame, GateState, Refusing, Since, refused, retry_now, state, taken};
 pub use self::usage::{Usage, usage};
 use super::RateHeaders;
-use crate::config::GateSettings;
+use crate::{config::GateSettings, db};
 
 /// The purpose of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +30,46 @@ pub enum Purpose {
 /// Calls vary in latency, so our window is slightly wider than the provider's.
 const STRETCH: f64 = 1.05;
 
+/// The account as [`look`] found it.
+struct State {
+    /// Calls in the window, and the polls among them.
+    used: i64,
+    polls: i64,
+    limit_seen: Option<i32>,
+    is_blocked: bool,
+    is_refusing: bool,
+    /// Whether it is too early for the next probe.
+    is_probed: bool,
+    /// Seconds for which rows of calls are kept.
+    kept_secs: f64,
+}
+
+/// Locks the row of the gate until the transaction ends, and counts the calls of the window: by default the longest of
+/// all processes.
+///
+/// The running totals of `provider_calls` make that one lookup by index, however many calls there are. If this waited
+/// for the lock, its snapshot is older than the row: it may miss the newest calls that are older than the window, and
+/// so count too many, but never too few.
+async fn look(tx: &mut PgTransaction<'_>, window: Option<f64>) -> sqlx::Result<State> {
+    sqlx::query_as!(
+        State,
+        r#"
+        select gate.calls_total - past.calls as "used!", gate.polls_total - past.polls as "polls!",
+            limit_seen, coalesce(blocked_until > clock_timestamp(), false) as "is_blocked!",
+            refused_since is not null as "is_refusing!",
+            coalesce(probe_at > clock_timestamp(), false) as "is_probed!", kept_secs
+        from aftercall.provider_gate gate
+        cross join lateral aftercall.calls_until(
+            gate.account, now() - make_interval(secs => coalesce($1, gate.kept_secs))) past
+        where gate.account = 'default'
+        for update of gate
+        "#,
+        window,
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
 /// Grants up to `wanted` calls and records them as made. The row stays locked until the transaction
 /// ends, so replicas take turns; commit before calling the provider.
 pub async fn take(
@@ -38,42 +78,35 @@ pub async fn take(
     purpose: Purpose,
     wanted: usize,
 ) -> sqlx::Result<usize> {
-    let row = sqlx::query!(
-        r#"
-        update aftercall.provider_gate set
-            submissions = array(select made from unnest(submissions) made
-                where made > clock_timestamp() - make_interval(secs => $1)),
-            polls = array(select made from unnest(polls) made
-                where made > clock_timestamp() - make_interval(secs => $1))
-        where rate_group = 'heavy'
-        returning cardinality(submissions) as "submissions!", cardinality(polls) as "polls!",
-            limit_seen, coalesce(blocked_until > clock_timestamp(), false) as "blocked!",
-            refused_since is not null as "refusing!",
-            coalesce(probe_at > clock_timestamp(), false) as "probed!"
-        "#,
-        settings.window.as_secs_f64() * STRETCH,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    if row.blocked {
+    let window = settings.window.as_secs_f64() * STRETCH;
+    let state = look(tx, Some(window)).await?;
+    if window > state.kept_secs {
+        keep_calls(tx, window).await?;
+    }
+    if state.is_blocked {
         return Ok(0);
     }
     // Only a call can teach us a new limit, so a limit of 0 must not stop all calls for good.
-    let seen = row.limit_seen.map(|seen| u32::try_from(seen).unwrap_or_default().max(1));
+    let seen = state.limit_seen.map(|seen| u32::try_from(seen).unwrap_or_default().max(1));
     let limit = seen.map_or(settings.limit, |seen| settings.limit.min(seen));
-    let free = i64::from(limit) - i64::from(row.submissions) - i64::from(row.polls);
+    let free = i64::from(limit) - state.used;
     let free = match purpose {
         // One is enough to see whether the provider still rejects all submissions.
-        Purpose::Submission if row.refusing => free.min(i64::from(!row.probed)),
+        Purpose::Submission if state.is_refusing => free.min(i64::from(!state.is_probed)),
         Purpose::Submission => free,
         Purpose::Poll { share } => {
             #[expect(clippy::cast_possible_truncation, reason = "a share of a small number")]
             let budget = (f64::from(limit) * share).floor().max(1.0) as i64;
-            free.min(budget - i64::from(row.polls))
+            free.min(budget - state.polls)
         }
     };
     let granted = usize::try_from(free).unwrap_or_default().min(wanted);
-    note_calls(tx, purpose, i32::try_from(granted).unwrap_or(i32::MAX), settings.probe).await?;
+    if granted > 0 {
+        note_calls(tx, purpose, i64::try_from(granted).unwrap_or(i64::MAX)).await?;
+        if purpose == Purpose::Submission && state.is_refusing {
+            probe_after(tx, settings.probe).await?;
+        }
+    }
     Ok(granted)
 }
 
@@ -83,42 +116,85 @@ pub async fn give_back(
     purpose: Purpose,
     unused: usize,
 ) -> sqlx::Result<()> {
-    let unused = i32::try_from(unused).unwrap_or(i32::MAX);
     sqlx::query!(
         r#"
-        update aftercall.provider_gate set
-            submissions = case when $1 then trim_array(submissions, $2) else submissions end,
-            polls = case when $1 then polls else trim_array(polls, $2) end,
-            probe_at = case when $1 and refused_since is not null then clock_timestamp() else probe_at end
-        where rate_group = 'heavy'
+        with gate as (
+            update aftercall.provider_gate set
+                calls_total = calls_total - $2,
+                polls_total = polls_total - case when $1 then 0 else $2 end,
+                probe_at = case when $1 and refused_since is not null then clock_timestamp()
+                    else probe_at end
+            where account = 'default'
+            returning account, last_call_at, calls_total, polls_total
+        )
+        update aftercall.provider_calls calls set
+            calls_total = gate.calls_total, polls_total = gate.polls_total
+        from gate where calls.account = gate.account and calls.made_at = gate.last_call_at
         "#,
         purpose == Purpose::Submission,
-        unused,
+        i64::try_from(unused).unwrap_or(i64::MAX),
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// `probe`: time until the next submission while submissions are rejected.
-async fn note_calls(
-    tx: &mut PgTransaction<'_>,
-    purpose: Purpose,
-    calls: i32,
-    probe: Duration,
-) -> sqlx::Result<()> {
+/// Keeps rows of calls for this process's window, the longest so far. Until they reach back as far, all calls that were
+/// ever made count, so it is granted none.
+async fn keep_calls(tx: &mut PgTransaction<'_>, window: f64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update aftercall.provider_gate set kept_secs = $1 where account = 'default'",
+        window
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Records calls as made now, and deletes up to two rows that no process counts any more: more than are added.
+async fn note_calls(tx: &mut PgTransaction<'_>, purpose: Purpose, calls: i64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        update aftercall.provider_gate set
-            submissions = case when $1 then submissions || array_fill(clock_timestamp(), array[$2::int])
-                else submissions end,
-            polls = case when $1 then polls else polls || array_fill(clock_timestamp(), array[$2::int]) end,
-            probe_at = case when $1 and $2 > 0 and refused_since is not null
-                then clock_timestamp() + make_interval(secs => $3) else probe_at end
-        where rate_group = 'heavy'
+        with expired as materialized (
+            select old.made_at from aftercall.provider_gate gate
+            cross join lateral (
+                select c.made_at from aftercall.provider_calls c
+                where c.account = gate.account and c.made_at >= gate.swept_to and c.made_at < (
+                    select last.made_at from aftercall.provider_calls last
+                    where last.account = gate.account
+                        and last.made_at <= now() - make_interval(secs => gate.kept_secs)
+                    order by last.made_at desc limit 1)
+                order by c.made_at limit 2
+            ) old
+            where gate.account = 'default'
+        ), swept as (
+            delete from aftercall.provider_calls
+            where account = 'default' and made_at = any(array(select made_at from expired))
+        ), gate as (
+            update aftercall.provider_gate set
+                calls_total = calls_total + $2,
+                polls_total = polls_total + case when $1 then 0 else $2 end,
+                last_call_at = greatest(clock_timestamp(), last_call_at + interval '1 microsecond'),
+                swept_to = coalesce((select max(made_at) from expired), swept_to)
+            where account = 'default'
+            returning account, last_call_at, calls_total, polls_total
+        )
+        insert into aftercall.provider_calls (account, made_at, calls_total, polls_total)
+        select account, last_call_at, calls_total, polls_total from gate
         "#,
         purpose == Purpose::Submission,
         calls,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Lets the next submission through after this time, while the provider rejects them.
+async fn probe_after(tx: &mut PgTransaction<'_>, probe: Duration) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update aftercall.provider_gate
+         set probe_at = clock_timestamp() + make_interval(secs => $1) where account = 'default'",
         probe.as_secs_f64(),
     )
     .execute(&mut **tx)
@@ -132,7 +208,7 @@ pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()>
         r#"
         update aftercall.provider_gate set blocked_until =
             greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
-        where rate_group = 'heavy'
+        where account = 'default'
         "#,
         pause.as_secs_f64(),
     )
@@ -143,24 +219,41 @@ pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()>
 
 /// Learns from the rate headers of a response: the limit, and calls in the same group that other
 /// apps make (call log, recording downloads), which are recorded as if they were ours.
-pub async fn learn(db: impl PgExecutor<'_>, rate: &RateHeaders) -> sqlx::Result<()> {
+///
+/// Most responses have nothing new, and then nothing is locked or written.
+pub async fn learn(db: &PgPool, rate: &RateHeaders) -> sqlx::Result<()> {
     let Some(limit) = rate.limit else { return Ok(()) };
     let used = rate.remaining.map_or(0, |remaining| limit.saturating_sub(remaining));
-    let used = i32::try_from(used).unwrap_or(i32::MAX);
-    sqlx::query!(
+    let (limit, used) = (i32::try_from(limit).unwrap_or(i32::MAX), i64::from(used));
+    let is_news = sqlx::query_scalar!(
         r#"
-        update aftercall.provider_gate set
-            limit_seen = $1,
-            submissions = submissions || array_fill(clock_timestamp(),
-                array[greatest(0, $2 - cardinality(submissions) - cardinality(polls))])
-        where rate_group = 'heavy'
+        select limit_seen is distinct from $1 or gate.calls_total - past.calls < $2 as "is_news!"
+        from aftercall.provider_gate gate
+        cross join lateral aftercall.calls_until(
+            gate.account, now() - make_interval(secs => gate.kept_secs)) past
+        where gate.account = 'default'
         "#,
-        i32::try_from(limit).unwrap_or(i32::MAX),
+        limit,
         used,
     )
-    .execute(db)
+    .fetch_one(db)
     .await?;
-    Ok(())
+    if !is_news {
+        return Ok(());
+    }
+    let mut tx = db::begin(db).await?;
+    let others = used - look(&mut tx, None).await?.used;
+    if others > 0 {
+        note_calls(&mut tx, Purpose::Submission, others).await?;
+    }
+    sqlx::query!(
+        "update aftercall.provider_gate set limit_seen = $1
+         where account = 'default' and limit_seen is distinct from $1",
+        limit,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
 }
 
 /// Estimates when the `position`th submission from now will be sent, and until when none is.
@@ -179,9 +272,11 @@ pub async fn forecast(
                 case when greatest(blocked_until, probe_at) > now()
                     then greatest(blocked_until, probe_at) end as blocked_until,
                 refused_since is not null as is_refusing,
-                (select count(*) from unnest(submissions || polls) made
-                    where made > now() - make_interval(secs => $2)) as used
-            from aftercall.provider_gate where rate_group = 'heavy'
+                calls_total - past.calls as used
+            from aftercall.provider_gate gate
+            cross join lateral
+                aftercall.calls_until(account, now() - make_interval(secs => $2)) past
+            where account = 'default'
         )
         select blocked_until, coalesce(blocked_until, now()) + make_interval(
             secs => $2 / greatest(calls, 1) * greatest(0, $3::int8 - greatest(0, calls - used)))

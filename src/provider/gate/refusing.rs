@@ -48,14 +48,14 @@ pub async fn refused(
     sqlx::query_scalar!(
         r#"
         with before as (
-            select rate_group, refused_since from aftercall.provider_gate
-            where rate_group = 'heavy' for update
+            select account, refused_since from aftercall.provider_gate
+            where account = 'default' for update
         )
         update aftercall.provider_gate gate set
             refused_since = coalesce(gate.refused_since, clock_timestamp()),
             refused_class = $1, refused_status = $2, refused_code = $3,
             probe_at = coalesce(gate.probe_at, clock_timestamp() + make_interval(secs => $4))
-        from before where gate.rate_group = before.rate_group
+        from before where gate.account = before.account
         returning before.refused_since is null as "is_news!"
         "#,
         what.blame as Blame,
@@ -72,13 +72,13 @@ pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>
     sqlx::query_scalar!(
         r#"
         with before as (
-            select rate_group, refused_since from aftercall.provider_gate
-            where rate_group = 'heavy' and refused_since is not null for update
+            select account, refused_since from aftercall.provider_gate
+            where account = 'default' and refused_since is not null for update
         )
         update aftercall.provider_gate gate set
             refused_since = null, refused_class = null, refused_status = null, refused_code = null,
             probe_at = null
-        from before where gate.rate_group = before.rate_group
+        from before where gate.account = before.account
         returning before.refused_since as "since!"
         "#,
     )
@@ -92,7 +92,7 @@ pub async fn retry_now(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     let updated = sqlx::query!(
         r#"
         update aftercall.provider_gate set probe_at = clock_timestamp()
-        where rate_group = 'heavy' and refused_since is not null
+        where account = 'default' and refused_since is not null
         "#,
     )
     .execute(db)
@@ -107,7 +107,7 @@ pub async fn state(db: impl PgExecutor<'_>) -> sqlx::Result<GateState> {
         select case when blocked_until > now() then blocked_until end as blocked_until,
             refused_since, refused_class as "refused_class: Blame", refused_status, refused_code,
             probe_at
-        from aftercall.provider_gate where rate_group = 'heavy'
+        from aftercall.provider_gate where account = 'default'
         "#,
     )
     .fetch_one(db)

@@ -32,14 +32,16 @@ pub async fn usage(db: impl PgExecutor<'_>, settings: &GateSettings) -> sqlx::Re
     let row = sqlx::query!(
         r#"
         select least($1, coalesce(limit_seen, $1))::int8 as "limit!",
-            (select count(*) from unnest(submissions || polls) made
-                where made > now() - make_interval(secs => $2)) as "used!",
+            calls_total - past.calls as "used!",
             coalesce(extract(epoch from blocked_until - now()), 0)::float8 as "penalty_secs!",
             coalesce(extract(epoch from greatest(blocked_until, probe_at) - now()), 0)::float8
                 as "starts_secs!",
             refused_class as "refused_class: Blame",
             extract(epoch from now() - refused_since)::float8 as refused_secs
-        from aftercall.provider_gate where rate_group = 'heavy'
+        from aftercall.provider_gate
+        cross join lateral
+            aftercall.calls_until(account, now() - make_interval(secs => $2)) past
+        where account = 'default'
         "#,
         i32::try_from(settings.limit).unwrap_or(i32::MAX),
         settings.window.as_secs_f64() * STRETCH,

@@ -38,7 +38,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("drift", &["db", "jobs", "metrics", "supervise"]),
     ("outcome", &["config", "deliveries", "drift", "insights", "jobs", "json", "provider", "seal"]),
-    ("provider", &["config", "drift", "http", "insights", "jobs", "json", "metrics", "telemetry"]),
+    (
+        "provider",
+        &["config", "db", "drift", "http", "insights", "jobs", "json", "metrics", "telemetry"],
+    ),
     ("public_hook", &["config", "db", "jobs", "metrics", "provider", "supervise"]),
     ("notifications", &["callers", "db", "endpoints", "jobs"]),
     (

@@ -33,7 +33,7 @@ fn replica(app: &TestApp) -> Dispatcher {
 }
 
 async fn new_window(app: &TestApp) {
-    let query = "update aftercall.provider_gate set submissions = '{}'";
+    let query = "update aftercall.provider_calls set made_at = made_at - interval '1 hour'";
     sqlx::query(query).execute(&app.db.pool).await.unwrap();
 }
 

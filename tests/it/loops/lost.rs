@@ -19,9 +19,7 @@ const POLLS: usize = 10;
 const PERIOD: &[&str] = &[
     "update aftercall.jobs set due_at = due_at - interval '21 s',
         deadline_at = deadline_at - interval '21 s'",
-    "update aftercall.provider_gate set
-        submissions = array(select made - interval '21 s' from unnest(submissions) made),
-        polls = array(select made - interval '21 s' from unnest(polls) made)",
+    "update aftercall.provider_calls set made_at = made_at - interval '21 s'",
 ];
 
 #[tokio::test]

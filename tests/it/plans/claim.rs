@@ -1,7 +1,7 @@
 //! Claiming jobs, and the place of one in the queue.
 use std::time::Duration;
 
-use aftercall::jobs;
+use aftercall::{config::GateSettings, jobs, provider::gate};
 use sqlx::{Connection as _, PgPool};
 
 use super::{fresh, reads_little};
@@ -58,4 +58,35 @@ async fn a_place_in_the_queue_reads_the_jobs_ahead_by_their_index() {
     let place = jobs::place(&mut *tx, id.into()).await.unwrap().unwrap();
     assert_eq!(place.position, 200);
     reads_little(&mut tx, 250).await;
+}
+
+/// Each granted by itself, and half of them older than the window.
+const CALLS: i32 = 100_000;
+
+#[tokio::test]
+async fn a_call_costs_as_much_however_many_the_window_has() {
+    let app = TestApp::start().await;
+    let calls = "insert into aftercall.provider_calls
+        select 'default', now() - make_interval(secs => 126.0 * ($1 - n) / $1), n, 0
+        from generate_series(1, $1) n";
+    sqlx::query(calls).bind(CALLS).execute(&app.db.pool).await.unwrap();
+    for statement in [
+        "update aftercall.provider_gate set calls_total = (select max(calls_total) from aftercall.provider_calls)",
+        "vacuum analyze aftercall.provider_calls",
+    ] {
+        sqlx::query(statement).execute(&app.db.pool).await.unwrap();
+    }
+    let settings = GateSettings { limit: 1_000_000, ..app.dispatcher.gate.clone() };
+    for _ in 0..3 {
+        let mut own = fresh(&app.db.pool).await;
+        let mut tx = own.begin().await.unwrap();
+        let purpose = gate::Purpose::Submission;
+        assert_eq!(gate::take(&mut tx, &settings, purpose, 4).await.unwrap(), 4);
+        let read = "select seq_tup_read + idx_tup_fetch, n_tup_del from pg_stat_xact_user_tables
+            where relname = 'provider_calls'";
+        let (read, deleted): (i64, i64) = sqlx::query_as(read).fetch_one(&mut *tx).await.unwrap();
+        assert!(read <= 10, "reads {read} rows of calls");
+        assert_eq!(deleted, 2, "more than it adds");
+        tx.commit().await.unwrap();
+    }
 }

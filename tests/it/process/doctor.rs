@@ -65,8 +65,8 @@ async fn a_service_that_is_well_passes() {
     let text = home.run(&["doctor"]).await.success();
     assert!(text.contains("\nok    database         PostgreSQL "), "{text}");
     assert!(!text.contains('\x1b'), "colors are for terminals");
-    let calls = "select cardinality(submissions), cardinality(polls) from aftercall.provider_gate";
-    let calls: (i32, i32) = sqlx::query_as(calls).fetch_one(&db.pool).await.unwrap();
+    let calls = "select calls_total - polls_total, polls_total from aftercall.provider_gate";
+    let calls: (i64, i64) = sqlx::query_as(calls).fetch_one(&db.pool).await.unwrap();
     assert_eq!(calls, (0, 2), "each run is one call, which the gate counts");
     assert_eq!(service.get("/v1/jobs").await["data"], json!([]));
     service.stop().await.success();
