@@ -151,9 +151,13 @@ async fn no_window_of_any_process_has_more_calls_than_its_limit() {
     for _ in 0..300 {
         let minutes = 10 * random.random_range(0..4_u64);
         made.iter_mut().for_each(|(age, _)| *age += minutes);
-        let pass =
-            "update aftercall.provider_calls set made_at = made_at - make_interval(mins => $1)";
-        sqlx::query(pass).bind(i32::try_from(minutes).unwrap()).execute(&db.pool).await.unwrap();
+        for pass in [
+            "update aftercall.provider_calls set made_at = made_at - make_interval(mins => $1)",
+            "update aftercall.provider_gate set swept_to = swept_to - make_interval(mins => $1)",
+        ] {
+            let minutes = i32::try_from(minutes).unwrap();
+            sqlx::query(pass).bind(minutes).execute(&db.pool).await.unwrap();
+        }
 
         let limit = random.random_range(1..9);
         let windows = random.random_range(1..3_u32) * 2 - 1;
