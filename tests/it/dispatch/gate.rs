@@ -150,7 +150,9 @@ async fn no_window_of_any_process_has_more_calls_than_its_limit() {
     let mut random = StdRng::seed_from_u64(seed);
     for _ in 0..300 {
         let minutes = 10 * random.random_range(0..4_u64);
-        made.iter_mut().for_each(|(age, _)| *age += minutes);
+        for (age, _) in &mut made {
+            *age += minutes;
+        }
         for pass in [
             "update aftercall.provider_calls set made_at = made_at - make_interval(mins => $1)",
             "update aftercall.provider_gate set swept_to = swept_to - make_interval(mins => $1)",
