@@ -7,7 +7,7 @@ use super::{Bodies, MediaAccess, SessionTerms};
 use crate::{
     callers::{KeyCache, KeyWatch},
     config::{
-        GateSettings, KeysSettings, NotifySettings, RetentionSettings, ShownSettings, TextLimits,
+        AccountGate, KeysSettings, NotifySettings, RetentionSettings, ShownSettings, TextLimits,
     },
     egress::Sender,
     events::Feed,
@@ -36,7 +36,7 @@ pub struct Shared {
     /// How long a recording's URL must remain valid after the estimated time of its submission.
     pub url_margin: Duration,
     /// For the estimated submission time of queued jobs.
-    pub gate: GateSettings,
+    pub gates: Vec<AccountGate>,
     /// How long a handler may take.
     pub request_timeout: Duration,
     /// Time from submission to `timed_out`.

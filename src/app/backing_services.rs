@@ -8,7 +8,9 @@ use url::Url;
 
 use super::probe;
 use crate::{
-    config::{self, ConfigError, EmbeddedEnvironment, Role, Settings, StoreEnvironment},
+    config::{
+        self, AccountSettings, ConfigError, EmbeddedEnvironment, Role, Settings, StoreEnvironment,
+    },
     db::{PoolOptions, Primary, Servers},
     embedded::{self, Cluster},
     media::{self, Store},
@@ -157,6 +159,15 @@ pub fn credentials(settings: &Settings) -> anyhow::Result<Credentials> {
         client_secret: p.client_secret.clone().context("provider.client_secret is not set")?,
         jwt: p.jwt.clone().context("provider.jwt is not set")?,
     })
+}
+
+/// The credentials of a further account, which validation has made sure of.
+pub fn credentials_of(account: &AccountSettings) -> Credentials {
+    Credentials {
+        client_id: account.client_id.clone().unwrap_or_default(),
+        client_secret: account.client_secret.clone().unwrap_or_default(),
+        jwt: account.jwt.clone().unwrap_or_default(),
+    }
 }
 
 /// The sandbox and the recording bundled with it.

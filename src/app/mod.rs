@@ -48,7 +48,7 @@ use crate::{
     http::{self, OpsState, Terms},
     insights::search,
     metrics::Metrics,
-    provider,
+    provider::{Account, Client, gate},
     public_hook::{HookTester, SelfTestKey},
     sampler,
     seal::Seal,
@@ -69,7 +69,8 @@ pub struct App {
     parts: JoinSet<TaskResult>,
     timeouts: ShutdownTimeouts,
     backing: BackingServices,
-    provider: Option<provider::Client>,
+    /// At the provider; none if no role needs it.
+    accounts: Vec<Account>,
     seal: Seal,
 }
 
@@ -129,12 +130,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     start_sampling(&common, metrics, &mut parts);
-    if let Some(provider) = &provider {
-        let port = addresses.webhook.map_or(settings.webhook.listen.port(), |it| it.port());
-        let workers = common.workers(provider, webhook_base(settings, port)?);
-        start_workers(workers, &db, &lifecycle, &mut parts);
-        start_notifying(&common, &mut parts);
-    }
+    let accounts = start_calling(&common, provider.as_ref(), addresses.webhook, &mut parts).await?;
     if let Some(listener) = api {
         let api = common.api(&granted.limited(&settings.api), health).await?;
         parts.spawn(api.listener.run());
@@ -152,7 +148,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     started.store(true, Ordering::Release);
     let console = entrance(settings, &addresses, &common.links)?;
     let timeouts = shutdown_timeouts(settings);
-    Ok(App { addresses, console, db, lifecycle, primary, parts, timeouts, backing, provider, seal })
+    Ok(App { addresses, console, db, lifecycle, primary, parts, timeouts, backing, accounts, seal })
 }
 
 /// Keeps the pool on the server that accepts writes, if the database has several.
@@ -171,6 +167,24 @@ fn start_sampling(common: &Parts, metrics: Metrics, parts: &mut JoinSet<TaskResu
     }
 }
 
+/// Everything that needs the provider; returns the accounts that it is called with.
+async fn start_calling(
+    common: &Parts,
+    provider: Option<&Client>,
+    webhook: Option<SocketAddr>,
+    parts: &mut JoinSet<TaskResult>,
+) -> anyhow::Result<Vec<Account>> {
+    let Some(provider) = provider else { return Ok(Vec::new()) };
+    let Parts { settings, db, lifecycle, .. } = common;
+    gate::configure(db, &settings.provider.gates()).await?;
+    let accounts = common.accounts(provider);
+    let port = webhook.map_or(settings.webhook.listen.port(), |it| it.port());
+    let workers = common.workers(accounts.clone(), webhook_base(settings, port)?);
+    start_workers(workers, db, lifecycle, parts);
+    start_notifying(common, parts);
+    Ok(accounts)
+}
+
 /// The delivery of notifications, and what wakes it when another process has one to send.
 fn start_notifying(common: &Parts, parts: &mut JoinSet<TaskResult>) {
     let draining = common.lifecycle.draining.clone();
@@ -187,7 +201,7 @@ impl App {
     /// Has the process reload its settings when it is asked to.
     pub fn reload_on(&mut self, reloads: Reloads) {
         let (primary, lifecycle) = (self.primary.clone(), self.lifecycle.clone());
-        self.parts.spawn(reloads.run(primary, self.seal.clone(), self.provider.clone(), lifecycle));
+        self.parts.spawn(reloads.run(primary, self.seal.clone(), self.accounts.clone(), lifecycle));
     }
 
     /// Runs until `lifecycle` requests a stop or a part fails.

@@ -6,11 +6,11 @@ use axum::Router;
 use sqlx::PgPool;
 use url::Url;
 
-use super::Around;
+use super::{Around, backing_services::credentials_of};
 use crate::{
     api::{ApiState, Bodies, MediaAccess, SessionTerms, Shared},
     callers::{KeyCache, KeyWatch, Replicas},
-    config::{ApiSettings, Settings, bytes},
+    config::{AccountGate, ApiSettings, Settings, bytes},
     console::{ConsoleState, Links},
     db,
     dispatch::Dispatcher,
@@ -23,7 +23,7 @@ use crate::{
     media::{Store, Waveforms},
     metrics::Metrics,
     notify::Deliverer,
-    provider::{self, MediaHosts},
+    provider::{self, Account, MediaHosts},
     public_hook::SelfTestKey,
     reconcile::Reconciler,
     retention::{MediaSweep, Retention},
@@ -115,7 +115,7 @@ impl Parts {
             seal: self.seal.clone(),
             media_hosts: self.media_hosts(),
             url_margin: settings.dispatch.url_margin,
-            gate: settings.provider.gate.clone(),
+            gates: settings.provider.gates(),
             request_timeout: granted.request_timeout,
             deadline: settings.jobs.deadline,
             bodies: Bodies::new(granted),
@@ -194,7 +194,7 @@ impl Parts {
     pub fn sampler(&self) -> Sampler {
         Sampler {
             db: self.db.clone(),
-            gate: self.settings.provider.gate.clone(),
+            gates: self.settings.provider.gates(),
             retention: self.retention(),
             metrics: self.metrics.clone(),
         }
@@ -223,16 +223,28 @@ impl Parts {
         }
     }
 
-    /// `webhook_base`: the URL at which the provider reaches the webhook listener.
-    pub fn workers(&self, provider: &provider::Client, webhook_base: Url) -> Workers {
-        let Self { settings, db, .. } = self;
+    /// The accounts at the provider. `provider`: the client of the default one.
+    pub fn accounts(&self, provider: &provider::Client) -> Vec<Account> {
+        let settings = &self.settings.provider;
         let provider =
             provider.clone().recording(self.metrics.clone()).granting(self.media_hosts());
+        let account = |gate: AccountGate| {
+            let client = match settings.accounts.get(&gate.account) {
+                Some(of) => provider.with_account(of.base_url.as_ref(), credentials_of(of)),
+                None => provider.clone(),
+            };
+            Account::new(gate, client)
+        };
+        settings.gates().into_iter().map(account).collect()
+    }
+
+    /// `webhook_base`: the URL at which the provider reaches the webhook listener.
+    pub fn workers(&self, accounts: Vec<Account>, webhook_base: Url) -> Workers {
+        let Self { settings, db, .. } = self;
         let dispatcher = Dispatcher {
             db: db.clone(),
-            provider: provider.clone(),
+            accounts: accounts.clone(),
             settings: settings.dispatch.clone(),
-            gate: settings.provider.gate.clone(),
             webhook_base,
             poll_after: settings.reconcile.after,
             announcer: self.announcer.clone(),
@@ -241,10 +253,9 @@ impl Parts {
         };
         let reconciler = Reconciler {
             db: db.clone(),
-            provider,
+            accounts,
             settings: settings.reconcile.clone(),
             dispatch: settings.dispatch.clone(),
-            gate: settings.provider.gate.clone(),
             drift: self.drift.clone(),
             announcer: self.announcer.clone(),
             seal: self.seal.clone(),

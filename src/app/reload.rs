@@ -11,7 +11,7 @@ use super::{backing_services, seal_keys};
 use crate::{
     config::{ConfigError, Loaded, Settings},
     db::{Primary, Servers, is_same_but_password},
-    provider::{self, gate},
+    provider::{Account, gate},
     seal::Seal,
     supervise::{Lifecycle, TaskResult},
     telemetry,
@@ -48,7 +48,7 @@ impl Reloads {
         mut self,
         primary: Primary,
         seal: Seal,
-        provider: Option<provider::Client>,
+        accounts: Vec<Account>,
         lifecycle: Lifecycle,
     ) -> TaskResult {
         loop {
@@ -61,7 +61,7 @@ impl Reloads {
                 lifecycle.draining.cancel();
                 return Ok(());
             }
-            if let Err(error) = self.reload(&primary, &seal, provider.as_ref()).await {
+            if let Err(error) = self.reload(&primary, &seal, &accounts).await {
                 let error = &*error as &dyn std::error::Error;
                 tracing::error!(error, "settings not reloaded; the previous ones stay in use");
             }
@@ -73,7 +73,7 @@ impl Reloads {
         &mut self,
         primary: &Primary,
         seal: &Seal,
-        provider: Option<&provider::Client>,
+        accounts: &[Account],
     ) -> anyhow::Result<()> {
         let new = (self.load)()?;
         let changed: Vec<&str> = self.current.changed(&new).collect();
@@ -97,8 +97,13 @@ impl Reloads {
         if let Some((servers, options)) = database {
             primary.replace(servers, options);
         }
-        if let Some(provider) = provider.filter(|_| of("provider.") || of("sandbox.")) {
-            provider.replace_credentials(credentials).await;
+        if !accounts.is_empty() && (of("provider.") || of("sandbox.")) {
+            for account in accounts {
+                let further = new.settings.provider.accounts.get(&account.name);
+                let credentials =
+                    further.map_or_else(|| credentials.clone(), backing_services::credentials_of);
+                account.client.replace_credentials(credentials).await;
+            }
             // The old credentials may have been the reason for rejections.
             if let Err(error) = gate::retry_now(primary.pool()).await {
                 let error = &error as &dyn std::error::Error;
@@ -123,6 +128,14 @@ fn is_replaceable(key: &str, at_start: &Loaded, new: &Loaded) -> bool {
         | "provider.client_secret"
         | "provider.jwt"
         | "seal.key" => true,
+        key if key.starts_with("provider.accounts.") => {
+            let is_credential =
+                [".client_id", ".client_secret", ".jwt"].iter().any(|end| key.ends_with(end));
+            let names = |loaded: &Loaded| {
+                loaded.settings.provider.accounts.keys().cloned().collect::<Vec<_>>()
+            };
+            is_credential && names(at_start) == names(new)
+        }
         // Otherwise the sandbox is part of this process and keeps the old ones.
         "sandbox.client_id" | "sandbox.client_secret" | "sandbox.jwt" => {
             !at_start.settings.has_provider() && at_start.settings.sandbox.url.is_some()

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::{database::Database, output};
 use crate::{
     admin::overview::{self, InState, Overview, age},
-    config::{GateSettings, Settings},
+    config::{AccountGate, Settings},
     db,
     supervise::Lifecycle,
 };
@@ -37,26 +37,26 @@ pub struct Args {
 
 pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
     let database = Database::open(&settings).await?;
-    let gate = &settings.provider.gate;
+    let gates = &settings.provider.gates();
     let shown = if args.watch {
-        watch(&database.pool, gate).await
+        watch(&database.pool, gates).await
     } else {
-        once(&database.pool, gate, args.json).await
+        once(&database.pool, gates, args.json).await
     };
     database.close().await;
     shown
 }
 
-async fn once(db: &PgPool, gate: &GateSettings, is_json: bool) -> anyhow::Result<()> {
+async fn once(db: &PgPool, gates: &[AccountGate], is_json: bool) -> anyhow::Result<()> {
     if is_json {
-        let overview = overview::read(db, gate).await?;
+        let overview = overview::read(db, gates).await?;
         return output::print(&format!("{}\n", serde_json::to_string_pretty(&overview)?));
     }
-    output::print(&screen(db, gate, io::stdout().is_terminal()).await?)
+    output::print(&screen(db, gates, io::stdout().is_terminal()).await?)
 }
 
 /// Redraws until Ctrl-C or SIGTERM.
-async fn watch(db: &PgPool, gate: &GateSettings) -> anyhow::Result<()> {
+async fn watch(db: &PgPool, gates: &[AccountGate]) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::default();
     crate::app::drain_on_signal(&lifecycle)?;
     let is_terminal = io::stdout().is_terminal();
@@ -65,7 +65,7 @@ async fn watch(db: &PgPool, gate: &GateSettings) -> anyhow::Result<()> {
         // A database that is gone for a moment is no reason to end.
         let text = tokio::select! {
             () = lifecycle.draining.cancelled() => return Ok(()),
-            text = screen(db, gate, is_terminal) => text,
+            text = screen(db, gates, is_terminal) => text,
         };
         let text = text.unwrap_or_else(|error| format!("{error:#}\n"));
         if is_terminal {
@@ -100,8 +100,8 @@ impl Drop for Window {
     }
 }
 
-async fn screen(db: &PgPool, gate: &GateSettings, has_colors: bool) -> anyhow::Result<String> {
-    let overview = overview::read(db, gate).await?;
+async fn screen(db: &PgPool, gates: &[AccountGate], has_colors: bool) -> anyhow::Result<String> {
+    let overview = overview::read(db, gates).await?;
     let now = db::ago(db, Duration::ZERO).await?;
     Ok(rendered(&overview, now, has_colors)?)
 }

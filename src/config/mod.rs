@@ -49,7 +49,7 @@ pub use log::{LogFormat, LogSettings};
 pub use media::MediaSettings;
 pub use notify::{Allowed, NotifySettings};
 pub use ops::OpsSettings;
-pub use provider::{GateSettings, ProviderSettings};
+pub use provider::{AccountGate, AccountSettings, DEFAULT_ACCOUNT, GateSettings, ProviderSettings};
 pub use reconcile::ReconcileSettings;
 pub use retention::RetentionSettings;
 pub use sandbox::{Acknowledge, Envelope, RatioOfMany, SandboxSettings};

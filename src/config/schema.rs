@@ -18,7 +18,13 @@ pub fn schema() -> Result<Value, config::ConfigError> {
     let generator = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
     let mut schema = generator.into_generator().into_root_schema_for::<Settings>();
     // A file contains only what differs from the defaults.
-    let nothing_is_required = |schema: &mut Schema| drop(schema.remove("required"));
+    let nothing_is_required = |schema: &mut Schema| {
+        schema.remove("required");
+        // TOML has no null.
+        if schema.get("default").is_some_and(Value::is_null) {
+            schema.remove("default");
+        }
+    };
     RecursiveTransform(nothing_is_required).transform(&mut schema);
     schema.insert("title".to_owned(), json!("Configuration of Aftercall"));
     let mut schema = schema.to_value();
@@ -27,6 +33,7 @@ pub fn schema() -> Result<Value, config::ConfigError> {
         .build()?
         .try_deserialize()?;
     describe(&mut schema, "", &defaults, &comments());
+    schema["properties"]["provider"]["properties"]["accounts"]["default"] = json!({});
     Ok(schema)
 }
 

@@ -53,6 +53,12 @@ fn check_environment(s: &Settings, environment: &str, faults: &mut SettingFaults
         !is_production || p.base_url.as_ref().is_none_or(|url| url.scheme() == "https"),
         "provider.base_url must be https in production: credentials and recordings go there",
     );
+    for (name, account) in &p.accounts {
+        faults.check(
+            !is_production || account.base_url.as_ref().is_none_or(|url| url.scheme() == "https"),
+            &format!("provider.accounts.{name}.base_url must be https in production: credentials and recordings go there"),
+        );
+    }
     let credentials = [p.client_id.is_some(), p.client_secret.is_some(), p.jwt.is_some()];
     if p.base_url.is_some() {
         faults.check(

@@ -38,6 +38,25 @@ impl JsonSchema for HumanDuration {
     }
 }
 
+/// The same where it may be left out.
+pub(super) struct OptionalDuration;
+
+impl OptionalDuration {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        HumanDuration::deserialize(from).map(Some)
+    }
+}
+
+impl JsonSchema for OptionalDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "OptionalDuration".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        HumanDuration::json_schema(generator)
+    }
+}
+
 /// Parses a list of durations.
 pub(super) struct HumanDurations;
 

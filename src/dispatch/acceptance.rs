@@ -36,17 +36,18 @@ impl Acceptance {
     }
 
     /// Records it for all replicas; logs it once when it changes.
-    pub async fn note(&self, db: &PgPool, probe: Duration) -> sqlx::Result<()> {
+    pub async fn note(&self, db: &PgPool, account: &str, probe: Duration) -> sqlx::Result<()> {
         match self {
             Self::Accepts => {
-                if let Some(since) = gate::taken(db).await? {
-                    tracing::info!(%since, "the provider accepts submissions again");
+                if let Some(since) = gate::taken(db, account).await? {
+                    tracing::info!(account, %since, "the provider accepts submissions again");
                 }
             }
             Self::Refuses(what) => {
                 let Refusing { blame, status, code } = what;
-                if gate::refused(db, what, probe).await? {
+                if gate::refused(db, account, what, probe).await? {
                     tracing::error!(
+                        account,
                         ?blame,
                         status,
                         code,

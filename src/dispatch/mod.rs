@@ -18,11 +18,11 @@ use url::Url;
 
 use self::{acceptance::Acceptance, decision::SubmitDecision};
 use crate::{
-    config::{DispatchSettings, GateSettings},
+    config::DispatchSettings,
     jobs::{self, Announcer, Claimed, MediaUrl, WebhookUrl},
     metrics::Task,
     provider::{
-        self, MediaHosts, RateHeaders,
+        Account, MediaHosts, RateHeaders,
         gate::{self, Purpose},
     },
     seal::Seal,
@@ -34,9 +34,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
     pub db: PgPool,
-    pub provider: provider::Client,
+    /// The default one is the first.
+    pub accounts: Vec<Account>,
     pub settings: DispatchSettings,
-    pub gate: GateSettings,
     /// Public URL of the webhook listener.
     pub webhook_base: Url,
     /// How long to wait for the webhook before polling for the result.
@@ -103,27 +103,44 @@ impl Dispatcher {
         }
     }
 
-    /// Gate and claim commit together: a call is granted exactly when there is a job for it.
+    /// Gate and claim commit together: a call is granted exactly when there is a job for it. The accounts with the most
+    /// calls left come first.
     async fn try_claim(&self, free: usize) -> sqlx::Result<Vec<Claimed>> {
         if !jobs::has_due(&self.db).await? {
             return Ok(Vec::new());
         }
         let mut tx = self.announcer.begin(&self.db).await?;
-        let granted = gate::take(&mut tx, &self.gate, Purpose::Submission, free).await?;
-        let mut claimed = if granted == 0 {
-            Vec::new()
-        } else {
-            jobs::claim(&mut tx, &self.seal, granted, self.settings.lease).await?
-        };
-        for (doomed, error) in doomed::extract(&mut claimed, &self.media_hosts) {
-            tracing::warn!(job_id = %doomed.job_id, "job failed: its recording cannot be fetched");
-            jobs::refuse(&mut tx, &doomed, None, &error).await?;
-        }
-        if claimed.len() < granted {
-            gate::give_back(&mut tx, Purpose::Submission, granted - claimed.len()).await?;
+        let mut claimed = Vec::new();
+        for name in gate::with_room(&mut tx, &Account::gates(&self.accounts)).await? {
+            let Some(account) = self.account(&name) else { continue };
+            let wanted = free - claimed.len();
+            let purpose = Purpose::Submission;
+            let granted = gate::take(&mut tx, &name, &account.gate, purpose, wanted).await?;
+            if granted == 0 {
+                continue;
+            }
+            let (lease, seal) = (self.settings.lease, &self.seal);
+            let mut for_account = jobs::claim(&mut tx, seal, &name, granted, lease).await?;
+            let found = for_account.len();
+            for (doomed, error) in doomed::extract(&mut for_account, &self.media_hosts) {
+                tracing::warn!(job_id = %doomed.job_id, "job failed: its recording cannot be fetched");
+                jobs::refuse(&mut tx, &doomed, None, &error).await?;
+            }
+            let unused = granted - for_account.len();
+            if unused > 0 {
+                gate::give_back(&mut tx, &name, purpose, unused).await?;
+            }
+            claimed.append(&mut for_account);
+            if claimed.len() == free || found < granted {
+                break;
+            }
         }
         tx.commit().await?;
         Ok(claimed)
+    }
+
+    fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
     }
 
     async fn submit(&self, claimed: Claimed) {
@@ -156,17 +173,18 @@ impl Dispatcher {
             body.insert("contentUri".to_owned(), url.reveal().into());
         }
         let webhook = WebhookUrl::new(&self.webhook_base, &claimed.token);
-        let answer = self.provider.submit(&body, &webhook).await;
+        let Some(account) = self.account(&claimed.account) else { return Ok(false) };
+        let answer = account.client.submit(&body, &webhook).await;
 
         let rate = match &answer {
             Ok(accepted) => Some(accepted.rate),
             Err(error) => error.rate(),
         };
         let acceptance = Acceptance::of(&answer);
-        let decision = SubmitDecision::of(answer, &claimed, &self.settings, &self.gate);
+        let decision = SubmitDecision::of(answer, &claimed, &self.settings, &account.gate);
         decision.tag(&Span::current());
         loop {
-            match self.keep(&claimed, rate, &acceptance, &decision).await {
+            match self.keep(account, &claimed, rate, &acceptance, &decision).await {
                 // If the outcome is lost, the job may be paid for twice, so it is worth waiting for
                 // the database.
                 Err(error) if Instant::now() < lease_ends => {
@@ -184,21 +202,22 @@ impl Dispatcher {
     /// Idempotent, so it can be repeated after an error: the lease and the state guard it.
     async fn keep(
         &self,
+        account: &Account,
         claimed: &Claimed,
         rate: Option<RateHeaders>,
         acceptance: &Acceptance,
         decision: &SubmitDecision,
     ) -> sqlx::Result<bool> {
         if let Some(rate) = rate {
-            gate::learn(&self.db, &rate).await?;
+            gate::learn(&self.db, &account.name, &rate).await?;
         }
         if let SubmitDecision::Release {
             retry_reason: jobs::RetryReason::Throttled, delay, ..
         } = decision
         {
-            gate::block(&self.db, *delay).await?;
+            gate::block(&self.db, &account.name, *delay).await?;
         }
-        acceptance.note(&self.db, self.gate.probe).await?;
+        acceptance.note(&self.db, &account.name, account.gate.probe).await?;
         self.record(claimed, decision).await
     }
 
@@ -215,12 +234,18 @@ impl Dispatcher {
                 jobs::refuse(&mut tx, claimed, *retry_reason, error).await?
             }
             SubmitDecision::Release { retry_reason, delay, error } => {
+                // What this account may not do now, another may.
+                let delay = if self.accounts.len() > 1 && retry_reason.is_about_account() {
+                    Duration::ZERO
+                } else {
+                    *delay
+                };
                 tracing::warn!(
                     ?retry_reason,
                     delay_secs = delay.as_secs(),
                     "attempt failed; job requeued"
                 );
-                jobs::release(&mut tx, claimed, *retry_reason, *delay, error).await?
+                jobs::release(&mut tx, claimed, *retry_reason, delay, error).await?
             }
             SubmitDecision::Unknown { wait, error } => {
                 tracing::warn!(

@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use super::{Examined, Finding, chain, unchecked};
 use crate::{
-    config::GateSettings,
+    config::{DEFAULT_ACCOUNT, GateSettings},
     db,
     provider::{
         Client, StatusError, TokenError,
@@ -98,7 +98,8 @@ async fn granted(db: &PgPool, settings: &GateSettings) -> sqlx::Result<Option<St
         return Ok(Some(format!("the rate limit was exceeded, a penalty lasts until {until:.0}")));
     }
     let mut tx = db::begin(db).await?;
-    let calls = gate::take(&mut tx, settings, Purpose::Poll { share: 1.0 }, 1).await?;
+    let calls =
+        gate::take(&mut tx, DEFAULT_ACCOUNT, settings, Purpose::Poll { share: 1.0 }, 1).await?;
     tx.commit().await?;
     Ok((calls == 0).then(|| "the rate limit is used up".to_owned()))
 }
@@ -106,9 +107,9 @@ async fn granted(db: &PgPool, settings: &GateSettings) -> sqlx::Result<Option<St
 /// What the response says about the rate limit is for all replicas. An error here changes nothing about the finding.
 async fn note(db: &PgPool, error: &StatusError, settings: &GateSettings) {
     if let Some(rate) = error.rate() {
-        let _ = gate::learn(db, &rate).await;
+        let _ = gate::learn(db, DEFAULT_ACCOUNT, &rate).await;
     }
     if let StatusError::Throttled { retry_after, .. } = error {
-        let _ = gate::block(db, retry_after.unwrap_or(settings.penalty)).await;
+        let _ = gate::block(db, DEFAULT_ACCOUNT, retry_after.unwrap_or(settings.penalty)).await;
     }
 }

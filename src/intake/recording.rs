@@ -58,7 +58,7 @@ pub async fn in_time_at(
     place: QueuePlace,
     expires_at: DateTime<Utc>,
 ) -> Result<(), ApiError> {
-    let forecast = gate::forecast(&mut *db, &state.gate, place.position).await?.at;
+    let forecast = gate::forecast(&mut *db, &state.gates, place.position).await?.at;
     let eta = place.quota_resets_at.map_or(forecast, |at| at.max(forecast));
     let margin = TimeDelta::from_std(state.url_margin).unwrap_or(TimeDelta::MAX);
     let is_late = eta.checked_add_signed(margin).is_none_or(|needed| expires_at < needed);

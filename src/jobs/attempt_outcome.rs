@@ -36,6 +36,11 @@ impl RetryReason {
     pub fn counts(self) -> bool {
         self == Self::Broken
     }
+
+    /// Whether it says nothing about other accounts at the provider.
+    pub fn is_about_account(self) -> bool {
+        matches!(self, Self::Throttled | Self::Unauthorized | Self::Misdirected)
+    }
 }
 
 /// The provider accepted the job. Without a job id (2022) it can never be polled, only awaited.

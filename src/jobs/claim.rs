@@ -19,6 +19,8 @@ pub struct Claimed {
     pub attempt: i32,
     pub lease_id: Uuid,
     pub failures: i32,
+    /// At the provider, whose credentials submit it.
+    pub account: String,
     /// With the recording's URL as given, if `url` is well.
     pub request: Map<String, Value>,
     /// Whether the recording's URL could be opened.
@@ -65,7 +67,7 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     .await
 }
 
-/// Claims up to `limit` due jobs: each becomes `submitting`, with a new attempt and a new token.
+/// Claims up to `limit` due jobs for this account at the provider: each becomes `submitting`, with a new attempt and a new token.
 ///
 /// Callers take turns in proportion to their weights (start-time fair queuing): each job has a start
 /// tag, 1 / weight after the previous one of its caller, and the lowest goes first; within a caller,
@@ -75,7 +77,7 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
 /// Jobs whose URL is sealed with a key that this process does not have are left to others, unless no
 /// process has it.
 ///
-/// Call it in a transaction that holds the row of the provider gate, as `gate::take` does: it then
+/// Call it in a transaction that holds the row of the default account's gate, as `gate::with_room` does: it then
 /// sees the tags and the counts of every earlier claim, so that all replicas together keep to the
 /// weights and never exceed a quota. Commit before calling the provider, so that a webhook that
 /// overtakes the provider's response finds its attempt.
@@ -83,6 +85,7 @@ pub async fn has_due(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
 pub async fn claim(
     tx: &mut Change<'_>,
     seal: &Seal,
+    account: &str,
     limit: usize,
     lease: Duration,
 ) -> sqlx::Result<Vec<Claimed>> {
@@ -128,9 +131,9 @@ pub async fn claim(
             returning j.id, j.caller_id, j.version, j.lease_id, j.failures, j.request, j.trace_context,
                 j.media_id, j.content_uri_sealed, numbered.n, numbered.tag, numbered.today
         ), attempt as (
-            insert into aftercall.attempts (job_id, number, token_sha, media_sha, counted_on)
+            insert into aftercall.attempts (job_id, number, token_sha, media_sha, counted_on, account)
             select id, 1 + (select count(*) from aftercall.attempts a where a.job_id = claimed.id),
-                ($1::bytea[])[n], case when media_id is not null then ($3::bytea[])[n] end, today
+                ($1::bytea[])[n], case when media_id is not null then ($3::bytea[])[n] end, today, $5
             from claimed
             returning job_id, number
         ), served as (
@@ -161,6 +164,7 @@ pub async fn claim(
         lease.as_secs_f64(),
         &media_shas,
         &seal.key_ids(),
+        account,
     )
     .fetch_all(&mut ***tx)
     .await?;
@@ -172,6 +176,7 @@ pub async fn claim(
             attempt: row.number,
             lease_id: row.lease_id,
             failures: row.failures,
+            account: account.to_owned(),
             request,
             url,
             claimed_at: row.claimed_at,

@@ -59,8 +59,8 @@ pub use id::JobId;
 pub use list::{ListPosition, ids, list, statement};
 pub use new::{JobNotify, NewJob, enqueue, enqueue_alone};
 pub use overdue::{
-    PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, poll_later, poll_soon,
-    requeue_unconfirmed,
+    PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, pass_over, poll_later,
+    poll_soon, requeue_unconfirmed,
 };
 pub use queue::{QueuePlace, QuotaReset, place, place_of_next, quota_reset};
 pub use read::{find, finished, lock_own, owner};

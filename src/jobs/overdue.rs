@@ -14,6 +14,8 @@ pub struct PollTarget {
     pub job_id: JobId,
     pub attempt: i32,
     pub provider_job_id: String,
+    /// At the provider, which alone can ask for it.
+    pub account: String,
     pub trace_context: Option<String>,
 }
 
@@ -132,10 +134,11 @@ pub async fn has_polls(db: &PgPool) -> sqlx::Result<bool> {
     .await
 }
 
-/// Claims the submitted job that has been due for a poll the longest. It is due again after `again`, but no later than
+/// Claims the submitted job of this account that has been due for a poll the longest. It is due again after `again`, but no later than
 /// its deadline, when it is polled once more.
 pub async fn claim_poll(
     tx: &mut PgTransaction<'_>,
+    account: &str,
     again: Duration,
 ) -> sqlx::Result<Option<PollTarget>> {
     sqlx::query_as!(
@@ -143,9 +146,10 @@ pub async fn claim_poll(
         r#"
         with due as materialized (
             select j.id from aftercall.jobs j
-            where j.state = 'submitted' and j.due_at <= now() and exists (
-                select from aftercall.attempts a
-                where a.job_id = j.id and a.provider_job_id is not null)
+            where j.state = 'submitted' and j.due_at <= now() and $2 = (
+                select a.account from aftercall.attempts a
+                where a.job_id = j.id and a.provider_job_id is not null
+                order by a.number desc limit 1)
             order by j.due_at
             limit 1
             for update skip locked
@@ -156,16 +160,57 @@ pub async fn claim_poll(
             from due where j.id = due.id
             returning j.id, j.trace_context
         )
-        select a.job_id, a.number as attempt, a.provider_job_id as "provider_job_id!", job.trace_context
+        select a.job_id, a.number as attempt, a.provider_job_id as "provider_job_id!", a.account,
+            job.trace_context
         from job join aftercall.attempts a on a.job_id = job.id
         where a.provider_job_id is not null
         order by a.number desc
         limit 1
         "#,
         again.as_secs_f64(),
+        account,
     )
     .fetch_optional(&mut **tx)
     .await
+}
+
+/// Jobs at most that [`pass_over`] handles at once.
+const MOST_PASSED_OVER: i64 = 100;
+
+/// Submitted jobs that are due for a poll and whose account is not among these. They are due again as if they had been
+/// polled, so that they time out at their deadline unless the webhook ends them; each with its account.
+pub async fn pass_over(
+    db: &PgPool,
+    configured: &[String],
+    again: Duration,
+) -> sqlx::Result<Vec<(JobId, String)>> {
+    let rows = sqlx::query!(
+        r#"
+        with due as materialized (
+            select j.id, a.account from aftercall.jobs j
+            cross join lateral (
+                select account from aftercall.attempts a
+                where a.job_id = j.id and a.provider_job_id is not null
+                order by a.number desc limit 1
+            ) a
+            where j.state = 'submitted' and j.due_at <= now() and a.account <> all($1)
+            order by j.due_at
+            limit $3
+            for update of j skip locked
+        )
+        update aftercall.jobs j set due_at = case
+            when deadline_at > now() then least(now() + make_interval(secs => $2), deadline_at)
+            else now() + make_interval(secs => $2) end
+        from due where j.id = due.id
+        returning j.id as "id: JobId", due.account
+        "#,
+        configured,
+        again.as_secs_f64(),
+        MOST_PASSED_OVER,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.account)).collect())
 }
 
 /// Handles a job that the provider had accepted and no longer knows: requeues it for another attempt, or fails it if

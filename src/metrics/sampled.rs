@@ -94,22 +94,22 @@ pub const SAMPLED: [Described; 30] = [
     ),
     sampled(
         "aftercall_upstream_rate_limit",
-        &["group"],
+        &["account", "group"],
         "Calls to the provider that its rate limit allows in a window",
     ),
     sampled(
         "aftercall_upstream_rate_remaining",
-        &["group"],
+        &["account", "group"],
         "Calls to the provider that are left in the current window",
     ),
     sampled(
         "aftercall_upstream_penalty_seconds",
-        &[],
+        &["account"],
         "Time until the provider may be called again after a 429; 0 without a penalty",
     ),
     sampled(
         "aftercall_upstream_refused_seconds",
-        &["class"],
+        &["account", "class"],
         "For how long the provider has rejected every submission, because of our credentials (auth) or the address \
          (upstream); 0 while it does not",
     ),

@@ -111,6 +111,15 @@ impl Client {
         Ok(Self { http, root, timeout, tokens, media_hosts, metrics })
     }
 
+    /// A client for another account, which shares the connections.
+    #[must_use]
+    pub fn with_account(&self, base_url: Option<&Url>, credentials: Credentials) -> Self {
+        let root = base_url.unwrap_or(&self.root).clone();
+        let url = endpoint(&root, wire::TOKEN_PATH);
+        let tokens = AccessTokens::new(self.http.clone(), url, self.timeout, credentials);
+        Self { root, tokens: Arc::new(tokens), ..self.clone() }
+    }
+
     /// The same client, recording its requests in these metrics.
     #[must_use]
     pub fn recording(self, metrics: Metrics) -> Self {

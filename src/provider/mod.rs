@@ -2,6 +2,7 @@
 //!
 //! The only module that knows the provider's JSON. [`Client`] sends requests; [`result::parse`]
 //! reads what comes back through the webhook or from the status endpoint.
+mod account;
 mod answer;
 mod auth;
 mod call_span;
@@ -17,6 +18,7 @@ mod unescaped;
 mod unreadable;
 pub mod wire;
 
+pub use account::Account;
 pub use answer::RateHeaders;
 pub use auth::{Credentials, TokenError};
 pub use client::{Accepted, Client, StatusAnswer};

@@ -74,7 +74,7 @@ async fn show(
     if view.state == JobState::Queued
         && let Some(place) = jobs::place(&state.db, asked.id).await?
     {
-        let forecast = gate::forecast(&state.db, &state.gate, place.position).await?;
+        let forecast = gate::forecast(&state.db, &state.gates, place.position).await?;
         view.queue = Some(queue_view(&place, &forecast));
     }
     let etag = view.etag();

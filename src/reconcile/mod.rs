@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
-    config::{DispatchSettings, GateSettings, ReconcileSettings},
+    config::{DispatchSettings, ReconcileSettings},
     db,
     deliveries::{Delivery, Outcome, Quota},
     drift::{DriftCounter, Finding},
@@ -17,23 +17,23 @@ use crate::{
     metrics::Task,
     outcome::{self, Arrival, Interpretation},
     provider::{
-        self, AnalysisStatus, StatusAnswer, StatusError,
+        Account, AnalysisStatus, StatusAnswer, StatusError,
         gate::{self, Purpose},
     },
     seal::Seal,
     supervise, telemetry,
 };
 
-/// Maximum number of status polls per round; the gate usually allows fewer.
+/// Maximum number of status polls per round and account; the gate usually allows fewer.
 const POLLS_A_ROUND: usize = 20;
 
 #[derive(Debug, Clone)]
 pub struct Reconciler {
     pub db: PgPool,
-    pub provider: provider::Client,
+    /// The default one is the first.
+    pub accounts: Vec<Account>,
     pub settings: ReconcileSettings,
     pub dispatch: DispatchSettings,
-    pub gate: GateSettings,
     pub drift: DriftCounter,
     pub announcer: Announcer,
     pub seal: Seal,
@@ -64,11 +64,11 @@ impl Reconciler {
         let Self { db, announcer, dispatch, .. } = self;
         let abandoned = jobs::abandon_leases(db, announcer, dispatch.unconfirmed_wait).await?;
         let requeued = jobs::requeue_unconfirmed(db, announcer, dispatch.max_attempts).await?;
-        for _ in 0..POLLS_A_ROUND {
-            let Some(target) = self.claim_poll().await? else { break };
-            if !self.poll(&target).await? {
-                break;
+        if jobs::has_polls(&self.db).await? {
+            for account in &self.accounts {
+                self.poll_all(account).await?;
             }
+            self.pass_over().await?;
         }
         let expired = jobs::expire(db, announcer).await?;
         if abandoned + requeued + expired > 0 {
@@ -77,42 +77,67 @@ impl Reconciler {
         Ok(())
     }
 
+    async fn poll_all(&self, account: &Account) -> sqlx::Result<()> {
+        for _ in 0..POLLS_A_ROUND {
+            let Some(target) = self.claim_poll(account).await? else { break };
+            if !self.poll(account, &target).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Only the account that a job was submitted with can ask for it.
+    async fn pass_over(&self) -> sqlx::Result<()> {
+        let configured = gate::configured(&self.db).await?;
+        for (job_id, account) in jobs::pass_over(&self.db, &configured, self.settings.after).await?
+        {
+            tracing::warn!(
+                %job_id,
+                account,
+                "cannot ask for the job's result: the account that submitted it is no longer in \
+                 provider.accounts; only its webhook can deliver it"
+            );
+        }
+        Ok(())
+    }
+
     /// Claims one poll, within the polls' part of the budget while submissions wait. One at a time:
     /// a granted call that waits for others would be made in a window that did not count it.
-    async fn claim_poll(&self) -> sqlx::Result<Option<PollTarget>> {
+    async fn claim_poll(&self, account: &Account) -> sqlx::Result<Option<PollTarget>> {
         if !jobs::has_polls(&self.db).await? {
             return Ok(None);
         }
-        let share = if jobs::has_due(&self.db).await? { self.gate.poll_share } else { 1.0 };
+        let share = if jobs::has_due(&self.db).await? { account.gate.poll_share } else { 1.0 };
         let purpose = Purpose::Poll { share };
         let mut tx = db::begin(&self.db).await?;
-        if gate::take(&mut tx, &self.gate, purpose, 1).await? == 0 {
+        if gate::take(&mut tx, &account.name, &account.gate, purpose, 1).await? == 0 {
             return Ok(None);
         }
-        let target = jobs::claim_poll(&mut tx, self.settings.after).await?;
+        let target = jobs::claim_poll(&mut tx, &account.name, self.settings.after).await?;
         if target.is_none() {
-            gate::give_back(&mut tx, purpose, 1).await?;
+            gate::give_back(&mut tx, &account.name, purpose, 1).await?;
         }
         tx.commit().await?;
         Ok(target)
     }
 
     /// Polls one result. `false`: the provider wants no more calls now.
-    async fn poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
+    async fn poll(&self, account: &Account, target: &PollTarget) -> sqlx::Result<bool> {
         let span = tracing::info_span!("poll", trace_id = Empty, job_id = %target.job_id);
         telemetry::continue_stored(&span, target.trace_context.as_deref());
-        self.try_poll(target).instrument(span).await
+        self.try_poll(account, target).instrument(span).await
     }
 
-    async fn try_poll(&self, target: &PollTarget) -> sqlx::Result<bool> {
-        let answer = self.provider.status(&target.provider_job_id).await;
+    async fn try_poll(&self, account: &Account, target: &PollTarget) -> sqlx::Result<bool> {
+        let answer = account.client.status(&target.provider_job_id).await;
         self.announcer.metrics().polled(result_of(&answer));
         let rate = match &answer {
             Ok(answer) => Some(answer.rate),
             Err(error) => error.rate(),
         };
         if let Some(rate) = rate {
-            gate::learn(&self.db, &rate).await?;
+            gate::learn(&self.db, &account.name, &rate).await?;
         }
         match answer {
             Ok(mut answer) => {
@@ -141,7 +166,8 @@ impl Reconciler {
                 tx.commit().await?;
             }
             Err(StatusError::Throttled { retry_after, .. }) => {
-                gate::block(&self.db, retry_after.unwrap_or(self.gate.penalty)).await?;
+                gate::block(&self.db, &account.name, retry_after.unwrap_or(account.gate.penalty))
+                    .await?;
                 return Ok(false);
             }
             Err(error) => {

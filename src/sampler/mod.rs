@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::GateSettings,
+    config::AccountGate,
     metrics::{Metrics, SampledValue, Task},
     retention::Retention,
     samples::{self, Overdue, Samples},
@@ -23,7 +23,7 @@ const TAKEN_AT: &str = "aftercall_samples_timestamp_seconds";
 #[derive(Debug, Clone)]
 pub struct Sampler {
     pub db: PgPool,
-    pub gate: GateSettings,
+    pub gates: Vec<AccountGate>,
     pub retention: Retention,
     pub metrics: Metrics,
 }
@@ -50,7 +50,7 @@ impl Sampler {
 
     /// Samples once, unless another replica has just done so, and shows the result.
     pub async fn round(&self) -> sqlx::Result<()> {
-        samples::take_with(&self.db, &self.gate, Some(self.overdue())).await?;
+        samples::take_with(&self.db, &self.gates, Some(self.overdue())).await?;
         if let Some(latest) = samples::latest(&self.db).await? {
             self.metrics.sampled(shown(&latest));
         }

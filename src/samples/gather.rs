@@ -4,7 +4,7 @@ use sqlx::PgTransaction;
 
 use super::{Samples, Values, database};
 use crate::{
-    config::GateSettings,
+    config::AccountGate,
     deliveries, drift,
     jobs::{self, State},
     notifications,
@@ -19,20 +19,20 @@ const GROUP: &str = "heavy";
 /// `previous`: what was sampled last, for values that are carried forward.
 pub async fn gather(
     tx: &mut PgTransaction<'_>,
-    gate: &GateSettings,
+    gates: &[AccountGate],
     previous: &Samples,
 ) -> sqlx::Result<Values> {
     let mut values = Values::default();
-    jobs_and_gate(tx, gate, &mut values).await?;
+    jobs_and_gates(tx, gates, &mut values).await?;
     set_aside(tx, previous, &mut values).await?;
     outbox(tx, &mut values).await?;
     database::gather(tx, &mut values).await?;
     Ok(values)
 }
 
-async fn jobs_and_gate(
+async fn jobs_and_gates(
     tx: &mut PgTransaction<'_>,
-    gate: &GateSettings,
+    gates: &[AccountGate],
     values: &mut Values,
 ) -> sqlx::Result<()> {
     let backlog = jobs::backlog(&mut **tx).await?;
@@ -48,7 +48,7 @@ async fn jobs_and_gate(
         values.add("aftercall_next_deadline_seconds", &[], secs);
     }
 
-    let usage = gate::usage(&mut **tx, gate).await?;
+    let usage = gate::usage(&mut **tx, gates).await?;
     let queued = backlog.of(State::Queued);
     values.add("aftercall_oldest_due_job_seconds", &[], queued.due_secs);
     values.add("aftercall_jobs_over_quota", &[], float(queued.over_quota));
@@ -65,13 +65,16 @@ async fn jobs_and_gate(
     };
     values.add("aftercall_queue_late_jobs", &[], float(late));
 
-    let group = [("group", GROUP)];
-    values.add("aftercall_upstream_rate_limit", &group, float(usage.limit));
-    values.add("aftercall_upstream_rate_remaining", &group, float(usage.remaining));
-    values.add("aftercall_upstream_penalty_seconds", &[], usage.penalty_secs);
-    for (class, blame) in [("auth", Blame::Credentials), ("upstream", Blame::Address)] {
-        let secs = usage.refused.filter(|(of, _)| *of == blame).map_or(0.0, |(_, secs)| secs);
-        values.add("aftercall_upstream_refused_seconds", &[("class", class)], secs);
+    for usage in &usage.accounts {
+        let account = ("account", &*usage.account);
+        let group = [account, ("group", GROUP)];
+        values.add("aftercall_upstream_rate_limit", &group, float(usage.limit));
+        values.add("aftercall_upstream_rate_remaining", &group, float(usage.remaining));
+        values.add("aftercall_upstream_penalty_seconds", &[account], usage.penalty_secs);
+        for (class, blame) in [("auth", Blame::Credentials), ("upstream", Blame::Address)] {
+            let secs = usage.refused.filter(|(of, _)| *of == blame).map_or(0.0, |(_, secs)| secs);
+            values.add("aftercall_upstream_refused_seconds", &[account, ("class", class)], secs);
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use sqlx::{PgExecutor, PgPool, PgTransaction, types::Json};
 
 pub use gather::{gather, timestamp};
 
-use crate::{config::GateSettings, db};
+use crate::{config::AccountGate, db};
 
 /// No replica samples again within this time, in seconds; each tries every 15.
 const FRESH_SECS: f64 = 14.0;
@@ -90,19 +90,19 @@ pub async fn latest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Samples>> {
 
 /// Samples the service, unless another replica is doing so or has just done so. Returns whether it did. For how long
 /// retention has been due stays as it was sampled last.
-pub async fn take(db: &PgPool, gate: &GateSettings) -> sqlx::Result<bool> {
-    take_with(db, gate, None::<Ready<sqlx::Result<Overdue>>>).await
+pub async fn take(db: &PgPool, gates: &[AccountGate]) -> sqlx::Result<bool> {
+    take_with(db, gates, None::<Ready<sqlx::Result<Overdue>>>).await
 }
 
 /// The same, with what retention has left, which is awaited only if this process samples.
 pub async fn take_with(
     db: &PgPool,
-    gate: &GateSettings,
+    gates: &[AccountGate],
     overdue: Option<impl Future<Output = sqlx::Result<Overdue>> + Send>,
 ) -> sqlx::Result<bool> {
     let mut tx = db::begin(db).await?;
     let Some(previous) = claim(&mut tx).await? else { return Ok(false) };
-    let mut values = gather(&mut tx, gate, &previous).await?;
+    let mut values = gather(&mut tx, gates, &previous).await?;
     match overdue {
         Some(overdue) => {
             for (kind, secs) in overdue.await? {

@@ -291,7 +291,7 @@ async fn polls_leave_room_for_submissions() {
     }
     app.answer_polls(in_progress()).await;
     let mut reconciler = app.reconciler.clone();
-    reconciler.gate.limit = 10;
+    reconciler.accounts[0].gate.limit = 10;
     for job in &jobs {
         app.make_due(job.id).await;
     }

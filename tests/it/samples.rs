@@ -1,14 +1,17 @@
 //! The sampled state of the service, and where the time of a job went.
 use aftercall::{
-    config::GateSettings,
+    config::AccountGate,
+    provider::Account,
     samples::{self, Samples},
 };
 use futures_util::future::join_all;
 
 use crate::support::app::TestApp;
 
-fn gate(app: &TestApp) -> GateSettings {
-    app.dispatcher.gate.clone()
+const ACCOUNT: (&str, &str) = ("account", "default");
+
+fn gates(app: &TestApp) -> Vec<AccountGate> {
+    Account::gates(&app.dispatcher.accounts)
 }
 
 /// A sample that is taken now, whenever the last one was.
@@ -16,7 +19,7 @@ async fn sampled(app: &TestApp) -> Samples {
     let forget = "update aftercall.service_samples set taken_at = now() - interval '15 seconds'
         where taken_at > 'epoch'";
     sqlx::query(forget).execute(&app.db.pool).await.unwrap();
-    assert!(samples::take(&app.db.pool, &gate(app)).await.unwrap());
+    assert!(samples::take(&app.db.pool, &gates(app)).await.unwrap());
     samples::latest(&app.db.pool).await.unwrap().unwrap()
 }
 
@@ -24,12 +27,12 @@ async fn sampled(app: &TestApp) -> Samples {
 async fn replicas_sample_once_in_15_seconds_between_them() {
     let app = TestApp::start().await;
     assert_eq!(samples::latest(&app.db.pool).await.unwrap(), None);
-    let gate = gate(&app);
+    let gates = gates(&app);
     for _ in 0..3 {
-        let replicas = (0..4).map(|_| samples::take(&app.db.pool, &gate));
+        let replicas = (0..4).map(|_| samples::take(&app.db.pool, &gates));
         let taken = join_all(replicas).await.into_iter().filter(|taken| *taken.as_ref().unwrap());
         assert_eq!(taken.count(), 1);
-        assert!(!samples::take(&app.db.pool, &gate).await.unwrap(), "it was taken just now");
+        assert!(!samples::take(&app.db.pool, &gates).await.unwrap(), "it was taken just now");
         let later = "update aftercall.service_samples set taken_at = taken_at - interval '14.1 s'";
         sqlx::query(later).execute(&app.db.pool).await.unwrap();
     }
@@ -68,8 +71,14 @@ async fn a_sample_tells_what_waits_and_for_how_long() {
     let deadline = get("aftercall_next_deadline_seconds", &[]);
     assert!((1.0..=90.0).contains(&deadline), "{deadline}");
     // Nine of ten calls are left; the other 21 go at one every six seconds.
-    assert_eq!(values.get("aftercall_upstream_rate_limit", &[("group", "heavy")]), Some(10.0));
-    assert_eq!(values.get("aftercall_upstream_rate_remaining", &[("group", "heavy")]), Some(9.0));
+    assert_eq!(
+        values.get("aftercall_upstream_rate_limit", &[ACCOUNT, ("group", "heavy")]),
+        Some(10.0)
+    );
+    assert_eq!(
+        values.get("aftercall_upstream_rate_remaining", &[ACCOUNT, ("group", "heavy")]),
+        Some(9.0)
+    );
     assert_eq!(values.get("aftercall_queue_eta_seconds", &[]), Some(126.0));
     assert_eq!(values.get("aftercall_queue_late_jobs", &[]), Some(1.0));
     assert_eq!(values.get("aftercall_quarantined", &[]), Some(1.0));
@@ -88,9 +97,10 @@ async fn a_sample_tells_what_waits_and_for_how_long() {
     sqlx::query(at_rest).execute(&app.db.pool).await.unwrap();
     let values = sampled(&app).await.values;
     assert_eq!(values.get("aftercall_last_webhook_timestamp_seconds", &[]), Some(webhook));
-    let refused = |class| values.get("aftercall_upstream_refused_seconds", &[("class", class)]);
+    let refused =
+        |class| values.get("aftercall_upstream_refused_seconds", &[ACCOUNT, ("class", class)]);
     assert!(refused("auth") >= Some(60.0) && refused("upstream") == Some(0.0));
-    let penalty = values.get("aftercall_upstream_penalty_seconds", &[]).unwrap();
+    let penalty = values.get("aftercall_upstream_penalty_seconds", &[ACCOUNT]).unwrap();
     assert!((1.0..=30.0).contains(&penalty), "{penalty}");
 }
 

@@ -53,9 +53,9 @@ async fn running(settings: &SandboxSettings, stop: &CancellationToken) -> (TestA
     let sandbox = Sandbox::bind(settings).await.unwrap();
     let recording = sandbox.recording_url();
     let client = client(&sandbox.base_url(), settings);
-    app.dispatcher.provider = client.clone();
+    app.dispatcher.accounts[0].client = client.clone();
     app.dispatcher.webhook_base = serve(app.webhook.clone()).await;
-    app.reconciler.provider = client;
+    app.reconciler.accounts[0].client = client;
     tokio::spawn(sandbox.run(stop.clone()));
     tokio::spawn(app.dispatcher.clone().run(stop.clone()));
     (app, recording)

@@ -242,5 +242,5 @@ async fn show(
     _caller: Caller,
     _query: ApiQuery<NoParameters>,
 ) -> Result<Json<Overview>, ApiError> {
-    Ok(Json(read(&state.db, &state.gate).await?))
+    Ok(Json(read(&state.db, &state.gates).await?))
 }

@@ -1,4 +1,6 @@
 //! The overview from the sample, whose values are named like the metrics.
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
@@ -7,21 +9,19 @@ use super::{
     Retention, SelfTest, TableSize, Webhook, problems,
 };
 use crate::{
-    config::GateSettings,
+    config::AccountGate,
     public_hook::{self, LastTest},
     reporting::{self, Ended},
     samples::{self, Samples, Values},
 };
 
-/// The rate group of the provider.
-const GROUP: (&str, &str) = ("group", "heavy");
 /// Tables shown.
 const MOST_TABLES: usize = 10;
 
 /// The state of the service, sampled now unless that was done within the last 15 seconds.
-pub async fn read(db: &PgPool, gate: &GateSettings) -> sqlx::Result<Overview> {
+pub async fn read(db: &PgPool, gates: &[AccountGate]) -> sqlx::Result<Overview> {
     // A database that rejects writes keeps its last sample, which is still worth showing.
-    let taken = samples::take(db, gate).await;
+    let taken = samples::take(db, gates).await;
     let mut sample = samples::latest(db).await?;
     if sample.is_none() {
         taken?;
@@ -45,8 +45,11 @@ fn of_sample(sample: &Samples, ended: Ended, self_test: Option<LastTest>) -> Ove
     };
     let count = |name: &str| whole(values.get(name, &[]));
     let refused = |class| {
-        values.get("aftercall_upstream_refused_seconds", &[("class", class)]).unwrap_or_default()
+        let of_class =
+            |labels: &BTreeMap<String, String>| labels.get("class").is_some_and(|it| it == class);
+        least(values, "aftercall_upstream_refused_seconds", of_class)
     };
+    let calls = |name: &str| whole(Some(values.of(name).iter().map(|sample| sample.value).sum()));
     Overview {
         sampled_at: sample.taken_at,
         problems: Vec::new(),
@@ -70,9 +73,9 @@ fn of_sample(sample: &Samples, ended: Ended, self_test: Option<LastTest>) -> Ove
             eta_seconds: of("aftercall_queue_eta_seconds"),
         },
         provider: Provider {
-            rate_limit: whole(values.get("aftercall_upstream_rate_limit", &[GROUP])),
-            rate_remaining: whole(values.get("aftercall_upstream_rate_remaining", &[GROUP])),
-            penalty_seconds: of("aftercall_upstream_penalty_seconds"),
+            rate_limit: calls("aftercall_upstream_rate_limit"),
+            rate_remaining: calls("aftercall_upstream_rate_remaining"),
+            penalty_seconds: least(values, "aftercall_upstream_penalty_seconds", |_| true),
             refused_auth_seconds: refused("auth"),
             refused_upstream_seconds: refused("upstream"),
             newest_drift_at: time(of("aftercall_contract_drift_newest_timestamp_seconds")),
@@ -126,6 +129,12 @@ fn database(values: &Values) -> Database {
             .map(|(_, days)| days)
             .min_by(f64::total_cmp),
     }
+}
+
+/// The value for the account that is best off: others do not stop the jobs.
+fn least(values: &Values, name: &str, is_meant: impl Fn(&BTreeMap<String, String>) -> bool) -> f64 {
+    let samples = values.of(name).iter().filter(|sample| is_meant(&sample.labels));
+    samples.map(|sample| sample.value).min_by(f64::total_cmp).unwrap_or_default()
 }
 
 /// The values of a metric by their only label.

@@ -9,7 +9,7 @@ use config::{Config, File, FileFormat, Value, ValueKind};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::{Settings, ShownSettings, shown_url, validate};
+use super::{Settings, ShownSettings, provider::OF_ACCOUNT, shown_url, validate};
 
 pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
 /// Overrides the defaults, but nothing else, for `aftercall demo`.
@@ -94,6 +94,16 @@ impl Loaded {
     }
 }
 
+/// The part of the key of an account's setting that follows the account's name.
+fn of_account(key: &str) -> Option<&str> {
+    let (_, name) = key.strip_prefix("provider.accounts.")?.split_once('.')?;
+    OF_ACCOUNT.contains(&name).then_some(name)
+}
+
+fn is_secret(key: &str) -> bool {
+    SECRETS.contains(&key) || matches!(of_account(key), Some("client_secret" | "jwt"))
+}
+
 type Variables = BTreeMap<String, String>;
 type Layer = BTreeMap<String, Value>;
 
@@ -144,7 +154,7 @@ fn from_variables(
         .collect();
     for (key, value) in layers.into_iter().flatten() {
         let source = value.origin().unwrap_or("?").to_owned();
-        if !defaults.contains_key(&key) {
+        if !defaults.contains_key(&key) && of_account(&key).is_none() {
             faults.push(format!("{source}: unknown setting {key}{}", closest(&key, &defaults)));
         } else if let Err(error) = settings(&defaults, [(&key, &value)]) {
             faults.push(format!("{source}: {key}: {error}"));
@@ -255,7 +265,7 @@ fn from_prefixed(variables: &Variables, defaults: &Layer, faults: &mut Vec<Strin
             continue;
         };
         let key = path.to_lowercase().replace("__", ".");
-        if let Some(of) = key.strip_suffix("_file").filter(|of| SECRETS.contains(of)) {
+        if let Some(of) = key.strip_suffix("_file").filter(|of| is_secret(of)) {
             let name = name.trim_end_matches("_FILE");
             if let Some(value) = read_variable(name, of, variables, faults) {
                 layer.insert(of.to_owned(), value);
@@ -282,7 +292,7 @@ fn read_variable(
     faults: &mut Vec<String>,
 ) -> Option<Value> {
     let file_name = format!("{name}_FILE");
-    let path = variables.get(&file_name).filter(|_| SECRETS.contains(&key));
+    let path = variables.get(&file_name).filter(|_| is_secret(key));
     match (variables.get(name).filter(|text| !text.is_empty()), path) {
         (Some(_), Some(_)) => {
             faults.push(format!("{name} and {file_name} are both set; unset one of them"));
@@ -324,7 +334,7 @@ fn text(value: &Value) -> String {
 
 /// The value as shown by `config print`.
 fn shown(key: &str, text: &str) -> String {
-    if SECRETS.contains(&key) && !text.is_empty() {
+    if is_secret(key) && !text.is_empty() {
         return "(set, not shown)".to_owned();
     }
     match text.parse::<Url>() {

@@ -180,3 +180,65 @@ fn what_may_be_sent_to_is_an_exact_name_an_address_or_a_network() {
         assert!(text.contains("has no effect: name each"), "{idle}: {text}");
     }
 }
+
+const TWO_ACCOUNTS: [(&str, &str); 9] = [
+    ("RC_SERVER_URL", "https://platform.example"),
+    ("RC_CLIENT_ID", "id"),
+    ("RC_CLIENT_SECRET", "hush-1"),
+    ("RC_JWT", "hush-2"),
+    ("AFTERCALL__WEBHOOK__PUBLIC_URL", "https://hooks.example"),
+    ("AFTERCALL__PROVIDER__ACCOUNTS__CRM__CLIENT_ID", "crm"),
+    ("AFTERCALL__PROVIDER__ACCOUNTS__CRM__CLIENT_SECRET", "hush-3"),
+    ("AFTERCALL__PROVIDER__ACCOUNTS__CRM__JWT", "hush-4"),
+    ("AFTERCALL__PROVIDER__ACCOUNTS__CRM__LIMIT", "40"),
+];
+
+#[test]
+fn a_further_account_has_what_it_does_not_set_from_the_default_one() {
+    let loaded = loaded(&TWO_ACCOUNTS);
+    let gates = loaded.settings.provider.gates();
+    let told: Vec<_> = gates.iter().map(|it| (&*it.account, it.settings.limit)).collect();
+    assert_eq!(told, [("default", 10), ("crm", 40)]);
+    assert_eq!(gates[1].settings.window, gates[0].settings.window);
+    assert_eq!(loaded.origins["provider.accounts.crm.jwt"].value, "(set, not shown)");
+    let shown = format!("{loaded:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn everything_wrong_with_accounts_is_said_at_once() {
+    let mut with = TWO_ACCOUNTS.to_vec();
+    with.push(("AFTERCALL__PROVIDER__ACCOUNTS__CRM__SECRET", "x"));
+    let text = refused(&with);
+    assert!(text.contains("unknown setting provider.accounts.crm.secret"), "{text}");
+    let text = refused(&[
+        ("AFTERCALL__PROVIDER__ACCOUNTS__CRM__CLIENT_ID", "crm"),
+        ("AFTERCALL__PROVIDER__ACCOUNTS__CRM__LIMIT", "0"),
+        ("AFTERCALL__PROVIDER__ACCOUNTS__DEFAULT__WINDOW", "0s"),
+    ]);
+    for fault in [
+        "provider.accounts.crm needs client_id, client_secret and jwt",
+        "provider.accounts.crm.limit must be at least 1",
+        "provider.accounts.crm is set without provider.base_url",
+        "provider.accounts.default: use another name",
+        "provider.accounts.default.window must be greater than 0",
+    ] {
+        assert!(text.contains(fault), "{fault}: {text}");
+    }
+}
+
+#[test]
+fn a_secret_of_an_account_comes_from_a_file() {
+    let path = std::env::temp_dir().join(format!("aftercall-account-{}", std::process::id()));
+    std::fs::write(&path, "hush-5\n").unwrap();
+    let mut with = TWO_ACCOUNTS.to_vec();
+    with[7] = ("AFTERCALL__PROVIDER__ACCOUNTS__CRM__JWT_FILE", path.to_str().unwrap());
+    let loaded = loaded(&with);
+    let origin = &loaded.origins["provider.accounts.crm.jwt"];
+    assert_eq!((&*origin.source, &*origin.value), (with[7].0, "(set, not shown)"));
+    assert_eq!(
+        loaded.settings.provider.accounts["crm"].jwt.as_ref().unwrap().expose_secret(),
+        "hush-5"
+    );
+    std::fs::remove_file(&path).unwrap();
+}

@@ -4,16 +4,21 @@
 //! RingCentral counts submissions, status polls and more in one rate group, "Heavy": by default 10
 //! calls in a sliding window of 60 s, then a penalty of 60 s that restarts with every call sent
 //! during it (developer guide, "Rate limits").
+//!
+//! Each account at the provider has a row of its own, and its own limit, penalty and refusals.
+mod accounts;
+mod forecast;
 mod refusing;
 mod usage;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgPool, PgTransaction};
 
+pub use self::accounts::{configure, configured, with_room};
+pub use self::forecast::{Forecast, forecast};
 pub use self::refusing::{Blame, GateState, Refusing, Since, refused, retry_now, state, taken};
-pub use self::usage::{Usage, usage};
+pub use self::usage::{AccountUsage, Usage, usage};
 use super::RateHeaders;
 use crate::{config::GateSettings, db};
 
@@ -50,7 +55,11 @@ struct State {
 /// The running totals of `provider_calls` make that one lookup by index, however many calls there are. If this waited
 /// for the lock, its snapshot is older than the row: it may miss the newest calls that are older than the window, and
 /// so count too many, but never too few.
-async fn look(tx: &mut PgTransaction<'_>, window: Option<f64>) -> sqlx::Result<State> {
+async fn look(
+    tx: &mut PgTransaction<'_>,
+    account: &str,
+    window: Option<f64>,
+) -> sqlx::Result<State> {
     sqlx::query_as!(
         State,
         r#"
@@ -61,10 +70,11 @@ async fn look(tx: &mut PgTransaction<'_>, window: Option<f64>) -> sqlx::Result<S
         from aftercall.provider_gate gate
         cross join lateral aftercall.calls_until(
             gate.account, now() - make_interval(secs => coalesce($1, gate.kept_secs))) past
-        where gate.account = 'default'
+        where gate.account = $2
         for update of gate
         "#,
         window,
+        account,
     )
     .fetch_one(&mut **tx)
     .await
@@ -74,14 +84,15 @@ async fn look(tx: &mut PgTransaction<'_>, window: Option<f64>) -> sqlx::Result<S
 /// ends, so replicas take turns; commit before calling the provider.
 pub async fn take(
     tx: &mut PgTransaction<'_>,
+    account: &str,
     settings: &GateSettings,
     purpose: Purpose,
     wanted: usize,
 ) -> sqlx::Result<usize> {
     let window = settings.window.as_secs_f64() * STRETCH;
-    let state = look(tx, Some(window)).await?;
+    let state = look(tx, account, Some(window)).await?;
     if window > state.kept_secs {
-        keep_calls(tx, window).await?;
+        keep_calls(tx, account, window).await?;
     }
     if state.is_blocked {
         return Ok(0);
@@ -102,9 +113,9 @@ pub async fn take(
     };
     let granted = usize::try_from(free).unwrap_or_default().min(wanted);
     if granted > 0 {
-        note_calls(tx, purpose, i64::try_from(granted).unwrap_or(i64::MAX)).await?;
+        note_calls(tx, account, purpose, i64::try_from(granted).unwrap_or(i64::MAX)).await?;
         if purpose == Purpose::Submission && state.is_refusing {
-            probe_after(tx, settings.probe).await?;
+            probe_after(tx, account, settings.probe).await?;
         }
     }
     Ok(granted)
@@ -113,6 +124,7 @@ pub async fn take(
 /// Returns calls that [`take`] granted in this transaction and that are not needed.
 pub async fn give_back(
     tx: &mut PgTransaction<'_>,
+    account: &str,
     purpose: Purpose,
     unused: usize,
 ) -> sqlx::Result<()> {
@@ -124,7 +136,7 @@ pub async fn give_back(
                 polls_total = polls_total - case when $1 then 0 else $2 end,
                 probe_at = case when $1 and refused_since is not null then clock_timestamp()
                     else probe_at end
-            where account = 'default'
+            where account = $3
             returning account, last_call_at, calls_total, polls_total
         )
         update aftercall.provider_calls calls set
@@ -133,6 +145,7 @@ pub async fn give_back(
         "#,
         purpose == Purpose::Submission,
         i64::try_from(unused).unwrap_or(i64::MAX),
+        account,
     )
     .execute(&mut **tx)
     .await?;
@@ -141,10 +154,11 @@ pub async fn give_back(
 
 /// Keeps rows of calls for this process's window, the longest so far. Until they reach back as far, all calls that were
 /// ever made count, so it is granted none.
-async fn keep_calls(tx: &mut PgTransaction<'_>, window: f64) -> sqlx::Result<()> {
+async fn keep_calls(tx: &mut PgTransaction<'_>, account: &str, window: f64) -> sqlx::Result<()> {
     sqlx::query!(
-        "update aftercall.provider_gate set kept_secs = $1 where account = 'default'",
-        window
+        "update aftercall.provider_gate set kept_secs = $1 where account = $2",
+        window,
+        account
     )
     .execute(&mut **tx)
     .await?;
@@ -152,7 +166,12 @@ async fn keep_calls(tx: &mut PgTransaction<'_>, window: f64) -> sqlx::Result<()>
 }
 
 /// Records calls as made now, and deletes up to two rows that no process counts any more: more than are added.
-async fn note_calls(tx: &mut PgTransaction<'_>, purpose: Purpose, calls: i64) -> sqlx::Result<()> {
+async fn note_calls(
+    tx: &mut PgTransaction<'_>,
+    account: &str,
+    purpose: Purpose,
+    calls: i64,
+) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         with expired as materialized (
@@ -166,17 +185,17 @@ async fn note_calls(tx: &mut PgTransaction<'_>, purpose: Purpose, calls: i64) ->
                     order by last.made_at desc limit 1)
                 order by c.made_at limit 2
             ) old
-            where gate.account = 'default'
+            where gate.account = $3
         ), swept as (
             delete from aftercall.provider_calls
-            where account = 'default' and made_at = any(array(select made_at from expired))
+            where account = $3 and made_at = any(array(select made_at from expired))
         ), gate as (
             update aftercall.provider_gate set
                 calls_total = calls_total + $2,
                 polls_total = polls_total + case when $1 then 0 else $2 end,
                 last_call_at = greatest(clock_timestamp(), last_call_at + interval '1 microsecond'),
                 swept_to = coalesce((select max(made_at) from expired), swept_to)
-            where account = 'default'
+            where account = $3
             returning account, last_call_at, calls_total, polls_total
         )
         insert into aftercall.provider_calls (account, made_at, calls_total, polls_total)
@@ -184,6 +203,7 @@ async fn note_calls(tx: &mut PgTransaction<'_>, purpose: Purpose, calls: i64) ->
         "#,
         purpose == Purpose::Submission,
         calls,
+        account,
     )
     .execute(&mut **tx)
     .await?;
@@ -191,26 +211,32 @@ async fn note_calls(tx: &mut PgTransaction<'_>, purpose: Purpose, calls: i64) ->
 }
 
 /// Lets the next submission through after this time, while the provider rejects them.
-async fn probe_after(tx: &mut PgTransaction<'_>, probe: Duration) -> sqlx::Result<()> {
+async fn probe_after(
+    tx: &mut PgTransaction<'_>,
+    account: &str,
+    probe: Duration,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update aftercall.provider_gate
-         set probe_at = clock_timestamp() + make_interval(secs => $1) where account = 'default'",
+         set probe_at = clock_timestamp() + make_interval(secs => $1) where account = $2",
         probe.as_secs_f64(),
+        account,
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// Blocks all calls of all replicas for `pause` from now.
-pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()> {
+/// Blocks all calls of all replicas with this account for `pause` from now.
+pub async fn block(db: impl PgExecutor<'_>, account: &str, pause: Duration) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update aftercall.provider_gate set blocked_until =
             greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
-        where account = 'default'
+        where account = $2
         "#,
         pause.as_secs_f64(),
+        account,
     )
     .execute(db)
     .await?;
@@ -221,7 +247,7 @@ pub async fn block(db: impl PgExecutor<'_>, pause: Duration) -> sqlx::Result<()>
 /// apps make (call log, recording downloads), which are recorded as if they were ours.
 ///
 /// Most responses have nothing new, and then nothing is locked or written.
-pub async fn learn(db: &PgPool, rate: &RateHeaders) -> sqlx::Result<()> {
+pub async fn learn(db: &PgPool, account: &str, rate: &RateHeaders) -> sqlx::Result<()> {
     let Some(limit) = rate.limit else { return Ok(()) };
     let used = rate.remaining.map_or(0, |remaining| limit.saturating_sub(remaining));
     let (limit, used) = (i32::try_from(limit).unwrap_or(i32::MAX), i64::from(used));
@@ -231,10 +257,11 @@ pub async fn learn(db: &PgPool, rate: &RateHeaders) -> sqlx::Result<()> {
         from aftercall.provider_gate gate
         cross join lateral aftercall.calls_until(
             gate.account, now() - make_interval(secs => gate.kept_secs)) past
-        where gate.account = 'default'
+        where gate.account = $3
         "#,
         limit,
         used,
+        account,
     )
     .fetch_one(db)
     .await?;
@@ -242,62 +269,17 @@ pub async fn learn(db: &PgPool, rate: &RateHeaders) -> sqlx::Result<()> {
         return Ok(());
     }
     let mut tx = db::begin(db).await?;
-    let others = used - look(&mut tx, None).await?.used;
+    let others = used - look(&mut tx, account, None).await?.used;
     if others > 0 {
-        note_calls(&mut tx, Purpose::Submission, others).await?;
+        note_calls(&mut tx, account, Purpose::Submission, others).await?;
     }
     sqlx::query!(
         "update aftercall.provider_gate set limit_seen = $1
-         where account = 'default' and limit_seen is distinct from $1",
+         where account = $2 and limit_seen is distinct from $1",
         limit,
+        account,
     )
     .execute(&mut *tx)
     .await?;
     tx.commit().await
-}
-
-/// Estimates when the `position`th submission from now will be sent, and until when none is.
-///
-/// Free calls of the window go at once, the others at the pace of the limit.
-pub async fn forecast(
-    db: impl PgExecutor<'_>,
-    settings: &GateSettings,
-    position: i64,
-) -> sqlx::Result<Forecast> {
-    sqlx::query_as!(
-        Forecast,
-        r#"
-        with gate as (
-            select least($1, coalesce(limit_seen, $1)) as calls,
-                case when greatest(blocked_until, probe_at) > now()
-                    then greatest(blocked_until, probe_at) end as blocked_until,
-                refused_since is not null as is_refusing,
-                calls_total - past.calls as used
-            from aftercall.provider_gate gate
-            cross join lateral
-                aftercall.calls_until(account, now() - make_interval(secs => $2)) past
-            where account = 'default'
-        )
-        select blocked_until, coalesce(blocked_until, now()) + make_interval(
-            secs => $2 / greatest(calls, 1) * greatest(0, $3::int8 - greatest(0, calls - used)))
-            as "at!",
-            is_refusing as "is_refusing!", $3::int8 <= calls - used as "is_free!"
-        from gate
-        "#,
-        i32::try_from(settings.limit).unwrap_or(i32::MAX),
-        settings.window.as_secs_f64(),
-        position,
-    )
-    .fetch_one(db)
-    .await
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Forecast {
-    pub at: DateTime<Utc>,
-    pub blocked_until: Option<DateTime<Utc>>,
-    /// Whether the provider rejects all submissions.
-    pub is_refusing: bool,
-    /// Whether a call of the current window is left for it.
-    pub is_free: bool,
 }

@@ -42,6 +42,7 @@ pub struct Since {
 /// Records the rejection: from now on one submission is let through every `probe`. Returns whether this is new.
 pub async fn refused(
     db: impl PgExecutor<'_>,
+    account: &str,
     what: &Refusing,
     probe: Duration,
 ) -> sqlx::Result<bool> {
@@ -49,7 +50,7 @@ pub async fn refused(
         r#"
         with before as (
             select account, refused_since from aftercall.provider_gate
-            where account = 'default' for update
+            where account = $5 for update
         )
         update aftercall.provider_gate gate set
             refused_since = coalesce(gate.refused_since, clock_timestamp()),
@@ -62,18 +63,19 @@ pub async fn refused(
         what.status.map(i32::from),
         what.code,
         probe.as_secs_f64(),
+        account,
     )
     .fetch_one(db)
     .await
 }
 
 /// Records that the provider processed a submission, which ends the state. Returns since when it lasted, if it did.
-pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>>> {
+pub async fn taken(db: impl PgExecutor<'_>, account: &str) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         r#"
         with before as (
             select account, refused_since from aftercall.provider_gate
-            where account = 'default' and refused_since is not null for update
+            where account = $1 and refused_since is not null for update
         )
         update aftercall.provider_gate gate set
             refused_since = null, refused_class = null, refused_status = null, refused_code = null,
@@ -81,18 +83,19 @@ pub async fn taken(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>
         from before where gate.account = before.account
         returning before.refused_since as "since!"
         "#,
+        account,
     )
     .fetch_optional(db)
     .await
 }
 
-/// Lets the next submission through at once, because the cause of the rejections may be gone. Returns whether there
+/// Lets the next submission of each account through at once, because the cause of the rejections may be gone. Returns whether there
 /// were any.
 pub async fn retry_now(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     let updated = sqlx::query!(
         r#"
         update aftercall.provider_gate set probe_at = clock_timestamp()
-        where account = 'default' and refused_since is not null
+        where refused_since is not null
         "#,
     )
     .execute(db)
@@ -100,14 +103,15 @@ pub async fn retry_now(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     Ok(updated.rows_affected() > 0)
 }
 
-/// Whether and why submissions wait.
+/// Whether and why submissions wait: the state of the account that is best off.
 pub async fn state(db: impl PgExecutor<'_>) -> sqlx::Result<GateState> {
     let row = sqlx::query!(
         r#"
         select case when blocked_until > now() then blocked_until end as blocked_until,
             refused_since, refused_class as "refused_class: Blame", refused_status, refused_code,
             probe_at
-        from aftercall.provider_gate where account = 'default'
+        from aftercall.provider_gate where is_configured
+        order by refused_since is not null, greatest(blocked_until, now()), account limit 1
         "#,
     )
     .fetch_one(db)

@@ -19,7 +19,7 @@ use crate::support::{
 async fn sending(app: &TestApp) -> (JoinHandle<usize>, Held) {
     let provider = Manual::bind().await;
     let mut dispatcher = app.dispatcher.clone();
-    dispatcher.provider = client_of(&provider.url());
+    dispatcher.accounts[0].client = client_of(&provider.url());
     let sending = tokio::spawn(async move { dispatcher.drain().await });
     (sending, provider.submission().await)
 }
@@ -213,7 +213,7 @@ async fn an_answer_is_kept_once_a_lost_database_is_back() {
     let app = TestApp::start().await;
     let provider = Manual::bind().await;
     let mut dispatcher = app.dispatcher.clone();
-    dispatcher.provider = client_of(&provider.url());
+    dispatcher.accounts[0].client = client_of(&provider.url());
     dispatcher.settings.poll_interval = Duration::from_millis(1);
     // Unlike the tests' pool, this one trusts recently used connections, as the service does.
     let size = PoolOptions { max_connections: 2, acquire_timeout: Duration::from_secs(3) };

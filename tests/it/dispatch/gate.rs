@@ -23,7 +23,7 @@ const SETTINGS: GateSettings = GateSettings {
 
 async fn take(db: &TestDb, purpose: Purpose, wanted: usize) -> usize {
     let mut tx = db.pool.begin().await.unwrap();
-    let granted = gate::take(&mut tx, &SETTINGS, purpose, wanted).await.unwrap();
+    let granted = gate::take(&mut tx, "default", &SETTINGS, purpose, wanted).await.unwrap();
     tx.commit().await.unwrap();
     granted
 }
@@ -79,8 +79,8 @@ async fn polls_get_everything_when_nothing_else_waits_and_one_at_least() {
 #[tokio::test]
 async fn a_block_holds_for_all_and_is_never_shortened() {
     let db = TestDb::new().await;
-    gate::block(&db.pool, Duration::from_mins(2)).await.unwrap();
-    gate::block(&db.pool, Duration::from_secs(1)).await.unwrap();
+    gate::block(&db.pool, "default", Duration::from_mins(2)).await.unwrap();
+    gate::block(&db.pool, "default", Duration::from_secs(1)).await.unwrap();
     assert_eq!(submissions(&db, 1).await, 0);
     assert_eq!(polls(&db, 1.0, 1).await, 0);
     let query = "select blocked_until > now() + interval '100 s' from aftercall.provider_gate";
@@ -94,8 +94,8 @@ async fn a_block_holds_for_all_and_is_never_shortened() {
 async fn what_found_nothing_to_do_is_given_back() {
     let db = TestDb::new().await;
     let mut tx = db.pool.begin().await.unwrap();
-    assert_eq!(gate::take(&mut tx, &SETTINGS, Purpose::Submission, 4).await.unwrap(), 4);
-    gate::give_back(&mut tx, Purpose::Submission, 3).await.unwrap();
+    assert_eq!(gate::take(&mut tx, "default", &SETTINGS, Purpose::Submission, 4).await.unwrap(), 4);
+    gate::give_back(&mut tx, "default", Purpose::Submission, 3).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(submissions(&db, 9).await, 4);
 }
@@ -104,7 +104,7 @@ async fn what_found_nothing_to_do_is_given_back() {
 async fn a_rolled_back_take_costs_nothing() {
     let db = TestDb::new().await;
     let mut tx = db.pool.begin().await.unwrap();
-    gate::take(&mut tx, &SETTINGS, Purpose::Submission, 5).await.unwrap();
+    gate::take(&mut tx, "default", &SETTINGS, Purpose::Submission, 5).await.unwrap();
     tx.rollback().await.unwrap();
     assert_eq!(submissions(&db, 9).await, 5);
 }
@@ -117,9 +117,9 @@ async fn the_limit_the_provider_names_counts_if_it_is_lower() {
         remaining: Some(remaining),
         window: None,
     };
-    gate::learn(&db.pool, &told(3, 2)).await.unwrap();
+    gate::learn(&db.pool, "default", &told(3, 2)).await.unwrap();
     assert_eq!(submissions(&db, 9).await, 2);
-    gate::learn(&db.pool, &told(50, 49)).await.unwrap();
+    gate::learn(&db.pool, "default", &told(50, 49)).await.unwrap();
     assert_eq!(submissions(&db, 9).await, 2);
 }
 
@@ -127,7 +127,7 @@ async fn the_limit_the_provider_names_counts_if_it_is_lower() {
 async fn a_limit_of_nothing_does_not_stop_us_for_good() {
     let db = TestDb::new().await;
     let none = RateHeaders { limit: Some(0), remaining: Some(0), window: None };
-    gate::learn(&db.pool, &none).await.unwrap();
+    gate::learn(&db.pool, "default", &none).await.unwrap();
     assert_eq!(submissions(&db, 9).await, 1);
 }
 
@@ -135,7 +135,7 @@ const HOUR: GateSettings = GateSettings { window: Duration::from_hours(1), ..SET
 
 async fn take_with(db: &TestDb, settings: &GateSettings, purpose: Purpose, wanted: usize) -> usize {
     let mut tx = db.pool.begin().await.unwrap();
-    let granted = gate::take(&mut tx, settings, purpose, wanted).await.unwrap();
+    let granted = gate::take(&mut tx, "default", settings, purpose, wanted).await.unwrap();
     tx.commit().await.unwrap();
     granted
 }
@@ -268,10 +268,10 @@ async fn what_others_call_counts_too_and_a_response_without_news_writes_nothing(
     let written =
         async || sqlx::query_scalar::<_, String>(written).fetch_one(&db.pool).await.unwrap();
     assert_eq!(submissions(&db, 2).await, 2);
-    gate::learn(&db.pool, &told(3)).await.unwrap();
+    gate::learn(&db.pool, "default", &told(3)).await.unwrap();
     let before = written().await;
-    gate::learn(&db.pool, &told(3)).await.unwrap();
+    gate::learn(&db.pool, "default", &told(3)).await.unwrap();
     assert_eq!(written().await, before);
-    gate::learn(&db.pool, &told(1)).await.unwrap();
+    gate::learn(&db.pool, "default", &told(1)).await.unwrap();
     assert_eq!(submissions(&db, 9).await, 1);
 }

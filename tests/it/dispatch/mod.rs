@@ -1,4 +1,5 @@
 //! Jobs are submitted: what each response of the provider does to them.
+mod accounts;
 mod fate;
 mod gate;
 mod quotas;
@@ -177,7 +178,7 @@ async fn the_last_broken_attempt_fails_the_job() {
 async fn an_unreachable_provider_is_tried_until_the_deadline() {
     let mut app = TestApp::with(|settings| settings.dispatch.max_attempts = 1).await;
     let nobody = Manual::bind().await.url();
-    app.dispatcher.provider = client_of(&nobody);
+    app.dispatcher.accounts[0].client = client_of(&nobody);
     let id = app.submit().await;
     for attempts in 1..=3 {
         assert_eq!(app.dispatcher.drain().await, 1);

@@ -146,7 +146,7 @@ async fn only_what_the_provider_may_have_accepted_counts() {
     app.submit().await;
     let mut tx = app.announcer.begin(&app.db.runtime).await.unwrap();
     let lease = std::time::Duration::from_mins(1);
-    assert_eq!(jobs::claim(&mut tx, &seal(), 9, lease).await.unwrap().len(), 1);
+    assert_eq!(jobs::claim(&mut tx, &seal(), "default", 9, lease).await.unwrap().len(), 1);
     tx.commit().await.unwrap();
     assert_eq!(used(&app).await, (3, 3));
 }
@@ -158,7 +158,7 @@ async fn what_is_given_back_goes_to_the_day_it_was_counted_in() {
     app.submit().await;
     let mut tx = app.announcer.begin(&app.db.runtime).await.unwrap();
     let lease = std::time::Duration::from_mins(1);
-    let claimed = jobs::claim(&mut tx, &seal(), 1, lease).await.unwrap().remove(0);
+    let claimed = jobs::claim(&mut tx, &seal(), "default", 1, lease).await.unwrap().remove(0);
     tx.commit().await.unwrap();
     // Counted yesterday, in a month that is over; today others have counted.
     let later = "update aftercall.attempts set counted_on = counted_on - 40";
@@ -210,7 +210,13 @@ async fn the_views_and_the_metrics_show_what_waits_for_a_quota() {
         values: aftercall::samples::Values::default(),
     };
     let mut tx = app.db.pool.begin().await.unwrap();
-    let sample = aftercall::samples::gather(&mut tx, &app.dispatcher.gate, &before).await.unwrap();
+    let sample = aftercall::samples::gather(
+        &mut tx,
+        &aftercall::provider::Account::gates(&app.dispatcher.accounts),
+        &before,
+    )
+    .await
+    .unwrap();
     let value = |name: &str| sample.get(name, &[]).unwrap();
     assert_eq!(
         (value("aftercall_jobs_over_quota"), value("aftercall_queue_late_jobs")),

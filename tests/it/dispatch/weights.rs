@@ -114,7 +114,7 @@ async fn a_weight_counts_from_the_moment_it_is_set_and_within_a_batch() {
         sqlx::query(set).bind(weight).execute(&app.db.pool).await.unwrap();
         let mut tx = app.announcer.begin(&app.db.runtime).await.unwrap();
         let lease = std::time::Duration::from_mins(1);
-        let claimed = aftercall::jobs::claim(&mut tx, &seal(), 9, lease).await.unwrap();
+        let claimed = aftercall::jobs::claim(&mut tx, &seal(), "default", 9, lease).await.unwrap();
         tx.commit().await.unwrap();
         claimed.iter().filter(|job| job.request["source"] == "b").count()
     };

@@ -20,7 +20,7 @@ async fn a_webhook_that_arrives_before_the_202_completes_its_job() {
         app.submit().await;
     }
     let provider = Provider::early(app.webhook.clone()).await;
-    app.dispatcher.provider = client_of(&provider.url);
+    app.dispatcher.accounts[0].client = client_of(&provider.url);
     let stop = CancellationToken::new();
     let dispatcher = tokio::spawn(app.dispatcher.clone().run(stop.clone()));
     eventually("the last 202", async || {

@@ -54,7 +54,7 @@ async fn submitted(db: &PgPool, number: usize) -> Vec<Waiting> {
     }
     let hour = Duration::from_hours(1);
     let mut waiting = Vec::new();
-    for claimed in jobs::claim(&mut tx, &seal(), number, hour).await.unwrap() {
+    for claimed in jobs::claim(&mut tx, &seal(), "default", number, hour).await.unwrap() {
         assert!(jobs::mark_submitted(&mut tx, &claimed, Some("rc-1"), hour).await.unwrap());
         let webhook = format!("/webhooks/{}", claimed.token.reveal());
         waiting.push(Waiting { id: claimed.job_id, webhook });

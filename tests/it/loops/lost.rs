@@ -33,8 +33,8 @@ async fn with_every_webhook_lost_all_jobs_are_completed_by_polls_inside_the_budg
     })
     .await;
     let provider = Provider::silent().await;
-    app.dispatcher.provider = client_of(&provider.url);
-    app.reconciler.provider = app.dispatcher.provider.clone();
+    app.dispatcher.accounts[0].client = client_of(&provider.url);
+    app.reconciler.accounts[0].client = app.dispatcher.accounts[0].client.clone();
     for _ in 0..jobs {
         app.submit().await;
     }

@@ -138,7 +138,7 @@ impl World {
     /// Claims jobs; returns job and attempt of each submission.
     pub async fn claim(&self, most: usize) -> Vec<(usize, i32)> {
         let mut tx = self.begin().await;
-        let claimed = jobs::claim(&mut tx, &seal(), most, minutes(LEASE)).await.unwrap();
+        let claimed = jobs::claim(&mut tx, &seal(), "default", most, minutes(LEASE)).await.unwrap();
         tx.commit().await.unwrap();
         let mut begun = Vec::new();
         for claimed in claimed {
@@ -238,7 +238,7 @@ impl World {
 
     pub async fn claim_poll(&self) -> Option<Target> {
         let mut tx = self.begin().await;
-        let target = jobs::claim_poll(&mut tx, minutes(POLL_AFTER)).await.unwrap();
+        let target = jobs::claim_poll(&mut tx, "default", minutes(POLL_AFTER)).await.unwrap();
         tx.commit().await.unwrap();
         let PollTarget { job_id, attempt, provider_job_id, .. } = target?;
         Some(Target { job: self.number(job_id), attempt, provider_job_id })
@@ -246,8 +246,13 @@ impl World {
 
     pub async fn lose_attempt(&self, target: &Target) -> bool {
         let Target { job, attempt, provider_job_id } = target.clone();
-        let target =
-            PollTarget { job_id: self.jobs[job], attempt, provider_job_id, trace_context: None };
+        let target = PollTarget {
+            job_id: self.jobs[job],
+            attempt,
+            provider_job_id,
+            account: "default".into(),
+            trace_context: None,
+        };
         jobs::lose_attempt(&self.db, &self.announcer, &target, MAX_ATTEMPTS).await.unwrap()
     }
 

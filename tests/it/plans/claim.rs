@@ -30,7 +30,10 @@ async fn a_claim_reads_what_it_claims_and_none_of_what_waits_for_a_quota() {
     let mut own = fresh(&app.db.pool).await;
     let mut tx = app.announcer.begin_on(&mut own).await.unwrap();
     assert!(jobs::has_due(&mut **tx).await.unwrap());
-    assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 10);
+    assert_eq!(
+        jobs::claim(&mut tx, &seal(), "default", 10, Duration::from_mins(1)).await.unwrap().len(),
+        10
+    );
     reads_little(&mut tx, 100).await;
     tx.commit().await.unwrap();
 
@@ -38,11 +41,17 @@ async fn a_claim_reads_what_it_claims_and_none_of_what_waits_for_a_quota() {
     sqlx::query(used_up).execute(&app.db.pool).await.unwrap();
     let mut own = fresh(&app.db.pool).await;
     let mut tx = app.announcer.begin_on(&mut own).await.unwrap();
-    assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 10);
+    assert_eq!(
+        jobs::claim(&mut tx, &seal(), "default", 10, Duration::from_mins(1)).await.unwrap().len(),
+        10
+    );
     reads_little(&mut tx, 80).await;
     sqlx::query("update aftercall.callers set daily_quota = 1").execute(&mut **tx).await.unwrap();
     assert!(!jobs::has_due(&mut **tx).await.unwrap());
-    assert_eq!(jobs::claim(&mut tx, &seal(), 10, Duration::from_mins(1)).await.unwrap().len(), 0);
+    assert_eq!(
+        jobs::claim(&mut tx, &seal(), "default", 10, Duration::from_mins(1)).await.unwrap().len(),
+        0
+    );
     reads_little(&mut tx, 80).await;
 }
 
@@ -76,12 +85,12 @@ async fn a_call_costs_as_much_however_many_the_window_has() {
     ] {
         sqlx::query(statement).execute(&app.db.pool).await.unwrap();
     }
-    let settings = GateSettings { limit: 1_000_000, ..app.dispatcher.gate.clone() };
+    let settings = GateSettings { limit: 1_000_000, ..app.dispatcher.accounts[0].gate.clone() };
     for _ in 0..3 {
         let mut own = fresh(&app.db.pool).await;
         let mut tx = own.begin().await.unwrap();
         let purpose = gate::Purpose::Submission;
-        assert_eq!(gate::take(&mut tx, &settings, purpose, 4).await.unwrap(), 4);
+        assert_eq!(gate::take(&mut tx, "default", &settings, purpose, 4).await.unwrap(), 4);
         let read = "select seq_tup_read + idx_tup_fetch, n_tup_del from pg_stat_xact_user_tables
             where relname = 'provider_calls'";
         let (read, deleted): (i64, i64) = sqlx::query_as(read).fetch_one(&mut *tx).await.unwrap();

@@ -21,7 +21,13 @@ async fn a_sample_reads_no_table_that_grows_with_finished_jobs() {
     sqlx::query("analyze").execute(db).await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let before = Samples { taken_at: DateTime::UNIX_EPOCH, values: Values::default() };
-    samples::gather(&mut tx, &app.dispatcher.gate, &before).await.unwrap();
+    samples::gather(
+        &mut tx,
+        &aftercall::provider::Account::gates(&app.dispatcher.accounts),
+        &before,
+    )
+    .await
+    .unwrap();
     let large: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class where relnamespace = 'aftercall'::regnamespace
             and relname = any($1) and reltuples > $2",

@@ -111,7 +111,7 @@ async fn the_seeds_failure_fails_the_job_with_code_message_and_parameter() {
 async fn a_webhook_that_overtakes_the_202_completes_the_job() {
     let mut app = TestApp::start().await;
     let provider = Manual::bind().await;
-    app.dispatcher.provider = client_of(&provider.url());
+    app.dispatcher.accounts[0].client = client_of(&provider.url());
     let id = app.submit().await;
     let dispatcher = app.dispatcher.clone();
     let sending = tokio::spawn(async move { dispatcher.drain().await });

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aftercall::{
-    app::{self, Api, Parts},
+    app::{self, Api, Parts, Workers},
     callers::{self, KeyTerms, Replicas},
     config::{self, Allowed, Settings, StoreEnvironment},
     console::Links,
@@ -20,7 +20,7 @@ use aftercall::{
     media::Store,
     metrics::Metrics,
     notify::Deliverer,
-    provider::wire,
+    provider::{Client, gate, wire},
     reconcile::Reconciler,
     sampler::Sampler,
     seal::{Keys, Seal},
@@ -117,7 +117,8 @@ impl TestApp {
         // They run until the test's runtime ends.
         tokio::spawn(receiver.ingest.run());
         tokio::spawn(receiver.lookups.run());
-        let workers = parts.workers(&client, Url::parse(WEBHOOK_BASE).unwrap());
+        gate::configure(&db.pool, &parts.settings.provider.gates()).await.unwrap();
+        let workers = workers(&parts, &client);
         let app = Self {
             api: router,
             webhook: receiver.router,
@@ -142,6 +143,18 @@ impl TestApp {
         app.stub("POST", wire::TOKEN_PATH, ResponseTemplate::new(200).set_body_json(token)).await;
         app.accept_submissions().await;
         app
+    }
+
+    /// Replaces the dispatcher and the reconciler, as a restart with other settings does.
+    pub async fn restart(&mut self, adjust: impl FnOnce(&mut Settings)) {
+        let mut settings = Settings::clone(&self.parts.settings);
+        adjust(&mut settings);
+        self.parts.settings = settings.into();
+        let gates = self.parts.settings.provider.gates();
+        gate::configure(&self.db.pool, &gates).await.unwrap();
+        let workers = workers(&self.parts, &client_of(&self.provider.uri()));
+        self.dispatcher = workers.dispatcher;
+        self.reconciler = workers.reconciler;
     }
 
     /// Starts the event feed, so that waits and streams receive events.
@@ -308,6 +321,10 @@ impl TestApp {
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.db.pool).await.unwrap()
     }
+}
+
+fn workers(parts: &Parts, client: &Client) -> Workers {
+    parts.workers(parts.accounts(client), Url::parse(WEBHOOK_BASE).unwrap())
 }
 
 fn parts_of(settings: Settings, db: &TestDb, store: Store) -> (Parts, Recorder) {
