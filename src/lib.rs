@@ -71,6 +71,7 @@
 //! - [`metrics`]: counters, histograms and gauges of this process, in the OpenMetrics format
 //! - [`telemetry`]: logs, as JSON lines or readable ones in a terminal, and traces by OTLP
 //! - [`db`]: the connection pool, the migrations, and the meaning of database errors
+//! - [`reads`]: where reads go: to the primary, or to a replica that has caught up
 //! - [`embedded`]: the managed Postgres, a private cluster that Aftercall starts, watches and stops
 //!
 //! Plumbing:
@@ -187,6 +188,7 @@ pub mod partitions;
 pub mod provider;
 pub mod public_hook;
 pub mod query;
+pub mod reads;
 pub mod reconcile;
 pub mod reporting;
 pub mod retention;

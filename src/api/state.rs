@@ -16,6 +16,7 @@ use crate::{
     jobs::Announcer,
     metrics::Metrics,
     provider::MediaHosts,
+    reads::Reads,
     seal::Seal,
 };
 
@@ -26,6 +27,8 @@ pub struct ApiState(Arc<Shared>);
 #[derive(Debug)]
 pub struct Shared {
     pub db: PgPool,
+    /// Runs what only reads and may be heavy.
+    pub reads: Reads,
     pub cursors: Cursors,
     /// Begins transactions that change jobs, so that the dispatcher and the feed are notified.
     pub announcer: Announcer,

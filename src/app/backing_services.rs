@@ -14,7 +14,9 @@ use crate::{
     db::{PoolOptions, Primary, Servers},
     embedded::{self, Cluster},
     media::{self, Store},
+    metrics::Metrics,
     provider::{Client, Credentials, gate},
+    reads::Reads,
     sandbox::{self, Sandbox},
     supervise::{Lifecycle, TaskResult},
 };
@@ -56,6 +58,14 @@ pub async fn database(settings: &Settings) -> anyhow::Result<(Primary, BackingSe
     let primary = Primary::open(servers, pool_options(settings)).await?;
     let database = format!("a private Postgres, socket in {}", cluster.sockets().display());
     Ok((primary, BackingServices { database, cluster: Some(cluster) }))
+}
+
+/// Reads on `db`, or on its replica if one is configured.
+pub fn reads(settings: &Settings, db: &PgPool, metrics: &Metrics) -> anyhow::Result<Reads> {
+    let reads = Reads::of_primary(db.clone());
+    let Some(server) = settings.database.read_server()? else { return Ok(reads) };
+    let replica = Primary::later(server, pool_options(settings)).pool().clone();
+    Ok(reads.with_replica(replica, settings.database.read_max_lag, metrics.clone()))
 }
 
 /// The store of uploaded recordings: the configured one, or a folder in the data directory if there is one.

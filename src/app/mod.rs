@@ -31,12 +31,14 @@ use api::{Around, router};
 pub use api::{api, document};
 use backing_services::BackingServices;
 pub use backing_services::{
-    SandboxAddress, credentials, media_store, pool_options, private_cluster, takes_submissions,
+    SandboxAddress, credentials, media_store, pool_options, private_cluster, reads,
+    takes_submissions,
 };
 pub use database::{ToldToStop, migrate, migrate_at_start};
 use database::{prepare, wait_for_database};
 pub use parts::{Api, Parts, Receiver, Workers};
 pub use probe::probe;
+use reload::InUse;
 pub use reload::{LoadSettings, Reloads};
 pub use seal_keys::open as open_seal;
 
@@ -51,7 +53,6 @@ use crate::{
     provider::{Account, Client, gate},
     public_hook::{HookTester, SelfTestKey},
     sampler,
-    seal::Seal,
     supervise::{self, Lifecycle, ShutdownTimeouts, TaskResult},
 };
 
@@ -65,13 +66,12 @@ pub struct App {
     pub console: Option<Entrance>,
     pub db: PgPool,
     pub lifecycle: Lifecycle,
-    primary: Primary,
     parts: JoinSet<TaskResult>,
     timeouts: ShutdownTimeouts,
     backing: BackingServices,
     /// At the provider; none if no role needs it.
     accounts: Vec<Account>,
-    seal: Seal,
+    in_use: InUse,
 }
 
 /// Addresses it listens on; port 0 in the settings becomes a real port here.
@@ -119,7 +119,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let (provider, sandbox) = backing_services::provider(settings, &lifecycle, &mut parts).await?;
     addresses.sandbox = sandbox;
 
-    let (common, recorder) = Parts::new(
+    let (mut common, recorder) = Parts::new(
         settings.clone().into(),
         db.clone(),
         lifecycle.clone(),
@@ -132,11 +132,9 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     start_sampling(&common, metrics, &mut parts);
     let accounts = start_calling(&common, provider.as_ref(), addresses.webhook, &mut parts).await?;
     if let Some(listener) = api {
+        read_from_replica(&mut common, &mut parts)?;
         let api = common.api(&granted.limited(&settings.api), health).await?;
-        parts.spawn(api.listener.run());
-        parts.spawn(api.watched_keys.run(db.clone(), lifecycle.stop.clone()));
-        parts.spawn(api.replicas.run(db.clone(), lifecycle.draining.clone()));
-        parts.spawn(serve("api", listener, api.router, terms.api, lifecycle.clone()));
+        start_api(api, (listener, terms.api), &common, &mut parts);
     }
     if let Some(listener) = webhook {
         let receiver = common.receiver().await?;
@@ -148,7 +146,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     started.store(true, Ordering::Release);
     let console = entrance(settings, &addresses, &common.links)?;
     let timeouts = shutdown_timeouts(settings);
-    Ok(App { addresses, console, db, lifecycle, primary, parts, timeouts, backing, accounts, seal })
+    let in_use = InUse { primary, reads: common.reads, seal };
+    Ok(App { addresses, console, db, lifecycle, parts, timeouts, backing, accounts, in_use })
 }
 
 /// Keeps the pool on the server that accepts writes, if the database has several.
@@ -156,6 +155,28 @@ fn follow(primary: &Primary, lifecycle: &Lifecycle, parts: &mut JoinSet<TaskResu
     if primary.is_followed() {
         parts.spawn(primary.clone().follow(lifecycle.stop.clone()));
     }
+}
+
+fn start_api(
+    api: Api,
+    (listener, terms): (TcpListener, Terms),
+    common: &Parts,
+    parts: &mut JoinSet<TaskResult>,
+) {
+    let (db, lifecycle) = (&common.db, &common.lifecycle);
+    parts.spawn(api.listener.run());
+    parts.spawn(api.watched_keys.run(db.clone(), lifecycle.stop.clone()));
+    parts.spawn(api.replicas.run(db.clone(), lifecycle.draining.clone()));
+    parts.spawn(serve("api", listener, api.router, terms, lifecycle.clone()));
+}
+
+/// Has the API read from a replica, if the database has one for that.
+fn read_from_replica(common: &mut Parts, parts: &mut JoinSet<TaskResult>) -> anyhow::Result<()> {
+    common.reads = reads(&common.settings, &common.db, &common.metrics)?;
+    if let Some(watch) = common.reads.watch() {
+        parts.spawn(watch.run(common.lifecycle.stop.clone()));
+    }
+    Ok(())
 }
 
 fn start_sampling(common: &Parts, metrics: Metrics, parts: &mut JoinSet<TaskResult>) {
@@ -200,14 +221,15 @@ fn shutdown_timeouts(settings: &Settings) -> ShutdownTimeouts {
 impl App {
     /// Has the process reload its settings when it is asked to.
     pub fn reload_on(&mut self, reloads: Reloads) {
-        let (primary, lifecycle) = (self.primary.clone(), self.lifecycle.clone());
-        self.parts.spawn(reloads.run(primary, self.seal.clone(), self.accounts.clone(), lifecycle));
+        let (used, lifecycle) = (self.in_use.clone(), self.lifecycle.clone());
+        self.parts.spawn(reloads.run(used, self.accounts.clone(), lifecycle));
     }
 
     /// Runs until `lifecycle` requests a stop or a part fails.
     pub async fn run(self) -> TaskResult {
         let result = supervise::until_stopped(self.parts, &self.lifecycle, self.timeouts).await;
-        if timeout(LAST_WAIT, self.db.close()).await.is_err() {
+        let closed = async { tokio::join!(self.db.close(), self.in_use.reads.close()) };
+        if timeout(LAST_WAIT, closed).await.is_err() {
             tracing::warn!("database connections are still in use; exiting anyway");
         }
         self.backing.stop().await;

@@ -25,6 +25,7 @@ use crate::{
     notify::Deliverer,
     provider::{self, Account, MediaHosts},
     public_hook::SelfTestKey,
+    reads::Reads,
     reconcile::Reconciler,
     retention::{MediaSweep, Retention},
     rollup::Rollup,
@@ -55,6 +56,8 @@ pub struct Parts {
     pub store: Option<Store>,
     /// One-time links to the console.
     pub links: Links,
+    /// Of the API.
+    pub reads: Reads,
 }
 
 /// The REST API: its routes, and the parts that must run beside them.
@@ -96,10 +99,21 @@ impl Parts {
         let announcer = Announcer::counting(metrics.clone());
         let sender = Sender::new(&settings.notify)?;
         let links = Links::default();
-        Ok((
-            Self { settings, db, lifecycle, announcer, drift, seal, sender, metrics, store, links },
-            recorder,
-        ))
+        let reads = Reads::of_primary(db.clone());
+        let parts = Self {
+            settings,
+            db,
+            lifecycle,
+            announcer,
+            drift,
+            seal,
+            sender,
+            metrics,
+            store,
+            links,
+            reads,
+        };
+        Ok((parts, recorder))
     }
 
     /// `granted`: the API's settings, limited by the available files.
@@ -110,6 +124,7 @@ impl Parts {
         let watched_keys = KeyWatch::default();
         let state = ApiState::new(Shared {
             db: db.clone(),
+            reads: self.reads.clone(),
             cursors: Cursors::new(db::service_secret(db, "cursor").await?),
             announcer: self.announcer.clone(),
             seal: self.seal.clone(),

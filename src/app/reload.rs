@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use anyhow::{Context as _, bail};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{Connection as _, PgPool, postgres::PgConnectOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -12,6 +12,7 @@ use crate::{
     config::{ConfigError, Loaded, Settings},
     db::{Primary, Servers, is_same_but_password},
     provider::{Account, gate},
+    reads::Reads,
     seal::Seal,
     supervise::{Lifecycle, TaskResult},
     telemetry,
@@ -19,6 +20,14 @@ use crate::{
 
 /// Loads the settings from their sources.
 pub type LoadSettings = Box<dyn Fn() -> Result<Loaded, ConfigError> + Send + Sync>;
+
+/// What takes over reloaded settings.
+#[derive(Clone)]
+pub(super) struct InUse {
+    pub primary: Primary,
+    pub reads: Reads,
+    pub seal: Seal,
+}
 
 /// Requests to reload, and the settings in use.
 pub struct Reloads {
@@ -46,8 +55,7 @@ impl Reloads {
     /// Reloads at each request until the process shuts down.
     pub(super) async fn run(
         mut self,
-        primary: Primary,
-        seal: Seal,
+        used: InUse,
         accounts: Vec<Account>,
         lifecycle: Lifecycle,
     ) -> TaskResult {
@@ -61,7 +69,7 @@ impl Reloads {
                 lifecycle.draining.cancel();
                 return Ok(());
             }
-            if let Err(error) = self.reload(&primary, &seal, &accounts).await {
+            if let Err(error) = self.reload(&used, &accounts).await {
                 let error = &*error as &dyn std::error::Error;
                 tracing::error!(error, "settings not reloaded; the previous ones stay in use");
             }
@@ -71,8 +79,7 @@ impl Reloads {
     /// Replaces all settings that can be replaced, or none.
     async fn reload(
         &mut self,
-        primary: &Primary,
-        seal: &Seal,
+        InUse { primary, reads, seal }: &InUse,
         accounts: &[Account],
     ) -> anyhow::Result<()> {
         let new = (self.load)()?;
@@ -87,6 +94,7 @@ impl Reloads {
         let of = |section: &str| replaced.iter().any(|key| key.starts_with(section));
 
         let database = if of("database.") { Some(found(&new.settings).await?) } else { None };
+        let replica = new.settings.database.read_server()?;
         let credentials = backing_services::credentials(&new.settings)?;
         if of("seal.") {
             replace_keys(primary.pool(), seal, &new.settings).await?;
@@ -96,6 +104,9 @@ impl Reloads {
         }
         if let Some((servers, options)) = database {
             primary.replace(servers, options);
+        }
+        if let Some(replica) = replica.filter(|_| of("database.")) {
+            reads.replace_replica(replica.first().clone());
         }
         if !accounts.is_empty() && (of("provider.") || of("sandbox.")) {
             for account in accounts {
@@ -122,6 +133,7 @@ impl Reloads {
 
 /// Whether a running process can use the new value.
 fn is_replaceable(key: &str, at_start: &Loaded, new: &Loaded) -> bool {
+    let of = |loaded: &'_ Loaded| loaded.settings.database.clone();
     match key {
         "log.filter"
         | "provider.client_id"
@@ -141,16 +153,17 @@ fn is_replaceable(key: &str, at_start: &Loaded, new: &Loaded) -> bool {
             !at_start.settings.has_provider() && at_start.settings.sandbox.url.is_some()
         }
         "database.password" => at_start.settings.database.url.is_some(),
-        "database.url" => is_same_server(&at_start.settings, &new.settings),
+        "database.url" => is_same_server(of(at_start).url.as_ref(), of(new).url.as_ref()),
+        "database.read_url" => {
+            is_same_server(of(at_start).read_url.as_ref(), of(new).read_url.as_ref())
+        }
         _ => false,
     }
 }
 
-/// Whether the URLs differ only in the password.
-fn is_same_server(old: &Settings, new: &Settings) -> bool {
-    let url = |settings: &'_ Settings| settings.database.url.clone();
-    url(old)
-        .zip(url(new))
+/// Whether there are such URLs, and they differ only in the password.
+fn is_same_server(old: Option<&SecretString>, new: Option<&SecretString>) -> bool {
+    old.zip(new)
         .is_some_and(|(old, new)| is_same_but_password(old.expose_secret(), new.expose_secret()))
 }
 

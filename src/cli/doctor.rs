@@ -8,6 +8,7 @@ use crate::{
     app,
     config::{self, ConfigError, Loaded, Settings},
     doctor::{self, Examined, Finding, Verdict},
+    metrics::Metrics,
     provider::Client,
 };
 
@@ -58,10 +59,13 @@ async fn examine(loaded: &Loaded, file: Option<&Path>) -> anyhow::Result<Vec<Fin
         Ok(database) => (Ok(database.pool.clone()), Some(database)),
         Err(error) => (Err(format!("{error:#}")), None),
     };
+    let on = |db| app::reads(settings, db, &Metrics::default());
+    let reads = db.as_ref().ok().map(on).transpose()?;
     let examined = Examined {
         settings,
         environment: &loaded.environment,
         db,
+        reads,
         provider: provider(settings).map_err(|error| format!("{error:#}")),
         store: app::media_store(settings).map_err(|error| format!("{error:#}")),
         webhook_base: app::webhook_base(settings, settings.webhook.listen.port())?,

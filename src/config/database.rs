@@ -27,6 +27,10 @@ pub struct DatabaseSettings {
     pub runtime_password: Option<SecretString>,
     #[serde(with = "OptionalSecret")]
     pub reader_password: Option<SecretString>,
+    #[serde(with = "OptionalSecret")]
+    pub read_url: Option<SecretString>,
+    #[serde(with = "HumanDuration")]
+    pub read_max_lag: Duration,
     pub allow_superuser: bool,
     pub max_connections: u32,
     #[serde(with = "HumanDuration")]
@@ -46,6 +50,11 @@ impl DatabaseSettings {
         self.servers_of("database.migration_url", self.migration_url.as_ref())
     }
 
+    /// The server of `read_url`, if that is set.
+    pub fn read_server(&self) -> anyhow::Result<Option<Servers>> {
+        self.servers_of("database.read_url", self.read_url.as_ref())
+    }
+
     fn servers_of(&self, key: &str, url: Option<&SecretString>) -> anyhow::Result<Option<Servers>> {
         let parse =
             |url: &SecretString| Servers::parse(url.expose_secret(), self.password.as_ref());
@@ -55,13 +64,26 @@ impl DatabaseSettings {
 
     pub(super) fn check(&self, faults: &mut SettingFaults) {
         faults.check(self.max_connections >= 2, "database.max_connections must be at least 2");
-        let urls = [("url", &self.url), ("migration_url", &self.migration_url)];
+        let urls = [
+            ("url", &self.url),
+            ("migration_url", &self.migration_url),
+            ("read_url", &self.read_url),
+        ];
         for (key, url) in urls {
             let Some(url) = url else { continue };
-            for fault in Servers::parse(url.expose_secret(), None).err().unwrap_or_default() {
+            let parsed = Servers::parse(url.expose_secret(), None);
+            faults.check(
+                key != "read_url" || !parsed.as_ref().is_ok_and(Servers::must_write),
+                "database.read_url must name one host, without target_session_attrs",
+            );
+            for fault in parsed.err().unwrap_or_default() {
                 faults.check(false, &format!("database.{key} {fault}"));
             }
         }
+        faults.check(
+            self.read_url.is_none() || self.url.is_some(),
+            "database.read_url is set without database.url: the private database has no replica",
+        );
         faults.check(
             !self.distributed || self.url.is_some(),
             "database.distributed needs database.url: the embedded database has no Citus",

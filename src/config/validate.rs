@@ -99,6 +99,10 @@ fn check_together(s: &Settings, faults: &mut SettingFaults) {
         "api.max_exports must be at least 1 and less than database.max_connections: each export takes one",
     );
     faults.check(
+        s.database.read_max_lag < s.api.request_timeout,
+        "database.read_max_lag must be shorter than api.request_timeout: a read goes to the primary after it",
+    );
+    faults.check(
         s.api.max_connections >= 1 && w.max_connections >= 1 && s.ops.max_connections >= 1,
         "api.max_connections, webhook.max_connections and ops.max_connections must be at least 1",
     );

@@ -12,10 +12,9 @@ use std::{sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, PgConnection, PgExecutor, PgPool, PgTransaction, Postgres,
+    AssertSqlSafe, PgConnection, PgExecutor, PgPool, PgTransaction,
     error::DatabaseError,
     migrate::{MigrateError, Migrator},
-    pool::PoolConnection,
     postgres::PgConnectOptions,
 };
 
@@ -188,27 +187,6 @@ pub async fn probe_writes(db: &PgPool) -> sqlx::Result<()> {
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// A connection for streaming the rows of one statement, however many there are. It is closed on drop, because unread
-/// rows would block the next statement.
-///
-/// `longest` limits the statement's run time; Postgres enforces it even while the statement returns no rows.
-pub async fn for_streaming(
-    db: &PgPool,
-    longest: Duration,
-) -> sqlx::Result<PoolConnection<Postgres>> {
-    let mut connection = db.acquire().await?;
-    connection.close_on_drop();
-    // JIT compilation would delay the first row.
-    sqlx::query!(
-        r#"select set_config('jit', 'off', false) as "jit!",
-            set_config('statement_timeout', $1, false) as "longest!""#,
-        i32::try_from(longest.as_millis()).unwrap_or(i32::MAX).to_string(),
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    Ok(connection)
 }
 
 /// The time `age` ago by the database's clock.

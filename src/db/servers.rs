@@ -64,7 +64,8 @@ impl Servers {
         self.must_write
     }
 
-    pub(super) fn first(&self) -> &PgConnectOptions {
+    /// The one that is named first.
+    pub fn first(&self) -> &PgConnectOptions {
         &self.each[0]
     }
 

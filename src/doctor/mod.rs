@@ -8,6 +8,7 @@ mod disk;
 mod media;
 mod prometheus;
 mod provider;
+mod replica;
 mod rights;
 mod seal;
 mod webhook;
@@ -16,7 +17,7 @@ use serde::Serialize;
 use sqlx::{PgPool, error::DatabaseError};
 use url::Url;
 
-use crate::{config::Settings, media::Store, provider::Client};
+use crate::{config::Settings, media::Store, provider::Client, reads::Reads};
 
 /// What is examined.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Examined<'a> {
     pub environment: &'a str,
     /// The database, or why it cannot be reached.
     pub db: Result<PgPool, String>,
+    /// `None` if the database cannot be reached.
+    pub reads: Option<Reads>,
     /// The provider, or the sandbox that replaces it; the reason if neither can be called.
     pub provider: Result<Client, String>,
     /// The store of uploaded recordings, if one is configured; the reason if it cannot be used.
@@ -88,6 +91,9 @@ pub async fn examine(examined: &Examined<'_>) -> Vec<Finding> {
             findings.push(found("seal", seal::keys(db, &examined.settings.seal).await));
             findings.push(found("partitions", database::partitions(db).await));
             findings.push(found("disk", disk::space(db).await));
+            if let Some(reads) = &examined.reads {
+                findings.extend(replica::replica(reads).await);
+            }
         }
         Err(why) => findings.push(Finding::fail(
             "database",

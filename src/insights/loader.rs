@@ -2,11 +2,14 @@
 //! load many requests share a statement and a connection; a single request does not wait.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sqlx::PgPool;
 use tokio::sync::oneshot;
 
 use super::{StoredResult, result, results};
-use crate::{callers::CallerId, jobs::JobId};
+use crate::{
+    callers::CallerId,
+    jobs::JobId,
+    reads::{ReadConnection, Reads},
+};
 
 /// Maximum number of results per statement; each may be megabytes.
 const MOST: usize = 16;
@@ -32,7 +35,7 @@ pub struct ResultLoader(Arc<Mutex<Queue>>);
 
 impl ResultLoader {
     /// Like [`result()`].
-    pub async fn load(&self, db: &PgPool, caller_id: CallerId, job_id: JobId) -> LoadedResult {
+    pub async fn load(&self, reads: &Reads, caller_id: CallerId, job_id: JobId) -> LoadedResult {
         let (answer, answered) = oneshot::channel();
         let was_read = {
             let mut queue = self.queue();
@@ -41,7 +44,7 @@ impl ResultLoader {
         };
         if !was_read {
             // A separate task: this request may be dropped while others wait.
-            tokio::spawn(BatchReader { loader: self.clone(), has_ended: false }.run(db.clone()));
+            tokio::spawn(BatchReader { loader: self.clone(), has_ended: false }.run(reads.clone()));
         }
         answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
@@ -58,7 +61,7 @@ struct BatchReader {
 }
 
 impl BatchReader {
-    async fn run(mut self, db: PgPool) {
+    async fn run(mut self, reads: Reads) {
         loop {
             let batch: Vec<Wanted> = {
                 let mut queue = self.loader.queue();
@@ -70,7 +73,7 @@ impl BatchReader {
                 let count = queue.waiting.len().min(MOST);
                 queue.waiting.drain(..count).collect()
             };
-            read(&db, batch).await;
+            read(&reads, batch).await;
         }
     }
 }
@@ -84,9 +87,10 @@ impl Drop for BatchReader {
     }
 }
 
-async fn read(db: &PgPool, batch: Vec<Wanted>) {
+async fn read(reads: &Reads, batch: Vec<Wanted>) {
     let wanted: Vec<(CallerId, JobId)> = batch.iter().map(|w| (w.caller_id, w.job_id)).collect();
-    match results(db, &wanted).await {
+    let all = async |mut db: ReadConnection| results(&mut *db, &wanted).await;
+    match reads.run(all).await {
         Ok(found) => {
             for (wanted, result) in batch.into_iter().zip(found) {
                 let _ = wanted.answer.send(Ok(result)); // the request may have been dropped
@@ -94,7 +98,8 @@ async fn read(db: &PgPool, batch: Vec<Wanted>) {
         }
         Err(_) => {
             for Wanted { caller_id, job_id, answer } in batch {
-                let _ = answer.send(result(db, caller_id, job_id).await);
+                let one = async |mut db: ReadConnection| result(&mut *db, caller_id, job_id).await;
+                let _ = answer.send(reads.run(one).await);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! How many of a caller's jobs are in each state.
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{JobFilter, JobId, State};
 use crate::callers::CallerId;
@@ -18,7 +18,7 @@ pub struct StateCounts {
 /// Counts the newest jobs that match. Completed ones apart from all others: there are many of them, and the others are
 /// found by an index of their own.
 pub async fn count_by_state(
-    db: &PgPool,
+    db: impl PgExecutor<'_>,
     caller_id: CallerId,
     filter: &JobFilter,
 ) -> sqlx::Result<StateCounts> {

@@ -1,6 +1,6 @@
 //! A caller's jobs, page by page.
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder};
 
 use super::{Job, JobFilter, JobId};
 use crate::callers::CallerId;
@@ -71,7 +71,7 @@ fn select(
 
 /// Up to `limit` jobs.
 pub async fn list(
-    db: &PgPool,
+    db: impl PgExecutor<'_>,
     caller_id: CallerId,
     filter: &JobFilter,
     position: ListPosition,

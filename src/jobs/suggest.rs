@@ -2,7 +2,7 @@
 //!
 //! Each value is found by one step through an index, however many jobs have it. The indexes order by bytes, in which the
 //! values with a common prefix are a range whatever the collation of the database.
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use crate::callers::CallerId;
 
@@ -18,7 +18,7 @@ pub struct Suggestion {
 
 /// Tags that begin with `prefix`, in the order of their bytes.
 pub async fn suggest_tags(
-    db: &PgPool,
+    db: impl PgExecutor<'_>,
     caller_id: CallerId,
     prefix: &str,
     limit: i64,
@@ -28,7 +28,7 @@ pub async fn suggest_tags(
 
 /// The same for external ids.
 pub async fn suggest_external_ids(
-    db: &PgPool,
+    db: impl PgExecutor<'_>,
     caller_id: CallerId,
     prefix: &str,
     limit: i64,

@@ -18,6 +18,7 @@ mod notify;
 mod pool;
 mod process;
 mod provider;
+mod reads;
 mod sampled;
 mod tally;
 mod webhook;
@@ -29,7 +30,7 @@ use prometheus_client::{encoding::text, registry::Registry};
 use self::{
     background::BackgroundFamilies, book::Book, http::HttpFamilies, jobs::JobFamilies,
     labels::CallerNames, media::MediaFamilies, notify::NotifyFamilies, pool::PoolGauges,
-    provider::ProviderFamilies, sampled::Sampled, webhook::WebhookFamilies,
+    provider::ProviderFamilies, reads::ReadFamilies, sampled::Sampled, webhook::WebhookFamilies,
 };
 
 pub use self::{
@@ -38,6 +39,7 @@ pub use self::{
     http::ListenerMetrics,
     jobs::Spent,
     provider::Operation,
+    reads::ReplicaFault,
     sampled::{SAMPLED, SampledValue},
     tally::{FinishedJob, Tally},
 };
@@ -67,6 +69,7 @@ struct Inner {
     notify: NotifyFamilies,
     background: BackgroundFamilies,
     pool: PoolGauges,
+    reads: ReadFamilies,
     sampled: Sampled,
 }
 
@@ -88,6 +91,7 @@ impl Metrics {
         let notify = NotifyFamilies::new(&mut book);
         let background = BackgroundFamilies::new(&mut book);
         let pool = PoolGauges::new(&mut book);
+        let reads = ReadFamilies::new(&mut book);
         let sampled = Sampled::new(&mut book);
         process::register(&mut book);
         let (registry, reference) = book.close();
@@ -104,6 +108,7 @@ impl Metrics {
             notify,
             background,
             pool,
+            reads,
             sampled,
         })))
     }

@@ -8,6 +8,7 @@ use crate::{
     api::{ApiError, ApiQuery, ApiState, JobFiltersOfAnyState, problems::Problems},
     callers::Caller,
     jobs::{self, JobFilter, State as JobState, StateCounts},
+    reads::ReadConnection,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -78,6 +79,9 @@ async fn show(
     caller: Caller,
     ApiQuery(JobFiltersOfAnyState(filters)): ApiQuery<JobFiltersOfAnyState>,
 ) -> Result<Json<CountsView>, ApiError> {
-    let counts = jobs::count_by_state(&state.db, caller.id, &JobFilter::from(filters)).await?;
+    let filter = JobFilter::from(filters);
+    let count =
+        async |mut db: ReadConnection| jobs::count_by_state(&mut *db, caller.id, &filter).await;
+    let counts = state.reads.run(count).await?;
     Ok(Json(counts.into()))
 }

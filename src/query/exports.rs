@@ -2,7 +2,8 @@
 use axum::{extract::State, response::Response};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use sqlx::PgPool;
+use tokio::sync::Mutex;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -12,10 +13,10 @@ use crate::{
         problems::{Code, Problems, codes},
     },
     callers::{Caller, CallerId, WatchedKey},
-    db,
     http::{self, CombinedQuery, NdjsonWriter, Permit, StreamError},
     insights,
     jobs::{self, JobFilter, JobId},
+    reads::{ReadConnection, Reads},
 };
 
 /// The schemas of lines: no response is declared to be one.
@@ -30,7 +31,8 @@ pub fn router() -> OpenApiRouter<ApiState> {
 /// What an export holds until it ends.
 struct Begun {
     pool: PgPool,
-    connection: PoolConnection<Postgres>,
+    reads: Reads,
+    connection: ReadConnection,
     permit: Permit<CallerId>,
     key: WatchedKey,
 }
@@ -42,9 +44,25 @@ async fn begin(
     caller: &Caller,
 ) -> Result<Begun, ApiError> {
     let permit = request.hand_over(Activity::Export, caller.id)?;
-    let connection = db::for_streaming(&state.db, state.export_pace.longest).await?;
+    let connection = state.reads.acquire().await?;
     let key = state.watched_keys.key(&caller.key_id);
-    Ok(Begun { pool: state.db.clone(), connection, permit, key })
+    Ok(Begun { pool: state.db.clone(), reads: state.reads.clone(), connection, permit, key })
+}
+
+impl Begun {
+    /// Runs `write`, unless the pool is closed because the process is shutting down. It runs again, and goes on after the
+    /// last line, if the replica fails: that cancels long statements in the way of what it must replay.
+    async fn run(
+        self,
+        write: impl AsyncFnOnce(ReadConnection) -> Result<(), StreamError> + Clone,
+    ) -> Result<(), StreamError> {
+        let Self { pool, reads, connection, permit: _permit, key } = self;
+        let mut closed = pool.close_event();
+        tokio::select! {
+            written = closed.do_until(reads.run_on(connection, write)) => written?,
+            () = key.ended() => Err(StreamError::Unauthorized),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -78,12 +96,19 @@ async fn jobs(
     request: RequestPermit,
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeJobs>>,
 ) -> Result<Response, ApiError> {
-    let mut export = jobs::JobExport::new(caller.id, &JobFilter::from(filters), resume.cursor);
+    let (filter, pace) = (JobFilter::from(filters), state.export_pace);
     let begun = begin(&state, &request, &caller).await?;
-    Ok(http::ndjson("jobs.ndjson", state.export_pace, async move |lines| {
-        let Begun { pool, mut connection, permit: _permit, key } = begun;
-        let rows = export.rows(&mut connection).map_ok(JobView::exported);
-        write((&pool, &key), Box::pin(rows), lines).await
+    Ok(http::ndjson("jobs.ndjson", pace, async move |lines| {
+        let written = Mutex::new((lines, resume.cursor));
+        let write = async |mut db: ReadConnection| {
+            let (lines, last) = &mut *written.lock().await;
+            let mut export = jobs::JobExport::new(caller.id, &filter, *last);
+            let mut tx = db.stream(pace.longest).await?;
+            let rows = Box::pin(export.rows(&mut tx).map_ok(JobView::exported));
+            push_all(rows, lines, |job| *last = Some(job.id)).await
+        };
+        begun.run(write).await?;
+        Ok(written.into_inner().0)
     }))
 }
 
@@ -137,30 +162,31 @@ async fn utterances(
     request: RequestPermit,
     ApiQuery(CombinedQuery(filters, resume)): ApiQuery<CombinedQuery<JobFilters, ResumeUtterances>>,
 ) -> Result<Response, ApiError> {
-    let after = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
-    let mut export = insights::UtteranceExport::new(caller.id, &JobFilter::from(filters), after);
+    let (filter, pace) = (JobFilter::from(filters), state.export_pace);
     let begun = begin(&state, &request, &caller).await?;
-    Ok(http::ndjson("utterances.ndjson", state.export_pace, async move |lines| {
-        let Begun { pool, mut connection, permit: _permit, key } = begun;
-        write((&pool, &key), export.rows(&mut connection), lines).await
+    Ok(http::ndjson("utterances.ndjson", pace, async move |lines| {
+        let last = resume.cursor.map(|UtteranceId(job_id, seq)| (job_id, seq));
+        let written = Mutex::new((lines, last));
+        let write = async |mut db: ReadConnection| {
+            let (lines, last) = &mut *written.lock().await;
+            let mut export = insights::UtteranceExport::new(caller.id, &filter, *last);
+            let mut tx = db.stream(pace.longest).await?;
+            push_all(export.rows(&mut tx), lines, |row| *last = Some((row.job_id, row.seq))).await
+        };
+        begun.run(write).await?;
+        Ok(written.into_inner().0)
     }))
 }
 
-/// Writes all rows, unless the pool is closed because the process is shutting down.
-async fn write<T: Serialize + Sync>(
-    (pool, key): (&PgPool, &WatchedKey),
+/// Writes all rows. `written` is told of each.
+async fn push_all<T: Serialize>(
     mut rows: BoxStream<'_, sqlx::Result<T>>,
-    mut lines: NdjsonWriter,
-) -> Result<NdjsonWriter, StreamError> {
-    let all = async {
-        while let Some(row) = lines.in_time(rows.try_next()).await?? {
-            lines.push(&row).await?;
-        }
-        Ok(lines)
-    };
-    let mut closed = pool.close_event();
-    tokio::select! {
-        written = closed.do_until(all) => written?,
-        () = key.ended() => Err(StreamError::Unauthorized),
+    lines: &mut NdjsonWriter,
+    mut written: impl FnMut(&T),
+) -> Result<(), StreamError> {
+    while let Some(row) = lines.in_time(rows.try_next()).await?? {
+        lines.push(&row).await?;
+        written(&row);
     }
+    Ok(())
 }

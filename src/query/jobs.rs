@@ -22,6 +22,7 @@ use crate::{
     http::{self, CombinedQuery, Limit, Page, Wait},
     jobs::{self, Job, JobFilter, JobId, ListPosition, QueuePlace, State as JobState},
     provider::gate::{self, Forecast},
+    reads::ReadConnection,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -157,7 +158,10 @@ async fn list(
     let sort = query.sort.unwrap_or_default();
     let listing = format!("jobs {} {sort:?} {}", caller.id, http::conditions(&filter));
     let position = list_position(&state, &listing, sort, query.cursor.as_deref())?;
-    let rows = jobs::list(&state.db, caller.id, &filter, position, limit.get() + 1).await?;
+    let read = async |mut db: ReadConnection| {
+        jobs::list(&mut *db, caller.id, &filter, position, limit.get() + 1).await
+    };
+    let rows = state.reads.run(read).await?;
     let seal = |job: &Job| state.cursors.seal(&listing, &sort.position(job));
     let page = Page::new(rows, limit, seal, JobView::from);
     Ok(page.answer(&uri))
@@ -262,11 +266,14 @@ async fn timeline(
     asked: OwnedJob,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<Page<EventView>>, ApiError> {
-    let job = asked.find(&state.db).await?;
     let limit = query.limit.unwrap_or_default();
-    let listing = format!("timeline {}", job.id);
-    let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(0);
-    let rows = jobs::timeline(&state.db, job.id, after, limit.get() + 1).await?;
+    let listing = format!("timeline {}", asked.id);
+    let read = async |mut db: ReadConnection| {
+        let job = asked.find(&mut *db).await?;
+        let after = position(&state, &listing, query.cursor.as_deref())?.unwrap_or(0);
+        Ok::<_, ApiError>(jobs::timeline(&mut *db, job.id, after, limit.get() + 1).await?)
+    };
+    let rows = state.reads.run(read).await?;
     let seal = |row: &jobs::TimelineEvent| state.cursors.seal(&listing, &row.seq.to_be_bytes());
     Ok(Json(Page::new(rows, limit, seal, EventView::from)))
 }

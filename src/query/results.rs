@@ -16,6 +16,7 @@ use crate::{
     },
     http::{self, NoParameters},
     insights::{self, SpeakersView},
+    reads::ReadConnection,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -46,7 +47,7 @@ async fn result(
     _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some(stored) = state.results.load(&state.db, asked.caller.id, asked.id).await? else {
+    let Some(stored) = state.results.load(&state.reads, asked.caller.id, asked.id).await? else {
         let job = asked.find(&state.db).await?;
         return Err(ApiError::no_result(&job));
     };
@@ -76,9 +77,12 @@ async fn speakers(
     ApiQuery(_none): ApiQuery<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let job = asked.completed(&state.db).await?;
-    let mut db = state.db.acquire().await?;
-    let view = insights::speakers(&mut db, job.id).await?;
+    let read = async |mut db: ReadConnection| {
+        let job = asked.completed(&mut *db).await?;
+        let view = insights::speakers(&mut db, job.id).await?;
+        Ok::<_, ApiError>((job, view))
+    };
+    let (job, view) = state.reads.run(read).await?;
     let mut response = http::conditional(&headers, &JobView::from(job).etag(), Json(view))?;
     not_cached(&mut response);
     Ok(response)
@@ -111,8 +115,11 @@ async fn conversation(
     asked: OwnedJob,
     ApiQuery(query): ApiQuery<ListInsights>,
 ) -> Result<Response, ApiError> {
-    let job = asked.completed(&state.db).await?;
-    let rows = insights::conversation_insights(&state.db, job.id, &query.name).await?;
+    let read = async |mut db: ReadConnection| {
+        let job = asked.completed(&mut *db).await?;
+        Ok::<_, ApiError>(insights::conversation_insights(&mut *db, job.id, &query.name).await?)
+    };
+    let rows = state.reads.run(read).await?;
     let view = InsightsView { data: rows.into_iter().map(InsightView::from).collect() };
     let mut response = Json(view).into_response();
     not_cached(&mut response);

@@ -17,6 +17,7 @@ use crate::{
     http::{CombinedQuery, Limit, Page, conditions},
     insights::search::{Match, Range, Search, SearchScope, Unsearchable, UtteranceKey},
     jobs::{JobFilter, JobId},
+    reads::ReadConnection,
 };
 
 /// Ranking considers this many of the newest matches.
@@ -94,24 +95,25 @@ async fn search(
     let listing = format!("search {} {sort:?} {q:?} {}", caller.id, conditions(&scope));
     let seal = |position: &[u8]| state.cursors.seal(&listing, position);
     let cursor = cursor.as_deref();
-    let page = match sort {
+    let read = async |mut db: ReadConnection| match sort {
         SearchSort::Relevance => {
             let open = |cursor| state.cursors.open(&listing, cursor).map(Walk::from_bytes);
             let walk = cursor.map(open).transpose()?;
-            let mut search = begin(&state, &caller, &q, scope).await?;
+            let mut search = begin(&mut db, &caller, &q, &scope).await?;
             let (matches, bounds) = ranked(&mut search, walk).await?;
             let cursor = |after: &Match| seal(&Walk { bounds, after: *after }.to_bytes());
-            show(search, Page::new(matches, limit, cursor, |found| found)).await?
+            show(search, Page::new(matches, limit, cursor, |found| found)).await
         }
         SearchSort::Newest => {
             let open = |cursor| state.cursors.open(&listing, cursor).map(UtteranceKey::from_bytes);
             let before = cursor.map(open).transpose()?;
-            let mut search = begin(&state, &caller, &q, scope).await?;
+            let mut search = begin(&mut db, &caller, &q, &scope).await?;
             let matches = search.newest(Range { from: None, before }, limit.get() + 1).await?;
             let cursor = |last: &Match| seal(&last.key.to_bytes());
-            show(search, Page::new(matches, limit, cursor, |found| found)).await?
+            show(search, Page::new(matches, limit, cursor, |found| found)).await
         }
     };
+    let page = state.reads.run(read).await?;
     let mut response = page.answer(&uri);
     not_cached(&mut response);
     Ok(response)
@@ -126,13 +128,13 @@ pub fn checked(q: &str) -> Result<&str, ApiError> {
     Ok(q)
 }
 
-async fn begin(
-    state: &ApiState,
+async fn begin<'a>(
+    db: &'a mut ReadConnection,
     caller: &Caller,
     q: &str,
-    scope: SearchScope,
-) -> Result<Search, ApiError> {
-    Search::begin(&state.db, caller.id, q, scope).await?.map_err(|why| match why {
+    scope: &'a SearchScope,
+) -> Result<Search<'a>, ApiError> {
+    Search::begin(db, caller.id, q, scope).await?.map_err(|why| match why {
         Unsearchable::NoWords => {
             let detail = "contains no searchable word; words such as \"the\" are not indexed";
             ApiError::invalid_parameter("q", "words", detail)
@@ -185,7 +187,10 @@ impl Walk {
 /// The newest matches, best first, and their bounds; or the remaining ones of `walk`.
 ///
 /// Matches that arrive between two pages are beyond the bounds, or placed by their rank.
-async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, Bounds), ApiError> {
+async fn ranked(
+    search: &mut Search<'_>,
+    walk: Option<Walk>,
+) -> Result<(Vec<Match>, Bounds), ApiError> {
     let (range, most) = match walk {
         Some(Walk { bounds: Bounds { oldest, newest }, .. }) => {
             (Range { from: Some(oldest), before: Some(newest.next()) }, 4 * RANKED)
@@ -205,7 +210,7 @@ async fn ranked(search: &mut Search, walk: Option<Walk>) -> Result<(Vec<Match>, 
     Ok((matches, bounds))
 }
 
-async fn show(search: Search, page: Page<Match>) -> Result<Page<HitView>, ApiError> {
+async fn show(search: Search<'_>, page: Page<Match>) -> Result<Page<HitView>, ApiError> {
     let Page { data, next_cursor, has_more } = page;
     let data = search.hits(&data).await?.into_iter().map(HitView::from).collect();
     Ok(Page { data, next_cursor, has_more })

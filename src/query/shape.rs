@@ -18,6 +18,7 @@ use crate::{
     },
     conversations::{self, BucketRow, ConversationRow, EmotionRun, SpeakerShape},
     jobs::JobId,
+    reads::ReadConnection,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -151,23 +152,32 @@ async fn shape(
         let detail = "must be a whole number from 5 to 3600";
         return Err(ApiError::invalid_parameter("bucket", "value", detail));
     }
-    let job = asked.completed(&state.db).await?;
-    let Some(whole) = conversations::conversation(&state.db, job.id).await? else {
+    let view =
+        state.reads.run(async |mut db: ReadConnection| read(&mut db, &asked, bucket).await).await?;
+    let mut response = Json(view).into_response();
+    not_cached(&mut response);
+    Ok(response)
+}
+
+async fn read(
+    db: &mut ReadConnection,
+    asked: &OwnedJob,
+    bucket: u32,
+) -> Result<ShapeView, ApiError> {
+    let job = asked.completed(&mut **db).await?;
+    let Some(whole) = conversations::conversation(&mut **db, job.id).await? else {
         // It has expired since.
-        return Err(ApiError::no_result(&asked.find(&state.db).await?));
+        return Err(ApiError::no_result(&asked.find(&mut **db).await?));
     };
     let least = (whole.duration_seconds / MOST_BUCKETS).ceil();
     if f64::from(bucket) < least {
         let detail = format!("must be at least {least} for a recording of this length");
         return Err(ApiError::invalid_parameter("bucket", "value", detail));
     }
-    let speakers = conversations::speakers(&state.db, job.id).await?;
-    let talk = conversations::buckets(&state.db, job.id, bucket).await?;
-    let runs = conversations::emotion_runs(&state.db, job.id).await?;
-    let view = ShapeView::new(job.id, &whole, speakers, bucket, talk, runs);
-    let mut response = Json(view).into_response();
-    not_cached(&mut response);
-    Ok(response)
+    let speakers = conversations::speakers(&mut **db, job.id).await?;
+    let talk = conversations::buckets(&mut **db, job.id, bucket).await?;
+    let runs = conversations::emotion_runs(&mut **db, job.id).await?;
+    Ok(ShapeView::new(job.id, &whole, speakers, bucket, talk, runs))
 }
 
 impl ShapeView {

@@ -12,6 +12,7 @@ use crate::{
     api::{ApiError, ApiQuery, ApiState, problems::Problems},
     callers::{Caller, CallerId},
     http::Limit,
+    reads::ReadConnection,
     stats::{
         self, Bucket, Dimension, GroupKey, Measure, Measures, Row, StatsQuestion, StatsSelection,
         StatsSort,
@@ -192,7 +193,8 @@ async fn jobs(
     let group_by = query.group_by.unwrap_or_default();
     let limit = query.limit.unwrap_or_default();
     let question = question(caller.id, query, group_by, (from, to))?;
-    let rows = stats::answer(&state.db, &question).await?;
+    let read = async |mut db: ReadConnection| stats::answer(&mut *db, &question).await;
+    let rows = state.reads.run(read).await?;
     let mut data = groups(rows, question.bucket.is_some());
     let most = usize::try_from(limit.get()).unwrap_or(usize::MAX);
     let has_more = question.limit.is_some() && data.len() > most;

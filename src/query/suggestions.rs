@@ -9,6 +9,7 @@ use crate::{
     callers::Caller,
     http::Limit,
     jobs::{self, Suggestion},
+    reads::ReadConnection,
     stats::{self, SuggestedField},
 };
 
@@ -83,16 +84,22 @@ async fn suggest(
     caller: Caller,
     ApiQuery(query): ApiQuery<SuggestQuery>,
 ) -> Result<Json<SuggestionsView>, ApiError> {
-    let (db, caller_id) = (&state.db, caller.id);
+    let caller_id = caller.id;
     let prefix = query.q.as_deref().unwrap_or_default();
     let limit = query.limit.map_or(DEFAULT_LIMIT, Limit::get);
-    let of_ended = |field| stats::suggest(db, field, caller_id, prefix, limit);
-    let found = match query.field {
-        Field::Tag => jobs::suggest_tags(db, caller_id, prefix, limit).await,
-        Field::ExternalId => jobs::suggest_external_ids(db, caller_id, prefix, limit).await,
-        Field::Emotion => of_ended(SuggestedField::Emotion).await,
-        Field::Insight => of_ended(SuggestedField::Insight).await,
-        Field::Language => of_ended(SuggestedField::Language).await,
+    let read = async |mut db: ReadConnection| {
+        let db = &mut *db;
+        let of_ended = match query.field {
+            Field::Tag => return jobs::suggest_tags(db, caller_id, prefix, limit).await,
+            Field::ExternalId => {
+                return jobs::suggest_external_ids(db, caller_id, prefix, limit).await;
+            }
+            Field::Emotion => SuggestedField::Emotion,
+            Field::Insight => SuggestedField::Insight,
+            Field::Language => SuggestedField::Language,
+        };
+        stats::suggest(db, of_ended, caller_id, prefix, limit).await
     };
-    Ok(Json(SuggestionsView { data: found?.into_iter().map(SuggestionView::from).collect() }))
+    let found = state.reads.run(read).await?;
+    Ok(Json(SuggestionsView { data: found.into_iter().map(SuggestionView::from).collect() }))
 }

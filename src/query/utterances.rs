@@ -15,6 +15,7 @@ use crate::{
     },
     http::{Limit, Page, conditions},
     insights::{self, UtteranceFilter, UtteranceRow},
+    reads::ReadConnection,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -132,10 +133,14 @@ async fn utterances(
 ) -> Result<Response, ApiError> {
     let (limit, cursor) = (query.limit.unwrap_or_default(), query.cursor.clone());
     let filter = query.filter()?;
-    let job = asked.completed(&state.db).await?;
-    let listing = format!("utterances {} {}", job.id, conditions(&filter));
-    let after = position(&state, &listing, cursor.as_deref())?.unwrap_or(-1);
-    let rows = insights::utterances(&state.db, job.id, &filter, after, limit.get() + 1).await?;
+    let listing = format!("utterances {} {}", asked.id, conditions(&filter));
+    let read = async |mut db: ReadConnection| {
+        let job = asked.completed(&mut *db).await?;
+        let after = position(&state, &listing, cursor.as_deref())?.unwrap_or(-1);
+        let rows = insights::utterances(&mut *db, job.id, &filter, after, limit.get() + 1).await?;
+        Ok::<_, ApiError>(rows)
+    };
+    let rows = state.reads.run(read).await?;
     let seal = |row: &UtteranceRow| state.cursors.seal(&listing, &row.seq.to_be_bytes());
     let mut response = Page::new(rows, limit, seal, UtteranceView::from).answer(&uri);
     not_cached(&mut response);

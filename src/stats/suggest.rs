@@ -1,6 +1,6 @@
 //! Values that occur in a caller's ended jobs, for people who type one: emotions, insights and languages, of which there
 //! are few. The sums know them all but for insights whose values are long texts; the newest results have these.
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use crate::{callers::CallerId, jobs::Suggestion};
 
@@ -18,7 +18,7 @@ pub enum SuggestedField {
 /// Values that begin with `prefix`: those of most jobs first, and names of insights, whose jobs are not counted, in the order
 /// of their bytes.
 pub async fn suggest(
-    db: &PgPool,
+    db: impl PgExecutor<'_>,
     field: SuggestedField,
     caller_id: CallerId,
     prefix: &str,

@@ -33,6 +33,7 @@ mod public_hook;
 mod query;
 mod quotes;
 mod rates;
+mod reads;
 mod reconcile;
 mod reporting;
 mod retention;

@@ -24,6 +24,7 @@ const SECRETS: &[&str] = &[
     "database.url",
     "database.password",
     "database.migration_url",
+    "database.read_url",
     "database.runtime_password",
     "database.reader_password",
     "provider.client_secret",

@@ -8,13 +8,13 @@ pub mod statements;
 mod words;
 
 use chrono::{DateTime, Datelike as _, Days, NaiveTime, Utc};
-use sqlx::{Executor as _, FromRow, PgPool, PgTransaction, QueryBuilder};
+use sqlx::{Executor as _, FromRow, PgTransaction, QueryBuilder};
 use uuid::Uuid;
 
 use crate::{
     callers::CallerId,
-    db,
     jobs::{JobFilter, JobId},
+    reads::ReadConnection,
 };
 
 pub use index::{flush_index, keep_index_flushed};
@@ -131,22 +131,22 @@ pub struct HitRow {
 
 /// One search of one caller, on one snapshot.
 #[derive(Debug)]
-pub struct Search {
-    tx: PgTransaction<'static>,
+pub struct Search<'a> {
+    tx: PgTransaction<'a>,
     caller_id: CallerId,
     words: Words,
-    scope: SearchScope,
+    scope: &'a SearchScope,
 }
 
-impl Search {
+impl<'a> Search<'a> {
     /// Begins a search for `q` in web search syntax: words, `"phrases"`, `or`, `-not`.
     pub async fn begin(
-        db: &PgPool,
+        db: &'a mut ReadConnection,
         caller_id: CallerId,
         q: &str,
-        scope: SearchScope,
+        scope: &'a SearchScope,
     ) -> sqlx::Result<Result<Self, Unsearchable>> {
-        let mut tx = db::begin_with(db, BEGIN).await?;
+        let mut tx = db.begin(BEGIN).await?;
         let words = Words::read(&mut tx, caller_id, q).await?;
         Ok(words.map(|words| Self { tx, caller_id, words, scope }))
     }

@@ -33,6 +33,7 @@ use crate::{
     http,
     insights::{self, Spoken},
     jobs::Job,
+    reads::ReadConnection,
 };
 
 pub fn router() -> OpenApiRouter<ApiState> {
@@ -112,8 +113,12 @@ async fn transcript(
     if max_chars.is_some() && !matches!(format, Format::Srt | Format::Vtt) {
         return Err(ApiError::invalid_parameter("maxChars", "conflict", "is for srt and vtt only"));
     }
-    let job = asked.completed(&state.db).await?;
-    let spoken = insights::spoken(&state.db, job.id, max_chars.is_some()).await?;
+    let read = async |mut db: ReadConnection| {
+        let job = asked.completed(&mut *db).await?;
+        let spoken = insights::spoken(&mut *db, job.id, max_chars.is_some()).await?;
+        Ok::<_, ApiError>((job, spoken))
+    };
+    let (job, spoken) = state.reads.run(read).await?;
     let name = job.external_id.clone().unwrap_or_else(|| job.id.to_string());
     let disposition = file_name::disposition(&name, format.ending());
     // A long call takes longer than other requests on this thread should wait.

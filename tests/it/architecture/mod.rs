@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metrics", &["telemetry"]),
     ("telemetry", &["config"]),
     ("db", &[]),
+    ("reads", &["db", "metrics", "supervise"]),
     ("embedded", &["config"]),
     ("json", &[]),
     ("audio", &[]),
@@ -28,12 +29,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("stats", &["callers", "jobs"]),
     ("reporting", &[]),
     ("conversations", &["db", "jobs"]),
-    ("insights", &["callers", "conversations", "db", "jobs", "stats", "supervise"]),
+    ("insights", &["callers", "conversations", "db", "jobs", "reads", "stats", "supervise"]),
     (
         "api",
         &[
             "callers", "config", "db", "egress", "events", "http", "insights", "jobs", "json",
-            "media", "metrics", "provider", "seal",
+            "media", "metrics", "provider", "reads", "seal",
         ],
     ),
     ("drift", &["db", "jobs", "metrics", "supervise"]),
@@ -57,7 +58,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "public_hook",
         ],
     ),
-    ("doctor", &["config", "db", "jobs", "media", "partitions", "provider", "public_hook", "seal"]),
+    (
+        "doctor",
+        &[
+            "config",
+            "db",
+            "jobs",
+            "media",
+            "partitions",
+            "provider",
+            "public_hook",
+            "reads",
+            "seal",
+        ],
+    ),
     (
         "intake",
         &[
@@ -130,6 +144,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "jobs",
             "media",
             "provider",
+            "reads",
             "stats",
         ],
     ),
@@ -223,6 +238,7 @@ const MAY_HOLD_SQL: &[&str] = &[
     "events",      // the timelines of jobs, across jobs
     "provider",    // the row of the gate
     "public_hook", // the row of the last self-test
+    "reads",       // asks servers how far they are
     "doctor",      // asks the catalogs, and owns nothing
 ];
 

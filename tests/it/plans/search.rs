@@ -3,6 +3,7 @@ use aftercall::{
     callers::{self, KeyTerms},
     insights::search::{BEGIN, Match, Range, Search, SearchScope, UtteranceKey, Words, statements},
     jobs::{JobFilter, JobId},
+    reads::Reads,
 };
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, QueryBuilder, types::Json};
@@ -98,6 +99,7 @@ async fn finds_the_newest_matches(owns_most: bool) {
         SearchScope { jobs: tagged.clone(), ..SearchScope::default() },
         SearchScope { emotion: Some("Joy".to_owned()), ..SearchScope::default() },
     ];
+    let reads = Reads::of_primary(db.pool.clone());
     for q in ["often", "times", "seldom", "unicorn", "never", "\"often said\"", "often -times"] {
         for scope in &scopes {
             let matches = compared(&db.pool, caller, q, scope).await;
@@ -109,8 +111,9 @@ async fn finds_the_newest_matches(owns_most: bool) {
                 for most in [3_u16, 51, 500] {
                     let expected: Vec<_> =
                         matches.iter().filter(in_range).take(most.into()).copied().collect();
+                    let mut reading = reads.acquire().await.unwrap();
                     let search =
-                        Search::begin(&db.pool, caller.into(), q, scope.clone()).await.unwrap();
+                        Search::begin(&mut reading, caller.into(), q, scope).await.unwrap();
                     let found = search.unwrap().newest(range, most.into()).await.unwrap();
                     let found: Vec<_> = found.into_iter().map(|found| found.key).collect();
                     assert_eq!(found, expected, "{q} {scope:?} {range:?} {most}");

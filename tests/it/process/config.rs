@@ -69,6 +69,27 @@ async fn a_bad_configuration_is_78_with_all_its_faults() {
 }
 
 #[tokio::test]
+async fn a_read_replica_that_cannot_be_one_is_78() {
+    let alone = Home::new()
+        .set("AFTERCALL__DATABASE__READ_URL", "postgres://u:hush@h/d")
+        .set("AFTERCALL__DATABASE__READ_MAX_LAG", "1h");
+    let told = alone.run(&["serve"]).await.failure(78);
+    assert!(told.contains("read_url is set without database.url"), "{told}");
+    assert!(told.contains("read_max_lag must be shorter than api.request_timeout"), "{told}");
+    assert!(!told.contains("hush"), "{told}");
+    let several = "postgres://u:hush@h,i/d?target_session_attrs=read-write";
+    let faults = [("mysql://u:hush@h:port/d", "is not a"), (several, "must name one host")];
+    for (url, fault) in faults {
+        let home = Home::new()
+            .set("DATABASE_URL", "postgres://u@h/d")
+            .set("AFTERCALL__DATABASE__READ_URL", url);
+        let told = home.run(&["serve"]).await.failure(78);
+        assert!(told.contains(&format!("database.read_url {fault}")), "{told}");
+        assert!(!told.contains("hush"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn the_schema_is_there_for_those_who_mend_a_bad_configuration() {
     let home = Home::new().set("AFTERCALL__JOBS__DEADLINE", "soon");
     let out = home.run(&["config", "schema"]).await.success();

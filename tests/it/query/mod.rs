@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::support::{app::TestApp, fixture};
 
 /// A job completed with the result of 2023.
-async fn completed(app: &TestApp) -> Uuid {
+pub async fn completed(app: &TestApp) -> Uuid {
     let job = app.submitted().await;
     let body = fixture("delivery-2023.json").replace("@jobId", &job.provider_job_id);
     assert_eq!(app.deliver(&job.webhook, body).await.status, 200);

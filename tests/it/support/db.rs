@@ -53,6 +53,12 @@ impl TestDb {
         Self::cloned(server, &server.template).await
     }
 
+    /// The same on a server of the test's own.
+    pub async fn on_server(admin: PgConnectOptions) -> Self {
+        let server = Server::prepare(admin, None).await;
+        Self::cloned(&server, &server.template).await
+    }
+
     /// A database with the migrations up to this one.
     pub async fn at(version: i64) -> Self {
         let db = Self::cloned(Server::shared().await, "template0").await;

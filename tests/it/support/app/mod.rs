@@ -21,6 +21,7 @@ use aftercall::{
     metrics::Metrics,
     notify::Deliverer,
     provider::{Client, gate, wire},
+    reads::Reads,
     reconcile::Reconciler,
     sampler::Sampler,
     seal::{Keys, Seal},
@@ -171,7 +172,8 @@ impl TestApp {
 
     /// The same with a separate pool; also returns its feed.
     pub async fn another_process(&self, db: &PgPool) -> (Router, Feed) {
-        let parts = Parts { db: db.clone(), ..self.parts.clone() };
+        let reads = Reads::of_primary(db.clone());
+        let parts = Parts { db: db.clone(), reads, ..self.parts.clone() };
         let Api { router, feed, listener, .. } = api(&parts).await;
         tokio::spawn(listener.run());
         (router, feed)
@@ -329,8 +331,15 @@ fn workers(parts: &Parts, client: &Client) -> Workers {
 
 fn parts_of(settings: Settings, db: &TestDb, store: Store) -> (Parts, Recorder) {
     let (lifecycle, metrics) = (Lifecycle::default(), Metrics::new());
-    Parts::new(settings.into(), db.runtime.clone(), lifecycle, seal(), metrics, Some(store))
-        .unwrap()
+    let reads = app::reads(&settings, &db.runtime, &metrics).unwrap();
+    let (settings, store) = (settings.into(), Some(store));
+    let (mut parts, recorder) =
+        Parts::new(settings, db.runtime.clone(), lifecycle, seal(), metrics, store).unwrap();
+    if let Some(watch) = reads.watch() {
+        tokio::spawn(watch.run(parts.lifecycle.stop.clone()));
+    }
+    parts.reads = reads;
+    (parts, recorder)
 }
 
 pub fn folder_store(folder: &Path) -> Store {
