@@ -76,9 +76,9 @@ async fn assert_recovers(service: &Service) {
 
 #[tokio::test]
 async fn the_pool_has_no_connection_to_a_standby() {
-    let World { _folder, primary, url, .. } = World::start().await;
+    let World { _folder, primary, standby: _standby, url, .. } = World::start().await;
     let servers = Servers::parse(&url, None).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let options = PoolOptions { max_connections: 2, acquire_timeout: Duration::from_millis(500) };
+    let options = PoolOptions { max_connections: 2, acquire_timeout: Duration::from_secs(1) };
     // Begins with the first host, which is the standby.
     let followed = Primary::later(servers, options);
     let refused = followed.pool().acquire().await.unwrap_err();
