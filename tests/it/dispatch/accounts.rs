@@ -94,10 +94,12 @@ async fn the_account_with_the_most_calls_left_comes_first() {
 #[tokio::test]
 async fn a_job_waits_for_the_limits_of_all_accounts_together() {
     let app = two_accounts(3, Some(2)).await;
-    for _ in 0..5 {
-        app.submit().await;
+    let mut jobs = Vec::new();
+    for _ in 0..6 {
+        jobs.push(app.submit().await);
     }
-    let last = app.submit().await;
+    let last = jobs[5];
+    assert_eq!(app.job(jobs[4]).await["queue"]["reason"], "turn");
     assert_eq!(app.job(last).await["queue"]["reason"], "rate_limit");
     assert_eq!(app.dispatcher.drain().await, 5);
     run(&app, "update aftercall.provider_gate set blocked_until = now() + interval '1 h' where account = 'crm'").await;
