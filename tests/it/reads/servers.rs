@@ -39,6 +39,13 @@ impl Primary {
     pub async fn start() -> Self {
         let folder = Scratch::new();
         let cluster = embedded::start(folder.path()).await;
+        // For replicas that are stopped, or begin while another one does.
+        let options = cluster.connect_options("postgres");
+        let mut db = PgConnection::connect_with(&options).await.unwrap();
+        for order in ["alter system set wal_keep_size = '1GB'", "select pg_reload_conf()"] {
+            sqlx::raw_sql(order).execute(&mut db).await.unwrap();
+        }
+        db.close().await.unwrap();
         Self { cluster, folder }
     }
 
