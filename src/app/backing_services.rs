@@ -68,6 +68,12 @@ pub fn reads(settings: &Settings, db: &PgPool, metrics: &Metrics) -> anyhow::Res
     Ok(reads.with_replica(replica, settings.database.read_max_lag, metrics.clone()))
 }
 
+/// The servers of `database.listen_url`, if it is set.
+pub fn direct(settings: &Settings) -> anyhow::Result<Option<Primary>> {
+    let servers = settings.database.listen_servers()?;
+    Ok(servers.map(|servers| Primary::later(servers, pool_options(settings))))
+}
+
 /// The store of uploaded recordings: the configured one, or a folder in the data directory if there is one.
 pub fn media_store(settings: &Settings) -> anyhow::Result<Option<Store>> {
     let environment = EmbeddedEnvironment::read();

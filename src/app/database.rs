@@ -5,8 +5,9 @@ use sqlx::PgPool;
 use super::{open_seal, pool_options, published};
 use crate::{
     config::{ConfigError, Settings},
-    db::{self, LoginRole, PoolOptions, Primary},
-    events, partitions, reporting,
+    db::{self, LoginRole, PoolOptions, Primary, Sessions},
+    events::{self, Listening},
+    partitions, reporting,
     seal::Seal,
     supervise::Lifecycle,
 };
@@ -16,17 +17,40 @@ use crate::{
 #[error("stopped while waiting for the database")]
 pub struct ToldToStop;
 
+/// Waits for the database, and finds out how it can be listened to. `direct`: the servers of `database.listen_url`, if it is
+/// set.
 pub(super) async fn wait_for_database(
     primary: &Primary,
+    direct: Option<&Primary>,
     settings: &Settings,
     lifecycle: &Lifecycle,
-) -> anyhow::Result<()> {
-    tokio::select! {
-        there = primary.wait_for(settings.database.start_timeout) => {
-            there.context("cannot connect to the database")
+) -> anyhow::Result<Listening> {
+    for awaited in std::iter::once(primary).chain(direct) {
+        tokio::select! {
+            there = awaited.wait_for(settings.database.start_timeout) => {
+                there.context("cannot connect to the database")?;
+            }
+            () = lifecycle.draining.cancelled() => return Err(ToldToStop.into()),
         }
-        () = lifecycle.draining.cancelled() => Err(ToldToStop.into()),
     }
+    listening(primary.pool(), direct.unwrap_or(primary).pool()).await
+}
+
+/// Refuses a pooler behind which nothing works, and finds out whether connections with the options of `direct` can listen.
+async fn listening(db: &PgPool, direct: &PgPool) -> anyhow::Result<Listening> {
+    for pool in [db, direct] {
+        if let Some((what, advice)) = db::sessions(&pool.connect_options()).await?.obstacle() {
+            return Err(ConfigError(vec![format!("{what}: {advice}")]).into());
+        }
+    }
+    let is_possible = db::sessions(&direct.connect_options()).await? == Sessions::Own;
+    if !is_possible {
+        tracing::warn!(
+            "listening is not possible through a pooler, so changes by other processes are seen up to a second later; set \
+             database.listen_url to a direct connection"
+        );
+    }
+    Ok(Listening { db: direct.clone(), is_possible })
 }
 
 /// Migrates the schema, or checks that it is current, checks the keys, and creates this month's partitions.
@@ -73,6 +97,11 @@ pub async fn migrate(settings: &Settings, db: &PgPool) -> anyhow::Result<()> {
         None => None,
     };
     let db = direct.as_ref().map_or(db, Primary::pool);
+    anyhow::ensure!(
+        db::sessions(&db.connect_options()).await? == Sessions::Own,
+        "migrations need a session of their own, for a lock and for the role of the owner, but the connection goes through \
+         a pooler: set database.migration_url to a direct connection"
+    );
     if database.distributed {
         // Migrations of distributed tables reach the other nodes as the owner, who must be able to log in there.
         db::distribute(db).await.context("cannot distribute the database")?;

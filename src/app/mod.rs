@@ -105,6 +105,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let (primary, backing) = backing_services::database(settings).await?;
     addresses.database.clone_from(&backing.database);
     let db = primary.pool().clone();
+    let direct = backing_services::direct(settings)?;
     let started = Arc::new(AtomicBool::new(false));
     let health =
         OpsState::new(db.clone(), started.clone(), lifecycle.draining.clone(), takes_submissions);
@@ -113,8 +114,8 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     let terms = files::terms(settings, granted, &metrics);
     let router = http::ops(health.clone(), metrics.clone());
     parts.spawn(serve("ops", ops, router, terms.ops, lifecycle.clone()));
-    wait_for_database(&primary, settings, &lifecycle).await?;
-    follow(&primary, &lifecycle, &mut parts);
+    let listening = wait_for_database(&primary, direct.as_ref(), settings, &lifecycle).await?;
+    follow([Some(&primary), direct.as_ref()], &lifecycle, &mut parts);
     let seal = prepare(&db, settings).await?;
     let (provider, sandbox) = backing_services::provider(settings, &lifecycle, &mut parts).await?;
     addresses.sandbox = sandbox;
@@ -127,6 +128,7 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
         metrics.clone(),
         store,
     )?;
+    common.listening = listening;
     parts.spawn(events::announce(db.clone(), common.announcer.clone(), lifecycle.stop.clone()));
     parts.spawn(recorder.run(lifecycle.draining.clone()));
     start_sampling(&common, metrics, &mut parts);
@@ -146,13 +148,17 @@ pub async fn start(settings: &Settings) -> anyhow::Result<App> {
     started.store(true, Ordering::Release);
     let console = entrance(settings, &addresses, &common.links)?;
     let timeouts = shutdown_timeouts(settings);
-    let in_use = InUse { primary, reads: common.reads, seal };
+    let in_use = InUse { primary, direct, reads: common.reads, seal };
     Ok(App { addresses, console, db, lifecycle, parts, timeouts, backing, accounts, in_use })
 }
 
-/// Keeps the pool on the server that accepts writes, if the database has several.
-fn follow(primary: &Primary, lifecycle: &Lifecycle, parts: &mut JoinSet<TaskResult>) {
-    if primary.is_followed() {
+/// Keeps each pool on the server that accepts writes, if the database has several.
+fn follow(
+    primaries: [Option<&Primary>; 2],
+    lifecycle: &Lifecycle,
+    parts: &mut JoinSet<TaskResult>,
+) {
+    for primary in primaries.into_iter().flatten().filter(|it| it.is_followed()) {
         parts.spawn(primary.clone().follow(lifecycle.stop.clone()));
     }
 }
@@ -210,7 +216,7 @@ async fn start_calling(
 fn start_notifying(common: &Parts, parts: &mut JoinSet<TaskResult>) {
     let draining = common.lifecycle.draining.clone();
     parts.spawn(common.deliverer().run(draining.clone()));
-    parts.spawn(events::relay(common.db.clone(), common.announcer.clone(), draining));
+    parts.spawn(events::relay(common.listening.clone(), common.announcer.clone(), draining));
 }
 
 fn shutdown_timeouts(settings: &Settings) -> ShutdownTimeouts {

@@ -16,7 +16,7 @@ use crate::{
     dispatch::Dispatcher,
     drift::{DriftCounter, Recorder},
     egress::Sender,
-    events::{Feed, Listener},
+    events::{Feed, Listener, Listening},
     http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
     jobs::Announcer,
@@ -44,6 +44,8 @@ use crate::{
 pub struct Parts {
     pub settings: Arc<Settings>,
     pub db: PgPool,
+    /// On `db`, unless `database.listen_url` is set.
+    pub listening: Listening,
     pub lifecycle: Lifecycle,
     pub announcer: Announcer,
     pub drift: DriftCounter,
@@ -98,11 +100,13 @@ impl Parts {
         let (drift, recorder) = Recorder::new(db.clone(), metrics.clone());
         let announcer = Announcer::counting(metrics.clone());
         let sender = Sender::new(&settings.notify)?;
+        let listening = Listening { db: db.clone(), is_possible: true };
         let links = Links::default();
         let reads = Reads::of_primary(db.clone());
         let parts = Self {
             settings,
             db,
+            listening,
             lifecycle,
             announcer,
             drift,
@@ -120,7 +124,7 @@ impl Parts {
     pub async fn api(&self, granted: &ApiSettings, health: OpsState) -> sqlx::Result<Api> {
         let Self { settings, db, .. } = self;
         // Until the listener closes: clients disconnected earlier would reconnect to this process.
-        let (feed, listener) = Feed::new(db, self.lifecycle.stop.clone());
+        let (feed, listener) = Feed::new(self.listening.clone(), self.lifecycle.stop.clone());
         let watched_keys = KeyWatch::default();
         let state = ApiState::new(Shared {
             db: db.clone(),

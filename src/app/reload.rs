@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{backing_services, seal_keys};
 use crate::{
-    config::{ConfigError, Loaded, Settings},
+    config::{ConfigError, DatabaseSettings, Loaded, Settings},
     db::{Primary, Servers, is_same_but_password},
     provider::{Account, gate},
     reads::Reads,
@@ -25,6 +25,8 @@ pub type LoadSettings = Box<dyn Fn() -> Result<Loaded, ConfigError> + Send + Syn
 #[derive(Clone)]
 pub(super) struct InUse {
     pub primary: Primary,
+    /// For listening, if `database.listen_url` is set.
+    pub direct: Option<Primary>,
     pub reads: Reads,
     pub seal: Seal,
 }
@@ -79,7 +81,7 @@ impl Reloads {
     /// Replaces all settings that can be replaced, or none.
     async fn reload(
         &mut self,
-        InUse { primary, reads, seal }: &InUse,
+        InUse { primary, direct, reads, seal }: &InUse,
         accounts: &[Account],
     ) -> anyhow::Result<()> {
         let new = (self.load)()?;
@@ -93,7 +95,10 @@ impl Reloads {
             .collect();
         let of = |section: &str| replaced.iter().any(|key| key.starts_with(section));
 
-        let database = if of("database.") { Some(found(&new.settings).await?) } else { None };
+        let servers = if of("database.") { new.settings.database.servers()? } else { None };
+        let database = found(servers, &new.settings.database).await?;
+        let servers = if of("database.") { new.settings.database.listen_servers()? } else { None };
+        let listening = found(servers, &new.settings.database).await?;
         let replica = new.settings.database.read_server()?;
         let credentials = backing_services::credentials(&new.settings)?;
         if of("seal.") {
@@ -104,6 +109,9 @@ impl Reloads {
         }
         if let Some((servers, options)) = database {
             primary.replace(servers, options);
+        }
+        if let Some(((servers, options), direct)) = listening.zip(direct.as_ref()) {
+            direct.replace(servers, options);
         }
         if let Some(replica) = replica.filter(|_| of("database.")) {
             reads.replace_replica(replica.first().clone());
@@ -157,6 +165,9 @@ fn is_replaceable(key: &str, at_start: &Loaded, new: &Loaded) -> bool {
         "database.read_url" => {
             is_same_server(of(at_start).read_url.as_ref(), of(new).read_url.as_ref())
         }
+        "database.listen_url" => {
+            is_same_server(of(at_start).listen_url.as_ref(), of(new).listen_url.as_ref())
+        }
         _ => false,
     }
 }
@@ -178,12 +189,14 @@ async fn replace_keys(db: &PgPool, seal: &Seal, settings: &Settings) -> anyhow::
 }
 
 /// The servers with the new password, and the one of them that was connected to as a trial.
-async fn found(settings: &Settings) -> anyhow::Result<(Servers, PgConnectOptions)> {
-    let configured = &settings.database;
-    let servers = configured.servers()?.context("database.url is not set")?;
-    let found = tokio::time::timeout(configured.acquire_timeout, servers.find()).await;
+async fn found(
+    servers: Option<Servers>,
+    settings: &DatabaseSettings,
+) -> anyhow::Result<Option<(Servers, PgConnectOptions)>> {
+    let Some(servers) = servers else { return Ok(None) };
+    let found = tokio::time::timeout(settings.acquire_timeout, servers.find()).await;
     let found = found.context("connecting with the new database password timed out")?;
     let (options, connection) = found.context("cannot connect with the new database password")?;
     connection.close().await?;
-    Ok((servers, options))
+    Ok(Some((servers, options)))
 }

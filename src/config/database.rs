@@ -24,6 +24,8 @@ pub struct DatabaseSettings {
     #[serde(with = "OptionalSecret")]
     pub migration_url: Option<SecretString>,
     #[serde(with = "OptionalSecret")]
+    pub listen_url: Option<SecretString>,
+    #[serde(with = "OptionalSecret")]
     pub runtime_password: Option<SecretString>,
     #[serde(with = "OptionalSecret")]
     pub reader_password: Option<SecretString>,
@@ -55,6 +57,11 @@ impl DatabaseSettings {
         self.servers_of("database.read_url", self.read_url.as_ref())
     }
 
+    /// The servers of `listen_url`, if that is set.
+    pub fn listen_servers(&self) -> anyhow::Result<Option<Servers>> {
+        self.servers_of("database.listen_url", self.listen_url.as_ref())
+    }
+
     fn servers_of(&self, key: &str, url: Option<&SecretString>) -> anyhow::Result<Option<Servers>> {
         let parse =
             |url: &SecretString| Servers::parse(url.expose_secret(), self.password.as_ref());
@@ -68,6 +75,7 @@ impl DatabaseSettings {
             ("url", &self.url),
             ("migration_url", &self.migration_url),
             ("read_url", &self.read_url),
+            ("listen_url", &self.listen_url),
         ];
         for (key, url) in urls {
             let Some(url) = url else { continue };
@@ -83,6 +91,10 @@ impl DatabaseSettings {
         faults.check(
             self.read_url.is_none() || self.url.is_some(),
             "database.read_url is set without database.url: the private database has no replica",
+        );
+        faults.check(
+            self.listen_url.is_none() || self.url.is_some(),
+            "database.listen_url is set without database.url: it must name the same database without its pooler",
         );
         faults.check(
             !self.distributed || self.url.is_some(),

@@ -3,6 +3,7 @@ mod applied;
 mod citus;
 mod load;
 mod partitions;
+mod pooling;
 mod primary;
 mod roles;
 mod servers;
@@ -23,10 +24,11 @@ pub use self::{
     citus::distribute,
     load::{ServerLoad, TableSize, server_load, table_sizes},
     partitions::days_until_no_partition,
+    pooling::{Sessions, sessions},
     primary::{Primary, replaced},
     roles::{LoginRole, ROLES, is_superuser, set_password},
     servers::{Servers, is_same_but_password},
-    transaction::{begin, begin_with},
+    transaction::{READING, begin, begin_reading, begin_with},
 };
 
 /// The files in `migrations/`, built into the binary. Applied versions are recorded in our own schema.

@@ -123,7 +123,8 @@ fn finished(options: PgConnectOptions, password: Option<&SecretString>) -> PgCon
         Some(password) => options.password(password.expose_secret()),
         None => options,
     };
-    options.application_name("aftercall")
+    // Poolers reject `extra_float_digits`, which sqlx would send; without it, Postgres is as exact.
+    options.application_name("aftercall").extra_float_digits(None)
 }
 
 /// Whether the URLs differ only in the password.

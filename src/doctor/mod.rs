@@ -6,6 +6,7 @@ mod clock;
 mod database;
 mod disk;
 mod media;
+mod pooler;
 mod prometheus;
 mod provider;
 mod replica;
@@ -82,16 +83,10 @@ pub async fn examine(examined: &Examined<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &examined.db {
         Ok(db) => {
-            findings.push(found("database", database::version(db).await));
-            findings.push(found("extensions", database::extensions(db).await));
-            findings.push(found("clock", clock::skew(db).await));
-            let migrates = examined.settings.migrates_at_start();
-            findings.push(found("migrations", database::migrations(db, migrates).await));
-            findings.push(found("rights", rights::rights(db, examined.is_production()).await));
-            findings.push(found("seal", seal::keys(db, &examined.settings.seal).await));
-            findings.push(found("partitions", database::partitions(db).await));
-            findings.push(found("disk", disk::space(db).await));
-            if let Some(reads) = &examined.reads {
+            let of_database = of_database(db, examined).await;
+            let is_usable = of_database.len() > 1;
+            findings.extend(of_database);
+            if let Some(reads) = examined.reads.as_ref().filter(|_| is_usable) {
                 findings.extend(replica::replica(reads).await);
             }
         }
@@ -108,6 +103,26 @@ pub async fn examine(examined: &Examined<'_>) -> Vec<Finding> {
         findings.push(prometheus::reach(url).await);
     }
     findings
+}
+
+/// Behind a pooler that mixes up prepared statements, anything could be found.
+async fn of_database(db: &PgPool, examined: &Examined<'_>) -> Vec<Finding> {
+    let settings = examined.settings;
+    let sessions = pooler::sessions(db, &settings.database).await;
+    if sessions.verdict == Verdict::Fail {
+        return vec![sessions];
+    }
+    vec![
+        sessions,
+        found("database", database::version(db).await),
+        found("extensions", database::extensions(db).await),
+        found("clock", clock::skew(db).await),
+        found("migrations", database::migrations(db, settings.migrates_at_start()).await),
+        found("rights", rights::rights(db, examined.is_production()).await),
+        found("seal", seal::keys(db, &settings.seal).await),
+        found("partitions", database::partitions(db).await),
+        found("disk", disk::space(db).await),
+    ]
 }
 
 /// A check that failed is a finding as well.

@@ -1,7 +1,6 @@
 //! How handlers wait for the end of a job, or subscribe to events.
 use std::{sync::Arc, time::Duration};
 
-use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -9,7 +8,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EventScope, Listener, Snapshot,
+    EventScope, Listener, Listening, Snapshot,
     hub::{Hub, SequencedEvent, StreamMessage},
 };
 use crate::{
@@ -33,9 +32,9 @@ pub struct NoConnection;
 
 impl Feed {
     /// A feed, and the part that fills it until `stop` is canceled.
-    pub fn new(db: &PgPool, stop: CancellationToken) -> (Self, Listener) {
+    pub fn new(listening: Listening, stop: CancellationToken) -> (Self, Listener) {
         let hub = Arc::new(Hub::new(stop));
-        (Self(hub.clone()), Listener::new(db, hub))
+        (Self(hub.clone()), Listener::new(listening, hub))
     }
 
     /// Waits for the end of a job of any caller. If the job is not final when read after this call, its end will be

@@ -2,13 +2,13 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use sqlx::{
-    Acquire as _, PgConnection, PgPool,
+    Acquire as _, PgConnection,
     postgres::{PgListener, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
-    CHANNEL, Event, Snapshot,
+    CHANNEL, Event, Listening, Snapshot,
     hub::{Hub, Look},
     moved, read,
 };
@@ -30,14 +30,13 @@ const MOST: u16 = 10_000;
 /// Keeps the connection and publishes what it reads; runs as a part of the process.
 #[derive(Debug)]
 pub struct Listener {
-    /// For its connect options, which may change while it runs.
-    db: PgPool,
+    listening: Listening,
     hub: Arc<Hub>,
 }
 
 impl Listener {
-    pub(super) fn new(db: &PgPool, hub: Arc<Hub>) -> Self {
-        Self { db: db.clone(), hub }
+    pub(super) fn new(listening: Listening, hub: Arc<Hub>) -> Self {
+        Self { listening, hub }
     }
 
     /// Runs until the feed is stopped. A lost connection is reopened, and the first look finds what was committed
@@ -63,7 +62,7 @@ impl Listener {
 
     async fn listen(&self) -> sqlx::Result<Infallible> {
         // A new pool each time, so that a dead connection is not reused.
-        let options = self.db.connect_options();
+        let options = self.listening.db.connect_options();
         let one = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(TIMEOUT)
@@ -71,15 +70,18 @@ impl Listener {
             .max_lifetime(None)
             .connect_lazy_with(options.as_ref().clone());
         let mut listener = PgListener::connect_with(&one).await?;
-        listener.listen(CHANNEL).await?;
+        let is_notified = self.listening.is_possible;
+        if is_notified {
+            listener.listen(CHANNEL).await?;
+        }
         loop {
             let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
             timeout(TIMEOUT, self.look(listener.acquire().await?)).await.map_err(late)??;
             let earliest = Instant::now() + LEAST_WAIT;
             tokio::select! {
-                notified = listener.try_recv() => { notified?; }
+                notified = listener.try_recv(), if is_notified => { notified?; }
                 () = self.hub.wake.notified() => {}
-                () = db::replaced(&self.db, &options) => return Err(moved()),
+                () = db::replaced(&self.listening.db, &options) => return Err(moved()),
                 () = sleep(LOOK_EVERY), if self.hub.is_watching() => {}
             }
             sleep_until(earliest).await;

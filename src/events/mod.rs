@@ -10,6 +10,8 @@ mod read;
 mod relay;
 mod snapshot;
 
+use sqlx::PgPool;
+
 pub use announce::announce;
 pub use feed::{Feed, JobWait, NoConnection, Subscription};
 pub use hub::SequencedEvent;
@@ -20,6 +22,16 @@ pub use read::{
 };
 pub use relay::relay;
 pub use snapshot::{Point, Snapshot};
+
+/// The connections of the feed and of [`relay`].
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// For its connect options, which may change.
+    pub db: PgPool,
+    /// Whether they have sessions of their own. Through a pooler, `LISTEN` would have other clients notified, whose
+    /// statements then fail.
+    pub is_possible: bool,
+}
 
 /// The `LISTEN`/`NOTIFY` channel; notifications have no payload.
 const CHANNEL: &str = "aftercall_events";

@@ -8,7 +8,7 @@ use sqlx::{
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{CHANNEL, moved};
+use super::{CHANNEL, Listening, moved};
 use crate::{db, jobs::Announcer, supervise::TaskResult};
 
 /// Minimum time between two wake-ups, so that changes close together cause one.
@@ -17,13 +17,21 @@ const LEAST_WAIT: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Listens until `stop` is canceled, on a connection of its own. Correctness does not depend on it, since the deliverer
-/// also polls.
-pub async fn relay(db: PgPool, announcer: Announcer, stop: CancellationToken) -> TaskResult {
+/// Listens until `stop` is canceled, on a connection of its own, if that is possible. Correctness does not depend on it, since
+/// the deliverer also polls.
+pub async fn relay(
+    listening: Listening,
+    announcer: Announcer,
+    stop: CancellationToken,
+) -> TaskResult {
+    if !listening.is_possible {
+        stop.cancelled().await;
+        return Ok(());
+    }
     loop {
         let Err(error) = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            lost = listen(&db, &announcer) => lost,
+            lost = listen(&listening.db, &announcer) => lost,
         };
         tracing::warn!(
             error = &error as &dyn std::error::Error,

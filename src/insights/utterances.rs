@@ -1,7 +1,7 @@
 //! The utterances of a job. The caller's access is checked before.
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder, types::Json};
+use sqlx::{FromRow, PgExecutor, PgTransaction, Postgres, QueryBuilder, types::Json};
 
 use crate::jobs::JobId;
 
@@ -52,14 +52,14 @@ pub struct InsightRef {
 
 /// Utterances after position `after`, in the provider's order.
 pub async fn utterances(
-    db: impl PgExecutor<'_>,
+    tx: &mut PgTransaction<'_>,
     job_id: JobId,
     filter: &UtteranceFilter,
     after: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<UtteranceRow>> {
     let mut statement = select_utterances(job_id, filter, after, limit);
-    statement.build_query_as().persistent(false).fetch_all(db).await
+    statement.build_query_as().fetch_all(&mut **tx).await
 }
 
 /// The statement of [`utterances`], built from the given filters, so that each combination has its

@@ -18,6 +18,7 @@ use crate::{
         problems::{OF_BODY, Problems, codes},
     },
     callers::{Caller, CallerId},
+    db,
     http::{self, Fault, Faults, NoParameters, shortened},
     jobs::{self, JobFilter, JobId, ListPosition, State as JobState},
 };
@@ -284,8 +285,9 @@ impl Selection {
             Self::Filter(Some(filter)) => {
                 let (db, position) = (&state.db, ListPosition::After(after));
                 let limit = i64::try_from(MOST_JOBS).unwrap_or(i64::MAX) + 1;
-                let ids = jobs::ids(db, caller.id, filter, position, limit).await?;
-                let matched = jobs::count_after(db, caller.id, filter, after).await?;
+                let mut tx = db::begin_reading(db).await?;
+                let ids = jobs::ids(&mut tx, caller.id, filter, position, limit).await?;
+                let matched = jobs::count_after(&mut tx, caller.id, filter, after).await?;
                 Ok((matched, ids))
             }
         }

@@ -1,5 +1,5 @@
 //! How many of a caller's jobs are in each state.
-use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder};
+use sqlx::{PgTransaction, Postgres, QueryBuilder};
 
 use super::{JobFilter, JobId, State};
 use crate::callers::CallerId;
@@ -18,14 +18,12 @@ pub struct StateCounts {
 /// Counts the newest jobs that match. Completed ones apart from all others: there are many of them, and the others are
 /// found by an index of their own.
 pub async fn count_by_state(
-    db: impl PgExecutor<'_>,
+    tx: &mut PgTransaction<'_>,
     caller_id: CallerId,
     filter: &JobFilter,
 ) -> sqlx::Result<StateCounts> {
     let mut statement = counting(caller_id, filter, MOST_COUNTED);
-    // Planned for the actual values, since their frequency decides the access path.
-    let rows: Vec<(State, i64)> =
-        statement.build_query_as().persistent(false).fetch_all(db).await?;
+    let rows: Vec<(State, i64)> = statement.build_query_as().fetch_all(&mut **tx).await?;
     let counted = |is_completed: bool| -> i64 {
         let of_kind = rows.iter().filter(|(state, _)| (*state == State::Completed) == is_completed);
         of_kind.map(|(_, count)| count).sum()
@@ -51,7 +49,7 @@ pub fn counting(caller_id: CallerId, filter: &JobFilter, most: i64) -> QueryBuil
 
 /// How many jobs match that are newer than `after`, up to [`MOST_COUNTED`].
 pub async fn count_after(
-    db: &PgPool,
+    tx: &mut PgTransaction<'_>,
     caller_id: CallerId,
     filter: &JobFilter,
     after: Option<JobId>,
@@ -62,5 +60,5 @@ pub async fn count_after(
         filter.push_id(&mut sql, ">", id);
     }
     sql.push(" limit ").push_bind(MOST_COUNTED).push(") matching");
-    sql.build_query_scalar().persistent(false).fetch_one(db).await
+    sql.build_query_scalar().fetch_one(&mut **tx).await
 }

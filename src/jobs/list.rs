@@ -1,6 +1,6 @@
 //! A caller's jobs, page by page.
 use chrono::{DateTime, Utc};
-use sqlx::{PgExecutor, PgPool, Postgres, QueryBuilder};
+use sqlx::{PgTransaction, Postgres, QueryBuilder};
 
 use super::{Job, JobFilter, JobId};
 use crate::callers::CallerId;
@@ -71,25 +71,24 @@ fn select(
 
 /// Up to `limit` jobs.
 pub async fn list(
-    db: impl PgExecutor<'_>,
+    tx: &mut PgTransaction<'_>,
     caller_id: CallerId,
     filter: &JobFilter,
     position: ListPosition,
     limit: i64,
 ) -> sqlx::Result<Vec<Job>> {
     let mut statement = statement(caller_id, filter, position, Some(limit));
-    // Planned for the actual values, since their frequency decides the access path.
-    statement.build_query_as().persistent(false).fetch_all(db).await
+    statement.build_query_as().fetch_all(&mut **tx).await
 }
 
 /// The ids of up to `limit` jobs.
 pub async fn ids(
-    db: &PgPool,
+    tx: &mut PgTransaction<'_>,
     caller_id: CallerId,
     filter: &JobFilter,
     position: ListPosition,
     limit: i64,
 ) -> sqlx::Result<Vec<JobId>> {
     let mut statement = select("select j.id", caller_id, filter, position, Some(limit));
-    statement.build_query_scalar().persistent(false).fetch_all(db).await
+    statement.build_query_scalar().fetch_all(&mut **tx).await
 }

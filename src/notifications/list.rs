@@ -1,7 +1,7 @@
 //! Notifications and their attempts as callers see them.
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use sqlx::{PgExecutor, PgTransaction, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::State;
@@ -89,7 +89,7 @@ const COLUMNS: &str = "select n.id, n.endpoint_id, n.lane <> n.endpoint_id as ha
 
 /// Up to `limit` notifications of an endpoint, newest first, older than `before`.
 pub async fn list(
-    db: impl PgExecutor<'_>,
+    tx: &mut PgTransaction<'_>,
     endpoint_id: Uuid,
     filter: &NotificationFilter,
     before: Option<Uuid>,
@@ -102,8 +102,7 @@ pub async fn list(
         sql.push(" and n.id < ").push_bind(id);
     }
     sql.push(" order by n.id desc limit ").push_bind(limit);
-    // Planned for the actual values, since their frequency decides the access path.
-    sql.build_query_as().persistent(false).fetch_all(db).await
+    sql.build_query_as().fetch_all(&mut **tx).await
 }
 
 /// Up to `limit` notifications about a job, newest first, older than `before`.

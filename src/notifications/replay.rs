@@ -95,7 +95,7 @@ pub async fn replay_many(
     nonce: &str,
     limit: i64,
 ) -> sqlx::Result<Replayed> {
-    let found = replayable(&mut **tx, endpoint_id, filter, limit).await?;
+    let found = replayable(tx, endpoint_id, filter, limit).await?;
     let mut sql = QueryBuilder::new(INSERT);
     sql.push_bind(nonce).push(FROM).push(" where n.id = any (array(");
     select(&mut sql, endpoint_id, filter, limit);
@@ -107,14 +107,14 @@ pub async fn replay_many(
 
 /// How many messages [`replay_many`] would take up.
 pub async fn replayable(
-    db: impl PgExecutor<'_>,
+    tx: &mut PgTransaction<'_>,
     endpoint_id: Uuid,
     filter: &NotificationFilter,
     limit: i64,
 ) -> sqlx::Result<Replayed> {
     let mut sql = QueryBuilder::new("");
     select(&mut sql, endpoint_id, filter, limit + 1);
-    let found: Vec<Uuid> = sql.build_query_scalar().persistent(false).fetch_all(db).await?;
+    let found: Vec<Uuid> = sql.build_query_scalar().persistent(false).fetch_all(&mut **tx).await?;
     Ok(Replayed::of(found.len(), limit))
 }
 

@@ -80,8 +80,9 @@ async fn show(
     ApiQuery(JobFiltersOfAnyState(filters)): ApiQuery<JobFiltersOfAnyState>,
 ) -> Result<Json<CountsView>, ApiError> {
     let filter = JobFilter::from(filters);
-    let count =
-        async |mut db: ReadConnection| jobs::count_by_state(&mut *db, caller.id, &filter).await;
+    let count = async |mut db: ReadConnection| {
+        jobs::count_by_state(&mut db.begin_reading().await?, caller.id, &filter).await
+    };
     let counts = state.reads.run(count).await?;
     Ok(Json(counts.into()))
 }

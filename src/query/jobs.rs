@@ -159,7 +159,8 @@ async fn list(
     let listing = format!("jobs {} {sort:?} {}", caller.id, http::conditions(&filter));
     let position = list_position(&state, &listing, sort, query.cursor.as_deref())?;
     let read = async |mut db: ReadConnection| {
-        jobs::list(&mut *db, caller.id, &filter, position, limit.get() + 1).await
+        jobs::list(&mut db.begin_reading().await?, caller.id, &filter, position, limit.get() + 1)
+            .await
     };
     let rows = state.reads.run(read).await?;
     let seal = |job: &Job| state.cursors.seal(&listing, &sort.position(job));

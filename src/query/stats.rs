@@ -193,7 +193,9 @@ async fn jobs(
     let group_by = query.group_by.unwrap_or_default();
     let limit = query.limit.unwrap_or_default();
     let question = question(caller.id, query, group_by, (from, to))?;
-    let read = async |mut db: ReadConnection| stats::answer(&mut *db, &question).await;
+    let read = async |mut db: ReadConnection| {
+        stats::answer(&mut db.begin_reading().await?, &question).await
+    };
     let rows = state.reads.run(read).await?;
     let mut data = groups(rows, question.bucket.is_some());
     let most = usize::try_from(limit.get()).unwrap_or(usize::MAX);

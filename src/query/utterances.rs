@@ -137,7 +137,8 @@ async fn utterances(
     let read = async |mut db: ReadConnection| {
         let job = asked.completed(&mut *db).await?;
         let after = position(&state, &listing, cursor.as_deref())?.unwrap_or(-1);
-        let rows = insights::utterances(&mut *db, job.id, &filter, after, limit.get() + 1).await?;
+        let mut tx = db.begin_reading().await?;
+        let rows = insights::utterances(&mut tx, job.id, &filter, after, limit.get() + 1).await?;
         Ok::<_, ApiError>(rows)
     };
     let rows = state.reads.run(read).await?;

@@ -171,6 +171,11 @@ impl ReadConnection {
         Ok(begun)
     }
 
+    /// Begins by [`db::READING`]. It need not be committed: it is rolled back behind the response.
+    pub async fn begin_reading(&mut self) -> sqlx::Result<PgTransaction<'_>> {
+        self.begin(db::READING).await
+    }
+
     /// A transaction for streaming the rows of one statement, however many there are. The connection is closed afterwards,
     /// because unread rows would block the next statement.
     ///

@@ -1,7 +1,7 @@
 //! Questions about groups of jobs, each answered by one statement.
 use chrono::{Datelike as _, Months, NaiveDate};
 use serde::Deserialize;
-use sqlx::{PgExecutor, Postgres, QueryBuilder};
+use sqlx::{PgTransaction, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 
 use super::{Measure, Measures};
@@ -103,8 +103,11 @@ const SUMS: [&str; 13] = [
 ];
 
 /// The groups in order, each followed by its parts in chronological order.
-pub async fn answer(db: impl PgExecutor<'_>, question: &StatsQuestion) -> sqlx::Result<Vec<Row>> {
-    statement(question).build_query_as().persistent(false).fetch_all(db).await
+pub async fn answer(
+    tx: &mut PgTransaction<'_>,
+    question: &StatsQuestion,
+) -> sqlx::Result<Vec<Row>> {
+    statement(question).build_query_as().fetch_all(&mut **tx).await
 }
 
 /// The statement of [`answer`].

@@ -27,6 +27,7 @@ mod model;
 mod notify;
 mod openapi;
 mod plans;
+mod pooler;
 mod process;
 mod provider;
 mod public_hook;

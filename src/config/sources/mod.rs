@@ -25,6 +25,7 @@ const SECRETS: &[&str] = &[
     "database.password",
     "database.migration_url",
     "database.read_url",
+    "database.listen_url",
     "database.runtime_password",
     "database.reader_password",
     "provider.client_secret",

@@ -14,6 +14,7 @@ use crate::{
         ApiError, ApiQuery, ApiState, OwnedJob, paths,
         problems::{Code, OF_ENDPOINT, OF_JOB, Problems, codes},
     },
+    db,
     endpoints::EventType,
     http::{self, CombinedQuery, Limit, Page, Timestamp},
     notifications::{self, Notification, NotificationFilter, State as MessageState},
@@ -92,8 +93,9 @@ async fn of_endpoint(
     let filter = NotificationFilter::from(filter);
     let listing = format!("messages {} {}", endpoint.id, http::conditions(&filter));
     let before = before(&state, &listing, query.cursor.as_deref())?;
-    let rows =
-        notifications::list(&state.db, endpoint.id, &filter, before, limit.get() + 1).await?;
+    let mut tx = db::begin_reading(&state.db).await?;
+    let rows = notifications::list(&mut tx, endpoint.id, &filter, before, limit.get() + 1).await?;
+    drop(tx);
     answer(&state, &listing, rows, limit, &uri).await
 }
 

@@ -119,7 +119,8 @@ async fn replay_all(
     let endpoint = active(&state, &asked).await?;
     let limit = room(&state, &endpoint).await?;
     if how.dry_run == Some(true) {
-        let found = notifications::replayable(&state.db, endpoint.id, &filter, limit).await?;
+        let mut tx = db::begin_reading(&state.db).await?;
+        let found = notifications::replayable(&mut tx, endpoint.id, &filter, limit).await?;
         return Ok(accepted(found, true));
     }
     let mut tx = db::begin(&state.db).await?;

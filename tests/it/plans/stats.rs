@@ -109,7 +109,7 @@ async fn statistics_are_read_by_their_key() {
         (StatsQuestion { selection: tagged, ..question(Dimension::Tag, GroupKey::AudioType) }, 1),
     ] {
         let mut tx = db.pool.begin().await.unwrap();
-        assert_eq!(stats::answer(&mut *tx, &question).await.unwrap().len(), groups, "{question:?}");
+        assert_eq!(stats::answer(&mut tx, &question).await.unwrap().len(), groups, "{question:?}");
         assert_eq!(scanned(&mut tx).await, [""; 0], "{question:?}");
     }
 }

@@ -17,7 +17,13 @@ use nix::{
 use serde_json::Value;
 use sqlx::ConnectOptions as _;
 
-use crate::support::{app::SEAL_KEY, db::TestDb, eventually, scratch::Scratch, ward::Ward};
+use crate::support::{
+    app::SEAL_KEY,
+    db::{Pooler, TestDb},
+    eventually,
+    scratch::Scratch,
+    ward::Ward,
+};
 
 /// Free ports, and short waits.
 const QUICK: &[(&str, &str)] = &[
@@ -64,9 +70,17 @@ impl Home {
         QUICK.iter().fold(home, |home, (name, value)| home.set(name, *value))
     }
 
-    /// Uses the database of a test.
+    /// Uses the database of a test, and listens without its pooler.
     pub fn on(db: &TestDb) -> Self {
-        Self::new().set("DATABASE_URL", db.options_of(LoginRole::Runtime).to_url_lossy())
+        let home =
+            Self::new().set("DATABASE_URL", db.options_of(LoginRole::Runtime).to_url_lossy());
+        match Pooler::get() {
+            Some(_) => home.set(
+                "AFTERCALL__DATABASE__LISTEN_URL",
+                db.direct_of(LoginRole::Runtime).to_url_lossy(),
+            ),
+            None => home,
+        }
     }
 
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {

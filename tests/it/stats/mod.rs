@@ -250,7 +250,8 @@ impl Case {
     }
 
     async fn check(&self, known: &Known, question: &StatsQuestion) -> TestCaseResult {
-        let rows = stats::answer(&self.db, question).await;
+        let mut tx = self.db.begin().await.unwrap();
+        let rows = stats::answer(&mut tx, question).await;
         let rows = rows.map_err(|error| TestCaseError::fail(format!("{error}: {question:?}")))?;
         let rows: Vec<_> =
             rows.into_iter().map(|row| (row.key, row.bucket, row.measures)).collect();

@@ -2,7 +2,8 @@
 //!
 //! All test processes of this checkout share one server: the first process starts it through the
 //! hidden `aftercall pg-supervise`, which stops it when it has been unused for ten seconds
-//! (`AFTERCALL_TEST_PG_IDLE`). `TEST_DATABASE_URL` selects another server.
+//! (`AFTERCALL_TEST_PG_IDLE`). `TEST_DATABASE_URL` selects another server, and `TEST_POOLER` a pooler before it, for code under
+//! test (see tests/pgbouncer/run).
 use std::{
     ffi::OsString,
     fs::{self, File, Permissions},
@@ -74,7 +75,7 @@ impl TestDb {
         admin.close().await.unwrap();
 
         let options = server.admin.clone().database(&name);
-        let runtime = pool(options.clone().username(LoginRole::Runtime.name()));
+        let runtime = pool(pooled(options.clone().username(LoginRole::Runtime.name())));
         Self { pool: pool(options), runtime, name, admin: server.admin.clone() }
     }
 
@@ -83,14 +84,25 @@ impl TestDb {
         self.admin.clone().database(&self.name)
     }
 
-    /// For code under test that opens its own connections.
+    /// For code under test that opens its own connections: through the pooler, if there is one.
     pub fn options_of(&self, role: LoginRole) -> PgConnectOptions {
+        pooled(self.direct_of(role))
+    }
+
+    /// The same, never through a pooler.
+    pub fn direct_of(&self, role: LoginRole) -> PgConnectOptions {
         self.connect_options().username(role.name())
+    }
+
+    /// For code under test that listens; the pool it uses otherwise is `db`.
+    pub fn direct(&self, db: &PgPool) -> PgPool {
+        let is_pooled = Pooler::get().is_some_and(|pooler| pooler.is_of(&db.connect_options()));
+        if is_pooled { pool(self.direct_of(LoginRole::Runtime)) } else { db.clone() }
     }
 
     /// Connections of dashboards.
     pub fn reader(&self) -> PgPool {
-        pool(self.options_of(LoginRole::Reader))
+        pool(self.direct_of(LoginRole::Reader))
     }
 
     pub fn name(&self) -> &str {
@@ -132,6 +144,40 @@ impl Drop for TestDb {
             });
         });
         dropped.join().unwrap();
+    }
+}
+
+/// Where a pooler listens.
+#[derive(Debug)]
+pub struct Pooler {
+    sockets: PathBuf,
+    pub port: u16,
+}
+
+impl Pooler {
+    /// `TEST_POOLER`: the folder of its socket and its port, as in `/tmp/x:6432`.
+    pub fn get() -> Option<Self> {
+        let given = std::env::var("TEST_POOLER").ok()?;
+        let (sockets, port) = given.rsplit_once(':').unwrap();
+        Some(Self { sockets: sockets.into(), port: port.parse().unwrap() })
+    }
+
+    /// The same options through the pooler.
+    pub fn through(&self, options: PgConnectOptions) -> PgConnectOptions {
+        options.socket(&self.sockets).port(self.port)
+    }
+
+    fn is_of(&self, options: &PgConnectOptions) -> bool {
+        options.get_socket() == Some(&self.sockets)
+    }
+}
+
+fn pooled(options: PgConnectOptions) -> PgConnectOptions {
+    // `sqlx` would send it; the service does not (`db::options`).
+    let options = options.extra_float_digits(None);
+    match Pooler::get() {
+        Some(pooler) => pooler.through(options),
+        None => options,
     }
 }
 
@@ -248,7 +294,8 @@ impl Server {
         // Copying files is faster than logging the copy, but ends in a checkpoint, which is cheap
         // only on a server without fsync. Postgres 14 does not support the option.
         let version = db.server_version_num().unwrap();
-        let is_fast = in_use.is_some() && version >= 150_000;
+        let fsync: String = sqlx::query_scalar("show fsync").fetch_one(&mut db).await.unwrap();
+        let is_fast = fsync == "off" && version >= 150_000;
         db.close().await.unwrap();
         let strategy = if is_fast { "strategy file_copy" } else { "" };
         Self { admin, template, strategy, _in_use: in_use }

@@ -14,7 +14,7 @@ use aftercall::{
     console::Links,
     dispatch::Dispatcher,
     drift::Recorder,
-    events::{Feed, Listener, announce},
+    events::{Feed, Listener, Listening, announce},
     http::OpsState,
     jobs::Announcer,
     media::Store,
@@ -173,7 +173,8 @@ impl TestApp {
     /// The same with a separate pool; also returns its feed.
     pub async fn another_process(&self, db: &PgPool) -> (Router, Feed) {
         let reads = Reads::of_primary(db.clone());
-        let parts = Parts { db: db.clone(), reads, ..self.parts.clone() };
+        let listening = Listening { db: self.db.direct(db), is_possible: true };
+        let parts = Parts { db: db.clone(), reads, listening, ..self.parts.clone() };
         let Api { router, feed, listener, .. } = api(&parts).await;
         tokio::spawn(listener.run());
         (router, feed)
@@ -339,6 +340,7 @@ fn parts_of(settings: Settings, db: &TestDb, store: Store) -> (Parts, Recorder) 
         tokio::spawn(watch.run(parts.lifecycle.stop.clone()));
     }
     parts.reads = reads;
+    parts.listening = Listening { db: db.direct(&db.runtime), is_possible: true };
     (parts, recorder)
 }
 
