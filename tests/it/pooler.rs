@@ -1,4 +1,4 @@
-//! PgBouncer between the service and Postgres. `tests/pgbouncer/run` starts one and sets `TEST_POOLER`; without it, only what
+//! `PgBouncer` between the service and Postgres. `tests/pgbouncer/run` starts one and sets `TEST_POOLER`; without it, only what
 //! needs none is tested. On the two ports above it, another one forbids transactions, and another has no prepared
 //! statements.
 use aftercall::db::{self, LoginRole, Sessions};
@@ -100,7 +100,7 @@ async fn migrations_refuse_to_share_a_session() {
 async fn an_export_leaves_its_settings_to_nobody() {
     let app = TestApp::start().await;
     seed(&app.db.pool, "app", 20, 0).await;
-    let usual = settings(&mut *app.db.pool.acquire().await.unwrap()).await;
+    let usual = settings(&mut app.db.pool.acquire().await.unwrap()).await;
     assert_eq!(app.get("/v1/exports/jobs.ndjson").await.status, 200);
     // All sessions at once: as many as the pool has connections.
     let mut transactions = Vec::new();
