@@ -46,13 +46,13 @@ pub async fn ensure_of(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Resu
     Ok(())
 }
 
-/// All partitions, by table and month.
+/// All partitions, by table and month. One that another process drops meanwhile has no size.
 pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Partition>> {
     sqlx::query_as!(
         Partition,
         r#"
         select m.parent as "parent!", m.name as "name!", m.starts_at as "starts_at!", m.ends_at as "ends_at!",
-            pg_total_relation_size(m.oid) as "bytes!", c.reltuples::bigint as "estimated_rows!"
+            coalesce(pg_total_relation_size(m.oid), 0) as "bytes!", c.reltuples::bigint as "estimated_rows!"
         from aftercall.monthly_partitions m join pg_class c on c.oid = m.oid
         order by m.parent, m.starts_at
         "#,
@@ -61,12 +61,13 @@ pub async fn list(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Partition>> {
     .await
 }
 
-/// Tables that were detached and still have to be dropped, and their sizes.
+/// Tables that were detached and still have to be dropped, and their sizes. One that another process drops meanwhile
+/// has none.
 pub async fn detached(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(String, String, i64)>> {
     let rows = sqlx::query!(
         r#"
         select parent as "parent!", name as "name!",
-            pg_total_relation_size(format('aftercall.%I', name)::regclass) as "bytes!"
+            coalesce(pg_total_relation_size(to_regclass(format('aftercall.%I', name))), 0) as "bytes!"
         from aftercall.detached_partitions()
         "#,
     )
