@@ -78,7 +78,7 @@ async fn keys_are_rolled_and_unused_ones_are_found() {
     assert_eq!(terms, ["crm", "host 7", "9", "-", "-", "jobs:read"]);
     assert_eq!(line(id)[8], successor);
     assert_ne!(line(id)[5], "-");
-    let secret = new.trim().rsplit_once('_').unwrap().1;
+    let secret = new.trim().splitn(3, '_').last().unwrap();
     assert!(!list.contains(secret), "{list}");
     let again = home.run(&["keys", "roll", id]).await.failure(1);
     assert!(again.contains(&format!("has the successor {successor}")), "{again}");
