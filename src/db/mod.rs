@@ -52,11 +52,6 @@ pub async fn connect(options: PgConnectOptions, pool: PoolOptions) -> sqlx::Resu
     Ok(primary.pool().clone())
 }
 
-/// A pool on one server that opens connections on demand.
-pub fn connect_later(options: PgConnectOptions, pool: PoolOptions) -> PgPool {
-    Primary::later(Servers::one(options), pool).pool().clone()
-}
-
 /// Pause between two attempts to reach a server that is not up yet, or to migrate while another process does.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 

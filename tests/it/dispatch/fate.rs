@@ -217,7 +217,8 @@ async fn an_answer_is_kept_once_a_lost_database_is_back() {
     dispatcher.settings.poll_interval = Duration::from_millis(1);
     // Unlike the tests' pool, this one trusts recently used connections, as the service does.
     let size = PoolOptions { max_connections: 2, acquire_timeout: Duration::from_secs(3) };
-    dispatcher.db = db::connect_later(app.db.connect_options(), size);
+    dispatcher.db =
+        db::Primary::later(db::Servers::one(app.db.connect_options()), size).pool().clone();
     let id = app.submit().await;
     let sending = tokio::spawn(async move { dispatcher.drain().await });
     let held = provider.submission().await;

@@ -39,7 +39,9 @@ async fn thousands_wait_on_two_connections_and_each_is_told() {
     let options = app.db.connect_options().application_name("one process");
     let timeout = Duration::from_mins(1);
     let one = PoolOptions { max_connections: 1, acquire_timeout: timeout };
-    let (api, feed) = app.another_process(&db::connect_later(options, one)).await;
+    let (api, feed) = app
+        .another_process(&db::Primary::later(db::Servers::one(options), one).pool().clone())
+        .await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, api, Terms::default(), app.stop.clone()));
