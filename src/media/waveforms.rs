@@ -1,7 +1,7 @@
 //! Computes the peaks of recordings when they are first asked for, once for all requests and all processes.
 //!
 //! The process that claims the row of a recording decodes it; whoever else asks looks until the row is complete. A claim is
-//! extended while the work goes on, which does not depend on the request that began it.
+//! extended while the work goes on. Neither depends on the request that began it.
 use std::{
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -95,25 +95,27 @@ impl Waveforms {
                 () = stop.cancelled() => return Err(WaveformError::Interrupted),
             };
             let Some(mine) = mine else { continue };
-            if claim_peaks(db, media.id, LEASE).await? {
-                // A task of its own: it goes on without this request.
-                tokio::spawn(self.clone().compute(store.clone(), media.clone(), mine)).await??;
-            } else {
-                drop(mine);
+            // A task of its own, so that no claim is left without its work when this request ends.
+            let work = self.clone().compute_if_unclaimed(store.clone(), media.clone(), mine);
+            if !tokio::spawn(work).await?? {
                 sleep(LOOK).await;
             }
             turn.set(turns.clone().acquire_owned());
         }
     }
 
-    async fn compute(
+    /// Whether it was computed here, rather than claimed by another process.
+    async fn compute_if_unclaimed(
         self,
         store: Store,
         media: Media,
         turn: OwnedSemaphorePermit,
-    ) -> Result<(), WaveformError> {
-        let found = self.decoded(store, &media).await;
+    ) -> Result<bool, WaveformError> {
         let db = &self.0.db;
+        if !claim_peaks(db, media.id, LEASE).await? {
+            return Ok(false);
+        }
+        let found = self.decoded(store, &media).await;
         let kept = match &found {
             Ok(found) => keep_peaks(db, media.id, found).await,
             Err(_) => release_peaks(db, media.id).await,
@@ -121,7 +123,7 @@ impl Waveforms {
         drop(turn);
         self.0.ended.notify_waiters();
         kept?;
-        found.map(drop)
+        found.map(|_| true)
     }
 
     /// Decodes the recording on a thread that may block, and keeps the claim on it.

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 use axum::Router;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{TONE, wav};
@@ -199,35 +200,42 @@ async fn a_store_that_fails_is_no_property_of_the_recording() {
     assert_eq!(peaks(&app, id, "").await["durationSeconds"], 2.0);
 }
 
-/// Holds up whoever stores peaks, while somebody has this lock.
-const HOLD_UP: &str = "
-    create function aftercall.hold_up() returns trigger language plpgsql as $$
-    begin
-        perform pg_advisory_xact_lock(42);
-        return new;
-    end $$;
-    create trigger hold_up before update of computed_at on aftercall.media_peaks
-        for each row execute function aftercall.hold_up()";
+/// Holds up whoever does this to the row of a recording, while somebody has the lock.
+fn hold_up(what: &str) -> String {
+    format!(
+        "create function aftercall.hold_up() returns trigger language plpgsql as $$
+        begin
+            perform pg_advisory_xact_lock(42);
+            return new;
+        end $$;
+        create trigger hold_up before {what} on aftercall.media_peaks
+            for each row execute function aftercall.hold_up()"
+    )
+}
 
 #[tokio::test]
 async fn the_work_goes_on_without_the_request_that_began_it() {
-    let app = TestApp::start().await;
-    let id = job(&app, TONE).await;
-    sqlx::raw_sql(HOLD_UP).execute(&app.db.pool).await.unwrap();
-    let mut lock = app.db.pool.begin().await.unwrap();
-    sqlx::query("select pg_advisory_xact_lock(42)").execute(&mut *lock).await.unwrap();
-    let begun = eventually("a claim", async || {
-        let rows = "select count(*) from aftercall.media_peaks";
-        (app.count(rows).await > 0).then_some(())
-    });
-    tokio::select! {
-        answer = asked(&app.api, &app, id) => panic!("{answer:?}"),
-        () = begun => {}
+    for claims_or_stores in ["insert", "update of computed_at"] {
+        let app = TestApp::start().await;
+        let id = job(&app, TONE).await;
+        let hold_up = AssertSqlSafe(hold_up(claims_or_stores));
+        sqlx::raw_sql(hold_up).execute(&app.db.pool).await.unwrap();
+        let mut lock = app.db.pool.begin().await.unwrap();
+        sqlx::query("select pg_advisory_xact_lock(42)").execute(&mut *lock).await.unwrap();
+        let held_up = eventually("whom the lock holds up", async || {
+            let waits = "select count(*) from pg_locks where locktype = 'advisory' and objid = 42 and not granted
+                and database = (select oid from pg_database where datname = current_database())";
+            (app.count(waits).await > 0).then_some(())
+        });
+        tokio::select! {
+            answer = asked(&app.api, &app, id) => panic!("{answer:?}"),
+            () = held_up => {}
+        }
+        lock.rollback().await.unwrap();
+        eventually("peaks", async || {
+            let known = "select count(*) from aftercall.media_peaks where computed_at is not null";
+            (app.count(known).await > 0).then_some(())
+        })
+        .await;
     }
-    lock.rollback().await.unwrap();
-    eventually("peaks", async || {
-        let known = "select count(*) from aftercall.media_peaks where computed_at is not null";
-        (app.count(known).await > 0).then_some(())
-    })
-    .await;
 }
