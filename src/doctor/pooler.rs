@@ -22,24 +22,24 @@ async fn judged(db: &PgPool, settings: &DatabaseSettings) -> anyhow::Result<Find
         return Ok(Finding::fail(CHECK, what, advice));
     }
     let mut advice = Vec::new();
+    let is_own = found == Sessions::Own;
+    // Through a pooler, one replica would be looked at and another one read from.
     let direct = [
-        ("database.listen_url", settings.listen_servers()?),
-        ("database.migration_url", settings.migration_servers()?),
+        ("database.listen_url", settings.listen_servers()?, is_own),
+        ("database.migration_url", settings.migration_servers()?, is_own),
+        ("database.read_url", settings.read_server()?, true),
     ];
-    for (name, servers) in direct {
+    for (name, servers, otherwise) in direct {
         let is_direct = match servers {
             Some(servers) => has_own(&servers).await.context(name)?,
-            None => found == Sessions::Own,
+            None => otherwise,
         };
         if !is_direct {
             advice.push(format!("set {name} to a direct connection"));
         }
     }
-    let what = if found == Sessions::Own {
-        "none, as far as can be told"
-    } else {
-        "shares sessions between transactions"
-    };
+    let what =
+        if is_own { "none, as far as can be told" } else { "shares sessions between transactions" };
     Ok(if advice.is_empty() {
         Finding::ok(CHECK, what)
     } else {

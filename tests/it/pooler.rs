@@ -76,8 +76,12 @@ async fn doctor_says_which_direct_connections_are_missing() {
     );
     let told = home.run(&["doctor"]).await.out;
     assert!(!told.contains("database.listen_url") && told.contains("migration_url"), "{told}");
-    let told = home.set("AFTERCALL__DATABASE__MIGRATION_URL", direct).run(&["doctor"]).await.out;
+    let home = home.set("AFTERCALL__DATABASE__MIGRATION_URL", direct);
+    let told = home.run(&["doctor"]).await.out;
     assert!(told.contains("\nok    pooler "), "{told}");
+    let pooled = db.options_of(LoginRole::Runtime).to_url_lossy();
+    let told = home.set("AFTERCALL__DATABASE__READ_URL", pooled).run(&["doctor"]).await.out;
+    assert!(told.contains("set database.read_url to a direct connection"), "{told}");
 }
 
 #[tokio::test]
