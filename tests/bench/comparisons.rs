@@ -18,6 +18,10 @@ const CLIENTS: [u32; 5] = [2, 4, 8, 16, 32];
 /// Connections that send clips: two batches of 100. Calls are so large that a dozen fill a batch.
 const CLIP_SENDERS: u32 = 200;
 const CALL_SENDERS: u32 = 64;
+/// Connections that other systems are measured with, too; see docs/benchmark.md.
+const PEER_SENDERS: [u32; 3] = [1, 8, 40];
+/// Deliveries by one of them; one connection waits for each commit.
+const PEER_SHARE: u32 = 1_000;
 const P99_MS: f64 = 25.0;
 
 /// Deliveries; returns the numbers of the jobs that have results afterwards.
@@ -83,6 +87,30 @@ pub async fn ingest(
     let run = subject.half_load(&requests, count, sample.per_second).await?;
     lines.push(Line::latency(format!("deliver {name}, half load: p99"), &run, P99_MS));
     Ok(jobs)
+}
+
+/// Deliveries of clips over as many connections as other systems are measured with.
+pub async fn senders(
+    subject: &Subject<'_>,
+    plan: &Plan,
+    payload: &Payload,
+    count: u32,
+    lines: &mut Vec<Line>,
+) -> anyhow::Result<()> {
+    if payload.name != "clip" {
+        return Ok(());
+    }
+    for connections in PEER_SENDERS {
+        let count = count.min(connections * PEER_SHARE);
+        let mut rounds = Vec::new();
+        for _ in 0..plan.rounds {
+            let requests = subject.deliveries(payload, subject.store.submitted(count).await?)?;
+            rounds.push(subject.load(&requests, count, connections).await?);
+        }
+        let what = format!("deliver {}, {connections} connections", payload.name);
+        lines.push(Line::rate(what, &Sample::median(&rounds)));
+    }
+    Ok(())
 }
 
 /// `POST /v1/jobs`.

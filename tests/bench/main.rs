@@ -166,6 +166,7 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
         }
         let mut lines = Vec::new();
         let jobs = comparisons::ingest(&subject, plan, &payload, count, &mut lines).await?;
+        comparisons::senders(&subject, plan, &payload, count, &mut lines).await?;
         table.extend(lines);
         let (what, most) = (format!("memory, under {}s", payload.name), Budget::AtMost(150.0));
         table.add(Line::figure(what, service.process.peak_mib()?, "MiB", most));

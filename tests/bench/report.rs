@@ -68,15 +68,22 @@ impl Line {
         budget: Budget,
     ) -> Self {
         let line = Self::figure(what, measured.per_second / compared, "/s", budget);
+        Self { compared_with: with.into(), compared: Some(compared), ..line }.sampled(measured)
+    }
+
+    /// A throughput without a budget.
+    pub fn rate(what: impl Into<String>, measured: &Sample) -> Self {
+        Self::figure(what, measured.per_second, "/s", Budget::None).sampled(measured)
+    }
+
+    fn sampled(self, measured: &Sample) -> Self {
         Self {
             measured: measured.per_second,
-            compared_with: with.into(),
-            compared: Some(compared),
             p50_ms: Some(measured.p50_ms),
             p99_ms: Some(measured.p99_ms),
             service_us: Some(measured.service_us),
             postgres_us: Some(measured.postgres_us),
-            ..line
+            ..self
         }
     }
 
