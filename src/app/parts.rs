@@ -19,7 +19,7 @@ use crate::{
     events::{Feed, Listener, Listening},
     http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
-    jobs::Announcer,
+    jobs::{Announcer, HotResults},
     media::{Store, Waveforms},
     metrics::Metrics,
     notify::Deliverer,
@@ -48,6 +48,8 @@ pub struct Parts {
     pub listening: Listening,
     pub lifecycle: Lifecycle,
     pub announcer: Announcer,
+    /// Results in the memory of the API.
+    pub hot: HotResults,
     pub drift: DriftCounter,
     /// Seals stored secrets.
     pub seal: Seal,
@@ -98,7 +100,8 @@ impl Parts {
         store: Option<Store>,
     ) -> reqwest::Result<(Self, Recorder)> {
         let (drift, recorder) = Recorder::new(db.clone(), metrics.clone());
-        let announcer = Announcer::counting(metrics.clone());
+        let hot = HotResults::new(bytes(settings.api.result_memory), metrics.clone());
+        let announcer = Announcer::counting(metrics.clone()).forgetting(hot.clone());
         let sender = Sender::new(&settings.notify)?;
         let listening = Listening { db: db.clone(), is_possible: true };
         let links = Links::default();
@@ -109,6 +112,7 @@ impl Parts {
             listening,
             lifecycle,
             announcer,
+            hot,
             drift,
             seal,
             sender,
@@ -124,7 +128,8 @@ impl Parts {
     pub async fn api(&self, granted: &ApiSettings, health: OpsState) -> sqlx::Result<Api> {
         let Self { settings, db, .. } = self;
         // Until the listener closes: clients disconnected earlier would reconnect to this process.
-        let (feed, listener) = Feed::new(self.listening.clone(), self.lifecycle.stop.clone());
+        let (feed, listener) =
+            Feed::new(self.listening.clone(), self.hot.clone(), self.lifecycle.stop.clone());
         let watched_keys = KeyWatch::default();
         let state = ApiState::new(Shared {
             db: db.clone(),
@@ -149,7 +154,7 @@ impl Parts {
                 bytes_a_second: u32::try_from(granted.export_min_rate.as_u64()).unwrap_or(u32::MAX),
                 longest: granted.export_max_time,
             },
-            results: ResultLoader::default(),
+            results: ResultLoader::new(self.hot.clone()),
             media: MediaAccess::new(settings.media.clone(), self.store.clone(), self.waveforms()),
             metrics: self.metrics.clone(),
             notify: settings.notify.clone(),
@@ -227,6 +232,7 @@ impl Parts {
                 let orphans_after = self.settings.media.orphans_after;
                 MediaSweep { store, orphans_after }
             }),
+            announcer: self.announcer.clone(),
             metrics: self.metrics.clone(),
         }
     }

@@ -11,6 +11,7 @@ use super::{database, output};
 use crate::{
     app,
     config::{RetentionSettings, Settings, shown_age},
+    jobs::Announcer,
     metrics::Metrics,
     retention::{Applied, Kind, MediaSweep, Plan, Retention},
     telemetry,
@@ -36,6 +37,7 @@ pub async fn run(settings: Settings, args: Args) -> anyhow::Result<()> {
             db: db.clone(),
             settings: settings.retention.clone(),
             media: store.clone().map(|store| MediaSweep { store, orphans_after }),
+            announcer: Announcer::default(),
             metrics: Metrics::default(),
         };
         let text = if args.dry_run {

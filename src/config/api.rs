@@ -27,6 +27,8 @@ pub struct ApiSettings {
     pub memory: ByteSize,
     #[schemars(with = "HumanSize")]
     pub memory_per_caller: ByteSize,
+    #[schemars(with = "HumanSize")]
+    pub result_memory: ByteSize,
     pub max_requests: usize,
     pub max_requests_per_caller: usize,
     pub max_waits: usize,

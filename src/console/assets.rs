@@ -50,7 +50,7 @@ pub async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Result<Respo
     let (encoding, response) = asset.encoded(&headers);
     // Each form has a tag of its own: they are different bytes.
     let etag = format!("\"{}-{encoding}\"", asset.digest);
-    let mut response = http::conditional(&headers, &etag, response)?;
+    let mut response = http::conditional(&headers, etag, response)?;
     let for_ever = HeaderValue::from_static("public, max-age=31536000, immutable");
     response.headers_mut().insert(header::CACHE_CONTROL, for_ever);
     // Also when nothing is sent because nothing has changed.

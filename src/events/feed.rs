@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     callers::CallerId,
-    jobs::{Job, JobId},
+    jobs::{HotResults, Job, JobId},
 };
 
 /// Events queued for a slow client before it is cut off.
@@ -31,10 +31,10 @@ pub struct Feed(Arc<Hub>);
 pub struct NoConnection;
 
 impl Feed {
-    /// A feed, and the part that fills it until `stop` is canceled.
-    pub fn new(listening: Listening, stop: CancellationToken) -> (Self, Listener) {
+    /// A feed, and the part that fills it until `stop` is canceled, and keeps `hot` current.
+    pub fn new(listening: Listening, hot: HotResults, stop: CancellationToken) -> (Self, Listener) {
         let hub = Arc::new(Hub::new(stop));
-        (Self(hub.clone()), Listener::new(listening, hub))
+        (Self(hub.clone()), Listener::new(listening, hot, hub))
     }
 
     /// Waits for the end of a job of any caller. If the job is not final when read after this call, its end will be

@@ -2,8 +2,8 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use sqlx::{
-    Acquire as _, PgConnection,
-    postgres::{PgListener, PgPoolOptions},
+    Acquire as _, Connection as _, PgConnection,
+    postgres::{PgListener, PgNotification, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -14,13 +14,14 @@ use super::{
 };
 use crate::{
     db,
-    jobs::{self, JobId, State},
+    jobs::{self, EventKind, HotResults, JobId, RESULTS_CHANNEL, State},
     supervise::TaskResult,
 };
 
 /// Minimum time between looks, so that changes close together are read together.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
-/// While anyone waits, a look happens this often even without a notification; also the pause before reconnecting.
+/// While anyone waits, a look happens this often even without a notification; while results are remembered, the server is
+/// asked this often whether there was one. Connections are opened no more often either.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longest time for one look before the connection is considered dead.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,12 +32,14 @@ const MOST: u16 = 10_000;
 #[derive(Debug)]
 pub struct Listener {
     listening: Listening,
+    /// Kept current.
+    hot: HotResults,
     hub: Arc<Hub>,
 }
 
 impl Listener {
-    pub(super) fn new(listening: Listening, hub: Arc<Hub>) -> Self {
-        Self { listening, hub }
+    pub(super) fn new(listening: Listening, hot: HotResults, hub: Arc<Hub>) -> Self {
+        Self { listening, hot, hub }
     }
 
     /// Runs until the feed is stopped. A lost connection is reopened, and the first look finds what was committed
@@ -44,17 +47,17 @@ impl Listener {
     pub async fn run(self) -> TaskResult {
         let stop = self.hub.stop.clone();
         while !stop.is_cancelled() {
-            let Err(error) = tokio::select! {
-                () = stop.cancelled() => break,
-                lost = self.listen() => lost,
-            };
+            let again = Instant::now() + LOOK_EVERY;
+            let lost = stop.run_until_cancelled(self.listen()).await;
+            self.hot.lost();
+            let Some(Err(error)) = lost else { break };
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the event feed lost its database connection; reconnecting"
             );
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep_until(again) => {}
             }
         }
         Ok(())
@@ -70,28 +73,62 @@ impl Listener {
             .max_lifetime(None)
             .connect_lazy_with(options.as_ref().clone());
         let mut listener = PgListener::connect_with(&one).await?;
+        // It does not reconnect by itself, since what it then missed must be known first.
+        listener.eager_reconnect(false);
         let is_notified = self.listening.is_possible;
         if is_notified {
-            listener.listen(CHANNEL).await?;
+            listener.listen_all([CHANNEL, RESULTS_CHANNEL]).await?;
         }
         loop {
-            let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-            timeout(TIMEOUT, self.look(listener.acquire().await?)).await.map_err(late)??;
+            self.look_and_hear(&mut listener).await?;
             let earliest = Instant::now() + LEAST_WAIT;
+            let is_regular = self.hub.is_watching() || is_notified && self.hot.is_on();
             tokio::select! {
-                notified = listener.try_recv(), if is_notified => { notified?; }
+                notified = listener.try_recv(), if is_notified => self.hear(notified?)?,
                 () = self.hub.wake.notified() => {}
                 () = db::replaced(&self.listening.db, &options) => return Err(moved()),
-                () = sleep(LOOK_EVERY), if self.hub.is_watching() => {}
+                () = sleep(LOOK_EVERY), if is_regular => {}
             }
-            sleep_until(earliest).await;
-            while listener.next_buffered().is_some() {}
+            loop {
+                tokio::select! {
+                    () = sleep_until(earliest) => break,
+                    notified = listener.try_recv(), if is_notified => self.hear(notified?)?,
+                }
+            }
         }
     }
 
-    /// Reads what became visible since the last look; nothing while no one waits.
+    /// The answers of the server also bring every notification of what was committed before they were asked for.
+    async fn look_and_hear(&self, listener: &mut PgListener) -> sqlx::Result<()> {
+        let connection = listener.acquire().await?;
+        let asked = Instant::now();
+        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        timeout(TIMEOUT, self.look(connection)).await.map_err(late)??;
+        while let Some(notification) = listener.next_buffered() {
+            self.hear(Some(notification))?;
+        }
+        if self.listening.is_possible {
+            self.hot.is_current_at(asked);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// There is no notification: the connection was lost.
+    fn hear(&self, notified: Option<PgNotification>) -> sqlx::Result<()> {
+        let cut = || sqlx::Error::Io(std::io::ErrorKind::ConnectionAborted.into());
+        let notification = notified.ok_or_else(cut)?;
+        if notification.channel() == RESULTS_CHANNEL {
+            self.hot.forget_notified(notification.payload());
+        }
+        Ok(())
+    }
+
+    /// Reads what became visible since the last look; nothing while no one waits, but if results are remembered, the
+    /// server is asked whether it is there.
     async fn look(&self, db: &mut PgConnection) -> sqlx::Result<()> {
         let since = match self.hub.begin_look() {
+            Look::Needless if self.hot.is_on() => return db.ping().await,
             Look::Needless => return Ok(()),
             Look::First => return self.begin(db).await,
             Look::Since(seen) => seen,
@@ -104,6 +141,10 @@ impl Listener {
             self.hub.end_streams();
             return self.begin(db).await;
         }
+        // Whoever is told of the event may ask at once.
+        let has_other_result =
+            |event: &&Event| EventKind::known(&event.kind).is_some_and(EventKind::changes_result);
+        self.hot.forget(events.iter().filter(has_other_result).map(|event| event.job_id));
         let waited_for = self.hub.waited_for();
         let is_final = |event: &&Event| event.state().is_some_and(State::is_final);
         let ended = events.iter().filter(is_final).map(|event| event.job_id);

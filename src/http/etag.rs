@@ -6,15 +6,17 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 
 /// `response` with its entity tag, or 304 when the client has this version already. `etag` is quoted.
 pub fn conditional(
     headers: &HeaderMap,
-    etag: &str,
+    etag: impl Into<Bytes>,
     response: impl IntoResponse,
 ) -> Result<Response, InvalidHeaderValue> {
-    let value = HeaderValue::from_str(etag)?;
-    let is_known = none_match(headers, etag);
+    // Shares the bytes.
+    let value = HeaderValue::from_maybe_shared(etag.into())?;
+    let is_known = value.to_str().is_ok_and(|etag| none_match(headers, etag));
     let mut response =
         if is_known { StatusCode::NOT_MODIFIED.into_response() } else { response.into_response() };
     response.headers_mut().insert(header::ETAG, value);

@@ -2,7 +2,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgTransaction;
 
-use crate::{conversations, jobs::JobId};
+use crate::{
+    conversations,
+    jobs::{Change, JobId},
+};
 
 /// Jobs with a stored result that ended before `cutoff`, locked: up to `limit`, by id, from `after` to `before`, both
 /// excluded. Locked ones are skipped.
@@ -51,10 +54,8 @@ pub async fn lock_due(
 
 /// Deletes the results of these jobs, with all their rows and the names of their speakers. Returns how many rows of
 /// each table.
-pub async fn remove(
-    tx: &mut PgTransaction<'_>,
-    jobs: &[JobId],
-) -> sqlx::Result<[(&'static str, i64); 9]> {
+pub async fn remove(tx: &mut Change<'_>, jobs: &[JobId]) -> sqlx::Result<[(&'static str, i64); 9]> {
+    tx.changes_results(jobs);
     let (conversations, conversation_speakers) = conversations::remove(tx, jobs).await?;
     let row = sqlx::query!(
         r#"
@@ -77,7 +78,7 @@ pub async fn remove(
         "#,
         jobs as &[JobId],
     )
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut ***tx)
     .await?;
     Ok([
         ("results", row.results),

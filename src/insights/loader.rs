@@ -1,5 +1,7 @@
-//! Batches reads of results: requests that arrive while a statement runs share the next one. Under
-//! load many requests share a statement and a connection; a single request does not wait.
+//! Reads results: those in memory without a statement, and others many with one.
+//!
+//! Requests that arrive while a statement runs share the next one. Under load many requests share a statement and a
+//! connection; a single request does not wait.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -7,7 +9,7 @@ use tokio::sync::oneshot;
 use super::{StoredResult, result, results};
 use crate::{
     callers::CallerId,
-    jobs::JobId,
+    jobs::{HotResult, HotResults, JobId},
     reads::{ReadConnection, Reads},
 };
 
@@ -29,13 +31,37 @@ struct Queue {
     is_read: bool,
 }
 
-/// Reads results, many requests with one statement. Clones share one queue.
-#[derive(Debug, Clone, Default)]
-pub struct ResultLoader(Arc<Mutex<Queue>>);
+/// Reads results. Clones share one queue.
+#[derive(Debug, Clone)]
+pub struct ResultLoader {
+    queue: Arc<Mutex<Queue>>,
+    hot: HotResults,
+}
 
 impl ResultLoader {
-    /// Like [`result()`].
-    pub async fn load(&self, reads: &Reads, caller_id: CallerId, job_id: JobId) -> LoadedResult {
+    /// `hot`: to be asked first.
+    pub fn new(hot: HotResults) -> Self {
+        Self { queue: Arc::default(), hot }
+    }
+
+    /// Like [`result()`], or as long as it is known to be current, from memory.
+    pub async fn load(
+        &self,
+        reads: &Reads,
+        caller_id: CallerId,
+        job_id: JobId,
+    ) -> sqlx::Result<Option<HotResult>> {
+        let mark = match self.hot.recall(caller_id, job_id) {
+            Ok(known) => return Ok(Some(known)),
+            Err(mark) => mark,
+        };
+        let Some(stored) = self.read(reads, caller_id, job_id).await? else { return Ok(None) };
+        let result = stored.into();
+        self.hot.keep(mark, caller_id, job_id, &result);
+        Ok(Some(result))
+    }
+
+    async fn read(&self, reads: &Reads, caller_id: CallerId, job_id: JobId) -> LoadedResult {
         let (answer, answered) = oneshot::channel();
         let was_read = {
             let mut queue = self.queue();
@@ -50,7 +76,7 @@ impl ResultLoader {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

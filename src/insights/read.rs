@@ -1,13 +1,22 @@
 //! Reads stored documents.
 use sqlx::PgExecutor;
 
-use crate::{callers::CallerId, jobs::JobId};
+use crate::{
+    callers::CallerId,
+    jobs::{HotResult, JobId},
+};
 
-/// The stored document and its SHA-256.
+/// The stored document, and its entity tag: its SHA-256 in quotes.
 #[derive(Debug)]
 pub struct StoredResult {
     pub document: String,
-    pub document_sha: Vec<u8>,
+    pub etag: String,
+}
+
+impl From<StoredResult> for HotResult {
+    fn from(stored: StoredResult) -> Self {
+        Self { document: stored.document.into(), etag: stored.etag.into() }
+    }
 }
 
 /// The result of a job of this caller; `None` when there is no such job, or it has no result yet or no more.
@@ -19,7 +28,7 @@ pub async fn result(
     sqlx::query_as!(
         StoredResult,
         r#"
-        select r.document, r.document_sha
+        select r.document, '"' || encode(r.document_sha, 'hex') || '"' as "etag!"
         from aftercall.results r join aftercall.jobs j on j.id = r.job_id
         where r.job_id = $2 and j.caller_id = $1 and j.result_expired_at is null
         "#,
@@ -39,7 +48,7 @@ pub async fn results(
     let jobs: Vec<JobId> = wanted.iter().map(|(_, job_id)| *job_id).collect();
     let rows = sqlx::query!(
         r#"
-        select w.n as "n!", r.document, r.document_sha
+        select w.n as "n!", r.document, '"' || encode(r.document_sha, 'hex') || '"' as "etag!"
         from unnest($1::uuid[], $2::uuid[]) with ordinality as w (caller_id, job_id, n)
         join aftercall.jobs j on j.id = w.job_id and j.caller_id = w.caller_id
             and j.result_expired_at is null
@@ -54,8 +63,7 @@ pub async fn results(
     for row in rows {
         let place = usize::try_from(row.n - 1).ok().and_then(|n| found.get_mut(n));
         if let Some(place) = place {
-            let (document, document_sha) = (row.document, row.document_sha);
-            *place = Some(StoredResult { document, document_sha });
+            *place = Some(StoredResult { document: row.document, etag: row.etag });
         }
     }
     Ok(found)

@@ -9,7 +9,11 @@ use super::{
     document::{DocumentOrigin, Documents},
     write::store_rows,
 };
-use crate::{conversations, jobs::JobId, stats};
+use crate::{
+    conversations,
+    jobs::{Change, JobId},
+    stats,
+};
 
 /// Which results to recompute. `None` conditions do not apply.
 #[derive(Debug, Clone, Default)]
@@ -72,13 +76,14 @@ pub async fn versions_below(
 
 /// Replaces the results of these jobs: documents, all rows, and their counts in the statistics.
 pub async fn replace(
-    tx: &mut PgTransaction<'_>,
+    tx: &mut Change<'_>,
     found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
     if found.is_empty() {
         return Ok(());
     }
     let new = Documents::of(found);
+    tx.changes_results(&new.jobs);
     stats::uncount(tx, &new.jobs).await?;
     conversations::remove(tx, &new.jobs).await?;
     sqlx::query!(
@@ -103,7 +108,7 @@ pub async fn replace(
         &new.are_partial,
         &new.speaker_counts as &[Option<i32>],
     )
-    .execute(&mut **tx)
+    .execute(&mut ***tx)
     .await?;
     store_rows(tx, found).await?;
     stats::count(tx, &new.jobs).await

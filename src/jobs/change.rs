@@ -7,6 +7,7 @@ use std::{
 use sqlx::{Connection as _, PgConnection, PgPool, PgTransaction};
 use tokio::sync::Notify;
 
+use super::{HotResults, JobId, RESULTS_CHANNEL};
 use crate::{
     db,
     metrics::{Metrics, Tally},
@@ -22,6 +23,7 @@ pub struct Announcer {
     changed: Arc<Notify>,
     queued: Arc<Notify>,
     written: Arc<Notify>,
+    hot: HotResults,
     metrics: Metrics,
 }
 
@@ -32,13 +34,34 @@ pub struct Change<'c> {
     announcer: Announcer,
     /// Whether it makes a job due immediately.
     queues: bool,
+    changed_results: ChangedResults,
     tally: Tally,
+}
+
+/// Forgets the results of these jobs when it is dropped, in whatever way the transaction ended.
+#[derive(Debug)]
+struct ChangedResults {
+    of_jobs: Vec<JobId>,
+    hot: HotResults,
 }
 
 impl Announcer {
     /// Counts changes in these metrics; the default counts nothing.
     pub fn counting(metrics: Metrics) -> Self {
         Self { metrics, ..Self::default() }
+    }
+
+    /// Has changes of results make these ones forgotten before anyone is told of the commit.
+    #[must_use]
+    pub fn forgetting(self, hot: HotResults) -> Self {
+        Self { hot, ..self }
+    }
+
+    /// For changes that nobody waits for, and that are not counted: they are announced to nobody, but the results that
+    /// they change are forgotten.
+    #[must_use]
+    pub fn quiet(&self) -> Self {
+        Self::default().forgetting(self.hot.clone())
     }
 
     pub async fn begin(&self, db: &PgPool) -> sqlx::Result<Change<'static>> {
@@ -51,7 +74,9 @@ impl Announcer {
     }
 
     fn change<'c>(&self, tx: PgTransaction<'c>) -> Change<'c> {
-        Change { tx, announcer: self.clone(), queues: false, tally: Tally::default() }
+        let changed_results = ChangedResults { of_jobs: Vec::new(), hot: self.hot.clone() };
+        let announcer = self.clone();
+        Change { tx, announcer, queues: false, changed_results, tally: Tally::default() }
     }
 
     /// Returns once jobs have changed since the last call.
@@ -91,8 +116,10 @@ impl Announcer {
 
 impl Change<'_> {
     /// Commits, then announces and counts the change.
-    pub async fn commit(self) -> sqlx::Result<()> {
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        self.notify_of_results().await?;
         self.tx.commit().await?;
+        drop(self.changed_results);
         self.announcer.metrics.add(self.tally);
         if self.queues {
             self.announcer.tell_queued();
@@ -111,9 +138,43 @@ impl Change<'_> {
         &self.announcer.metrics
     }
 
+    /// Has the commit make all processes forget the results of these jobs. For whoever replaces or deletes one.
+    pub fn changes_results(&mut self, of_jobs: &[JobId]) {
+        self.changed_results.of_jobs.extend(of_jobs);
+    }
+
+    /// In the transaction, so that no change is committed without its notification; unlike announcements, which are too
+    /// many for that.
+    async fn notify_of_results(&mut self) -> sqlx::Result<()> {
+        let of_jobs = &mut self.changed_results.of_jobs;
+        if of_jobs.is_empty() {
+            return Ok(());
+        }
+        of_jobs.sort_unstable();
+        of_jobs.dedup();
+        // A payload is shorter than 8000 bytes.
+        sqlx::query!(
+            r#"
+            select pg_notify($1, string_agg(job_id::text, ','))::text
+            from unnest($2::uuid[]) with ordinality as o (job_id, n) group by (n - 1) / 200
+            "#,
+            RESULTS_CHANNEL,
+            of_jobs as &[JobId],
+        )
+        .fetch_all(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
     /// Wakes the dispatcher on commit.
     pub(super) fn queues(&mut self) {
         self.queues = true;
+    }
+}
+
+impl Drop for ChangedResults {
+    fn drop(&mut self) {
+        self.hot.forget(self.of_jobs.drain(..));
     }
 }
 

@@ -80,6 +80,11 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Whether the job's result is another one afterwards, or gone.
+    pub fn changes_result(self) -> bool {
+        matches!(self, Self::Reparsed | Self::ResultExpired)
+    }
+
     /// The state it leaves its job in; `None` if it does not change the state.
     pub fn state(self) -> Option<State> {
         match self {

@@ -44,6 +44,7 @@ pub async fn expire_results(
     ids: &[JobId],
     timeline_cutoff: Option<DateTime<Utc>>,
 ) -> sqlx::Result<()> {
+    tx.changes_results(ids);
     sqlx::query!(
         r#"
         with job as (
@@ -65,10 +66,8 @@ pub async fn expire_results(
 
 /// Deletes these jobs with their attempts, recordings and tags, and thereby what their tokens and ids mean. Returns how
 /// many rows of each table. What is stored about them in partitions is left.
-pub async fn remove(
-    tx: &mut PgTransaction<'_>,
-    ids: &[JobId],
-) -> sqlx::Result<[(&'static str, i64); 4]> {
+pub async fn remove(tx: &mut Change<'_>, ids: &[JobId]) -> sqlx::Result<[(&'static str, i64); 4]> {
+    tx.changes_results(ids);
     let row = sqlx::query!(
         r#"
         with tag as (
@@ -88,7 +87,7 @@ pub async fn remove(
         "#,
         ids as &[JobId],
     )
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut ***tx)
     .await?;
     Ok([
         ("jobs", row.jobs),

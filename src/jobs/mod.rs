@@ -19,6 +19,7 @@ mod export;
 mod filter;
 mod finish;
 mod finished;
+mod hot;
 mod id;
 pub mod idempotency;
 mod list;
@@ -55,6 +56,7 @@ pub use expiry::{
 pub use export::JobExport;
 pub use filter::{JobFilter, Period};
 pub use finish::{Completion, Failure, JobStanding, complete, fail, lock};
+pub use hot::{HotResult, HotResults, RESULTS_CHANNEL, ReadMark};
 pub use id::JobId;
 pub use list::{ListPosition, ids, list, statement};
 pub use new::{JobNotify, NewJob, enqueue, enqueue_alone};

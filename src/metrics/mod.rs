@@ -39,7 +39,7 @@ pub use self::{
     http::ListenerMetrics,
     jobs::Spent,
     provider::Operation,
-    reads::ReplicaFault,
+    reads::{RecallOutcome, ReplicaFault},
     sampled::{SAMPLED, SampledValue},
     tally::{FinishedJob, Tally},
 };

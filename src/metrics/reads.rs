@@ -1,4 +1,4 @@
-//! Reads where there is a read replica of the database, and how far it is behind.
+//! Reads where there is a read replica of the database, and how far it is behind; and results that are read from memory.
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::{
@@ -38,19 +38,33 @@ impl ReplicaFault {
     }
 }
 
+/// Whether a result was in memory, and known to be current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecallOutcome {
+    Hit,
+    Miss,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RecallLabels {
+    outcome: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReadLabels {
     target: &'static str,
     reason: &'static str,
 }
 
-/// Nothing is shown where there is no read replica.
+/// Nothing is shown where there is no read replica, or where no results are remembered.
 #[derive(Default)]
 pub struct ReadFamilies {
     reads: Family<ReadLabels, Counter>,
     usable: Family<NoLabels, Gauge>,
     lag_bytes: Family<NoLabels, Gauge>,
     lag_seconds: Family<NoLabels, Gauge<f64, AtomicU64>>,
+    recalls: Family<RecallLabels, Counter>,
+    remembered_bytes: Family<NoLabels, Gauge>,
 }
 
 impl ReadFamilies {
@@ -81,6 +95,19 @@ impl ReadFamilies {
             "Age of the last transaction that the read replica has if it has not caught up, otherwise 0",
             this.lag_seconds.clone(),
         );
+        book.add(
+            "aftercall_results_recalled_total",
+            &["outcome"],
+            "Requests for a whole result, by whether it was in memory and known to be current: hit, or miss, which asks \
+             the database",
+            this.recalls.clone(),
+        );
+        book.add(
+            "aftercall_results_remembered_bytes",
+            &[],
+            "Memory taken by results that are served without asking the database, at most api.result_memory",
+            this.remembered_bytes.clone(),
+        );
         this
     }
 
@@ -105,6 +132,22 @@ impl Metrics {
     pub fn replica_usable(&self, is_usable: bool) {
         let Some(inner) = &self.0 else { return };
         inner.reads.usable.get_or_create_owned(&NoLabels::default()).set(is_usable.into());
+    }
+
+    pub fn recalled(&self, outcome: RecallOutcome) {
+        let Some(inner) = &self.0 else { return };
+        let outcome = match outcome {
+            RecallOutcome::Hit => "hit",
+            RecallOutcome::Miss => "miss",
+        };
+        inner.reads.recalls.get_or_create_owned(&RecallLabels { outcome }).inc();
+    }
+
+    /// Results in memory take so many bytes now.
+    pub fn remembers(&self, bytes: usize) {
+        let Some(inner) = &self.0 else { return };
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        inner.reads.remembered_bytes.get_or_create_owned(&NoLabels::default()).set(bytes);
     }
 
     /// `seconds`: `None` if the replica cannot tell.

@@ -79,7 +79,7 @@ async fn show(
         view.queue = Some(queue_view(&place, &forecast));
     }
     let etag = view.etag();
-    let mut response = http::conditional(&headers, &etag, Json(view))?;
+    let mut response = http::conditional(&headers, etag, Json(view))?;
     let applied = preferred.map(|wait| format!("wait={}", wait.seconds()));
     if let Some(applied) = applied.and_then(|text| HeaderValue::try_from(text).ok()) {
         response.headers_mut().insert("preference-applied", applied);

@@ -51,9 +51,8 @@ async fn result(
         let job = asked.find(&state.db).await?;
         return Err(ApiError::no_result(&job));
     };
-    let sha = http::hex(&stored.document_sha);
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    let mut response = http::conditional(&headers, &format!("\"{sha}\""), (json, stored.document))?;
+    let mut response = http::conditional(&headers, stored.etag, (json, stored.document))?;
     not_cached(&mut response);
     Ok(response)
 }
@@ -83,7 +82,7 @@ async fn speakers(
         Ok::<_, ApiError>((job, view))
     };
     let (job, view) = state.reads.run(read).await?;
-    let mut response = http::conditional(&headers, &JobView::from(job).etag(), Json(view))?;
+    let mut response = http::conditional(&headers, JobView::from(job).etag(), Json(view))?;
     not_cached(&mut response);
     Ok(response)
 }

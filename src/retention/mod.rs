@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::RetentionSettings,
     db,
+    jobs::Announcer,
     metrics::{Metrics, Task},
     supervise::TaskResult,
 };
@@ -48,6 +49,8 @@ pub struct Retention {
     pub settings: RetentionSettings,
     /// The store of uploaded recordings, if one is configured.
     pub media: Option<MediaSweep>,
+    /// Has this process forget the results that are deleted.
+    pub announcer: Announcer,
     pub metrics: Metrics,
 }
 
@@ -88,7 +91,8 @@ impl Retention {
     /// The error of the first rule that failed.
     pub async fn apply(&self) -> sqlx::Result<Applied> {
         let Self { db, settings, metrics, .. } = self;
-        let mut run = Run { db, metrics, applied: Applied::default() };
+        let announcer = self.announcer.quiet();
+        let mut run = Run { db, announcer, metrics, applied: Applied::default() };
         let partitions_made = partitions::apply(db, settings).await;
         let keys_deleted = idempotency_keys::apply(db).await;
         let endpoints_tidied = endpoints::apply(db).await;

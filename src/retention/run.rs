@@ -86,6 +86,8 @@ pub trait MonthlyRule: Sync {
 #[derive(Debug)]
 pub struct Run<'a> {
     pub db: &'a PgPool,
+    /// Quiet: feeds in this process have no waiters for old jobs, and poll.
+    pub announcer: Announcer,
     pub metrics: &'a Metrics,
     pub applied: Applied,
 }
@@ -139,8 +141,7 @@ impl Run<'_> {
 
     /// A transaction that has reserved retention; `None` if another process has.
     pub async fn begin(&mut self) -> sqlx::Result<Option<Change<'static>>> {
-        // Feeds in this process have no waiters for old jobs, and poll.
-        let mut tx = Announcer::default().begin(self.db).await?;
+        let mut tx = self.announcer.begin(self.db).await?;
         if partitions::reserve_retention(&mut tx).await? {
             return Ok(Some(tx));
         }

@@ -1,5 +1,7 @@
 //! The longest valid value of every member at once, through the whole system.
-use aftercall::{config::RetentionSettings, insights::search, retention::Retention, stats};
+use aftercall::{
+    config::RetentionSettings, insights::search, jobs::Announcer, retention::Retention, stats,
+};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -163,7 +165,10 @@ async fn background(app: &TestApp) {
     assert_eq!(merged, stats::Merged { taken: 1, refused: 0 });
     let settings = RetentionSettings { partitions_ahead: 1, ..RetentionSettings::default() };
     let metrics = aftercall::metrics::Metrics::default();
-    Retention { db: db.clone(), settings, media: None, metrics }.apply().await.unwrap();
+    Retention { db: db.clone(), settings, media: None, announcer: Announcer::default(), metrics }
+        .apply()
+        .await
+        .unwrap();
     search::flush_index(db).await.unwrap();
     app.recorder.write().await;
     assert_eq!(

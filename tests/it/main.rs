@@ -17,6 +17,7 @@ mod failover;
 mod fairness;
 mod fuzz;
 mod healthcheck;
+mod hot;
 mod http;
 mod intake;
 mod longest;

@@ -132,7 +132,7 @@ async fn transcript(
         (header::CONTENT_TYPE, format.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, disposition),
     ];
-    let mut response = http::conditional(&headers, &etag, (kinds, body))?;
+    let mut response = http::conditional(&headers, etag, (kinds, body))?;
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     not_cached(&mut response);
     Ok(response)

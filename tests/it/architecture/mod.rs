@@ -248,6 +248,14 @@ const BEGINS: [&str; 2] = [".begin()", "db.begin_with("];
 /// Where a transaction begins on a connection that no pool gets back, and where the retention's own begins.
 const MAY_BEGIN: [&str; 2] = ["jobs/change.rs", "retention/"];
 
+/// Statements after which a result is another one, or gone.
+const CHANGES_RESULTS: [&str; 4] = [
+    "update aftercall.results",
+    "delete from aftercall.results",
+    "set result_expired_at",
+    "delete from aftercall.jobs ",
+];
+
 /// A statement that makes a change of a job visible to everyone.
 const WRITES_EVENTS: &str = "insert into aftercall.job_events";
 
@@ -354,6 +362,20 @@ fn whoever_writes_an_event_announces_it() {
             assert!(file.contains("src/jobs/") && announces, "{file}: {arguments}");
         }
     }
+}
+
+#[test]
+fn whoever_changes_a_result_has_it_forgotten() {
+    let mut changing = 0;
+    for (file, text) in MAY_IMPORT.iter().flat_map(|(module, _)| sources(module)) {
+        let functions = text.split("\npub async fn ");
+        for function in functions.filter(|it| CHANGES_RESULTS.iter().any(|sql| it.contains(sql))) {
+            changing += 1;
+            let (name, _) = function.split_once('(').unwrap();
+            assert!(function.contains("tx.changes_results("), "{file}: {name}");
+        }
+    }
+    assert_eq!(changing, 4);
 }
 
 #[test]

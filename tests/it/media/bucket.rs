@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aftercall::{
     config::{RetentionSettings, StoreEnvironment},
+    jobs::Announcer,
     media::Store,
     metrics::Metrics,
     retention::{MediaSweep, Retention},
@@ -131,6 +132,7 @@ async fn an_upload_that_was_interrupted_is_aborted() {
         db: app.db.runtime.clone(),
         settings: RetentionSettings { partitions_ahead: 1, ..RetentionSettings::default() },
         media: Some(MediaSweep { store: bucket.store.clone(), orphans_after }),
+        announcer: Announcer::default(),
         metrics: Metrics::default(),
     };
     assert_eq!(retention.apply().await.unwrap().rows.get("media"), Some(&1));

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use aftercall::{
     config::RetentionSettings,
+    jobs::Announcer,
     metrics::Metrics,
     retention::{Applied, MediaSweep, Retention},
 };
@@ -20,6 +21,7 @@ async fn apply(app: &TestApp, age: Option<Duration>) -> Applied {
         db: app.db.runtime.clone(),
         settings,
         media: Some(sweep),
+        announcer: Announcer::default(),
         metrics: Metrics::default(),
     };
     retention.apply().await.unwrap()

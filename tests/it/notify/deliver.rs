@@ -1,7 +1,7 @@
 //! What an endpoint gets, and what its responses mean.
 use std::time::Duration;
 
-use aftercall::{config::RetentionSettings, retention::Retention};
+use aftercall::{config::RetentionSettings, jobs::Announcer, retention::Retention};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use standardwebhooks::Webhook;
@@ -224,6 +224,7 @@ async fn old_notifications_are_deleted_with_their_attempts_and_unsent_ones_stay(
             ..RetentionSettings::default()
         },
         media: None,
+        announcer: Announcer::default(),
         metrics: app.metrics.clone(),
     };
     let planned = retention.plan().await.unwrap().rows;

@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use aftercall::{db::LoginRole, jobs::Token, retention::Retention};
+use aftercall::{
+    db::LoginRole,
+    jobs::{Announcer, Token},
+    retention::Retention,
+};
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
@@ -120,6 +124,7 @@ fn all_kinds(patient: &PgPool) -> Retention {
         db: patient.clone(),
         settings,
         media: None,
+        announcer: Announcer::default(),
         metrics: aftercall::metrics::Metrics::default(),
     }
 }

@@ -6,7 +6,11 @@ mod load;
 pub mod past;
 mod rules;
 
-use aftercall::{config::RetentionSettings, jobs::Token, retention::Retention};
+use aftercall::{
+    config::RetentionSettings,
+    jobs::{Announcer, Token},
+    retention::Retention,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -28,7 +32,16 @@ const TABLES: [&str; 10] = [
 async fn apply_retention(db: &TestDb, partitions_ahead: u32) {
     let settings = RetentionSettings { partitions_ahead, ..RetentionSettings::default() };
     let metrics = aftercall::metrics::Metrics::default();
-    Retention { db: db.runtime.clone(), settings, media: None, metrics }.apply().await.unwrap();
+    Retention {
+        db: db.runtime.clone(),
+        settings,
+        media: None,
+        announcer: Announcer::default(),
+        metrics,
+    }
+    .apply()
+    .await
+    .unwrap();
 }
 
 /// Whether all tables have a partition for the month `ahead` months from now.

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use aftercall::{
     config::RetentionSettings,
+    jobs::Announcer,
     metrics::Metrics,
     retention::{Applied, Kind, Retention},
 };
@@ -27,6 +28,7 @@ pub fn retention(db: &TestDb, adjust: impl FnOnce(&mut RetentionSettings)) -> Re
         db: db.runtime.clone(),
         settings: settings(adjust),
         media: None,
+        announcer: Announcer::default(),
         metrics: Metrics::default(),
     }
 }

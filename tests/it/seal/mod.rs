@@ -5,7 +5,8 @@ mod media_hosts;
 
 use aftercall::{
     callers::{self, KeyTerms, Scope},
-    config, jobs,
+    config,
+    jobs::{self, Announcer},
     metrics::Metrics,
     retention::Retention,
     rotation::Rotation,
@@ -64,6 +65,7 @@ async fn apply_retention(app: &TestApp) {
         db: app.db.runtime.clone(),
         settings,
         media: None,
+        announcer: Announcer::default(),
         metrics: Metrics::default(),
     };
     retention.apply().await.unwrap();

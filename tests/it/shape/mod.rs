@@ -5,7 +5,7 @@ mod random;
 use aftercall::{
     conversations,
     insights::{self, Analysis, DocumentOrigin, Prepared},
-    jobs::JobId,
+    jobs::{Announcer, JobId},
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use serde_json::json;
@@ -49,7 +49,7 @@ async fn check(ground: &Ground, batch: &[Analysis]) -> TestCaseResult {
     for (job, analysis) in jobs.iter().zip(batch) {
         prop_assert_eq!(stored(pool, *job).await, Shape::of(analysis, BUCKET));
     }
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = Announcer::default().begin(pool).await.unwrap();
     insights::replace(&mut tx, &found(1)).await.unwrap();
     tx.commit().await.unwrap();
     for (job, analysis) in jobs.iter().zip(batch.iter().cycle().skip(1)) {

@@ -175,7 +175,7 @@ impl Case {
     }
 
     async fn reparse(&self, job_id: JobId, analysis: &Analysis) {
-        let mut tx = self.db.begin().await.unwrap();
+        let mut tx = Announcer::default().begin(&self.db).await.unwrap();
         let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
         if states[&job_id].state == jobs::State::Completed {
             let prepared = Prepared::from(analysis.clone());

@@ -16,7 +16,7 @@ use aftercall::{
     drift::Recorder,
     events::{Feed, Listener, Listening, announce},
     http::OpsState,
-    jobs::Announcer,
+    jobs::{Announcer, HotResults},
     media::Store,
     metrics::Metrics,
     notify::Deliverer,
@@ -174,7 +174,11 @@ impl TestApp {
     pub async fn another_process(&self, db: &PgPool) -> (Router, Feed) {
         let reads = Reads::of_primary(db.clone());
         let listening = Listening { db: self.db.direct(db), is_possible: true };
-        let parts = Parts { db: db.clone(), reads, listening, ..self.parts.clone() };
+        let memory = self.parts.settings.api.result_memory;
+        let hot = HotResults::new(config::bytes(memory), self.metrics.clone());
+        let announcer = self.announcer.clone().forgetting(hot.clone());
+        let parts =
+            Parts { db: db.clone(), reads, listening, announcer, hot, ..self.parts.clone() };
         let Api { router, feed, listener, .. } = api(&parts).await;
         tokio::spawn(listener.run());
         (router, feed)
