@@ -83,8 +83,11 @@ pub struct ReadMark {
 impl HotResults {
     /// `capacity`: in bytes; with 0, nothing is remembered.
     pub fn new(capacity: usize, metrics: Metrics) -> Self {
-        let memory = Mutex::default();
-        Self((capacity > 0).then(|| Arc::new(Shared { capacity, memory, metrics })))
+        if capacity == 0 {
+            return Self(None);
+        }
+        metrics.remembers(0);
+        Self(Some(Arc::new(Shared { capacity, memory: Mutex::default(), metrics })))
     }
 
     pub fn is_on(&self) -> bool {

@@ -11,6 +11,7 @@ use aftercall::{
 };
 use axum::http::StatusCode;
 use sqlx::postgres::PgListener;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
@@ -46,8 +47,10 @@ async fn a_commit_makes_its_process_forget_without_any_notification() {
             "remove the result" => drop(insights::remove(&mut tx, &[job_id]).await.unwrap()),
             _ => drop(jobs::remove(&mut tx, &[job_id]).await.unwrap()),
         }
+        hot.is_current_at(Instant::now());
         assert!(is_known(&hot, job_id), "{change}: not yet");
         tx.commit().await.unwrap();
+        hot.is_current_at(Instant::now());
         assert!(!is_known(&hot, job_id), "{change}");
     }
 }

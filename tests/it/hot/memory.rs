@@ -1,4 +1,4 @@
-//! What is remembered, for how long, and how much of it. Time is moved by the runtime.
+//! What is remembered, for how long, and how much of it. Time stands still unless a test moves it.
 use std::time::Duration;
 
 use aftercall::{
@@ -44,8 +44,8 @@ fn new_jobs<const N: usize>() -> [JobId; N] {
     [(); N].map(|()| JobId::generate())
 }
 
-#[test]
-fn what_was_read_before_a_change_is_not_kept_after_it() {
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_change_is_not_kept_after_it() {
     let [stale, other, unread] = new_jobs();
     let hot = remembering(&[other]);
     let changes: [&dyn Fn(); 4] = [
@@ -67,8 +67,8 @@ fn what_was_read_before_a_change_is_not_kept_after_it() {
     assert!(is_known(&hot, stale) && !is_known(&hot, unread));
 }
 
-#[test]
-fn a_notification_names_the_results_that_are_forgotten() {
+#[tokio::test(start_paused = true)]
+async fn a_notification_names_the_results_that_are_forgotten() {
     let jobs: [JobId; 3] = new_jobs();
     let [first, second, third] = jobs;
     let hot = remembering(&jobs);
@@ -83,8 +83,8 @@ fn a_notification_names_the_results_that_are_forgotten() {
     }
 }
 
-#[test]
-fn a_lost_connection_leaves_nothing() {
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_leaves_nothing() {
     let [job] = new_jobs();
     let hot = remembering(&[job]);
     hot.lost();
@@ -123,16 +123,16 @@ async fn a_result_is_read_again_after_a_minute_however_often_it_is_asked_for() {
     assert!(is_known(&hot, job));
 }
 
-#[test]
-fn results_are_known_to_their_callers_only() {
+#[tokio::test(start_paused = true)]
+async fn results_are_known_to_their_callers_only() {
     let [job] = new_jobs();
     let hot = remembering(&[job]);
     assert!(hot.recall(Uuid::from_u128(2).into(), job).is_err());
     assert!(is_known(&hot, job));
 }
 
-#[test]
-fn memory_is_bounded_and_goes_to_what_is_asked_for() {
+#[tokio::test(start_paused = true)]
+async fn memory_is_bounded_and_goes_to_what_is_asked_for() {
     const CAPACITY: usize = 100_000;
     let metrics = Metrics::new();
     let hot = HotResults::new(CAPACITY, metrics.clone());

@@ -36,9 +36,10 @@ async fn run(service: &Service) {
         let uri = format!("{}?sandbox-faults={fault}", service.recording);
         ids.push(service.submit(json!({ "contentUri": uri })).await);
     }
-    for id in ids {
-        service.finished(&id).await;
+    for id in &ids {
+        service.finished(id).await;
     }
+    service.send(Method::GET, &format!("/v1/jobs/{}/result", ids[0]), None).await;
     let nowhere = format!("{}/webhooks/{}", service.webhook, "x".repeat(64));
     service.http.post(nowhere).body("{}").send().await.unwrap();
     service.send(Method::GET, "/v1/nothing", None).await;
