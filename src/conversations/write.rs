@@ -2,7 +2,10 @@
 use sqlx::PgTransaction;
 
 use super::{Shape, SpeakerMeasures};
-use crate::{db::column, jobs::JobId};
+use crate::{
+    db::{Lists, column, integer},
+    jobs::JobId,
+};
 
 /// Stores the shapes of jobs that have none, with one statement per table.
 pub async fn store(tx: &mut PgTransaction<'_>, shapes: &[(JobId, &Shape)]) -> sqlx::Result<()> {
@@ -42,7 +45,7 @@ async fn store_conversations(
         join aftercall.jobs j on j.id = s.job_id
         "#,
         &column(shapes, |(job_id, _)| *job_id) as &[JobId],
-        &column(shapes, |(_, shape)| place(shape.speakers.len())),
+        &column(shapes, |(_, shape)| integer(shape.speakers.len())),
         &column(shapes, |(_, shape)| shape.utterances),
         &column(shapes, |(_, shape)| shape.words),
         &column(shapes, |(_, shape)| shape.questions),
@@ -99,29 +102,4 @@ async fn store_speakers(
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Concatenated lists, since `unnest` cannot take a list of lists.
-struct Lists<'a, T> {
-    members: Vec<&'a T>,
-    /// Index of the first member of each list, from 1.
-    first: Vec<i32>,
-    /// Index of its last member; `first` - 1 when the list is empty.
-    last: Vec<i32>,
-}
-
-impl<'a, T> Lists<'a, T> {
-    fn of(lists: impl Iterator<Item = &'a [T]>) -> Self {
-        let mut all = Self { members: Vec::new(), first: Vec::new(), last: Vec::new() };
-        for list in lists {
-            all.first.push(place(all.members.len() + 1));
-            all.members.extend(list);
-            all.last.push(place(all.members.len()));
-        }
-        all
-    }
-}
-
-fn place(n: usize) -> i32 {
-    i32::try_from(n).unwrap_or(i32::MAX)
 }

@@ -1,6 +1,7 @@
 //! The connection pool, the migrations, and the meaning of database errors.
 mod applied;
 mod citus;
+mod columns;
 mod load;
 mod partitions;
 mod pooling;
@@ -22,6 +23,7 @@ use sqlx::{
 pub use self::{
     applied::{MigrationDifferences, migration_differences},
     citus::distribute,
+    columns::{Lists, column, integer},
     load::{ServerLoad, TableSize, server_load, table_sizes},
     partitions::days_until_no_partition,
     pooling::{Sessions, sessions},
@@ -203,6 +205,12 @@ pub async fn limit_statements(tx: &mut PgTransaction<'_>, limit: Duration) -> sq
     Ok(())
 }
 
+/// Whether the statement waited for a lock for longer than `lock_timeout`. SQLSTATE 55P03.
+pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "55P03")
+}
+
 /// Whether the statement was canceled, as one that took too long is. SQLSTATE 57014.
 pub fn is_canceled(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
@@ -214,9 +222,4 @@ pub async fn service_secret(db: &PgPool, name: &str) -> sqlx::Result<Vec<u8>> {
     sqlx::query_scalar!("select secret from aftercall.service_secrets where name = $1", name)
         .fetch_one(db)
         .await
-}
-
-/// One field of every row, as an array for `unnest`.
-pub fn column<'a, T, C>(rows: &'a [T], member: impl Fn(&'a T) -> C) -> Vec<C> {
-    rows.iter().map(member).collect()
 }
