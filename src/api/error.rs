@@ -141,7 +141,7 @@ pub enum ApiError {
     #[error("the response took longer than api.request_timeout")]
     TookTooLong,
     #[error("the database is unreachable, out of connections, or not accepting writes")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
     #[error("this process already has as many concurrent {} as {} allows", .0.names().0, .0.names().1)]
     TooMany(Activity),
     #[error(
@@ -324,12 +324,19 @@ impl From<HostFault> for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        match error {
+        Arc::new(error).into()
+    }
+}
+
+/// Of a transaction for several requests.
+impl From<Arc<sqlx::Error>> for ApiError {
+    fn from(error: Arc<sqlx::Error>) -> Self {
+        match &*error {
             sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed => {
                 Self::Unavailable(error)
             }
-            error if db::is_unavailable(&error) => Self::Unavailable(error),
-            other => Self::Internal(Box::new(other)),
+            it if db::is_unavailable(it) => Self::Unavailable(error),
+            _ => Self::Internal(Box::new(error)),
         }
     }
 }

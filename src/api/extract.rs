@@ -18,8 +18,8 @@ use crate::http::{self, Fault};
 pub struct ApiJson {
     pub value: Value,
     pub bytes: Bytes,
-    /// Until the handler has responded.
-    _held: BodyMemory,
+    /// Until what was made of the body is not needed any more.
+    pub memory: BodyMemory,
 }
 
 impl FromRequest<ApiState> for ApiJson {
@@ -32,10 +32,10 @@ impl FromRequest<ApiState> for ApiJson {
         }
         let permit = request.extensions().get::<RequestPermit>();
         let caller_id = permit.and_then(RequestPermit::caller_id);
-        let (bytes, held) = state.bodies.read(caller_id, request.into_body()).await?;
+        let (bytes, memory) = state.bodies.read(caller_id, request.into_body()).await?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| ApiError::MalformedBody(error.to_string()))?;
-        Ok(Self { value, bytes, _held: held })
+        Ok(Self { value, bytes, memory })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     callers::Caller,
     jobs::{
         Change,
-        idempotency::{self, IdempotencyKey, Reserved},
+        idempotency::{self, Answered, IdempotencyKey, Reserved},
     },
 };
 
@@ -83,4 +83,17 @@ pub async fn record(
 ) -> Result<(), ApiError> {
     let status = i16::try_from(status.as_u16()).unwrap_or_default();
     Ok(idempotency::record(tx, key, status, location, body).await?)
+}
+
+/// The same for many first requests whose keys are not reserved. Returns the indexes of those whose keys are taken: the
+/// transaction must then be rolled back.
+pub async fn record_all(
+    tx: &mut Change<'_>,
+    answered: &[Answered<'_>],
+) -> sqlx::Result<Vec<usize>> {
+    let taken = idempotency::record_all(tx, answered).await?;
+    for _ in answered {
+        tx.tally().idempotency("new");
+    }
+    Ok(taken)
 }

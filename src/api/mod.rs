@@ -20,7 +20,7 @@ mod rate;
 pub mod session;
 mod state;
 
-pub use bodies::Bodies;
+pub use bodies::{Bodies, BodyMemory};
 pub use code::Code;
 pub use concurrency::{Activity, ConcurrencyLimits, RequestPermit};
 pub use error::{ApiError, UrlExpiry};

@@ -1,5 +1,5 @@
 //! The REST API as one router, and its OpenAPI document.
-use axum::Router;
+use axum::{Extension, Router};
 use utoipa::{OpenApi as _, openapi::Server};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -14,7 +14,7 @@ use crate::{
     config::{ApiSettings, Settings},
     console::{self, ConsoleState},
     http::{self, OpsState},
-    intake,
+    intake::{self, Submissions},
     metrics::Metrics,
     notify, query, retention,
 };
@@ -40,11 +40,12 @@ pub fn document() -> serde_json::Result<String> {
     api().1.to_pretty_json()
 }
 
-/// What the API's listener serves or counts besides the API.
+/// What the API's listener serves, needs or counts besides the API.
 pub struct Around {
     /// `None`: it is off.
     pub console: Option<ConsoleState>,
     pub health: OpsState,
+    pub submissions: Submissions,
     pub replicas: Replicas,
     pub metrics: Metrics,
 }
@@ -56,7 +57,7 @@ pub fn router(
     settings: &Settings,
     granted: &ApiSettings,
 ) -> Router {
-    let Around { console, health, replicas, metrics } = around;
+    let Around { console, health, submissions, replicas, metrics } = around;
     let (routes, mut document) = api();
     let limits = Limits {
         timeout: granted.request_timeout,
@@ -74,6 +75,7 @@ pub fn router(
     let routes = routes
         .fallback(api::no_such_route)
         .method_not_allowed_fallback(api::no_such_method)
-        .with_state(state);
+        .with_state(state)
+        .layer(Extension(submissions));
     api::layered(routes.merge(pages), limits)
 }

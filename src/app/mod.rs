@@ -171,6 +171,7 @@ fn start_api(
 ) {
     let (db, lifecycle) = (&common.db, &common.lifecycle);
     parts.spawn(api.listener.run());
+    parts.spawn(api.writers.run());
     parts.spawn(api.watched_keys.run(db.clone(), lifecycle.stop.clone()));
     parts.spawn(api.replicas.run(db.clone(), lifecycle.draining.clone()));
     parts.spawn(serve("api", listener, api.router, terms, lifecycle.clone()));

@@ -19,6 +19,7 @@ use crate::{
     events::{Feed, Listener, Listening},
     http::{self, Cursors, OpsState, Pace},
     insights::ResultLoader,
+    intake::Writers,
     jobs::{Announcer, HotResults},
     media::{Store, Waveforms},
     metrics::Metrics,
@@ -71,6 +72,8 @@ pub struct Api {
     pub listener: Listener,
     pub watched_keys: KeyWatch,
     pub replicas: Replicas,
+    /// Must run until the listener is closed.
+    pub writers: Writers,
 }
 
 /// The webhook listener: its routes, and the parts that must run until they are closed.
@@ -169,10 +172,12 @@ impl Parts {
             links: self.links.clone(),
             environment: settings.shown.environment().into(),
         });
-        let around =
-            Around { console, health, replicas: replicas.clone(), metrics: self.metrics.clone() };
+        let (submissions, writers) =
+            Writers::new(state.clone(), &settings.submissions, granted.max_requests);
+        let (metrics, counted) = (self.metrics.clone(), replicas.clone());
+        let around = Around { console, health, submissions, replicas: counted, metrics };
         let router = super::router(state, around, settings, granted);
-        Ok(Api { router, feed, listener, watched_keys, replicas })
+        Ok(Api { router, feed, listener, watched_keys, replicas, writers })
     }
 
     /// `None`: the console is off.

@@ -6,7 +6,7 @@ use super::{
     ApiSettings, Automatic, ConsoleSettings, DatabaseSettings, DispatchSettings, HttpSettings,
     IngestSettings, JobsSettings, KeysSettings, LogSettings, MediaSettings, NotifySettings,
     OpsSettings, ProviderSettings, ReconcileSettings, RetentionSettings, SandboxSettings,
-    SealSettings, ShownSettings, ShutdownSettings, WebhookSettings, bytes,
+    SealSettings, ShownSettings, ShutdownSettings, SubmissionsSettings, WebhookSettings, bytes,
 };
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -19,6 +19,7 @@ pub struct Settings {
     pub keys: KeysSettings,
     pub console: ConsoleSettings,
     pub webhook: WebhookSettings,
+    pub submissions: SubmissionsSettings,
     pub ingest: IngestSettings,
     pub ops: OpsSettings,
     pub provider: ProviderSettings,

@@ -26,6 +26,7 @@ pub(super) fn faults(settings: &Settings, environment: &str) -> Vec<String> {
     s.keys.check(&mut faults);
     s.console.check(&mut faults);
     s.webhook.check(&mut faults);
+    s.submissions.check(&mut faults);
     s.ingest.check(&mut faults);
     s.provider.check(&mut faults);
     s.dispatch.check(&mut faults);

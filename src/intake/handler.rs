@@ -1,5 +1,6 @@
 //! `POST /v1/jobs`.
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -8,18 +9,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Submission, SubmitJob,
+    commits::{Shared, Submissions},
     dedupe::{self, Enqueued},
     media, notify, recording,
 };
 use crate::{
     api::{
-        ApiError, ApiJson, ApiQuery, ApiState, JobView, Links,
+        ApiError, ApiJson, ApiQuery, ApiState, BodyMemory, JobView, Links, RequestPermit,
         idempotency::{self, Replay},
         problems::{Code, OF_BODY, Problems, codes},
     },
     callers::Caller,
     http::NoParameters,
-    jobs::{self, JobId, NewJob, idempotency::IdempotencyKey},
+    jobs::{JobId, NewJob, idempotency::IdempotencyKey},
     telemetry,
 };
 
@@ -51,7 +53,9 @@ pub fn router() -> OpenApiRouter<ApiState> {
 )]
 async fn submit(
     State(state): State<ApiState>,
+    Extension(submissions): Extension<Submissions>,
     caller: Caller,
+    permit: RequestPermit,
     _query: ApiQuery<NoParameters>,
     headers: HeaderMap,
     body: ApiJson,
@@ -59,29 +63,48 @@ async fn submit(
     let key = idempotency::key(&headers, &caller, "POST /v1/jobs", &body.bytes)?;
     let mut submission =
         Submission::read(body.value, &body.bytes).map_err(ApiError::ValidationFailed)?;
+    let bytes = body.bytes.len();
     // A recording is large, and the submission holds it by now.
     drop(body.bytes);
     if let Err(faults) = notify::resolve(&state, &caller, &mut submission).await? {
-        // What was accepted before stays so, whatever has become of the endpoint.
-        let earlier = match &key {
-            Some(key) => earlier(&state, key).await?,
-            None => None,
-        };
-        return earlier.ok_or(ApiError::ValidationFailed(faults));
+        return earlier_or(&state, key.as_ref(), ApiError::ValidationFailed(faults)).await;
     }
     let trace = telemetry::to_store(&headers);
-    let asks = submission.dedupes || submission.rejects_over_quota;
-    if key.is_some() || submission.media.is_some() || asks {
-        return in_transaction(&state, &caller, &mut submission, trace.as_deref(), key.as_ref())
-            .await;
+    let memory = body.memory;
+    let pending = Pending { caller, submission, trace, key, bytes, memory, permit };
+    if let Err(error) = check_expiry(&state, &pending).await {
+        return earlier_or(&state, pending.key.as_ref(), error).await;
     }
-    let new = new_job(&state, &caller, &submission, trace.as_deref());
-    tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    if let Some(at) = recording::expiry(&state, new.request)? {
-        recording::in_time(&state, &mut *state.db.acquire().await?, caller.id, at).await?;
+    match submissions.share(pending).await? {
+        Shared::Stored(id, response) => {
+            tracing::Span::current().record("job_id", tracing::field::display(id));
+            Ok(response)
+        }
+        Shared::Alone(pending) => in_transaction(&state, *pending).await,
     }
-    let job = jobs::enqueue_alone(&state.db, &state.announcer, &state.seal, &new).await?;
-    Ok(stored(Enqueued::New(job))?.1)
+}
+
+/// A submission to be stored, with what it counts against until then.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub caller: Caller,
+    pub submission: Submission,
+    /// A W3C `traceparent`.
+    pub trace: Option<String>,
+    pub key: Option<IdempotencyKey>,
+    /// Size of the body.
+    pub bytes: usize,
+    #[expect(dead_code, reason = "is returned when it is dropped")]
+    pub memory: BodyMemory,
+    #[expect(dead_code, reason = "the same")]
+    pub permit: RequestPermit,
+}
+
+impl Pending {
+    /// The job that it makes.
+    pub fn new_job(&self, state: &ApiState) -> NewJob<'_> {
+        new_job(state, &self.caller, &self.submission, self.trace.as_deref())
+    }
 }
 
 pub(super) fn new_job<'a>(
@@ -107,6 +130,25 @@ pub(super) fn new_job<'a>(
     }
 }
 
+/// Checks that the URL of the recording will be valid when its turn comes, if it shows that.
+async fn check_expiry(state: &ApiState, pending: &Pending) -> Result<(), ApiError> {
+    let Some(at) = recording::expiry(state, &pending.submission.request)? else { return Ok(()) };
+    recording::in_time(state, &mut *state.db.acquire().await?, pending.caller.id, at).await
+}
+
+/// What was accepted before stays so, whatever has become of the endpoint or the URL.
+async fn earlier_or(
+    state: &ApiState,
+    key: Option<&IdempotencyKey>,
+    error: ApiError,
+) -> Result<Response, ApiError> {
+    let earlier = match key {
+        Some(key) => earlier(state, key).await?,
+        None => None,
+    };
+    earlier.ok_or(error)
+}
+
 /// The response to an earlier request with this key.
 async fn earlier(state: &ApiState, key: &IdempotencyKey) -> Result<Option<Response>, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
@@ -119,27 +161,23 @@ async fn earlier(state: &ApiState, key: &IdempotencyKey) -> Result<Option<Respon
 }
 
 /// The key, the job and the response commit together.
-async fn in_transaction(
-    state: &ApiState,
-    caller: &Caller,
-    submission: &mut Submission,
-    trace: Option<&str>,
-    key: Option<&IdempotencyKey>,
-) -> Result<Response, ApiError> {
+async fn in_transaction(state: &ApiState, mut pending: Pending) -> Result<Response, ApiError> {
     let mut tx = state.announcer.begin(&state.db).await?;
-    if let Some(key) = key
+    if let Some(key) = &pending.key
         && let Replay::Stored { status, location, body } =
             idempotency::reserve(&mut tx, key).await?
     {
         return Ok(idempotency::replayed(answer(status, &location, body, None)?));
     }
-    let resolved = media::resolve(&mut tx, caller.id, submission).await?;
+    let (caller_id, submission) = (pending.caller.id, &mut pending.submission);
+    let resolved = media::resolve(&mut tx, caller_id, submission).await?;
     resolved.map_err(ApiError::ValidationFailed)?;
-    dedupe::lock(&mut tx, caller.id, [&*submission]).await?;
-    let new = new_job(state, caller, submission, trace);
+    dedupe::lock(&mut tx, caller_id, [&*submission]).await?;
+    let new = pending.new_job(state);
     tracing::Span::current().record("job_id", tracing::field::display(new.id));
-    let (answer, response) = stored(dedupe::enqueue(&mut tx, state, &new, submission).await?)?;
-    if let Some(key) = key {
+    let enqueued = dedupe::enqueue(&mut tx, state, &new, &pending.submission).await?;
+    let (answer, response) = stored(enqueued)?;
+    if let Some(key) = &pending.key {
         let StoredResponse { status, location, json } = answer;
         idempotency::record(&mut tx, key, status, &location, &json).await?;
     }
@@ -148,13 +186,13 @@ async fn in_transaction(
 }
 
 /// The stored part of a response.
-struct StoredResponse {
-    status: StatusCode,
-    location: String,
-    json: String,
+pub(super) struct StoredResponse {
+    pub status: StatusCode,
+    pub location: String,
+    pub json: String,
 }
 
-fn stored(job: Enqueued) -> Result<(StoredResponse, Response), ApiError> {
+pub(super) fn stored(job: Enqueued) -> Result<(StoredResponse, Response), ApiError> {
     let (status, job) = match job {
         Enqueued::New(job) => (StatusCode::ACCEPTED, job),
         Enqueued::Same(job) => (StatusCode::OK, job),

@@ -4,6 +4,7 @@ mod actions;
 mod batch;
 mod body;
 mod commands;
+mod commits;
 mod dedupe;
 mod handler;
 mod media;
@@ -14,6 +15,7 @@ mod submission;
 mod validation;
 
 pub use body::SubmitJob;
+pub use commits::{Submissions, Writers};
 pub use submission::{Submission, known_members};
 
 /// The operations with which callers change jobs.

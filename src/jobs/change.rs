@@ -129,6 +129,11 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Rolls back at once: the connection is used again.
+    pub async fn abandon(self) -> sqlx::Result<()> {
+        self.tx.rollback().await
+    }
+
     /// What the commit counts.
     pub fn tally(&mut self) -> &mut Tally {
         &mut self.tally

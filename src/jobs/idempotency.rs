@@ -1,7 +1,12 @@
 //! Stored responses to requests with an Idempotency-Key.
+use std::collections::HashSet;
+
 use sqlx::{PgPool, PgTransaction};
 
-use crate::callers::CallerId;
+use crate::{callers::CallerId, db::column};
+
+/// How long a batch waits for another transaction that stores one of its keys. Those who share the batch wait as well.
+const BATCH_PATIENCE: &str = "100ms";
 
 /// A key within its scope: one caller and one route.
 #[derive(Debug, Clone)]
@@ -100,6 +105,60 @@ pub async fn record(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// The response to the first request with a key.
+#[derive(Debug)]
+pub struct Answered<'a> {
+    pub key: &'a IdempotencyKey,
+    pub status: i16,
+    pub location: &'a str,
+    pub body: &'a str,
+}
+
+/// Stores responses under keys that are not reserved yet and differ from one another. Returns the indexes of those whose keys
+/// are taken, however long ago: the transaction must then be rolled back. In the order of the keys, so that no two batches
+/// wait for each other.
+///
+/// # Errors
+/// Also a lock timeout, if another transaction has inserted one of the keys and does not end soon.
+pub async fn record_all(
+    tx: &mut PgTransaction<'_>,
+    answered: &[Answered<'_>],
+) -> sqlx::Result<Vec<usize>> {
+    let rows = sqlx::query!(
+        r#"
+        insert into aftercall.idempotency_keys
+            (caller_id, route, key, fingerprint, status, location, body)
+        select caller_id, route, key, fingerprint, status, location, body
+        from (select set_config('lock_timeout', $8, true)) as patience,
+            unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::smallint[], $6::text[], $7::text[])
+                as given (caller_id, route, key, fingerprint, status, location, body)
+        order by caller_id, route, key
+        on conflict do nothing
+        returning caller_id as "caller_id: CallerId", route, key
+        "#,
+        &column(answered, |it| it.key.caller_id) as &[CallerId],
+        &column(answered, |it| it.key.route) as &[&str],
+        &column(answered, |it| it.key.text.as_str()) as &[&str],
+        &column(answered, |it| &it.key.fingerprint[..]) as &[&[u8]],
+        &column(answered, |it| it.status),
+        &column(answered, |it| it.location) as &[&str],
+        &column(answered, |it| it.body) as &[&str],
+        BATCH_PATIENCE,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if rows.len() == answered.len() {
+        return Ok(Vec::new());
+    }
+    let stored: HashSet<_> =
+        rows.iter().map(|row| (row.caller_id, row.route.as_str(), row.key.as_str())).collect();
+    let is_taken = |it: &Answered<'_>| {
+        !stored.contains(&(it.key.caller_id, it.key.route, it.key.text.as_str()))
+    };
+    let numbered = answered.iter().enumerate();
+    Ok(numbered.filter(|(_, it)| is_taken(it)).map(|(n, _)| n).collect())
 }
 
 /// Deletes keys older than a day; returns their number.

@@ -59,7 +59,7 @@ pub use finish::{Completion, Failure, JobStanding, complete, fail, lock};
 pub use hot::{HotResult, HotResults, RESULTS_CHANNEL, ReadMark};
 pub use id::JobId;
 pub use list::{ListPosition, ids, list, statement};
-pub use new::{JobNotify, NewJob, enqueue, enqueue_alone};
+pub use new::{JobNotify, NewJob, enqueue, enqueue_all, enqueue_alone};
 pub use overdue::{
     PollTarget, abandon_leases, claim_poll, expire, has_polls, lose_attempt, pass_over, poll_later,
     poll_soon, requeue_unconfirmed,

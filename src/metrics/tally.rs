@@ -20,7 +20,7 @@ pub struct Tally {
     finished: Vec<FinishedJob>,
     callbacks: Vec<&'static str>,
     deduplicated: Vec<String>,
-    idempotency: Option<&'static str>,
+    idempotency: Vec<&'static str>,
     recovered: u64,
 }
 
@@ -46,7 +46,7 @@ impl Tally {
 
     /// What became of a request's idempotency key.
     pub fn idempotency(&mut self, outcome: &'static str) {
-        self.idempotency = Some(outcome);
+        self.idempotency.push(outcome);
     }
 
     /// A job was ended by a poll, because no delivery had done so.
@@ -71,7 +71,7 @@ impl Metrics {
         for outcome in callbacks {
             self.callback(outcome);
         }
-        if let Some(outcome) = idempotency {
+        for outcome in idempotency {
             self.idempotency(outcome);
         }
         self.recovered(recovered);

@@ -163,7 +163,7 @@ async fn resumed_at(
 
 impl From<NoConnection> for ApiError {
     fn from(_: NoConnection) -> Self {
-        Self::Unavailable(sqlx::Error::PoolTimedOut)
+        sqlx::Error::PoolTimedOut.into()
     }
 }
 

@@ -2,6 +2,7 @@
 mod actions;
 mod batch;
 mod commands;
+mod commits;
 mod dedupe;
 mod faults;
 mod idempotency;

@@ -115,9 +115,8 @@ impl World {
                 trace_context: None,
                 notify: None,
             };
-            world
-                .jobs
-                .push(jobs::enqueue_alone(db, &world.announcer, &seal(), &new).await.unwrap().id);
+            let stored = jobs::enqueue_alone(db, &world.announcer, &seal(), &[new]).await.unwrap();
+            world.jobs.push(stored[0].id);
         }
         world
     }

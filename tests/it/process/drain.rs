@@ -123,3 +123,40 @@ async fn event_streams_end_with_a_farewell() {
     assert!(text.trim_end().ends_with("event: bye\ndata: {}"), "{text}");
     service.process.ended().await.success();
 }
+
+#[tokio::test]
+async fn submissions_that_wait_are_stored_and_answered() {
+    let db = TestDb::new().await;
+    let home = Home::on(&db)
+        .set("AFTERCALL__ROLES", "api")
+        .set("AFTERCALL__SUBMISSIONS__WRITERS", "1")
+        .set("AFTERCALL__SUBMISSIONS__BATCH_MAX", "3")
+        .set("AFTERCALL__SHUTDOWN__DRAIN_DELAY", "0s")
+        .set("AFTERCALL__SHUTDOWN__TIMEOUT", "20s");
+    let service = Service::start(&home).await;
+    let mut lock = db.pool.begin().await.unwrap();
+    let statement = "lock table aftercall.jobs in share row exclusive mode";
+    sqlx::query(statement).execute(&mut *lock).await.unwrap();
+    let submit = || service.submit(json!({ "contentUri": "https://media.example/1.wav" }));
+    let sent = futures_util::future::join_all((0..20).map(|_| submit()));
+    let stop = async {
+        let waits = "select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'";
+        eventually("a writer that waits", async || {
+            let waits: i64 = sqlx::query_scalar(waits).fetch_one(&db.pool).await.unwrap();
+            (waits == 1).then_some(())
+        })
+        .await;
+        service.process.signal(Signal::SIGTERM);
+        let health = format!("{}/readyz", service.api);
+        eventually("closed listeners", async || service.http.get(&health).send().await.err()).await;
+        lock.commit().await.unwrap();
+    };
+    let (ids, ()) = tokio::join!(sent, stop);
+    let out = service.process.ended().await.success();
+    assert!(!out.contains("shutdown timeout exceeded"), "{out}");
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.parse().unwrap()).collect();
+    let stored = "select count(*) from aftercall.jobs where id = any($1)";
+    let stored: i64 = sqlx::query_scalar(stored).bind(&ids).fetch_one(&db.pool).await.unwrap();
+    assert_eq!(stored, 20);
+}

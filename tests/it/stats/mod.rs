@@ -3,7 +3,7 @@ mod brute;
 mod poison;
 mod random;
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use aftercall::{
     insights::{self, Analysis, DocumentOrigin, Prepared},
@@ -114,7 +114,9 @@ impl Case {
             trace_context: None,
             notify: None,
         };
-        jobs::enqueue_alone(&self.db, &Announcer::default(), &seal(), &new).await.unwrap();
+        jobs::enqueue_alone(&self.db, &Announcer::default(), &seal(), slice::from_ref(&new))
+            .await
+            .unwrap();
         let move_back = "update aftercall.jobs
             set created_at = '2026-03-30T23:59:59.9994Z'::timestamptz + make_interval(days => $2)
             where id = $1";

@@ -113,7 +113,7 @@ impl TestApp {
         let client = client_of(&provider.uri());
         let key = callers::create(&db.pool, "app", "test", KeyTerms::default()).await.unwrap();
         let (parts, recorder) = parts_of(settings, &db, store);
-        let Api { router, feed, listener, replicas, .. } = api(&parts).await;
+        let (router, feed, listener, replicas) = api(&parts).await;
         let receiver = parts.receiver().await.unwrap();
         // They run until the test's runtime ends.
         tokio::spawn(receiver.ingest.run());
@@ -179,7 +179,7 @@ impl TestApp {
         let announcer = self.announcer.clone().forgetting(hot.clone());
         let parts =
             Parts { db: db.clone(), reads, listening, announcer, hot, ..self.parts.clone() };
-        let Api { router, feed, listener, .. } = api(&parts).await;
+        let (router, feed, listener, _) = api(&parts).await;
         tokio::spawn(listener.run());
         (router, feed)
     }
@@ -360,11 +360,14 @@ pub fn seal() -> Seal {
     Seal::new(Keys::parse(SEAL_KEY).unwrap())
 }
 
-async fn api(parts: &Parts) -> Api {
+/// With its parts that run until the test's runtime ends.
+async fn api(parts: &Parts) -> (Router, Feed, Listener, Replicas) {
     let Parts { settings, db, lifecycle, .. } = parts;
     let (started, draining) = (Arc::new(true.into()), lifecycle.draining.clone());
     let health = OpsState::new(db.clone(), started, draining, app::takes_submissions);
-    let api = parts.api(&settings.api, health).await.unwrap();
-    tokio::spawn(api.watched_keys.clone().run(db.clone(), lifecycle.draining.clone()));
-    api
+    let Api { router, feed, listener, watched_keys, replicas, writers } =
+        parts.api(&settings.api, health).await.unwrap();
+    tokio::spawn(watched_keys.run(db.clone(), lifecycle.draining.clone()));
+    tokio::spawn(writers.run());
+    (router, feed, listener, replicas)
 }
