@@ -1,7 +1,7 @@
 //! The baseline for ingest: the rows that the service writes for one delivery, copied from its
 //! tables and inserted for other jobs, a hundred jobs per transaction, with one multi-row `insert …
 //! select from unnest` per table. No HTTP, JSON, hashing or checks: all values except the job ids
-//! are prepared beforehand.
+//! are prepared beforehand. The same for submissions.
 use std::{
     ops::Range,
     sync::Arc,
@@ -13,9 +13,9 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction, Row as _};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::store::Store;
+use super::store::{METADATA, REQUEST, Store};
 
-/// Deliveries per transaction.
+/// Deliveries or submissions per transaction.
 const BATCH: u32 = 100;
 
 /// Tables that a delivery adds rows to: name, columns except `job_id`, and their types.
@@ -103,53 +103,99 @@ impl Template {
         }
         Ok(Self { tables })
     }
+}
 
-    /// Writes the rows for these jobs over `connections` connections; returns deliveries per
-    /// second.
-    pub async fn write(
-        self: &Arc<Self>,
-        store: &Store,
-        jobs: Range<u32>,
-        connections: u32,
-    ) -> anyhow::Result<f64> {
-        let count = jobs.len();
-        let ids = jobs.map(|n| store.id(n)).collect::<anyhow::Result<Vec<_>>>()?;
-        let batches: Vec<Vec<Uuid>> =
-            ids.chunks(usize::try_from(BATCH)?).map(<[Uuid]>::to_vec).collect();
-        let batches = Arc::new(Mutex::new(batches));
-        let mut writers = Vec::new();
-        for _ in 0..connections {
-            writers.push((store.pool.acquire().await?, self.clone(), batches.clone()));
-        }
-        let started = Instant::now();
-        let running = writers.into_iter().map(|(mut db, template, batches)| {
-            tokio::spawn(async move { template.drain(&mut db, &batches).await })
-        });
-        for done in try_join_all(running).await? {
-            done?;
-        }
-        Ok(f64::from(u32::try_from(count)?)
-            / started.elapsed().max(Duration::from_nanos(1)).as_secs_f64())
+/// Writes the rows for these jobs over `connections` connections; returns jobs per second.
+pub async fn write(
+    rows: &Arc<impl Rows>,
+    store: &Store,
+    jobs: Range<u32>,
+    connections: u32,
+) -> anyhow::Result<f64> {
+    let count = jobs.len();
+    let ids = jobs.map(|n| store.id(n)).collect::<anyhow::Result<Vec<_>>>()?;
+    let batches: Vec<Vec<Uuid>> =
+        ids.chunks(usize::try_from(BATCH)?).map(<[Uuid]>::to_vec).collect();
+    let batches = Arc::new(Mutex::new(batches));
+    let mut writers = Vec::new();
+    for _ in 0..connections {
+        writers.push((store.pool.acquire().await?, rows.clone(), batches.clone()));
     }
+    let started = Instant::now();
+    let running = writers.into_iter().map(|(mut db, rows, batches)| {
+        tokio::spawn(async move { drain(&*rows, &mut db, &batches).await })
+    });
+    for done in try_join_all(running).await? {
+        done?;
+    }
+    Ok(f64::from(u32::try_from(count)?)
+        / started.elapsed().max(Duration::from_nanos(1)).as_secs_f64())
+}
 
-    async fn drain(
-        &self,
-        db: &mut PgConnection,
-        batches: &Mutex<Vec<Vec<Uuid>>>,
-    ) -> sqlx::Result<()> {
-        use sqlx::Connection as _;
-        loop {
-            let batch = batches.lock().await.pop();
-            let Some(ids) = batch else { return Ok(()) };
-            let mut tx = db.begin().await?;
-            for table in &self.tables {
-                table.write(&mut tx, &ids).await?;
-            }
-            sqlx::query(COMPLETE).bind(&ids).execute(&mut *tx).await?;
-            tx.commit().await?;
-        }
+async fn drain(
+    rows: &impl Rows,
+    db: &mut PgConnection,
+    batches: &Mutex<Vec<Vec<Uuid>>>,
+) -> sqlx::Result<()> {
+    use sqlx::Connection as _;
+    loop {
+        let batch = batches.lock().await.pop();
+        let Some(ids) = batch else { return Ok(()) };
+        let mut tx = db.begin().await?;
+        rows.write(&mut tx, &ids).await?;
+        tx.commit().await?;
     }
 }
+
+/// Rows to write for jobs.
+pub trait Rows: Send + Sync + 'static {
+    fn write(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        ids: &[Uuid],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+impl Rows for Template {
+    async fn write(&self, tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
+        for table in &self.tables {
+            table.write(tx, ids).await?;
+        }
+        sqlx::query(COMPLETE).bind(ids).execute(&mut **tx).await?;
+        Ok(())
+    }
+}
+
+/// The rows of submissions by this caller.
+pub struct Submissions(pub Uuid);
+
+impl Rows for Submissions {
+    async fn write(&self, tx: &mut PgTransaction<'_>, ids: &[Uuid]) -> sqlx::Result<()> {
+        let Self(caller_id) = self;
+        let repeated = |value: &str| vec![value.to_owned(); ids.len()];
+        sqlx::query(SUBMIT)
+            .bind(ids)
+            .bind(vec![*caller_id; ids.len()])
+            .bind(repeated("call-1"))
+            .bind(repeated("bench"))
+            .bind(repeated(METADATA))
+            .bind(repeated(REQUEST))
+            .execute(&mut **tx)
+            .await?;
+        let events = "insert into aftercall.job_events (job_id, seq, kind)
+            select id, 1, 'queued' from unnest($1::uuid[]) as id";
+        sqlx::query(events).bind(ids).execute(&mut **tx).await?;
+        Ok(())
+    }
+}
+
+/// The triggers write the job's tag, and count it.
+const SUBMIT: &str = "insert into aftercall.jobs
+        (id, caller_id, external_id, tags, metadata, request, due_at, deadline_at)
+    select id, caller_id, external_id, array[tag], metadata::json, request::json, now(),
+        now() + make_interval(secs => 86400)
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
+        as given (id, caller_id, external_id, tag, metadata, request)";
 
 /// Whether a column is read and sent as text.
 fn is_text(kind: &str) -> bool {

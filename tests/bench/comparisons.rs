@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Plan,
-    bare::Template,
+    bare::{self, Template},
     calls::Subject,
     payload::Payload,
     pgbench::{self, Script},
@@ -22,6 +22,8 @@ const CALL_SENDERS: u32 = 64;
 const PEER_SENDERS: [u32; 3] = [1, 8, 40];
 /// Deliveries by one of them; one connection waits for each commit.
 const PEER_SHARE: u32 = 1_000;
+/// Connections that submit.
+const SUBMITTERS: [u32; 5] = [2, 8, 32, 100, 200];
 const P99_MS: f64 = 25.0;
 
 /// Deliveries; returns the numbers of the jobs that have results afterwards.
@@ -47,7 +49,7 @@ pub async fn ingest(
     for connections in [1, 2, 4] {
         let jobs = store.submitted(count).await?;
         store.settle().await?;
-        writers.offer(connections, template.write(store, jobs, connections).await?);
+        writers.offer(connections, bare::write(&template, store, jobs, connections).await?);
     }
     let mut clients = Best::default();
     for number in CLIENTS {
@@ -62,7 +64,7 @@ pub async fn ingest(
         service.push(subject.load(&requests, count, senders).await?);
         let jobs = store.submitted(count).await?;
         store.settle().await?;
-        bare.push(template.write(store, jobs, writers.number).await?);
+        bare.push(bare::write(&template, store, jobs, writers.number).await?);
         let first = store.submitted(count).await?.start;
         store.settle().await?;
         single.push(script.run(stand, database, first, count, clients.number).await?);
@@ -125,27 +127,45 @@ pub async fn submissions(
     let script = Script::new(stand, "submission", &pgbench::submission(store, caller))?;
     let requests = subject.submissions();
     let count = plan.submissions;
-    let (mut clients, mut connections) = (Best::default(), Best::default());
-    for number in CLIENTS {
+    let rows = Arc::new(bare::Submissions(caller));
+    let (mut clients, mut connections, mut writers) =
+        (Best::default(), Best::default(), Best::default());
+    for (number, submitters) in CLIENTS.into_iter().zip(SUBMITTERS) {
         let first = store.numbers(count).start;
         store.settle().await?;
         clients.offer(number, script.run(stand, database, first, count, number).await?);
-        connections.offer(number, subject.load(&requests, count, number).await?.per_second);
+        connections.offer(submitters, subject.load(&requests, count, submitters).await?.per_second);
     }
-    let (mut service, mut bare) = (Vec::new(), Vec::new());
+    for number in [1, 2, 4] {
+        let jobs = store.numbers(count);
+        store.settle().await?;
+        writers.offer(number, bare::write(&rows, store, jobs, number).await?);
+    }
+    let (mut service, mut bare, mut single) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         service.push(subject.load(&requests, count, connections.number).await?);
+        let jobs = store.numbers(count);
+        store.settle().await?;
+        bare.push(bare::write(&rows, store, jobs, writers.number).await?);
         let first = store.numbers(count).start;
         store.settle().await?;
-        bare.push(script.run(stand, database, first, count, clients.number).await?);
+        single.push(script.run(stand, database, first, count, clients.number).await?);
     }
     let sample = Sample::median(&service);
+    let name = format!("submit, {} connections", connections.number);
     lines.push(Line::ratio(
-        format!("submit, {} connections", connections.number),
+        name.clone(),
         &sample,
-        format!("pgbench, same rows, {} clients", clients.number),
+        format!("SQL, 100 a tx, {} connections", writers.number),
         median(bare),
         Budget::AtLeast(0.7),
+    ));
+    lines.push(Line::ratio(
+        name,
+        &sample,
+        format!("pgbench, 1 a tx, {} clients", clients.number),
+        median(single),
+        Budget::AtLeast(2.0),
     ));
     let run = subject.half_load(&requests, count, sample.per_second).await?;
     lines.push(Line::latency("submit, half load: p99", &run, P99_MS));

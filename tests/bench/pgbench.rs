@@ -11,7 +11,7 @@ use super::{
     bare::TABLES,
     load::Run,
     stand::{Database, Stand},
-    store::{REQUEST, Store},
+    store::{METADATA, REQUEST, Store},
 };
 
 /// A script file. Each transaction sees a number `:n` that is unique in the run.
@@ -169,7 +169,7 @@ pub fn submission(store: &Store, caller_id: Uuid) -> String {
         )
         insert into aftercall.job_events (job_id, seq, kind) select id, version, 'queued' from job;\n",
         id(store),
-        colons(r#"{"team":"north"}"#),
+        colons(METADATA),
         colons(REQUEST),
     )
 }

@@ -119,6 +119,8 @@ impl Store {
 
 /// The request that is stored for [`SUBMISSION`].
 pub const REQUEST: &str = r#"{"contentUri":"https://media.example/recordings/1.wav","encoding":"Wav","languageCode":"en-US","source":"RingCentral","audioType":"CallCenter","insights":["All"]}"#;
+/// Its metadata.
+pub const METADATA: &str = r#"{"team":"north"}"#;
 /// The body of `POST /v1/jobs`.
 pub const SUBMISSION: &str = r#"{"contentUri":"https://media.example/recordings/1.wav","encoding":"Wav","languageCode":"en-US","source":"RingCentral","audioType":"CallCenter","insights":["All"],"externalId":"call-1","tags":["bench"],"metadata":{"team":"north"}}"#;
 
