@@ -222,14 +222,14 @@ async fn the_work_goes_on_without_the_request_that_began_it() {
         sqlx::raw_sql(hold_up).execute(&app.db.pool).await.unwrap();
         let mut lock = app.db.pool.begin().await.unwrap();
         sqlx::query("select pg_advisory_xact_lock(42)").execute(&mut *lock).await.unwrap();
-        let held_up = eventually("whom the lock holds up", async || {
+        let waiter = eventually("whom the lock holds up", async || {
             let waits = "select count(*) from pg_locks where locktype = 'advisory' and objid = 42 and not granted
                 and database = (select oid from pg_database where datname = current_database())";
             (app.count(waits).await > 0).then_some(())
         });
         tokio::select! {
             answer = asked(&app.api, &app, id) => panic!("{answer:?}"),
-            () = held_up => {}
+            () = waiter => {}
         }
         lock.rollback().await.unwrap();
         eventually("peaks", async || {
