@@ -21,6 +21,10 @@ async fn a_connection_that_is_cut_is_made_anew_and_nothing_is_lost() {
     };
     let cut = async {
         waiting(&app, 2).await;
+        // It has looked for the job, too, and needs no connection of its own any more.
+        let pool = &app.db.runtime;
+        let is_idle = async || (pool.num_idle() == pool.size() as usize).then_some(());
+        eventually("no connection in use", is_idle).await;
         for _ in 0..3 {
             app.db.end_sessions().await;
             let mut own = PgConnection::connect_with(&app.db.connect_options()).await.unwrap();
