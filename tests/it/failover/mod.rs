@@ -144,7 +144,7 @@ async fn connections_to_a_server_that_no_longer_accepts_writes_are_given_up() {
 async fn a_server_that_falls_silent_and_is_replaced_ends_the_process() {
     let World { _folder, primary, standby, home, .. } = World::start().await;
     let service = Service::start(&home).await;
-    primary.freeze();
+    primary.freeze().await;
     standby.promote().await;
     let told = service.process.ended().await.failure(1);
     assert!(told.contains("has not ended its connections"), "{told}");

@@ -163,10 +163,16 @@ impl Server {
     }
 
     /// Like a machine that is cut off: it is silent, and its connections stay.
-    pub fn freeze(&self) {
-        for pid in self.family() {
-            kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
-        }
+    pub async fn freeze(&self) {
+        let stop = |pid| kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        stop(self.pid());
+        // From then on it begins no children, and those that end stay until they are asked for.
+        eventually("a stopped process", async || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+            stat.rsplit_once(") ").filter(|(_, rest)| rest.starts_with('T')).map(drop)
+        })
+        .await;
+        self.family().into_iter().for_each(stop);
     }
 
     /// Itself and its children.
