@@ -11,6 +11,25 @@ import { createStore } from "./store.js";
 /** False while requests do not reach the service. */
 export const isOnline = createStore(true);
 
+/** How often the browser has lost its network. */
+let losses = 0;
+
+export function networkLost() {
+  losses += 1;
+  isOnline.set(false);
+}
+
+/**
+ * Called before a request; what it returns is called when there is a response. A response to what was asked before the network
+ * was lost says nothing about now.
+ */
+export function reaching() {
+  const before = losses;
+  return () => {
+    if (losses === before) isOnline.set(true);
+  };
+}
+
 /** True once the service has rejected the session cookie; the shell then asks to sign in again. */
 export const isSessionOver = createStore(false);
 
@@ -84,9 +103,10 @@ export async function open(path) {
 
 /** @param {string} url @param {RequestInit} init */
 async function reach(url, init) {
+  const reached = reaching();
   try {
     const response = await (takeEarly(init.method, url) ?? fetch(url, init));
-    isOnline.set(true);
+    reached();
     return response;
   } catch (error) {
     if (init.signal?.aborted) throw error;
@@ -199,7 +219,7 @@ export function follow(path, handlers) {
     if (source || document.hidden) return;
     const opened = new EventSource(path);
     source = opened;
-    opened.onopen = () => isOnline.set(true);
+    opened.onopen = reaching();
     for (const kind of EVENTS) {
       opened.addEventListener(kind, (event) => handlers.event(JSON.parse(event.data)));
     }

@@ -1,5 +1,5 @@
 // What surrounds every page: navigation, who is signed in, and what concerns all pages.
-import { checkConnection, get, isOnline, isSessionOver, patch } from "../lib/api.js";
+import { checkConnection, get, isOnline, isSessionOver, networkLost, patch } from "../lib/api.js";
 import { html, useEffect, useErrorBoundary, useState } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
 import { Link, navigate, usePath } from "../lib/router.js";
@@ -60,11 +60,10 @@ export function Shell() {
   }, [online]);
   useEffect(() => {
     // A request that was made at once could still arrive.
-    const lost = () => isOnline.set(false);
-    window.addEventListener("offline", lost);
+    window.addEventListener("offline", networkLost);
     window.addEventListener("online", checkConnection);
     return () => {
-      window.removeEventListener("offline", lost);
+      window.removeEventListener("offline", networkLost);
       window.removeEventListener("online", checkConnection);
     };
   }, []);

@@ -1,5 +1,5 @@
 // Uploads of recordings. `fetch` does not tell how much was sent, XMLHttpRequest does.
-import { isOnline, isSessionOver, Problem } from "../../lib/api.js";
+import { isOnline, isSessionOver, Problem, reaching } from "../../lib/api.js";
 
 /** @typedef {Api["MediaView"]} Media */
 
@@ -19,8 +19,9 @@ export const upload = (file, onProgress, signal) =>
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
+    const reached = reaching();
     request.onload = () => {
-      isOnline.set(true);
+      reached();
       if (request.status === 401) isSessionOver.set(true);
       if (request.status < 300) resolve(request.response);
       else reject(new Problem({ status: request.status, title: request.statusText, ...request.response }));
