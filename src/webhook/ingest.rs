@@ -134,7 +134,6 @@ async fn gather(queue: &mut mpsc::Receiver<Item>, settings: &IngestSettings) -> 
     batch
 }
 
-/// Commits the batch and sends each delivery its result.
 /// What storing a batch needs beside a connection.
 struct Store {
     announcer: Announcer,
@@ -143,6 +142,7 @@ struct Store {
 }
 
 impl Store {
+    /// Commits the batch and sends each delivery its result.
     async fn batch(&self, db: &PgPool, batch: Vec<Item>) {
         let commits = telemetry::Batch::begin();
         let mut answers = Vec::with_capacity(batch.len());
