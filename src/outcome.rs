@@ -140,31 +140,56 @@ pub async fn apply(
 ) -> sqlx::Result<Vec<Option<Outcome>>> {
     let ids: Vec<JobId> = arrivals.iter().map(|arrival| arrival.delivery.job_id).collect();
     let mut standings = jobs::lock(tx, &ids).await?;
-    let deliveries: Vec<&Delivery> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
-    let mut known = deliveries::known(tx, &deliveries).await?;
     let failed: Vec<_> = arrivals.iter().filter_map(Arrival::failed_attempt).collect();
     let given_up = jobs::given_up(tx, &failed).await?;
     let failed: Vec<JobId> = failed.into_iter().map(|(job_id, _)| job_id).collect();
     let recordings = jobs::recording_urls(tx, seal, &failed).await?;
 
     let mut effects = Effects { recordings, ..Effects::default() };
+    let mut judged = Vec::with_capacity(arrivals.len());
+    for arrival in arrivals {
+        let Delivery { job_id, attempt, .. } = arrival.delivery;
+        let judgement = standings.get_mut(&job_id).map(|standing| {
+            let judgement = judge(*standing, arrival, given_up.contains(&(job_id, attempt)));
+            if judgement.0 == Outcome::Accepted {
+                *standing = effects.accept(arrival, *standing);
+            }
+            judgement
+        });
+        judged.push(judgement);
+    }
+    let (outcomes, classified) = without_repetitions(tx, arrivals, judged).await?;
+    (effects.classified, effects.surplus) = deliveries::within(tx, classified, quota).await?;
+    effects.set_aside();
+    effects.write(tx, seal).await?;
+    Ok(outcomes)
+}
+
+/// The outcomes, with duplicates marked, and the deliveries to keep.
+async fn without_repetitions<'a>(
+    tx: &mut Change<'_>,
+    arrivals: &'a [Arrival],
+    judged: Vec<Option<Judgement<'a>>>,
+) -> sqlx::Result<(Vec<Option<Outcome>>, Vec<Classified<'a>>)> {
+    let all = arrivals.iter().zip(&judged);
+    let questionable: Vec<&Delivery> = all
+        .filter(|(_, judged)| judged.is_some_and(|(outcome, _)| outcome != Outcome::Accepted))
+        .map(|(arrival, _)| &arrival.delivery)
+        .collect();
+    let mut known = deliveries::known(tx, &questionable).await?;
     let mut outcomes = Vec::with_capacity(arrivals.len());
     let mut classified = Vec::with_capacity(arrivals.len());
-    for arrival in arrivals {
+    for (arrival, judged) in arrivals.iter().zip(judged) {
         let delivery = &arrival.delivery;
-        let Some(standing) = standings.get_mut(&delivery.job_id) else {
+        let Some((mut outcome, mut reason)) = judged else {
             outcomes.push(None);
             continue;
         };
         let is_new = known.insert((delivery.job_id, delivery.attempt, delivery.body_sha.to_vec()))
             || delivery.replay_of.is_some();
-        let is_given_up = given_up.contains(&(delivery.job_id, delivery.attempt));
-        let (mut outcome, mut reason) = judge(*standing, arrival, is_given_up);
-        if outcome == Outcome::Accepted {
-            // Not a duplicate even if the same bytes came before: what was late then may be what a job retried since is
-            // waiting for.
-            *standing = effects.accept(arrival, *standing);
-        } else if !is_new {
+        // What is accepted is no duplicate even if the same bytes came before: what was late then may be what a job
+        // retried since is waiting for.
+        if outcome != Outcome::Accepted && !is_new {
             (outcome, reason) = (Outcome::Duplicate, None);
             // A poll that repeats a known response brings nothing to look at.
             if delivery.via == Channel::Poll {
@@ -176,14 +201,14 @@ pub async fn apply(
         classified.push(Classified { delivery, outcome, reason, is_result });
         outcomes.push(Some(outcome));
     }
-    (effects.classified, effects.surplus) = deliveries::within(tx, classified, quota).await?;
-    effects.set_aside();
-    effects.write(tx, seal).await?;
-    Ok(outcomes)
+    Ok((outcomes, classified))
 }
 
+/// With the reason why it was not accepted.
+type Judgement<'a> = (Outcome, Option<&'a str>);
+
 /// A success ends the job whichever attempt it is about, a failure only if the job is waiting for that attempt.
-fn judge(standing: JobStanding, arrival: &Arrival, is_given_up: bool) -> (Outcome, Option<&str>) {
+fn judge(standing: JobStanding, arrival: &Arrival, is_given_up: bool) -> Judgement<'_> {
     let state = standing.state;
     let (provider_job_id, still_wanted) = match &arrival.reading {
         Interpretation::Unreadable(why) => return (Outcome::Malformed, Some(why)),

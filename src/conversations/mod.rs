@@ -13,9 +13,9 @@ pub use read::{
     BucketRow, ConversationRow, EmotionRun, SpeakerShape, buckets, conversation, emotion_runs,
     speakers,
 };
-pub use shape::{Emotion, Shape, ShapeInput, SpeakerMeasures};
+pub use shape::{Emotion, Shape, ShapeInput, SpeakerMeasures, is_short};
 pub use timeline::{Said, millis, seconds};
-pub use write::store;
+pub use write::{NewConversation, store};
 
 /// Deletes the shapes of these jobs; returns how many, and how many speakers they had.
 pub async fn remove(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<(i64, i64)> {

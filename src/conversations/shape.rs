@@ -133,7 +133,8 @@ fn share(part: i64, whole: i64) -> Option<f64> {
     i32::try_from(parts).ok().map(|parts| f64::from(parts) / 10_000.0)
 }
 
-fn is_short(name: &str) -> bool {
+/// Whether statistics are grouped by it.
+pub fn is_short(name: &str) -> bool {
     name.chars().nth(LONGEST_NAME).is_none()
 }
 

@@ -137,6 +137,9 @@ pub async fn known(
     tx: &mut PgTransaction<'_>,
     deliveries: &[&Delivery],
 ) -> sqlx::Result<HashSet<(JobId, i32, Vec<u8>)>> {
+    if deliveries.is_empty() {
+        return Ok(HashSet::new());
+    }
     let jobs: Vec<JobId> = deliveries.iter().map(|delivery| delivery.job_id).collect();
     let attempts: Vec<i32> = deliveries.iter().map(|delivery| delivery.attempt).collect();
     let shas: Vec<&[u8]> = deliveries.iter().map(|delivery| &delivery.body_sha[..]).collect();

@@ -14,6 +14,7 @@ pub struct DocumentOrigin<'a> {
 }
 
 /// The columns of the table of documents.
+#[derive(Default)]
 pub struct Documents {
     pub jobs: Vec<JobId>,
     pub texts: Vec<String>,

@@ -1,5 +1,5 @@
 //! Writes many results as documents and rows, in the caller's transaction.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgTransaction;
 
@@ -7,9 +7,13 @@ use super::{
     Analysis, Prepared,
     document::{DocumentOrigin, Documents},
 };
-use crate::{conversations, db::column, jobs::JobId};
+use crate::{
+    conversations::{self, NewConversation, is_short},
+    db::column,
+    jobs::JobId,
+};
 
-/// Stores the results of jobs that have none, with one statement per table.
+/// Stores the results of jobs that have none, and counts these jobs in the statistics.
 pub async fn store(
     tx: &mut PgTransaction<'_>,
     found: &[(DocumentOrigin<'_>, &Prepared)],
@@ -17,95 +21,82 @@ pub async fn store(
     if found.is_empty() {
         return Ok(());
     }
-    store_documents(tx, found).await?;
-    store_rows(tx, found).await
+    store_rows(tx, &Documents::of(found), found).await
 }
 
-/// All rows of a result except its document, and its shape.
+/// With one statement for the shapes and one for all the rest: a statement costs Postgres more than the rows that a small
+/// result has in a table.
 pub(super) async fn store_rows(
     tx: &mut PgTransaction<'_>,
+    new: &Documents,
     found: &[(DocumentOrigin<'_>, &Prepared)],
 ) -> sqlx::Result<()> {
-    store_utterances(tx, found).await?;
-    store_speakers(tx, found).await?;
-    store_speaker_insights(tx, found).await?;
-    store_questions(tx, found).await?;
-    store_conversation_insights(tx, found).await?;
-    conversations::store(tx, &column(found, |(origin, prepared)| (origin.job_id, &prepared.shape)))
-        .await
-}
-
-async fn store_documents(
-    tx: &mut PgTransaction<'_>,
-    found: &[(DocumentOrigin<'_>, &Prepared)],
-) -> sqlx::Result<()> {
-    let new = Documents::of(found);
-    sqlx::query!(
-        r#"
-        insert into aftercall.results
-            (job_id, document, document_sha, parser_version, is_partial, speaker_count)
-        select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::bool[], $6::int[])
-        "#,
+    let said = of_all(found, |analysis| &analysis.utterances);
+    let mut jobs_with_text = column(&said, |(job_id, _)| *job_id);
+    jobs_with_text.dedup();
+    let talks = talks(found);
+    let described = of_all(found, |analysis| &analysis.speaker_insights);
+    let asked = of_all(found, |analysis| &analysis.questions);
+    let insights = of_all(found, |analysis| &analysis.conversation_insights);
+    sqlx::query_file!(
+        "src/insights/store.sql",
         &new.jobs as &[JobId],
         &new.texts,
         &new.shas,
         &new.parser_versions,
         &new.are_partial,
         &new.speaker_counts as &[Option<i32>],
+        &jobs_with_text as &[JobId],
+        &column(&said, |(job_id, _)| *job_id) as &[JobId],
+        &column(&said, |(_, u)| u.seq),
+        &column(&said, |(_, u)| u.start),
+        &column(&said, |(_, u)| u.end),
+        &column(&said, |(_, u)| u.text.as_str()) as &[&str],
+        &column(&said, |(_, u)| u.confidence) as &[Option<f64>],
+        &column(&said, |(_, u)| u.speaker_id.as_deref()) as &[Option<&str>],
+        &column(&said, |(_, u)| u.emotion.as_deref()) as &[Option<&str>],
+        &column(&said, |(_, u)| u.emotion_confidence) as &[Option<f64>],
+        &column(&said, |(_, u)| u.word_timings.as_deref()) as &[Option<&str>],
+        &column(&talks, |(job_id, _, _)| *job_id) as &[JobId],
+        &column(&talks, |(_, id, _)| *id) as &[&str],
+        &column(&talks, |(_, _, talk)| talk.utterances),
+        &column(&talks, |(_, _, talk)| talk.words),
+        &column(&talks, |(_, _, talk)| conversations::seconds(talk.millis)),
+        &column(&described, |(job_id, _)| *job_id) as &[JobId],
+        &column(&described, |(_, i)| i.speaker_id.as_str()) as &[&str],
+        &column(&described, |(_, i)| i.name.as_str()) as &[&str],
+        &column(&described, |(_, i)| i.value.as_str()) as &[&str],
+        &column(&described, |(_, i)| i.number) as &[Option<f64>],
+        &column(&asked, |(job_id, _)| *job_id) as &[JobId],
+        &column(&asked, |(_, q)| q.speaker_id.as_str()) as &[&str],
+        &column(&asked, |(_, q)| q.text.as_str()) as &[&str],
+        &column(&asked, |(_, q)| q.start) as &[Option<f64>],
+        &column(&asked, |(_, q)| q.end) as &[Option<f64>],
+        &column(&insights, |(job_id, _)| *job_id) as &[JobId],
+        &column(&insights, |(_, i)| i.name.as_str()) as &[&str],
+        &column(&insights, |(_, i)| i.seq),
+        &column(&insights, |(_, i)| i.value.as_str()) as &[&str],
+        &column(&insights, |(_, i)| i.start) as &[Option<f64>],
+        &column(&insights, |(_, i)| i.end) as &[Option<f64>],
+        &column(&insights, |(_, i)| i.confidence) as &[Option<f64>],
+        &column(&insights, |(_, i)| i.speaker_id.as_deref()) as &[Option<&str>],
+        &column(&insights, |(_, i)| i.extra.as_str()) as &[&str],
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    conversations::store(tx, &column(found, conversation)).await
 }
 
-async fn store_utterances(
-    tx: &mut PgTransaction<'_>,
-    found: &[(DocumentOrigin<'_>, &Prepared)],
-) -> sqlx::Result<()> {
-    let rows = of_all(found, |analysis| &analysis.utterances);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        r#"
-        with job as materialized (
-            select id, caller_id, config, config::regconfig as parser,
-                aftercall.search_scope(caller_id, config) as scope
-            from aftercall.jobs
-            cross join lateral aftercall.search_config(language) as config
-            where id = any($1)
-        ), known as (
-            insert into aftercall.caller_configs
-            select distinct caller_id, config from job
-            where (caller_id, config) not in (select caller_id, config from aftercall.caller_configs)
-            order by caller_id, config
-            on conflict do nothing
-        )
-        insert into aftercall.utterances (job_id, seq, start_seconds, end_seconds, text,
-            confidence, speaker_id, emotion, emotion_confidence, word_timings, fts)
-        select u.job_id, u.seq, u.start_seconds, u.end_seconds, u.text,
-            u.confidence, u.speaker_id, u.emotion, u.emotion_confidence, u.word_timings::json,
-            aftercall.utterance_fts(job.scope, job.parser, u.text)
-        from unnest($1::uuid[], $2::int[], $3::float8[], $4::float8[], $5::text[], $6::float8[],
-                $7::text[], $8::text[], $9::float8[], $10::text[])
-            as u (job_id, seq, start_seconds, end_seconds, text, confidence, speaker_id, emotion,
-                emotion_confidence, word_timings)
-        join job on job.id = u.job_id
-        "#,
-        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
-        &column(&rows, |(_, u)| u.seq),
-        &column(&rows, |(_, u)| u.start),
-        &column(&rows, |(_, u)| u.end),
-        &column(&rows, |(_, u)| u.text.as_str()) as &[&str],
-        &column(&rows, |(_, u)| u.confidence) as &[Option<f64>],
-        &column(&rows, |(_, u)| u.speaker_id.as_deref()) as &[Option<&str>],
-        &column(&rows, |(_, u)| u.emotion.as_deref()) as &[Option<&str>],
-        &column(&rows, |(_, u)| u.emotion_confidence) as &[Option<f64>],
-        &column(&rows, |(_, u)| u.word_timings.as_deref()) as &[Option<&str>],
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+fn conversation<'a>(
+    (origin, prepared): &(DocumentOrigin<'_>, &'a Prepared),
+) -> NewConversation<'a> {
+    let insights = prepared.analysis.conversation_insights.iter();
+    let values: BTreeSet<(&str, &str)> = insights
+        .map(|it| (it.name.as_str(), it.value.as_str()))
+        .filter(|(name, value)| is_short(name) && is_short(value))
+        .collect();
+    let values = values.into_iter().collect();
+    NewConversation { job_id: origin.job_id, shape: &prepared.shape, values }
 }
 
 /// Counts of one speaker's utterances.
@@ -132,121 +123,14 @@ fn talk_by_speaker(analysis: &Analysis) -> BTreeMap<&str, Talk> {
     speakers
 }
 
-async fn store_speakers(
-    tx: &mut PgTransaction<'_>,
-    found: &[(DocumentOrigin<'_>, &Prepared)],
-) -> sqlx::Result<()> {
-    let rows: Vec<(JobId, &str, Talk)> = found
-        .iter()
-        .flat_map(|(origin, prepared)| {
-            let speakers = talk_by_speaker(&prepared.analysis).into_iter();
-            speakers.map(|(id, talk)| (origin.job_id, id, talk))
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        r#"
-        insert into aftercall.speakers
-            (job_id, speaker_id, utterance_count, word_count, talk_seconds)
-        select * from unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::float8[])
-        "#,
-        &column(&rows, |(job_id, _, _)| *job_id) as &[JobId],
-        &column(&rows, |(_, id, _)| *id) as &[&str],
-        &column(&rows, |(_, _, talk)| talk.utterances),
-        &column(&rows, |(_, _, talk)| talk.words),
-        &column(&rows, |(_, _, talk)| conversations::seconds(talk.millis)),
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn store_speaker_insights(
-    tx: &mut PgTransaction<'_>,
-    found: &[(DocumentOrigin<'_>, &Prepared)],
-) -> sqlx::Result<()> {
-    let rows = of_all(found, |analysis| &analysis.speaker_insights);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        r#"
-        insert into aftercall.speaker_insights (job_id, speaker_id, name, value, number, seq)
-        select i.job_id, i.speaker_id, i.name, i.value, i.number, i.seq
-        from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[])
-            with ordinality as i (job_id, speaker_id, name, value, number, seq)
-        "#,
-        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
-        &column(&rows, |(_, i)| i.speaker_id.as_str()) as &[&str],
-        &column(&rows, |(_, i)| i.name.as_str()) as &[&str],
-        &column(&rows, |(_, i)| i.value.as_str()) as &[&str],
-        &column(&rows, |(_, i)| i.number) as &[Option<f64>],
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn store_questions(
-    tx: &mut PgTransaction<'_>,
-    found: &[(DocumentOrigin<'_>, &Prepared)],
-) -> sqlx::Result<()> {
-    let rows = of_all(found, |analysis| &analysis.questions);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        r#"
-        insert into aftercall.questions
-            (job_id, speaker_id, text, start_seconds, end_seconds, seq)
-        select q.job_id, q.speaker_id, q.text, q.start_seconds, q.end_seconds, q.seq
-        from unnest($1::uuid[], $2::text[], $3::text[], $4::float8[], $5::float8[])
-            with ordinality as q (job_id, speaker_id, text, start_seconds, end_seconds, seq)
-        "#,
-        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
-        &column(&rows, |(_, q)| q.speaker_id.as_str()) as &[&str],
-        &column(&rows, |(_, q)| q.text.as_str()) as &[&str],
-        &column(&rows, |(_, q)| q.start) as &[Option<f64>],
-        &column(&rows, |(_, q)| q.end) as &[Option<f64>],
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn store_conversation_insights(
-    tx: &mut PgTransaction<'_>,
-    found: &[(DocumentOrigin<'_>, &Prepared)],
-) -> sqlx::Result<()> {
-    let rows = of_all(found, |analysis| &analysis.conversation_insights);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        r#"
-        insert into aftercall.conversation_insights (job_id, name, seq, value, start_seconds,
-            end_seconds, confidence, speaker_id, extra)
-        select i.job_id, i.name, i.seq, i.value, i.start_seconds,
-            i.end_seconds, i.confidence, i.speaker_id, i.extra::json
-        from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::float8[], $6::float8[],
-                $7::float8[], $8::text[], $9::text[])
-            as i (job_id, name, seq, value, start_seconds, end_seconds, confidence, speaker_id, extra)
-        "#,
-        &column(&rows, |(job_id, _)| *job_id) as &[JobId],
-        &column(&rows, |(_, i)| i.name.as_str()) as &[&str],
-        &column(&rows, |(_, i)| i.seq),
-        &column(&rows, |(_, i)| i.value.as_str()) as &[&str],
-        &column(&rows, |(_, i)| i.start) as &[Option<f64>],
-        &column(&rows, |(_, i)| i.end) as &[Option<f64>],
-        &column(&rows, |(_, i)| i.confidence) as &[Option<f64>],
-        &column(&rows, |(_, i)| i.speaker_id.as_deref()) as &[Option<&str>],
-        &column(&rows, |(_, i)| i.extra.as_str()) as &[&str],
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+/// The speakers of all results.
+fn talks<'a>(found: &[(DocumentOrigin<'_>, &'a Prepared)]) -> Vec<(JobId, &'a str, Talk)> {
+    let of_one = |(origin, prepared): &(DocumentOrigin<'_>, &'a Prepared)| {
+        let job_id = origin.job_id;
+        let talks = talk_by_speaker(&prepared.analysis).into_iter();
+        talks.map(move |(id, talk)| (job_id, id, talk))
+    };
+    found.iter().flat_map(of_one).collect()
 }
 
 /// The rows of one kind of all results, each with its job id.

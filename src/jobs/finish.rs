@@ -2,13 +2,13 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgTransaction;
+use sqlx::{PgTransaction, types::Json};
 
 use super::{
     Change, Channel, JobError, JobId, State,
-    finished::{count_finished, finished},
+    finished::{Ended, count_finished},
 };
-use crate::{db::column, metrics::Spent};
+use crate::db::column;
 
 /// A job whose result is stored.
 #[derive(Debug, Clone, Copy)]
@@ -71,12 +71,13 @@ pub async fn lock(
 }
 
 /// Completes the jobs, including those whose end was only presumed by us (which is then late). Their results must
-/// already be stored in this transaction: a trigger counts them in the statistics.
+/// already be stored in this transaction, which counts the completions in the statistics; this counts them by the hour.
 pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<()> {
     if done.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query!(
+    let ended = sqlx::query_as!(
+        Ended,
         r#"
         with done as (
             select d.id, d.attempt, d.via, d.received_at, j.state
@@ -91,7 +92,7 @@ pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<
                 submitted_at = coalesce(submitted_at, now()), result_received_at = done.received_at,
                 content_uri_sealed = substr(j.content_uri_sealed, 1, 0)
             from done where j.id = done.id
-            returning j.id, j.version, done.attempt, done.via, j.created_at, j.finished_at,
+            returning j.id, j.version, done.attempt, done.via, j.caller_id, j.created_at, j.finished_at,
                 j.result_received_at, done.state in ('timed_out', 'failed') as late
         ), content as (
             delete from aftercall.job_contents where job_id in (select id from job)
@@ -100,36 +101,34 @@ pub async fn complete(tx: &mut Change<'_>, done: &[Completion]) -> sqlx::Result<
             select id, version, 'completed',
                 json_build_object('attempt', attempt, 'via', via, 'late', late)
             from job
+        ), spent as (
+            select job.caller_id, job.created_at, job.finished_at, job.via, blame.*
+            from job
+            cross join lateral
+                aftercall.blame(job.id, job.created_at, job.finished_at, job.result_received_at)
+        ), hours as (
+            insert into aftercall.hour_changes (subject, hour, caller_id, outcome, via, counted, queued_ms,
+                submitting_ms, upstream_ms, commit_ms, total_ms)
+            select 'job_ended', aftercall.hour_of(finished_at), caller_id, 'completed', via, count(*),
+                sum(queued_ms), sum(submitting_ms), sum(upstream_ms), sum(commit_ms),
+                sum(aftercall.ms_between(created_at, finished_at))
+            from spent
+            cross join lateral aftercall.whole_ms(queued, submitting, upstream, total)
+            group by aftercall.hour_of(finished_at), caller_id, via
         )
-        select job.via as "via!: Channel", spent.queued::float8 as queued,
-            spent.submitting::float8 as submitting, spent.upstream::float8 as upstream,
-            spent.callback_commit::float8 as callback_commit, spent.total::float8 as total
-        from job
-        left join lateral
-            aftercall.blame(job.id, job.created_at, job.finished_at, job.result_received_at) spent
-            on $5
+        select 'completed' as "state!: State", null::json as "error: Json<JobError>", via as "via: Channel",
+            queued::float8 as "queued!", submitting::float8 as "submitting!", upstream::float8 as "upstream!",
+            callback_commit::float8 as "callback_commit!", total::float8 as "total!"
+        from spent
         "#,
         &column(done, |it| it.job_id) as &[JobId],
         &column(done, |it| it.attempt),
         &column(done, |it| it.via.name()) as &[&str],
         &column(done, |it| it.received_at) as &[Option<DateTime<Utc>>],
-        tx.metrics().is_on(),
     )
     .fetch_all(&mut ***tx)
     .await?;
-    let jobs = rows.into_iter().map(|row| {
-        let spent = || {
-            Some(Spent {
-                queued: row.queued?,
-                submitting: row.submitting?,
-                upstream: row.upstream?,
-                callback_commit: row.callback_commit?,
-                total: row.total?,
-            })
-        };
-        finished(State::Completed, None, Some(row.via), spent())
-    });
-    tx.tally().finished(jobs);
+    tx.tally().finished(ended.into_iter().map(Ended::counted));
     Ok(())
 }
 
@@ -155,7 +154,7 @@ pub async fn fail(tx: &mut Change<'_>, failed: &[Failure]) -> sqlx::Result<()> {
         "#,
         &column(failed, |it| it.job_id) as &[JobId],
         &column(failed, |it| it.attempt),
-        &column(failed, |it| sqlx::types::Json(&it.error)) as _,
+        &column(failed, |it| Json(&it.error)) as _,
         &column(failed, |it| it.via.name()) as &[&str],
         &column(failed, |it| it.received_at) as &[Option<DateTime<Utc>>],
     )

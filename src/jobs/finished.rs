@@ -1,23 +1,34 @@
 //! Counts jobs that reached a final state, with where their time went.
 use sqlx::types::Json;
 
-use super::{Change, Channel, ErrorClass, JobError, JobId, State};
+use super::{Change, Channel, JobError, JobId, State};
 use crate::metrics::{FinishedJob, Spent};
 
 const NONE: &str = "none";
 
-/// A job as it is counted.
-pub fn finished(
-    state: State,
-    error: Option<ErrorClass>,
-    via: Option<Channel>,
-    spent: Option<Spent>,
-) -> FinishedJob {
-    FinishedJob {
-        status: state.name(),
-        error_class: error.map_or(NONE, ErrorClass::name),
-        completed_via: via.map_or(NONE, Channel::name),
-        spent,
+/// A job with where its time went, in seconds.
+pub struct Ended {
+    pub state: State,
+    pub error: Option<Json<JobError>>,
+    pub via: Option<Channel>,
+    pub queued: f64,
+    pub submitting: f64,
+    pub upstream: f64,
+    pub callback_commit: f64,
+    pub total: f64,
+}
+
+impl Ended {
+    /// As it is counted.
+    pub fn counted(self) -> FinishedJob {
+        let Self { queued, submitting, upstream, callback_commit, total, .. } = self;
+        let spent = Spent { queued, submitting, upstream, callback_commit, total };
+        FinishedJob {
+            status: self.state.name(),
+            error_class: self.error.map_or(NONE, |error| error.0.class.name()),
+            completed_via: self.via.map_or(NONE, Channel::name),
+            spent: Some(spent),
+        }
     }
 }
 
@@ -26,7 +37,8 @@ pub async fn count_finished(tx: &mut Change<'_>, ids: &[JobId]) -> sqlx::Result<
     if ids.is_empty() || !tx.metrics().is_on() {
         return Ok(());
     }
-    let rows = sqlx::query!(
+    let ended = sqlx::query_as!(
+        Ended,
         r#"
         select j.state as "state: State", j.error as "error: Json<JobError>",
             j.completed_via as "via: Channel", spent.queued::float8 as "queued!",
@@ -41,16 +53,6 @@ pub async fn count_finished(tx: &mut Change<'_>, ids: &[JobId]) -> sqlx::Result<
     )
     .fetch_all(&mut ***tx)
     .await?;
-    let jobs = rows.into_iter().map(|row| {
-        let spent = Spent {
-            queued: row.queued,
-            submitting: row.submitting,
-            upstream: row.upstream,
-            callback_commit: row.callback_commit,
-            total: row.total,
-        };
-        finished(row.state, row.error.map(|error| error.0.class), row.via, Some(spent))
-    });
-    tx.tally().finished(jobs);
+    tx.tally().finished(ended.into_iter().map(Ended::counted));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Statistics across jobs: sums that every ended job adds to, and the queries over them.
 //!
-//! A trigger records the changes of each transition; [`merge`] adds them to the sums. Queries read both, so they are
-//! exact whether or not changes have been merged.
+//! Each transition records what it changes: a completion with the conversation that it stores, all others by a trigger.
+//! [`merge`] adds the changes to the sums. Queries read both, so they are exact whether or not changes have been merged.
 mod ask;
 mod measure;
 mod suggest;
@@ -17,14 +17,16 @@ pub use ask::{
 pub use measure::{Measure, Measures};
 pub use suggest::{SuggestedField, suggest, suggesting};
 
-/// Counts those of these jobs that have ended, once their results are stored.
-pub async fn count(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
-    change(tx, jobs, 1).await
-}
-
 /// Subtracts what those of these jobs that have ended count, before their results change or they are deleted.
 pub async fn uncount(tx: &mut PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
-    change(tx, jobs, -1).await
+    sqlx::query!(
+        "select aftercall.count_jobs(array_agg(id), array_agg(state), array_agg(-1))
+         from aftercall.jobs where id = any($1) and finished_at is not null",
+        jobs as &[JobId],
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Subtracts the insight values of these jobs, before their results expire: values are words that were said. All other
@@ -65,18 +67,6 @@ pub async fn forget_texts(
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected())
-}
-
-async fn change(tx: &mut PgTransaction<'_>, jobs: &[JobId], sign: i32) -> sqlx::Result<()> {
-    sqlx::query!(
-        "select aftercall.count_jobs(array_agg(id), array_agg(state), array_agg($2::int))
-         from aftercall.jobs where id = any($1) and finished_at is not null",
-        jobs as &[JobId],
-        sign,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// The result of a merge.

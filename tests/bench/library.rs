@@ -8,7 +8,7 @@ use std::{
 };
 
 use aftercall::{
-    conversations::{self, Said, Shape, ShapeInput},
+    conversations::{self, NewConversation, Said, Shape, ShapeInput},
     jobs::JobId,
 };
 use sqlx::{PgPool, postgres::PgPoolCopyExt as _};
@@ -98,10 +98,8 @@ impl Library {
         }
         let mut tx = self.pool.begin().await?;
         for few in shapes.chunks(RESULTS) {
-            let few: Vec<_> = few.iter().map(|(id, shape)| (JobId::from(*id), shape)).collect();
+            let few: Vec<_> = few.iter().map(NewShape::conversation).collect();
             conversations::store(&mut tx, &few).await?;
-            let ids: Vec<JobId> = few.iter().map(|(id, _)| *id).collect();
-            sqlx::query(COUNTS).bind(ids).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -198,15 +196,16 @@ impl Library {
             writeln!(tables.speaker_insights, "{id}\t{speaker}\t{speaker}\tEnergy\t71\t71")?;
         }
         let (topic, phrase) = (chance.below(300), chance.below(2000));
-        for (name, value) in [
+        let values = [
             ("KeyPhrases", format!("phrase {phrase}")),
             ("Topics", format!("topic {topic}")),
             ("AbstractiveSummaryShort", "They talked about what they had to.".to_owned()),
-        ] {
+        ];
+        for (name, value) in &values {
             writeln!(tables.conversation_insights, "{id}\t{name}\t0\t{value}\t0\t4\t0.8")?;
             found.insight_names.push(name);
         }
-        tables.shapes.push((id, Shape::of(&found)));
+        tables.shapes.push(NewShape { job_id: id.into(), shape: Shape::of(&found), values });
         Ok(())
     }
 }
@@ -221,6 +220,19 @@ fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
+struct NewShape {
+    job_id: JobId,
+    shape: Shape,
+    values: [(&'static str, String); 3],
+}
+
+impl NewShape {
+    fn conversation(&self) -> NewConversation<'_> {
+        let values = self.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        NewConversation { job_id: self.job_id, shape: &self.shape, values }
+    }
+}
+
 /// Rows in COPY's text format, and values derived from them.
 #[derive(Default)]
 struct Tables {
@@ -233,7 +245,7 @@ struct Tables {
     speakers: String,
     speaker_insights: String,
     conversation_insights: String,
-    shapes: Vec<(Uuid, Shape)>,
+    shapes: Vec<NewShape>,
 }
 
 impl Tables {
@@ -274,8 +286,6 @@ impl Tables {
     }
 }
 
-const COUNTS: &str = "select aftercall.count_jobs($1,
-    array_fill('completed'::text, array[cardinality($1)]), array_fill(1, array[cardinality($1)]))";
 const MERGE: &str = "select taken from aftercall.merge_stat_changes(10000)";
 const FINISH: &str = "
 insert into aftercall.caller_configs (caller_id, config)

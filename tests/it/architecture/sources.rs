@@ -8,14 +8,16 @@ pub fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// `src/<module>.rs` and every file in `src/<module>/`.
+/// `src/<module>.rs` and every file in `src/<module>/`, with statements that are files of their own.
 pub fn files(module: &str) -> Vec<PathBuf> {
     let mut todo = vec![src().join(format!("{module}.rs")), src().join(module)];
     let mut found = Vec::new();
     while let Some(path) = todo.pop() {
         if path.is_dir() {
             todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.extension().is_some_and(|ending| ending == "rs") && path.exists() {
+        } else if path.extension().is_some_and(|ending| ending == "rs" || ending == "sql")
+            && path.exists()
+        {
             found.push(path);
         }
     }

@@ -1,10 +1,22 @@
 //! Sums by the hour against the rows that they count.
-use aftercall::reporting;
+use aftercall::{
+    deliveries::{Delivery, Quota},
+    jobs::Channel,
+    outcome::{self, Arrival, ParsedDelivery},
+    reporting, stats,
+};
+use bytes::Bytes;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::rows;
-use crate::support::{app::TestApp, fixture};
+use crate::support::{
+    app::{TestApp, seal},
+    fixture,
+};
 
 /// Adds what the sums lack, and takes away what they have too much of: nothing, if they are exact.
 const RECOUNT: &str = include_str!("../../../migrations/0021_hourly_backfill.sql");
@@ -88,6 +100,62 @@ async fn an_end_that_was_not_the_last_one_is_taken_back() {
     assert!(
         rows(&app, "select to_jsonb(f) from reporting.job_failure_hourly_v1 f").await.is_empty()
     );
+}
+
+fn arrival(job: Uuid, body: String) -> Arrival {
+    let body = Bytes::from(body);
+    let reading = ParsedDelivery::of_text(&body).reading;
+    let delivery = Delivery {
+        job_id: job.into(),
+        attempt: 1,
+        via: Channel::Webhook,
+        headers: serde_json::Map::new(),
+        body_sha: Sha256::digest(&body).into(),
+        arrived: Instant::now(),
+        replay_of: None,
+        body,
+    };
+    Arrival { delivery, expected: None, reading }
+}
+
+#[tokio::test]
+async fn jobs_that_end_together_are_counted_each() {
+    let app = TestApp::start().await;
+    let (completed, failed, late) =
+        (app.submitted().await, app.submitted().await, app.submitted().await);
+    app.pass_deadline(late.id).await;
+    app.reconciler.round().await.unwrap();
+    assert_eq!(app.job(late.id).await["state"], "timed_out");
+    let failure = json!({ "status": "Fail", "response": { "errors": [{ "errorCode": "CAI-117", "message": "no" }] } });
+    let batch = [
+        arrival(failed.id, failure.to_string()),
+        arrival(completed.id, fixture("seed/success.json")),
+        arrival(late.id, fixture("seed/success.json")),
+    ];
+    let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
+    outcome::apply(&mut tx, &seal(), &batch, Quota::UNLIMITED).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_exact(&app.db.pool).await;
+    let ended = "select to_jsonb(array[sum(completed), sum(failed), sum(timed_out)])
+        from reporting.job_hourly_v1";
+    assert_eq!(rows(&app, ended).await, [json!([2, 1, 0])]);
+}
+
+/// As processes of the last version do while they are replaced.
+#[tokio::test]
+async fn a_completion_that_does_not_count_itself_is_counted() {
+    let app = TestApp::start().await;
+    let job = app.submitted().await;
+    app.about(
+        job.id,
+        "update aftercall.jobs set state = 'completed', completed_via = 'webhook', due_at = null,
+            finished_at = now(), result_received_at = now() where id = $1",
+    )
+    .await;
+    assert_exact(&app.db.pool).await;
+    assert_eq!(stats::merge(&app.db.pool, 10).await.unwrap().taken, 1);
+    let ended = "select to_jsonb(sum(completed)) from reporting.job_hourly_v1";
+    assert_eq!(rows(&app, ended).await, [json!(1)]);
 }
 
 #[tokio::test]

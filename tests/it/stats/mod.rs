@@ -7,7 +7,7 @@ use std::{slice, time::Duration};
 
 use aftercall::{
     insights::{self, Analysis, DocumentOrigin, Prepared},
-    jobs::{self, Announcer, Channel, Completion, ErrorClass, Failure, JobError, JobId, NewJob},
+    jobs::{self, Announcer, Channel, Completion, JobId, NewJob},
     stats::{self, Bucket, Dimension, GroupKey, Measure, StatsQuestion, StatsSelection, StatsSort},
 };
 use chrono::NaiveDate;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use self::{
     brute::Known,
-    random::{Step, Submission},
+    random::{Step, Submission, failure},
 };
 use crate::support::{
     app::{TestApp, seal},
@@ -128,14 +128,12 @@ impl Case {
     async fn take(&self, step: &Step) {
         let job = |which: &u8| self.jobs[usize::from(*which) % self.jobs.len()];
         match step {
-            Step::Complete(which, analysis) => self.complete(job(which), analysis).await,
+            Step::Complete(which, failing, analysis) => {
+                self.complete(job(which), failing.as_ref().map(job), analysis).await;
+            }
             Step::Fail(which) => {
-                let error = JobError::new(ErrorClass::Analysis, "no");
-                let via = Channel::Webhook;
-                let failure =
-                    Failure { job_id: job(which), attempt: 1, via, error, received_at: None };
                 let mut tx = Announcer::default().begin(&self.db).await.unwrap();
-                jobs::fail(&mut tx, &[failure]).await.unwrap();
+                jobs::fail(&mut tx, &[failure(job(which))]).await.unwrap();
                 tx.commit().await.unwrap();
             }
             Step::Cancel(which) => {
@@ -162,16 +160,20 @@ impl Case {
         }
     }
 
-    /// Completes the job as a delivery does.
-    async fn complete(&self, job_id: JobId, analysis: &Analysis) {
+    /// Completes the job as a delivery does, and has another one fail that is delivered with it.
+    async fn complete(&self, job_id: JobId, failing: Option<JobId>, analysis: &Analysis) {
         let mut tx = Announcer::default().begin(&self.db).await.unwrap();
-        let states = jobs::lock(&mut tx, &[job_id]).await.unwrap();
+        let ids: Vec<_> = [job_id].into_iter().chain(failing).collect();
+        let states = jobs::lock(&mut tx, &ids).await.unwrap();
         if states[&job_id].awaits_result {
             let prepared = Prepared::from(analysis.clone());
             insights::store(&mut tx, &[(origin(job_id), &prepared)]).await.unwrap();
             let completion =
                 Completion { job_id, attempt: 1, via: Channel::Webhook, received_at: None };
             jobs::complete(&mut tx, &[completion]).await.unwrap();
+        }
+        if let Some(failing) = failing {
+            jobs::fail(&mut tx, &[failure(failing)]).await.unwrap();
         }
         tx.commit().await.unwrap();
     }

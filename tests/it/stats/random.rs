@@ -1,5 +1,8 @@
 //! Random jobs and random steps.
-use aftercall::insights::{Analysis, ConversationInsight, Utterance};
+use aftercall::{
+    insights::{Analysis, ConversationInsight, Utterance},
+    jobs::{Channel, ErrorClass, Failure, JobError, JobId},
+};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -15,7 +18,8 @@ pub struct Submission {
 /// A step of the job with that index; ignored where it does not apply.
 #[derive(Debug, Clone)]
 pub enum Step {
-    Complete(u8, Analysis),
+    /// The second one fails in the same transaction.
+    Complete(u8, Option<u8>, Analysis),
     Fail(u8),
     Cancel(u8),
     Expire(u8),
@@ -42,7 +46,8 @@ fn submission() -> impl Strategy<Value = Submission> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (any::<u8>(), analysis()).prop_map(|(which, found)| Step::Complete(which, found)),
+        4 => (any::<u8>(), any::<Option<u8>>(), analysis())
+            .prop_map(|(which, failing, found)| Step::Complete(which, failing, found)),
         1 => any::<u8>().prop_map(Step::Fail),
         1 => any::<u8>().prop_map(Step::Cancel),
         2 => any::<u8>().prop_map(Step::Expire),
@@ -50,6 +55,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u8>(), analysis()).prop_map(|(which, found)| Step::Reparse(which, found)),
         3 => (0..5u8).prop_map(Step::Merge),
     ]
+}
+
+pub fn failure(job_id: JobId) -> Failure {
+    let error = JobError::new(ErrorClass::Analysis, "no");
+    Failure { job_id, attempt: 1, via: Channel::Webhook, error, received_at: None }
 }
 
 fn analysis() -> impl Strategy<Value = Analysis> {
