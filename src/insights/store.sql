@@ -1,4 +1,5 @@
--- Utterances come last: Citus sends what an insert within `with` reads to all nodes, and none of them could be down.
+-- Utterances come last: what an insert within `with` reads is sent to all nodes by Citus, and no result could be stored while
+-- one of them is down.
 with job as materialized (
     select id, caller_id, config, config::regconfig as parser, aftercall.search_scope(caller_id, config) as scope
     from aftercall.jobs

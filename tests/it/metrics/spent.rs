@@ -1,13 +1,7 @@
 //! Where the time of a job went.
 use std::time::Duration;
 
-use aftercall::{
-    deliveries::{Delivery, Quota},
-    jobs::Channel,
-    outcome::{self, Arrival, ParsedDelivery},
-};
-use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
+use aftercall::{deliveries::Quota, outcome};
 use sqlx::PgPool;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -15,6 +9,7 @@ use uuid::Uuid;
 use super::scrape::scraped;
 use crate::support::{
     app::{TestApp, seal},
+    arrival::arrival,
     fixture,
 };
 
@@ -177,19 +172,8 @@ async fn a_delivery_is_received_when_it_arrives_and_not_when_it_is_stored() {
         "update aftercall.jobs set created_at = now() - interval '1 minute' where id = $1",
     )
     .await;
-    let body = Bytes::from(fixture("seed/success.json"));
-    let delivery = Delivery {
-        job_id: job.id.into(),
-        attempt: 1,
-        via: Channel::Webhook,
-        headers: serde_json::Map::new(),
-        body_sha: Sha256::digest(&body).into(),
-        arrived: Instant::now().checked_sub(Duration::from_secs(5)).unwrap(),
-        replay_of: None,
-        body: body.clone(),
-    };
-    let reading = ParsedDelivery::of_text(&body).reading;
-    let arrival = Arrival { delivery, expected: None, reading };
+    let mut arrival = arrival(job.id, fixture("seed/success.json"));
+    arrival.delivery.arrived = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
     let mut tx = app.announcer.begin(&app.db.pool).await.unwrap();
     outcome::apply(&mut tx, &seal(), &[arrival], Quota::UNLIMITED).await.unwrap();
     tx.commit().await.unwrap();

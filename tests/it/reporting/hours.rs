@@ -1,20 +1,12 @@
 //! Sums by the hour against the rows that they count.
-use aftercall::{
-    deliveries::{Delivery, Quota},
-    jobs::Channel,
-    outcome::{self, Arrival, ParsedDelivery},
-    reporting, stats,
-};
-use bytes::Bytes;
+use aftercall::{deliveries::Quota, outcome, reporting, stats};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::rows;
 use crate::support::{
     app::{TestApp, seal},
+    arrival::arrival,
     fixture,
 };
 
@@ -100,22 +92,6 @@ async fn an_end_that_was_not_the_last_one_is_taken_back() {
     assert!(
         rows(&app, "select to_jsonb(f) from reporting.job_failure_hourly_v1 f").await.is_empty()
     );
-}
-
-fn arrival(job: Uuid, body: String) -> Arrival {
-    let body = Bytes::from(body);
-    let reading = ParsedDelivery::of_text(&body).reading;
-    let delivery = Delivery {
-        job_id: job.into(),
-        attempt: 1,
-        via: Channel::Webhook,
-        headers: serde_json::Map::new(),
-        body_sha: Sha256::digest(&body).into(),
-        arrived: Instant::now(),
-        replay_of: None,
-        body,
-    };
-    Arrival { delivery, expected: None, reading }
 }
 
 #[tokio::test]

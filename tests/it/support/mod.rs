@@ -1,6 +1,7 @@
 //! Helpers shared by the tests.
 pub mod answer;
 pub mod app;
+pub mod arrival;
 pub mod db;
 mod declared;
 pub mod exposition;
