@@ -4,7 +4,13 @@ use std::{ops::RangeInclusive, time::Duration};
 use clap::ValueEnum as _;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Array, Ref,
+        schema::{ArrayBuilder, SchemaType, Type},
+    },
+};
 
 use crate::{
     callers::{self, Scope},
@@ -28,9 +34,7 @@ pub struct CreateKey {
     /// What the key is for, such as a host or a person; default `default`.
     #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
-    /// What the key may do: exactly this. Default: `jobs:write`, `jobs:read`, `transcript:read`, `search:read` and
-    /// `stats:read`.
-    #[schema(min_items = 1)]
+    #[schema(schema_with = scopes)]
     scopes: Option<Vec<Scope>>,
     /// How long the key is valid; null: it does not expire. Default: `keys.lifetime`.
     #[schema(minimum = 1, maximum = 1_576_800_000)]
@@ -38,6 +42,14 @@ pub struct CreateKey {
     /// Requests per `keys.rate_window`; default: `keys.rate_limit`.
     #[schema(minimum = 1, maximum = 1_000_000_000)]
     rate: Option<u32>,
+}
+
+fn scopes() -> Array {
+    let about = "What the key may do: exactly this. Default: `jobs:write`, `jobs:read`, `transcript:read`, `search:read` and \
+        `stats:read`.";
+    let list = ArrayBuilder::new().items(Ref::from_schema_name("Scope")).description(Some(about));
+    let list = list.schema_type(SchemaType::from_iter([Type::Array, Type::Null]));
+    list.min_items(Some(1)).max_items(Some(Scope::value_variants().len())).build()
 }
 
 /// How to roll a key. Unknown members are rejected.

@@ -93,6 +93,18 @@ async fn all_faults_of_a_key_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn as_many_scopes_are_accepted_as_the_document_says() {
+    let app = TestApp::start().await;
+    let operator = Operator::new(&app, super::OPERATOR).await;
+    let most = "/components/schemas/CreateKey/properties/scopes/maxItems";
+    let document: Value = serde_json::from_str(&aftercall::app::document().unwrap()).unwrap();
+    let most = document.pointer(most).unwrap().as_u64().unwrap().try_into().unwrap();
+    let asked = |count| json!({ "caller": "crm", "scopes": vec!["jobs:read"; count] });
+    assert_eq!(operator.send("POST", KEYS, &asked(most)).await.status, 201);
+    assert_eq!(operator.send("POST", KEYS, &asked(most + 1)).await.faults(), ["#/scopes length"]);
+}
+
+#[tokio::test]
 async fn a_rolled_key_lives_beside_its_successor_for_the_overlap() {
     let app = TestApp::start().await;
     let operator = Operator::new(&app, super::OPERATOR).await;
