@@ -19,6 +19,7 @@ mod queries;
 mod report;
 mod stand;
 mod store;
+mod upkeep;
 mod wal;
 mod words;
 
@@ -45,12 +46,15 @@ struct Args {
     /// Requests of one kind of query, 1,000 otherwise.
     #[arg(long)]
     questions: Option<u32>,
+    /// Stored jobs where it is about many of them, 1,000,000 otherwise.
+    #[arg(long)]
+    jobs: Option<u32>,
     /// Leave out the comparison of a million jobs with ten thousand.
     #[arg(long)]
     no_growth: bool,
     /// Only these, separated by commas: start, clip, call, submit, read, growth, overhead, notify; or
-    /// wal, which is left out otherwise; or queries, which are, too, and of them only those whose
-    /// names begin with one of the others.
+    /// wal or upkeep, which are left out otherwise; or queries, which are, too, and of them only
+    /// those whose names begin with one of the others.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table there as JSON, too.
@@ -68,6 +72,23 @@ struct Args {
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+impl Args {
+    fn plan(&self) -> Plan {
+        let plan = if self.quick { QUICK } else { FULL };
+        Plan {
+            rounds: self.rounds.unwrap_or(plan.rounds),
+            questions: self.questions.unwrap_or(plan.questions),
+            many: self.jobs.unwrap_or(plan.many),
+            ..plan
+        }
+    }
+
+    /// Whether `--only` has this part.
+    fn names(&self, part: &str) -> bool {
+        self.only.iter().any(|only| only == part)
+    }
 }
 
 /// The size of each measurement.
@@ -133,15 +154,20 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
-    let plan = if args.quick { QUICK } else { FULL };
-    let rounds = args.rounds.unwrap_or(plan.rounds);
-    let plan = &Plan { rounds, questions: args.questions.unwrap_or(plan.questions), ..plan };
-    let wants = |what: &str| args.only.is_empty() || args.only.iter().any(|only| only == what);
+    let plan = &args.plan();
     let mut table = Table::default();
-    if args.only.iter().any(|only| only == "queries") {
+    if args.names("queries") {
         ask(stand, plan, &args.only, &mut table).await?;
-        return table.write(args);
+    } else if args.names("upkeep") {
+        upkeep::upkeep(stand, plan, |line| table.add(line)).await?;
+    } else {
+        budgets(args, stand, plan, &mut table).await?;
     }
+    table.write(args)
+}
+
+async fn budgets(args: &Args, stand: &Stand, plan: &Plan, table: &mut Table) -> anyhow::Result<()> {
+    let wants = |what: &str| args.only.is_empty() || args.names(what);
     let database = stand.database("few").await?;
     let store = Store::new(database.pool.clone());
     store.seed(plan.few).await?;
@@ -151,9 +177,9 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     let service = Service::start(stand, &database).await?;
     let subject = Subject { stand, database: &database, store: &store, service: &service };
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let most = Budget::AtMost(40.0);
-    table.add(Line::figure("memory, idle", service.process.resident_mib()?, "MiB", most));
-    if args.only.iter().any(|only| only == "wal") {
+    let idle = service.process.resident_mib()?;
+    table.add(Line::figure("memory, idle", idle, "MiB", Budget::AtMost(40.0)));
+    if args.names("wal") {
         let mut lines = Vec::new();
         wal::written(&subject, plan, &mut lines).await?;
         table.extend(lines);
@@ -190,7 +216,7 @@ async fn measure(args: &Args, stand: &Stand) -> anyhow::Result<()> {
     if wants("notify") {
         notifications::notifications(stand, plan, |line| table.add(line)).await?;
     }
-    table.write(args)
+    Ok(())
 }
 
 /// Queries a large library of conversations and a small one.

@@ -15,7 +15,7 @@ use aftercall::{
 };
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::net::TcpStream;
 
 use super::{
@@ -88,9 +88,22 @@ impl Stand {
     }
 
     pub async fn database(&self, name: &'static str) -> anyhow::Result<Database> {
-        let cluster = self.cluster.as_ref().context("stopped")?;
-        cluster.create_database(name).await?;
-        let pool = db::connect(cluster.connect_options(name), pool_options()).await?;
+        let pool = self.empty(name).await?;
+        self.ready(name, pool).await
+    }
+
+    pub fn options(&self, database: &str) -> anyhow::Result<PgConnectOptions> {
+        Ok(self.cluster.as_ref().context("stopped")?.connect_options(database))
+    }
+
+    /// Without the schema.
+    pub async fn empty(&self, name: &'static str) -> anyhow::Result<PgPool> {
+        self.cluster.as_ref().context("stopped")?.create_database(name).await?;
+        Ok(db::connect(self.options(name)?, pool_options()).await?)
+    }
+
+    /// Migrates it and makes a key.
+    pub async fn ready(&self, name: &'static str, pool: PgPool) -> anyhow::Result<Database> {
         db::migrate(&pool).await?;
         let scopes = [Scope::PLAIN, &[Scope::AdminRead]].concat();
         let terms = KeyTerms { scopes: &scopes, ..KeyTerms::default() };

@@ -1,6 +1,6 @@
 //! Jobs to deliver to and jobs to read, created in bulk. Id and token of the nth job are derived
 //! from n, so that `pgbench` can compute them too.
-use std::{cell::Cell, ops::Range};
+use std::{cell::Cell, ops::Range, time::Duration};
 
 use aftercall::jobs::Token;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -10,8 +10,8 @@ use super::payload::PROVIDER_JOB_ID;
 
 /// Rows per statement while seeding.
 const CHUNK: u32 = 50_000;
-/// Age of the oldest job of [`Store::seed`] in milliseconds; within last month's partition.
-const PAST_MS: u64 = 20 * 24 * 3600 * 1000;
+/// Age of the oldest job of [`Store::seed`]; within last month's partition.
+const PAST: Duration = Duration::from_hours(20 * 24);
 
 pub struct Store {
     pub pool: PgPool,
@@ -81,15 +81,21 @@ impl Store {
 
     /// Creates `count` completed jobs of the last weeks, with small results.
     pub async fn seed(&self, count: u32) -> anyhow::Result<()> {
+        self.seed_since(count, PAST).await
+    }
+
+    /// The same with the age of the oldest one.
+    pub async fn seed_since(&self, count: u32, past: Duration) -> anyhow::Result<()> {
         let newest = u64::try_from(Uuid::now_v7().as_u128() >> 80)?;
-        let step = PAST_MS / u64::from(count);
+        let step = u64::try_from(past.as_millis())? / u64::from(count);
         for first in (1..=count).step_by(usize::try_from(CHUNK)?) {
             let last = count.min(first + CHUNK - 1);
             let statement = format!(
                 r"
                 create temp table given as
                 select (lpad(to_hex({newest} - {step} * n), 12, '0') || '70008000'
-                    || lpad(to_hex(n), 12, '0'))::uuid as id
+                    || lpad(to_hex(n), 12, '0'))::uuid as id,
+                    to_timestamp(({newest} - {step} * n) / 1000.0) as at
                 from generate_series({first}::bigint, {last}) n;
                 {SEED};
                 drop table given
@@ -126,10 +132,10 @@ pub const SUBMISSION: &str = r#"{"contentUri":"https://media.example/recordings/
 
 const SEED: &str = r#"
 insert into aftercall.jobs (id, caller_id, external_id, request, state, version, completed_via,
-    deadline_at, submitted_at, finished_at)
+    created_at, deadline_at, submitted_at, finished_at)
 select given.id, callers.id, 'call-' || given.id,
     '{"contentUri":"https://media.example/1.wav","encoding":"Wav"}', 'completed', 4, 'webhook',
-    now(), now(), now()
+    given.at, given.at, given.at, given.at
 from given, aftercall.callers;
 insert into aftercall.attempts (job_id, number, token_sha, outcome)
 select id, 1, sha256(uuid_send(id) || uuid_send(id)), 'accepted' from given;
