@@ -1,7 +1,7 @@
 //! How the applied migrations differ from those of this binary.
 use std::collections::HashMap;
 
-use sqlx::PgPool;
+use sqlx::PgConnection;
 
 use super::MIGRATOR;
 
@@ -15,17 +15,17 @@ pub struct MigrationDifferences {
     pub newer: usize,
 }
 
-pub async fn migration_differences(db: &PgPool) -> sqlx::Result<MigrationDifferences> {
+pub async fn migration_differences(db: &mut PgConnection) -> sqlx::Result<MigrationDifferences> {
     let has_table = sqlx::query_scalar!(
         r#"select to_regclass('aftercall.schema_migrations') is not null as "has!""#
     );
     let mut applied = HashMap::new();
-    if has_table.fetch_one(db).await? {
+    if has_table.fetch_one(&mut *db).await? {
         // Checked at run time: only sqlx's own table has the checksum.
         let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
             "select version, checksum from aftercall.schema_migrations where success",
         )
-        .fetch_all(db)
+        .fetch_all(&mut *db)
         .await?;
         applied.extend(rows);
     }

@@ -3,6 +3,7 @@ mod applied;
 mod citus;
 mod columns;
 mod load;
+mod migrate;
 mod partitions;
 mod pooling;
 mod primary;
@@ -14,7 +15,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, PgConnection, PgExecutor, PgPool, PgTransaction,
+    PgExecutor, PgPool, PgTransaction,
     error::DatabaseError,
     migrate::{MigrateError, Migrator},
     postgres::PgConnectOptions,
@@ -25,6 +26,7 @@ pub use self::{
     citus::distribute,
     columns::{Lists, column, integer},
     load::{ServerLoad, TableSize, server_load, table_sizes},
+    migrate::migrate,
     partitions::days_until_no_partition,
     pooling::{Sessions, sessions},
     primary::{Primary, replaced},
@@ -97,60 +99,6 @@ pub fn is_forbidden_migration(error: &MigrateError) -> bool {
         }
         _ => false,
     }
-}
-
-/// Waits for the lock without a statement that waits: `create index concurrently` waits for all statements that began
-/// before it, and so would never end.
-async fn lock_migrations(db: &mut PgConnection) -> sqlx::Result<()> {
-    loop {
-        let is_locked = sqlx::query_scalar!(
-            r#"select pg_try_advisory_lock(hashtext('aftercall.migrate')) as "is_locked!""#
-        );
-        if is_locked.fetch_one(&mut *db).await? {
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Creates the roles and applies missing migrations, one process at a time: an advisory lock makes the others wait.
-/// Without the right to create roles, everything belongs to the session's own role.
-pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
-    let mut connection = db.acquire().await?;
-    // The lock and the role end with it.
-    connection.close_on_drop();
-    lock_migrations(&mut connection).await?;
-    if !roles::grant(&mut connection).await? {
-        tracing::warn!(
-            "the database roles of Aftercall are missing or lack rights, and this one may not change that; an administrator can: \
-             `aftercall migrate --print-roles` prints the statements (docs/deployment.md, \"Database roles\")"
-        );
-    }
-    roles::become_owner(&mut connection).await?;
-    drop_unfinished_indexes(&mut connection).await?;
-    MIGRATOR.run(&mut *connection).await?;
-    sqlx::raw_sql("reset role").execute(&mut *connection).await?;
-    roles::grant(&mut connection).await?;
-    Ok(())
-}
-
-/// Drops what a `create index concurrently` that was interrupted has left: an index that no query uses, and that
-/// `if not exists` would take for the finished one when the migration is repeated.
-async fn drop_unfinished_indexes(db: &mut PgConnection) -> sqlx::Result<()> {
-    let unfinished: Vec<String> = sqlx::query_scalar(
-        "select format('%I.%I', c.relnamespace::regnamespace::text, c.relname)
-        from pg_index i join pg_class c on c.oid = i.indexrelid and c.relkind = 'i'
-        where not i.indisvalid and c.relnamespace = to_regnamespace('aftercall')
-            and not exists (select from pg_stat_progress_create_index p where p.index_relid = c.oid)",
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    for index in unfinished {
-        tracing::warn!(index, "an index was not finished; dropping it, to be created again");
-        let statement = AssertSqlSafe(format!("drop index concurrently if exists {index}"));
-        sqlx::raw_sql(statement).execute(&mut *db).await?;
-    }
-    Ok(())
 }
 
 /// Whether every migration of this binary has been applied. Newer ones do not matter: a newer replica may already have

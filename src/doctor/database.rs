@@ -45,7 +45,7 @@ pub async fn extensions(db: &PgPool) -> sqlx::Result<Finding> {
 /// `migrates`: whether the service applies missing migrations when it starts.
 pub async fn migrations(db: &PgPool, migrates: bool) -> sqlx::Result<Finding> {
     const CHECK: &str = "migrations";
-    let differences = db::migration_differences(db).await?;
+    let differences = db::migration_differences(&mut *db.acquire().await?).await?;
     if let Some(version) = differences.changed.first() {
         let detail = format!("migration {version} was applied with another content");
         let advice = "the database belongs to another version of Aftercall: use a release that has this migration";

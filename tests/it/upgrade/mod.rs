@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     reporting::hours::assert_exact,
-    support::{answer::Answer, app::TestApp, db::TestDb, fixture},
+    support::{answer::Answer, app::TestApp, db::TestDb, eventually, fixture},
 };
 
 /// The responses of an earlier version.
@@ -125,4 +125,47 @@ async fn an_index_that_an_interrupted_migration_left_unfinished_is_created_again
     let found = "select indisvalid and pg_get_indexdef(indexrelid) like '% INCLUDE %' from pg_index
         where indexrelid = 'aftercall.jobs_not_completed_facets'::regclass";
     assert!(sqlx::query_scalar::<_, bool>(found).fetch_one(&db.pool).await.unwrap());
+}
+
+/// Another job has a delivery.
+async fn deliver(db: &mut PgConnection) -> sqlx::Result<()> {
+    let delivery = "insert into aftercall.deliveries (job_id, id, attempt, via, outcome, headers, body, body_sha, body_bytes)
+        values ($1, $1, 1, 'webhook', 'accepted', '{}', 'x', sha256('x'), 1)";
+    sqlx::query(delivery).bind(Uuid::now_v7()).execute(db).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn deliveries_are_stored_while_a_migration_creates_an_index_of_their_partition() {
+    for (before, index) in [(19, "deliveries_by_time"), (47, "deliveries_sealed")] {
+        let db = TestDb::at(before).await;
+        sqlx::raw_sql(db::ROLES).execute(&db.pool).await.unwrap();
+        sqlx::raw_sql("select aftercall.ensure_partitions(0)").execute(&db.pool).await.unwrap();
+        deliver(&mut db.pool.acquire().await.unwrap()).await.unwrap();
+        // One that takes long: whoever locks the table waits for it.
+        let mut long = db.pool.begin().await.unwrap();
+        deliver(&mut long).await.unwrap();
+        let meanwhile = async {
+            let waits = "select count(*) > 0 from pg_stat_activity
+                where datname = current_database() and wait_event_type = 'Lock'";
+            eventually("the migration waits", async || {
+                let waits = sqlx::query_scalar::<_, bool>(waits).fetch_one(&db.pool);
+                waits.await.unwrap().then_some(())
+            })
+            .await;
+            let mut other = db.pool.begin().await.unwrap();
+            let patience = "set local lock_timeout = '200ms'";
+            sqlx::raw_sql(patience).execute(&mut *other).await.unwrap();
+            deliver(&mut other).await.unwrap();
+            other.commit().await.unwrap();
+            long.commit().await.unwrap();
+        };
+        let (migrated, ()) = tokio::join!(db::migrate(&db.pool), meanwhile);
+        migrated.unwrap();
+        let valid =
+            "select indisvalid from pg_index where indexrelid = ('aftercall.' || $1)::regclass";
+        assert!(
+            sqlx::query_scalar::<_, bool>(valid).bind(index).fetch_one(&db.pool).await.unwrap()
+        );
+    }
 }
