@@ -81,6 +81,9 @@ pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
     }
     roles::become_owner(&mut connection).await?;
     drop_unfinished_indexes(&mut connection).await?;
+    // A migration keeps its locks until its commit is done, and everyone waits for the disk. A crash takes back the last
+    // ones together with the rows that say they were applied.
+    sqlx::raw_sql("set synchronous_commit = off").execute(&mut *connection).await?;
     let missing = migration_differences(&mut connection).await?.missing;
     for index in INDEXES_OF_PARTITIONS {
         if missing.contains(&index.migration) {
@@ -89,7 +92,7 @@ pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
         }
     }
     MIGRATOR.run(&mut *connection).await?;
-    sqlx::raw_sql("reset role").execute(&mut *connection).await?;
+    sqlx::raw_sql("reset synchronous_commit; reset role").execute(&mut *connection).await?;
     roles::grant(&mut connection).await?;
     Ok(())
 }

@@ -96,8 +96,8 @@ async fn all_partitions_of_a_table_are_alike() {
         with partition as (
             select parent, oid as id, replace(name, right(name, 8), '') as stem, name from aftercall.monthly_partitions
         ), trait as (
-            select id, format('column %s %s %s %s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull,
-                attstorage, attcompression, attgenerated, pg_get_expr(adbin, adrelid)) as text
+            select id, format('column %s %s %s %s %s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull,
+                attstorage, attcompression, attgenerated, attstattarget, pg_get_expr(adbin, adrelid)) as text
             from partition
             join pg_attribute on attrelid = id and attnum > 0
             left join pg_attrdef on adrelid = oid and adnum = attnum
