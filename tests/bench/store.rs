@@ -79,17 +79,13 @@ impl Store {
         Ok(numbers)
     }
 
-    /// Creates `count` completed jobs of the last weeks, with small results.
+    /// Creates `count` completed jobs of the last weeks, with small results and without statistics.
     pub async fn seed(&self, count: u32) -> anyhow::Result<()> {
-        self.seed_with(count, PAST, COUNT).await
+        self.seed_since(count, PAST).await
     }
 
-    /// The same with the age of the oldest one, and without statistics.
+    /// The same with the age of the oldest one.
     pub async fn seed_since(&self, count: u32, past: Duration) -> anyhow::Result<()> {
-        self.seed_with(count, past, "").await
-    }
-
-    async fn seed_with(&self, count: u32, past: Duration, counted: &str) -> anyhow::Result<()> {
         let newest = u64::try_from(Uuid::now_v7().as_u128() >> 80)?;
         let step = u64::try_from(past.as_millis())? / u64::from(count);
         for first in (1..=count).step_by(usize::try_from(CHUNK)?) {
@@ -102,7 +98,6 @@ impl Store {
                     to_timestamp(({newest} - {step} * n) / 1000.0) as at
                 from generate_series({first}::bigint, {last}) n;
                 {SEED};
-                {counted};
                 drop table given
                 "
             );
@@ -170,12 +165,5 @@ select given.id, caller_id, created_at, tags, 1, '{}', '{}', '{}', '{Energy,KeyP
 from given join aftercall.jobs using (id);
 insert into aftercall.conversation_speakers (job_id, speaker_id, utterances, words, questions, talk_ms,
     longest_monologue_ms, interrupts, interrupted)
-select id, '0', 1, 3, 0, 0, 0, 0, 0 from given;
+select id, '0', 1, 3, 0, 0, 0, 0, 0 from given
 "#;
-/// A hundred at once, as they are counted when they are delivered: its time grows with their square.
-const COUNT: &str = r"
-select aftercall.count_jobs(array_agg(id), array_agg('completed'::text), array_agg(1))
-from (select id, row_number() over (order by id) / 100 as batch from given) few
-group by batch;
-select aftercall.merge_stat_changes(null)
-";
