@@ -6,7 +6,7 @@ use super::{LOOK_EVERY, MIGRATOR, migration_differences, roles};
 /// An index of the partitions of a table, to be created before the migration that creates it where it is missing.
 ///
 /// An index of a partitioned table cannot be created concurrently, and no migration can name the partitions, which depend
-/// on when the database was made. While a migration creates the index of a partition, its writes wait: seconds for
+/// on when the database was made. While a migration creates the index of a partition, writes to it wait: seconds for
 /// millions of rows.
 struct PartitionIndex {
     migration: i64,
@@ -81,8 +81,8 @@ pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
     }
     roles::become_owner(&mut connection).await?;
     drop_unfinished_indexes(&mut connection).await?;
-    // A migration keeps its locks until its commit is done, and everyone waits for the disk. A crash takes back the last
-    // ones together with the rows that say they were applied.
+    // Otherwise a migration keeps its locks while its commit waits for the disk. A crash takes back the last ones together
+    // with the rows that say they were applied.
     sqlx::raw_sql("set synchronous_commit = off").execute(&mut *connection).await?;
     let missing = migration_differences(&mut connection).await?.missing;
     for index in INDEXES_OF_PARTITIONS {
@@ -93,6 +93,10 @@ pub async fn migrate(db: &PgPool) -> Result<(), MigrateError> {
     }
     MIGRATOR.run(&mut *connection).await?;
     sqlx::raw_sql("reset synchronous_commit; reset role").execute(&mut *connection).await?;
+    // Whoever starts on this schema can rely on it: with this commit, those before are on disk, and on a synchronous standby.
+    sqlx::raw_sql("select pg_logical_emit_message(true, 'aftercall', 'migrated')")
+        .execute(&mut *connection)
+        .await?;
     roles::grant(&mut connection).await?;
     Ok(())
 }
