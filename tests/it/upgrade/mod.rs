@@ -127,7 +127,7 @@ async fn an_index_that_an_interrupted_migration_left_unfinished_is_created_again
     assert!(sqlx::query_scalar::<_, bool>(found).fetch_one(&db.pool).await.unwrap());
 }
 
-/// Another job has a delivery.
+/// Stores a delivery of a job of its own.
 async fn deliver(db: &mut PgConnection) -> sqlx::Result<()> {
     let delivery = "insert into aftercall.deliveries (job_id, id, attempt, via, outcome, headers, body, body_sha, body_bytes)
         values ($1, $1, 1, 'webhook', 'accepted', '{}', 'x', sha256('x'), 1)";
