@@ -1,5 +1,6 @@
 //! Properties of JSON text found without parsing it into values, and details that parsed values lose.
 mod exact;
+mod tree;
 
 use std::{collections::HashMap, fmt, io};
 
@@ -7,6 +8,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use serde_json::{Value, value::RawValue};
 
 pub use exact::{exact, may_be_rough};
+pub use tree::{Members, Tree};
 
 /// JSON has one number type: 2.0 is 2.
 pub fn whole(value: &Value) -> Option<i64> {

@@ -1,10 +1,11 @@
 //! Reads `conversationalInsights`: summaries, key phrases, topics, tasks and unknown names.
-use std::collections::HashMap;
-
-use serde_json::{Map, Value};
+use std::{borrow::Cow, collections::HashMap};
 
 use super::read::{Element, IssueCode, Issues, storable};
-use crate::insights::ConversationInsight;
+use crate::{
+    insights::ConversationInsight,
+    json::{Members, Tree},
+};
 
 /// Members that have their own column.
 const COLUMNS: [&str; 5] = ["start", "end", "confidence", "speakerId", "enrollmentId"];
@@ -59,10 +60,8 @@ fn row(
 
 /// As the text of a JSON object.
 fn extra(source: &str, element: &Element<'_>, issues: &mut Issues) -> String {
-    let others = element
-        .members
-        .iter()
-        .filter(|(name, _)| *name != source && !COLUMNS.contains(&name.as_str()));
-    let others: Map<_, _> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
-    storable(&Value::Object(others), &element.at, issues)
+    let is_other =
+        |(name, _): &&(Cow<'_, str>, _)| name != source && !COLUMNS.contains(&name.as_ref());
+    let others = element.members.0.iter().filter(is_other).cloned().collect();
+    storable(&Tree::Object(Members(others)), &element.at, issues)
 }

@@ -14,16 +14,15 @@ mod speakers;
 mod tests;
 mod utterances;
 
-use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
-
 use super::errors::ProviderError;
 use super::repair::{self, Repaired};
 use super::unreadable::{TOO_DEEP, Unreadable};
 use crate::{
     drift::Finding,
     insights::{Analysis, Member},
+    json::{Members, Tree},
 };
+use chrono::{DateTime, Utc};
 use drift::DriftWalk;
 use read::{Element, Issues};
 
@@ -55,48 +54,10 @@ pub enum AnalysisStatus {
 }
 
 /// Parses the body of a webhook delivery or a status response. With repeated keys the last one
-/// wins.
+/// wins. Strict first, since nearly all bodies are valid; repaired only when rejected.
 pub fn parse(body: &[u8]) -> Result<Message, Unreadable> {
-    let (value, repaired) = json(body)?;
-    let Value::Object(top) = value else { return Err(Unreadable::NotAnObject) };
-    let status = match top.get("status") {
-        None | Some(Value::Null) => return Err(Unreadable::StatusMissing),
-        Some(status) => status.as_str().unwrap_or_default().to_owned(),
-    };
-    let response = top.get("response").unwrap_or(&Value::Null);
-    let mut walk = DriftWalk::default();
-    walk.envelope(&top);
-    let analysis_status = match status.as_str() {
-        "Success" => match response {
-            Value::Object(members) => {
-                walk.result(members);
-                let text = if repaired.is_changed() { repaired.text.as_bytes() } else { body };
-                AnalysisStatus::Success(Box::new(analysis(members, document(text)?, &repaired)))
-            }
-            Value::Null => return Err(Unreadable::ResponseMissing),
-            _ => return Err(Unreadable::ResponseNotAnObject),
-        },
-        "Fail" => {
-            walk.failure(response);
-            AnalysisStatus::Fail(ProviderError::list(response))
-        }
-        "InProgress" => AnalysisStatus::InProgress,
-        _ => return Err(Unreadable::StatusUnknown),
-    };
-    Ok(Message {
-        provider_job_id: job_id(&top),
-        creation_time: time(&top, "creationTime"),
-        completion_time: time(&top, "completionTime"),
-        expiration_time: time(&top, "expirationTime"),
-        analysis_status,
-        drift: walk.finish(),
-    })
-}
-
-/// Strict first, since nearly all bodies are valid; repaired only when rejected.
-fn json(body: &[u8]) -> Result<(Value, Repaired), Unreadable> {
     let refused = match serde_json::from_slice(body) {
-        Ok(value) => return Ok((value, Repaired::default())),
+        Ok(value) => return message(&value, body, &Repaired::default()),
         Err(refused) => refused,
     };
     if body.trim_ascii().is_empty() {
@@ -106,10 +67,47 @@ fn json(body: &[u8]) -> Result<(Value, Repaired), Unreadable> {
     if !mended.is_changed() {
         return Err(unreadable(body, &mended, &refused));
     }
+    let text = mended.text.as_bytes();
     match serde_json::from_str(&mended.text) {
-        Ok(value) => Ok((value, mended)),
-        Err(refused) => Err(unreadable(mended.text.as_bytes(), &mended, &refused)),
+        Ok(value) => message(&value, text, &mended),
+        Err(refused) => Err(unreadable(text, &mended, &refused)),
     }
+}
+
+/// `text`: what `value` was parsed from.
+fn message(value: &Tree<'_>, text: &[u8], repaired: &Repaired) -> Result<Message, Unreadable> {
+    let Tree::Object(top) = value else { return Err(Unreadable::NotAnObject) };
+    let status = match top.get("status") {
+        None | Some(Tree::Null) => return Err(Unreadable::StatusMissing),
+        Some(status) => status.as_str().unwrap_or_default(),
+    };
+    let response = top.get("response").unwrap_or(&Tree::Null);
+    let mut walk = DriftWalk::default();
+    walk.envelope(top);
+    let analysis_status = match status {
+        "Success" => match response {
+            Tree::Object(members) => {
+                walk.result(members);
+                AnalysisStatus::Success(Box::new(analysis(members, document(text)?, repaired)))
+            }
+            Tree::Null => return Err(Unreadable::ResponseMissing),
+            _ => return Err(Unreadable::ResponseNotAnObject),
+        },
+        "Fail" => {
+            walk.failure(response);
+            AnalysisStatus::Fail(ProviderError::list_from_bytes(response.to_string().as_bytes()))
+        }
+        "InProgress" => AnalysisStatus::InProgress,
+        _ => return Err(Unreadable::StatusUnknown),
+    };
+    Ok(Message {
+        provider_job_id: job_id(top),
+        creation_time: time(top, "creationTime"),
+        completion_time: time(top, "completionTime"),
+        expiration_time: time(top, "expirationTime"),
+        analysis_status,
+        drift: walk.finish(),
+    })
 }
 
 fn unreadable(body: &[u8], mended: &Repaired, refused: &serde_json::Error) -> Unreadable {
@@ -126,15 +124,15 @@ fn unreadable(body: &[u8], mended: &Repaired, refused: &serde_json::Error) -> Un
     Unreadable::NotJson { at: (line + refused.column().saturating_sub(1)).min(body.len()) }
 }
 
-fn job_id(top: &Map<String, Value>) -> Option<String> {
+fn job_id(top: &Members<'_>) -> Option<String> {
     match top.get("jobId")? {
-        Value::String(id) if !id.is_empty() && !id.contains('\0') => Some(id.clone()),
-        Value::Number(id) => Some(id.to_string()),
+        Tree::String(id) if !id.is_empty() && !id.contains('\0') => Some(id.to_string()),
+        Tree::Number(id) => Some(id.to_string()),
         _ => None,
     }
 }
 
-fn time(top: &Map<String, Value>, name: &str) -> Option<DateTime<Utc>> {
+fn time(top: &Members<'_>, name: &str) -> Option<DateTime<Utc>> {
     let text = top.get(name)?.as_str()?;
     DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| time.to_utc())
 }
@@ -147,7 +145,7 @@ fn document(text: &[u8]) -> Result<Vec<Member>, Unreadable> {
 
 /// Members that are not lists of known insights, such as `trackerInsights`, stay in the document
 /// without an issue: there are no rows they could have become.
-fn analysis(members: &Map<String, Value>, document: Vec<Member>, repaired: &Repaired) -> Analysis {
+fn analysis(members: &Members<'_>, document: Vec<Member>, repaired: &Repaired) -> Analysis {
     let mut issues = Issues::starting_with(repaired.issues());
     let top = Element::root(members);
     let utterances = utterances::read(&top, &mut issues);

@@ -1,57 +1,21 @@
 //! Members of a JSON object as the original text, so that what is served later matches what was received, digit for
 //! digit.
-use std::collections::HashMap;
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
-use crate::insights::Member;
-
-/// Members in order of first appearance; with repeated names the last value wins.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+use crate::{insights::Member, json::Members};
 
 /// The members of `response` in this envelope, which has already been parsed as a whole.
 pub(super) fn response(envelope: &str) -> serde_json::Result<Vec<Member>> {
-    let Members(top) = serde_json::from_str(envelope)?;
-    let Some((_, response)) = top.into_iter().find(|(name, _)| name == "response") else {
-        return Ok(Vec::new());
+    let top: Members<'_, &RawValue> = serde_json::from_str(envelope)?;
+    let Some(response) = top.get("response") else { return Ok(Vec::new()) };
+    let members: Members<'_, &RawValue> = serde_json::from_str(response.get())?;
+    let owned = |(name, json): (Cow<'_, str>, &RawValue)| Member {
+        name: name.into_owned(),
+        json: json.get().to_owned(),
     };
-    let Members(members) = serde_json::from_str(response.get())?;
-    let owned = |(name, json): (String, &RawValue)| Member { name, json: json.get().to_owned() };
-    Ok(members.into_iter().map(owned).collect())
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-
-        impl<'de> Visitor<'de> for Each {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members: Vec<(String, &RawValue)> = Vec::new();
-                let mut places: HashMap<String, usize> = HashMap::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    if let Some(known) = places.get(&name).and_then(|at| members.get_mut(*at)) {
-                        known.1 = value;
-                    } else {
-                        places.insert(name.clone(), members.len());
-                        members.push((name, value));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Each)
-    }
+    Ok(members.0.into_iter().map(owned).collect())
 }
 
 #[cfg(test)]

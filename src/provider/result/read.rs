@@ -1,7 +1,8 @@
 //! Reads one member at a time: the value if it is usable, otherwise an issue with its JSON pointer.
-use serde_json::{Map, Value};
-
-use crate::{insights::Issue, json};
+use crate::{
+    insights::Issue,
+    json::{Members, Tree},
+};
 
 /// Issues kept per result; one more sums up the rest.
 pub(super) const MOST_ISSUES: usize = 100;
@@ -107,29 +108,29 @@ impl Issues {
 /// issue, unusable.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element<'a> {
-    pub members: &'a Map<String, Value>,
+    pub members: &'a Members<'a>,
     pub at: At<'a>,
 }
 
 impl<'a> Element<'a> {
-    pub fn root(members: &'a Map<String, Value>) -> Self {
+    pub fn root(members: &'a Members<'a>) -> Self {
         Self { members, at: At { parent: None, step: Step::Root } }
     }
 
-    pub fn of(value: &'a Value, at: At<'a>, issues: &mut Issues) -> Option<Self> {
-        let Some(members) = value.as_object() else {
+    pub fn of(value: &'a Tree<'a>, at: At<'a>, issues: &mut Issues) -> Option<Self> {
+        let Tree::Object(members) = value else {
             issues.add(&at, IssueCode::Type, expected("an object", value).as_str());
             return None;
         };
         Some(Self { members, at })
     }
 
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
+    pub fn get(&self, name: &str) -> Option<&'a Tree<'a>> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
     /// Adds an issue when the member is absent or null.
-    pub fn require(&self, name: &str, issues: &mut Issues) -> Option<&'a Value> {
+    pub fn require(&self, name: &str, issues: &mut Issues) -> Option<&'a Tree<'a>> {
         let value = self.get(name);
         if value.is_none() {
             issues.add(&self.at.member(name), IssueCode::Missing, "required");
@@ -138,10 +139,10 @@ impl<'a> Element<'a> {
     }
 
     /// The items of a list; empty when it is absent.
-    pub fn list(&self, name: &str, issues: &mut Issues) -> &'a [Value] {
+    pub fn list(&self, name: &str, issues: &mut Issues) -> &'a [Tree<'a>] {
         match self.get(name) {
             None => &[],
-            Some(Value::Array(items)) => items,
+            Some(Tree::Array(items)) => items,
             Some(other) => {
                 issues.add(&self.at.member(name), IssueCode::Type, &expected("a list", other));
                 &[]
@@ -210,14 +211,14 @@ impl<'a> Element<'a> {
     }
 }
 
-pub(super) fn text(value: &Value, at: &At<'_>, issues: &mut Issues) -> Option<String> {
+pub(super) fn text(value: &Tree<'_>, at: &At<'_>, issues: &mut Issues) -> Option<String> {
     match value {
-        Value::String(text) if text.contains('\0') => {
+        Tree::String(text) if text.contains('\0') => {
             issues.add(at, IssueCode::Encoding, "NUL became U+FFFD");
             Some(without_nul(text))
         }
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Tree::String(text) => Some(text.to_string()),
+        Tree::Number(number) => Some(number.to_string()),
         other => {
             issues.add(at, IssueCode::Type, &expected("a string", other));
             None
@@ -226,8 +227,12 @@ pub(super) fn text(value: &Value, at: &At<'_>, issues: &mut Issues) -> Option<St
 }
 
 /// `None` also for a string that is not a plain number.
-pub(super) fn number(value: &Value) -> Option<f64> {
-    let Value::String(text) = value else { return value.as_f64() };
+pub(super) fn number(value: &Tree<'_>) -> Option<f64> {
+    let text = match value {
+        Tree::Number(number) => return number.as_f64(),
+        Tree::String(text) => text,
+        _ => return None,
+    };
     let text = text.trim();
     // `f64::from_str` would also accept "inf" and "nan".
     let plain = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
@@ -235,20 +240,24 @@ pub(super) fn number(value: &Value) -> Option<f64> {
 }
 
 /// JSON text that Postgres can read as `jsonb`, which does not allow NUL.
-pub(super) fn storable(value: &Value, at: &At<'_>, issues: &mut Issues) -> String {
-    if !json::has_nul(value) {
-        return value.to_string();
+pub(super) fn storable(value: &Tree<'_>, at: &At<'_>, issues: &mut Issues) -> String {
+    let text = value.to_string();
+    // Also found where a backslash is escaped, so this alone does not decide.
+    if !text.contains(r"\u0000") || !value.has_nul() {
+        return text;
     }
     issues.add(at, IssueCode::Encoding, "NUL became U+FFFD");
     mapped(value).to_string()
 }
 
-fn mapped(value: &Value) -> Value {
+fn mapped<'a>(value: &Tree<'a>) -> Tree<'a> {
     match value {
-        Value::String(text) => Value::String(without_nul(text)),
-        Value::Array(items) => items.iter().map(mapped).collect(),
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (without_nul(name), mapped(value))).collect()
+        Tree::String(text) => Tree::String(without_nul(text).into()),
+        Tree::Array(items) => Tree::Array(items.iter().map(mapped).collect()),
+        Tree::Object(Members(members)) => {
+            let each = members.iter();
+            let each = each.map(|(name, value)| (without_nul(name).into(), mapped(value)));
+            Tree::Object(Members(each.collect()))
         }
         other => other.clone(),
     }
@@ -258,14 +267,14 @@ fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{FFFD}")
 }
 
-pub(super) fn expected(what: &str, found: &Value) -> String {
+pub(super) fn expected(what: &str, found: &Tree<'_>) -> String {
     let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        Tree::Null => "null",
+        Tree::Bool(_) => "a boolean",
+        Tree::Number(_) => "a number",
+        Tree::String(_) => "a string",
+        Tree::Array(_) => "a list",
+        Tree::Object(_) => "an object",
     };
     format!("expected {what}, found {found}")
 }

@@ -1,10 +1,11 @@
 //! Reads `speakerInsights`: the number of speakers, and how each of them talked.
 use std::collections::HashSet;
 
-use serde_json::Value;
-
 use super::read::{Element, IssueCode, Issues, expected, number, text};
-use crate::insights::{Question, SpeakerInsight};
+use crate::{
+    insights::{Question, SpeakerInsight},
+    json::Tree,
+};
 
 #[derive(Debug, Default)]
 pub(super) struct Speakers {
@@ -101,7 +102,7 @@ fn measure(name: &str, element: &Element<'_>, issues: &mut Issues) -> Option<f64
 }
 
 /// 0 to 100: the first part of `"58:42"`, or a bare number. Rounding may put the sum off by one.
-fn talk_share(value: &Value) -> Option<f64> {
+fn talk_share(value: &Tree<'_>) -> Option<f64> {
     let share = match value.as_str().and_then(|text| text.split_once(':')) {
         None => number(value)?,
         Some((talk, listen)) => {
@@ -125,7 +126,7 @@ fn questions(
     let at = element.at.member("questions");
     for (index, value) in element.list("questions", issues).iter().enumerate() {
         let at = at.index(index);
-        let (text, (start, end)) = if value.is_string() {
+        let (text, (start, end)) = if matches!(value, Tree::String(_)) {
             (text(value, &at, issues), (None, None))
         } else {
             let Some(question) = Element::of(value, at, issues) else { continue };

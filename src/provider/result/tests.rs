@@ -1,5 +1,5 @@
 //! The parser with valid and partly valid bodies. All payloads are made up.
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::read::MOST_ISSUES;
 use super::*;

@@ -1,8 +1,6 @@
 //! Reads `utteranceInsights`: who said what, when, and with which emotion.
-use serde_json::Value;
-
 use super::read::{Element, IssueCode, Issues, expected, storable};
-use crate::insights::Utterance;
+use crate::{insights::Utterance, json::Tree};
 
 pub(super) fn read(top: &Element<'_>, issues: &mut Issues) -> Vec<Utterance> {
     let list = top.list("utteranceInsights", issues);
@@ -43,7 +41,7 @@ fn emotion(element: &Element<'_>, issues: &mut Issues) -> (Option<String>, Optio
     let at = element.at.member("insights");
     for (index, value) in element.list("insights", issues).iter().enumerate() {
         let Some(insight) = Element::of(value, at.index(index), issues) else { continue };
-        if insight.get("name").and_then(Value::as_str) != Some("Emotion") {
+        if insight.get("name").and_then(Tree::as_str) != Some("Emotion") {
             continue;
         }
         if let Some(emotion) =
@@ -58,7 +56,7 @@ fn emotion(element: &Element<'_>, issues: &mut Issues) -> (Option<String>, Optio
 fn word_timings(element: &Element<'_>, issues: &mut Issues) -> Option<String> {
     let timings = element.get("wordTimings")?;
     let at = element.at.member("wordTimings");
-    if !timings.is_array() {
+    if !matches!(timings, Tree::Array(_)) {
         issues.add(&at, IssueCode::Type, &expected("a list", timings));
         return None;
     }

@@ -9,7 +9,10 @@ mod tests;
 use serde_json::{Map, Value};
 
 use super::Unreadable;
-use crate::drift::{Finding, Kind};
+use crate::{
+    drift::{Finding, Kind},
+    json::{Members, Tree},
+};
 use contract::{ENVELOPE, FAILURE, KnownMembers, RESULT, ValueForm};
 
 /// Distinct findings per body; one more stands for the rest.
@@ -44,18 +47,18 @@ struct Deviation {
 
 impl DriftWalk {
     /// Everything except the response.
-    pub fn envelope(&mut self, top: &Map<String, Value>) {
+    pub fn envelope(&mut self, top: &Members<'_>) {
         self.members(top, ENVELOPE);
     }
 
-    pub fn result(&mut self, document: &Map<String, Value>) {
+    pub fn result(&mut self, document: &Members<'_>) {
         self.path.push("response");
         self.members(document, RESULT);
         self.path.pop();
     }
 
     /// A failure without errors is valid.
-    pub fn failure(&mut self, response: &Value) {
+    pub fn failure(&mut self, response: &Tree<'_>) {
         if !response.is_null() {
             self.path.push("response");
             self.value(response, &FAILURE);
@@ -73,20 +76,20 @@ impl DriftWalk {
         findings.chain(self.is_full.then(Finding::other)).collect()
     }
 
-    fn value(&mut self, value: &Value, shape: &'static ValueForm) {
+    fn value(&mut self, value: &Tree<'_>, shape: &'static ValueForm) {
         match (shape, value) {
             _ if shape.is_plainly(value) => {}
-            (ValueForm::OneOf(_), Value::String(_)) => self.note(Kind::UnknownValue, "", value),
-            (ValueForm::List(shape), Value::Array(items)) => self.items(items, shape),
-            (ValueForm::Object(known), Value::Object(members)) => self.members(members, known),
-            (ValueForm::Insights(known), Value::Object(members)) => {
+            (ValueForm::OneOf(_), Tree::String(_)) => self.note(Kind::UnknownValue, "", value),
+            (ValueForm::List(shape), Tree::Array(items)) => self.items(items, shape),
+            (ValueForm::Object(known), Tree::Object(members)) => self.members(members, known),
+            (ValueForm::Insights(known), Tree::Object(members)) => {
                 self.insight(value, members, known);
             }
             _ => self.note(Kind::UnexpectedType, type_of(value), value),
         }
     }
 
-    fn items(&mut self, items: &[Value], shape: &'static ValueForm) {
+    fn items(&mut self, items: &[Tree<'_>], shape: &'static ValueForm) {
         let depth = self.path.len();
         for item in items {
             if self.is_full {
@@ -98,9 +101,9 @@ impl DriftWalk {
         }
     }
 
-    fn members(&mut self, members: &Map<String, Value>, known: &'static KnownMembers) {
+    fn members(&mut self, members: &Members<'_>, known: &'static KnownMembers) {
         let mut next = 0;
-        for (name, value) in members {
+        for (name, value) in &members.0 {
             if self.is_full {
                 break;
             }
@@ -127,12 +130,12 @@ impl DriftWalk {
     /// Without a name it is neither known nor unknown; the reader reports that.
     fn insight(
         &mut self,
-        value: &Value,
-        members: &Map<String, Value>,
+        value: &Tree<'_>,
+        members: &Members<'_>,
         known: &'static [(&'static str, &'static KnownMembers)],
     ) {
         match members.get("name") {
-            Some(Value::String(name)) => match known.iter().find(|(known, _)| known == name) {
+            Some(Tree::String(name)) => match known.iter().find(|(known, _)| known == name) {
                 Some((name, known)) => {
                     self.path.pop();
                     self.path.push(name);
@@ -148,7 +151,7 @@ impl DriftWalk {
         }
     }
 
-    fn note(&mut self, kind: Kind, name: &str, value: &Value) {
+    fn note(&mut self, kind: Kind, name: &str, value: &Tree<'_>) {
         let name = shown(name);
         let is_known =
             |found: &Deviation| found.kind == kind && found.name == name && found.path == self.path;
@@ -167,12 +170,12 @@ impl DriftWalk {
 
 impl ValueForm {
     /// Whether the value conforms and has no members to check.
-    fn is_plainly(&self, value: &Value) -> bool {
+    fn is_plainly(&self, value: &Tree<'_>) -> bool {
         match (self, value) {
             (Self::Any, _)
-            | (Self::Text | Self::TextOrNumber, Value::String(_))
-            | (Self::Number | Self::TextOrNumber, Value::Number(_)) => true,
-            (Self::OneOf(known), Value::String(text)) => known.contains(&text.as_str()),
+            | (Self::Text | Self::TextOrNumber, Tree::String(_))
+            | (Self::Number | Self::TextOrNumber, Tree::Number(_)) => true,
+            (Self::OneOf(known), Tree::String(text)) => known.contains(&text.as_ref()),
             _ => false,
         }
     }
@@ -202,25 +205,25 @@ fn shown(name: &str) -> &str {
     }
 }
 
-fn type_of(value: &Value) -> &'static str {
+fn type_of(value: &Tree<'_>) -> &'static str {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
+        Tree::Null => "null",
+        Tree::Bool(_) => "boolean",
+        Tree::Number(_) => "number",
+        Tree::String(_) => "string",
+        Tree::Array(_) => "array",
+        Tree::Object(_) => "object",
     }
 }
 
 /// `value` with types in place of values, and lists reduced to their first item.
-fn sample(value: &Value, depth: usize, left: &mut usize) -> Value {
+fn sample(value: &Tree<'_>, depth: usize, left: &mut usize) -> Value {
     *left = left.saturating_sub(1);
     match value {
-        Value::Array(items) if depth > 0 => {
+        Tree::Array(items) if depth > 0 => {
             items.iter().take((*left).min(1)).map(|item| sample(item, depth - 1, left)).collect()
         }
-        Value::Object(members) if depth > 0 => {
+        Tree::Object(Members(members)) if depth > 0 => {
             let mut sampled = Map::new();
             for (name, value) in members {
                 if *left == 0 {
