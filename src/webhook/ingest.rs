@@ -24,8 +24,9 @@ use crate::{
     supervise, telemetry,
 };
 
-/// Bytes of bodies after which a batch is full; sending it to Postgres takes several times as much memory.
-const BATCH_BYTES: usize = 1024 * 1024;
+/// Bytes of bodies after which a batch is full: sending it to Postgres takes several times as much memory, and long calls
+/// gain nothing from waiting for each other.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// A delivery on its way to a batch.
 #[derive(Debug)]
