@@ -29,13 +29,21 @@ pub struct Members<'a, V = Tree<'a>>(pub Vec<(Cow<'a, str>, V)>);
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    pub fn as_array(&self) -> Option<&[Self]> {
+        if let Self::Array(items) = self { Some(items) } else { None }
+    }
+
+    pub fn as_object(&self) -> Option<&Members<'a>> {
+        if let Self::Object(members) = self { Some(members) } else { None }
     }
 
     /// Whether U+0000 occurs anywhere, including member names.

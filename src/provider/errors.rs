@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::StatusCode;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::answer::RateHeaders;
 use super::auth::TokenError;
 use super::secrets::Secrets;
 use super::unreadable::Unreadable;
+use crate::json::{Members, Tree};
 
 /// Maximum number of errors kept per response, and of characters per text.
 const MOST_ERRORS: usize = 50;
@@ -38,18 +38,18 @@ pub struct ProviderError {
 impl ProviderError {
     /// Reads both formats: `{errors: […]}` of the analytics endpoints, and the platform's, which repeats a code at the
     /// top level. The inner list is more specific and takes precedence.
-    pub(super) fn list(body: &Value) -> Vec<Self> {
+    pub(super) fn list(body: &Tree<'_>) -> Vec<Self> {
         let Some(top) = body.as_object() else { return Vec::new() };
         let inner: Vec<Self> = top
             .get("errors")
-            .and_then(Value::as_array)
+            .and_then(Tree::as_array)
             .into_iter()
             .flatten()
-            .filter_map(Value::as_object)
+            .filter_map(Tree::as_object)
             .take(MOST_ERRORS)
             .map(Self::read)
             .collect();
-        if inner.is_empty() && (top.contains_key("errorCode") || top.contains_key("message")) {
+        if inner.is_empty() && (top.get("errorCode").is_some() || top.get("message").is_some()) {
             return vec![Self::read(top)];
         }
         inner
@@ -59,11 +59,11 @@ impl ProviderError {
         serde_json::from_slice(body).map_or_else(|_| Vec::new(), |body| Self::list(&body))
     }
 
-    fn read(members: &Map<String, Value>) -> Self {
-        let text = |name: &str| members.get(name).and_then(Value::as_str).map(read);
+    fn read(members: &Members<'_>) -> Self {
+        let text = |name: &str| members.get(name).and_then(Tree::as_str).map(read);
         let nested = || {
             let first = members.get("parameters")?.as_array()?.first()?;
-            first.get("parameterName")?.as_str().map(read)
+            first.as_object()?.get("parameterName")?.as_str().map(read)
         };
         Self {
             code: text("errorCode")
@@ -241,9 +241,13 @@ impl StatusError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn list(body: &Value) -> Vec<ProviderError> {
+        ProviderError::list_from_bytes(body.to_string().as_bytes())
+    }
 
     #[test]
     fn analytics_errors_name_code_and_parameter() {
@@ -252,7 +256,7 @@ mod tests {
             "not an object",
             { "message": "no code" },
         ]});
-        let errors = ProviderError::list(&body);
+        let errors = list(&body);
         assert_eq!(errors.len(), 2);
         assert_eq!(errors[0].code, "CAI-104");
         assert_eq!(errors[0].parameter.as_deref(), Some("encoding"));
@@ -265,11 +269,11 @@ mod tests {
             { "errorCode": "OAU-213", "message": "inner",
               "parameters": [{ "parameterName": "access" }] },
         ]});
-        let errors = ProviderError::list(&both);
+        let errors = list(&both);
         assert_eq!((errors.len(), errors[0].code.as_str()), (1, "OAU-213"));
         assert_eq!(errors[0].parameter.as_deref(), Some("access"));
         let outer = json!({ "errorCode": "CMN-301", "message": "slow" });
-        assert_eq!(ProviderError::list(&outer)[0].code, "CMN-301");
-        assert!(ProviderError::list(&json!([1])).is_empty());
+        assert_eq!(list(&outer)[0].code, "CMN-301");
+        assert!(list(&json!([1])).is_empty());
     }
 }

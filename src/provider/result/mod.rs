@@ -14,6 +14,8 @@ mod speakers;
 mod tests;
 mod utterances;
 
+use chrono::{DateTime, Utc};
+
 use super::errors::ProviderError;
 use super::repair::{self, Repaired};
 use super::unreadable::{TOO_DEEP, Unreadable};
@@ -22,7 +24,6 @@ use crate::{
     insights::{Analysis, Member},
     json::{Members, Tree},
 };
-use chrono::{DateTime, Utc};
 use drift::DriftWalk;
 use read::{Element, Issues};
 
@@ -95,7 +96,7 @@ fn message(value: &Tree<'_>, text: &[u8], repaired: &Repaired) -> Result<Message
         },
         "Fail" => {
             walk.failure(response);
-            AnalysisStatus::Fail(ProviderError::list_from_bytes(response.to_string().as_bytes()))
+            AnalysisStatus::Fail(ProviderError::list(response))
         }
         "InProgress" => AnalysisStatus::InProgress,
         _ => return Err(Unreadable::StatusUnknown),
