@@ -161,7 +161,7 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for EachMember<V> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de, V>, A::Error> {
         let mut members: Vec<(Cow<'de, str>, V)> = Vec::new();
-        // Of more than a few members.
+        // Filled once there are more than a few.
         let mut places: HashMap<Cow<'de, str>, usize> = HashMap::new();
         while let Some((Text(name), value)) = map.next_entry()? {
             let known = if places.is_empty() {
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_the_library_s_value_holds(text in texts()) {
+        fn a_tree_holds_what_a_value_of_the_library_holds(text in texts()) {
             let tree: Tree<'_> = serde_json::from_str(&text).unwrap();
             let value: Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(tree.to_string(), value.to_string());

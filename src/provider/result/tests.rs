@@ -298,6 +298,16 @@ fn nul_is_kept_in_the_document_and_replaced_in_rows() {
 }
 
 #[test]
+fn what_only_looks_like_nul_is_stored_as_it_is() {
+    let word = json!([{ "word": r"\u0000" }]);
+    let analysis = analysed(json!({
+        "utteranceInsights": [{ "start": 0, "end": 1, "text": "", "wordTimings": word }],
+    }));
+    let timings = analysis.utterances[0].word_timings.as_deref().map(json_of);
+    assert_eq!((timings, found(&analysis.issues)), (Some(word), vec![]));
+}
+
+#[test]
 fn mended_bodies_are_read_and_say_what_was_mended() {
     let body = b"\xEF\xBB\xBF{\"status\": \"Success\", \"response\": {\"utteranceInsights\": [
         {\"start\": 1, \"end\": 2, \"text\": \"caf\xE9 \\ud83d\", \"confidence\": 1e400}]}}";
